@@ -1,0 +1,148 @@
+//! Ids of events, deliveries and attempts: 16 bytes that sort by time of birth and print with a
+//! prefix (`evt_06d2…`). Not idempotency keys, which come from senders (see `event`).
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use crate::time::Time;
+
+/// Crockford's base 32 in lower case: no `i`, `l`, `o`, `u`.
+const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+const TEXT_LEN: usize = 26;
+
+/// Text that is no id, or one of another kind.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is not an id of the form {prefix}…")]
+pub struct BadId {
+    prefix: &'static str,
+    text: String,
+}
+
+/// 48 bits of milliseconds, then 80 random bits, as UUID version 7 orders them (RFC 9562).
+fn mint(now: Time, random: [u8; 10]) -> [u8; 16] {
+    let ms = u64::try_from(now.as_ms()).unwrap_or(0).to_be_bytes();
+    let mut id = [0; 16];
+    id[..6].copy_from_slice(&ms[2..]);
+    id[6..].copy_from_slice(&random);
+    id[6] = 0x70 | (id[6] & 0x0f);
+    id[8] = 0x80 | (id[8] & 0x3f);
+    id
+}
+
+fn encode(id: &[u8; 16], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let n = u128::from_be_bytes(*id);
+    let mut text = [0u8; TEXT_LEN];
+    for (i, c) in text.iter_mut().enumerate() {
+        let shift = 5 * (TEXT_LEN - 1 - i);
+        *c = ALPHABET[usize::from((n >> shift) as u8 & 31)];
+    }
+    f.write_str(std::str::from_utf8(&text).unwrap_or_default())
+}
+
+fn decode(text: &str) -> Option<[u8; 16]> {
+    if text.len() != TEXT_LEN || text.as_bytes()[0] > b'7' {
+        return None;
+    }
+    let mut n = 0u128;
+    for c in text.bytes() {
+        let digit = ALPHABET.iter().position(|a| *a == c)?;
+        n = n << 5 | u128::try_from(digit).ok()?;
+    }
+    Some(n.to_be_bytes())
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name([u8; 16]);
+
+        impl $name {
+            pub const PREFIX: &'static str = $prefix;
+
+            /// A fresh id. The random bytes come from the caller, so that tests can fix them.
+            pub fn mint(now: Time, random: [u8; 10]) -> Self {
+                Self(mint(now, random))
+            }
+
+            pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(bytes)
+            }
+
+            pub const fn as_bytes(&self) -> &[u8; 16] {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str($prefix)?;
+                encode(&self.0, f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = BadId;
+            fn from_str(text: &str) -> Result<Self, BadId> {
+                text.strip_prefix($prefix).and_then(decode).map(Self).ok_or_else(|| BadId {
+                    prefix: $prefix,
+                    text: text.chars().take(64).collect(),
+                })
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+                s.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                String::deserialize(d)?.parse().map_err(de::Error::custom)
+            }
+        }
+    };
+}
+
+id!(/// One stored event; also its `webhook-id` towards handlers.
+    EventId, "evt_");
+id!(/// One duty to bring an event to a destination.
+    DeliveryId, "dlv_");
+id!(/// One try of a delivery.
+    AttemptId, "att_");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_and_bytes_are_the_same_id() {
+        for bytes in [[0u8; 16], [0xff; 16], *b"0123456789abcdef"] {
+            let id = EventId::from_bytes(bytes);
+            assert_eq!(id.to_string().parse(), Ok(id));
+        }
+    }
+
+    #[test]
+    fn ids_sort_by_birth() {
+        let early = EventId::mint(Time::from_ms(1_000), [0xff; 10]);
+        let late = EventId::mint(Time::from_ms(1_001), [0; 10]);
+        assert!(early < late && early.to_string() < late.to_string());
+    }
+
+    #[test]
+    fn what_is_no_id_is_refused() {
+        let other = DeliveryId::from_bytes([1; 16]).to_string();
+        for text in ["", "evt_", "evt_zzzzzzzzzzzzzzzzzzzzzzzzzz", &other, "evt_0000000000000000000000000u"] {
+            assert!(text.parse::<EventId>().is_err(), "{text}");
+        }
+    }
+}

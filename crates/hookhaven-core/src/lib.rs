@@ -1,0 +1,26 @@
+//! Hookhaven's pure rules: what a sender is and how its requests are verified, which destinations
+//! an event goes to, what follows from an attempt. Everything here is a function of its arguments.
+//!
+//! Not here: sockets, files, threads, clocks, randomness. `now` and random bytes come in as values,
+//! so that every rule can be tested and simulated on a virtual clock.
+
+pub mod attempt;
+pub mod delivery;
+pub mod destination;
+pub mod event;
+pub mod glob;
+pub mod id;
+pub mod retry;
+pub mod route;
+pub mod secret;
+pub mod sender;
+pub mod source;
+pub mod time;
+
+pub use attempt::{Attempt, ErrorClass, Phases};
+pub use delivery::{Delivery, DeliveryState, EndReason, Lane, Policy};
+pub use destination::Destination;
+pub use event::Event;
+pub use id::{AttemptId, DeliveryId, EventId};
+pub use secret::Secret;
+pub use time::Time;

@@ -1,0 +1,11 @@
+//! The store: one seam in domain verbs (`seam`), one pure state machine that decides (`live`,
+//! `rules`), and the places it can live in: `memory` and `embedded` (journal + SQLite index).
+//!
+//! Not here: HTTP, configuration, policy. The store is told what to keep; it decides only what must be
+//! decided in one place and one order: duplicate, lease, settle, replay, dismiss.
+
+pub mod clock;
+pub mod record;
+pub mod seam;
+
+pub use seam::*;

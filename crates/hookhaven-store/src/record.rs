@@ -1,0 +1,81 @@
+//! Records: what happened, in the order it happened. The journal is a list of them, and the state of
+//! the store is a function of that list.
+
+use std::sync::Arc;
+
+use hookhaven_core::{Attempt, DeliveryId, EndReason, Event, EventId, Lane, Policy, Time};
+
+use crate::seam::{CatalogEntry, NewDelivery};
+
+/// One thing that happened. Whole or not at all: a record is one frame of the journal.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Record {
+    /// An event with its key and its deliveries.
+    Accepted {
+        event: Arc<Event>,
+        key_until: Time,
+        deliveries: Vec<NewDelivery>,
+    },
+    /// An attempt and the delivery's new state.
+    Settled(SettledRecord),
+    /// A new delivery of a stored event. `replaces` is the ended one it is linked from; `None` when the
+    /// event had none for that destination.
+    Redelivered {
+        at: Time,
+        event: EventId,
+        replaces: Option<DeliveryId>,
+        delivery: NewDelivery,
+    },
+    Dismissed {
+        at: Time,
+        delivery: DeliveryId,
+    },
+    CatalogPut {
+        at: Time,
+        entry: CatalogEntry,
+    },
+    CatalogDeleted {
+        at: Time,
+        kind: String,
+        name: String,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct SettledRecord {
+    pub at: Time,
+    pub delivery: DeliveryId,
+    /// `None` when it ended without one (expired).
+    pub attempt: Option<Arc<Attempt>>,
+    pub to: SettledTo,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SettledTo {
+    Delivered,
+    Retry {
+        due_at: Time,
+    },
+    /// The attempt was lost with its node: costs no retry; `lost` in a row so far.
+    Lost {
+        due_at: Time,
+        lost: u32,
+    },
+    Dead(EndReason),
+}
+
+/// Everything that fixes a delivery when it is made; shared by `Accepted` and `Redelivered`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeliveryBirth {
+    pub id: DeliveryId,
+    pub event: EventId,
+    pub source: Arc<str>,
+    pub event_type: Arc<str>,
+    pub destination: Arc<str>,
+    pub lane: Lane,
+    pub route: Arc<str>,
+    pub policy: Arc<Policy>,
+    pub accepted_at: Time,
+    pub due_at: Time,
+    pub replaces: Option<DeliveryId>,
+}

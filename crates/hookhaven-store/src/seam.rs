@@ -1,0 +1,343 @@
+//! The seam: what the gateway asks of any store, in the domain's verbs, in batches. Every store keeps
+//! the same contract, and the conformance suite is its specification.
+//!
+//! No SQL, no files and no driver types cross this line.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use hookhaven_core::{
+    Attempt, Delivery, DeliveryId, DeliveryState, EndReason, ErrorClass, Event, EventId, Lane, Policy, Time,
+};
+use tokio::sync::Notify;
+
+/// An event to be stored, with the deliveries it makes: one commit (I1).
+#[derive(Clone, Debug)]
+pub struct NewEvent {
+    pub event: Event,
+    /// Until when its idempotency key is remembered.
+    pub key_until: Time,
+    /// Empty if no route takes it.
+    pub deliveries: Vec<NewDelivery>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewDelivery {
+    pub id: DeliveryId,
+    pub destination: Arc<str>,
+    pub lane: Lane,
+    pub route: Arc<str>,
+    pub policy: Arc<Policy>,
+    pub due_at: Time,
+}
+
+/// What became of an accept. Either way the sender is answered the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Accepted {
+    New,
+    /// The key was known. `revived` are new deliveries that replace its dead letters (I8).
+    Duplicate {
+        event: EventId,
+        revived: Vec<DeliveryId>,
+    },
+}
+
+/// A node's session: a number that never repeats, so that a stale holder cannot settle (I3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SessionId(pub u64);
+
+/// Whether a session still stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Renewed {
+    Live,
+    /// It lapsed: its leases are gone, its attempts must be aborted, a new session opened.
+    Lapsed,
+}
+
+/// A lane that has room, for a claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LaneRoom {
+    pub lane: Lane,
+    pub room: usize,
+}
+
+/// A lane with work that is due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LaneDue {
+    pub lane: Lane,
+    /// When its head fell due.
+    pub due_at: Time,
+}
+
+/// What could be claimed now, and when to look again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Due {
+    /// Lanes with due work, earliest head first.
+    pub lanes: Vec<LaneDue>,
+    /// When the next delivery that is not due yet will be, over all lanes not skipped.
+    pub next_due: Option<Time>,
+}
+
+/// A delivery in hand: the right to attempt it once.
+#[derive(Clone, Debug)]
+pub struct Leased {
+    pub delivery: Delivery,
+    /// Makes a settle by an earlier holder a no-op.
+    pub fence: u64,
+    /// Number of the attempt to be made, from 1, lost ones counted.
+    pub attempt_number: u32,
+    /// The event, or why it could not be read back.
+    pub event: Result<Arc<Event>, String>,
+}
+
+/// What becomes of a leased delivery.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settlement {
+    pub delivery: DeliveryId,
+    pub fence: u64,
+    /// The attempt to be recorded. `None` only with `Next::Release`.
+    pub attempt: Option<Attempt>,
+    pub next: Next,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    Delivered,
+    /// The attempt counted; try again then.
+    Retry {
+        due_at: Time,
+    },
+    Dead(EndReason),
+    /// Nothing was attempted: back to the lane as it was.
+    Release,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    Done,
+    /// The lease was no longer ours; nothing was changed. A normal value (I3).
+    LeaseLost,
+}
+
+/// What became of a replay of one delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Replayed {
+    New(DeliveryId),
+    /// Somebody replayed it before; this is the delivery that replaced it.
+    Already(DeliveryId),
+    /// It has not ended; there is nothing to replay.
+    NotEnded,
+    Unknown,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dismissed {
+    Done,
+    /// Not a dead letter: not dead, replaced, or dismissed before.
+    NotDeadLetter,
+    Unknown,
+}
+
+/// What became of a wish to deliver a stored event to destinations it did not go to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Routed {
+    /// The deliveries made; those to destinations it already had a delivery for are left out.
+    Made(Vec<DeliveryId>),
+    Unknown,
+}
+
+/// An event as lists show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventRow {
+    pub id: EventId,
+    pub source: Arc<str>,
+    pub event_type: Arc<str>,
+    pub idempotency_key: Arc<str>,
+    pub received_at: Time,
+    pub occurred_at: Option<Time>,
+    pub correlation_id: Arc<str>,
+    pub matched_secret: Option<u8>,
+    pub remote: Arc<str>,
+    pub body_bytes: u64,
+    /// How many deliveries it made, replays included; 0 = unrouted.
+    pub deliveries: u32,
+}
+
+/// A delivery as lists show it: with its last attempt in short.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeliveryRow {
+    pub delivery: Delivery,
+    pub last: Option<LastAttempt>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastAttempt {
+    pub at: Time,
+    pub class: ErrorClass,
+    pub status: Option<u16>,
+    pub error: Arc<str>,
+}
+
+/// All set fields must hold.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EventFilter {
+    pub source: Option<String>,
+    pub event_type: Option<String>,
+    pub idempotency_key: Option<String>,
+    /// Received at or after.
+    pub since: Option<Time>,
+    /// Received before.
+    pub until: Option<Time>,
+    /// Only events that made no delivery.
+    pub unrouted: bool,
+}
+
+/// All set fields must hold.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeliveryFilter {
+    pub event: Option<EventId>,
+    pub source: Option<String>,
+    pub destination: Option<String>,
+    pub event_type: Option<String>,
+    /// `Leased` counts as `Pending` too.
+    pub state: Option<DeliveryState>,
+    /// Dead letters only: dead, not replaced, not dismissed.
+    pub dead_letters: bool,
+    /// Class of the last attempt.
+    pub class: Option<ErrorClass>,
+    /// For dead letters the time of death, else of acceptance; at or after.
+    pub since: Option<Time>,
+    /// Before.
+    pub until: Option<Time>,
+}
+
+/// A page asked for: newest first, `after` the last id of the page before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Page<I> {
+    pub after: Option<I>,
+    pub limit: usize,
+}
+
+impl<I> Page<I> {
+    pub fn first(limit: usize) -> Self {
+        Page { after: None, limit }
+    }
+}
+
+/// How many deliveries wait or are in hand, by source and destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Depth {
+    pub source: Arc<str>,
+    pub destination: Arc<str>,
+    pub pending: u64,
+    pub leased: u64,
+    /// Dead letters of routes that are not critical.
+    pub dead_letters: u64,
+    pub dead_letters_critical: u64,
+}
+
+/// What the operator sees of the store.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Stats {
+    pub depths: Vec<Depth>,
+    /// When the oldest delivery that is due fell due, by destination.
+    pub oldest_due: Vec<(Arc<str>, Time)>,
+    pub pending: u64,
+    pub pending_max: u64,
+    /// Journal records not yet in the index; 0 where there is no index.
+    pub index_lag: u64,
+    pub journal_bytes: u64,
+    pub sessions: u64,
+}
+
+/// A small thing that people create or switch and that must survive a restart (paused states).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CatalogEntry {
+    /// What it is, e.g. `destination-paused`.
+    pub kind: String,
+    pub name: String,
+    pub value: Vec<u8>,
+}
+
+/// What could not be done. Branch on the variant, print the text.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// It cannot store just now (I9): nothing was kept, ask again later.
+    #[error("the store cannot accept now: {0}")]
+    Unavailable(String),
+    /// A limit with a name was reached; nothing was kept.
+    #[error("the store is full: {limit} = {value} is reached")]
+    Full { limit: &'static str, value: u64 },
+    /// Another process holds the data directory.
+    #[error("{0}")]
+    Locked(String),
+    /// The data was written by a newer version, or is not ours.
+    #[error("{0}")]
+    Incompatible(String),
+    /// Opening or reading failed.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// The store. All calls may be made at once from many tasks; concurrent writes share commits.
+#[async_trait]
+pub trait Store: Send + Sync + fmt::Debug {
+    /// Whether an accept would be tried: asked before a body is read (I9). Cheap.
+    fn ready(&self) -> Result<(), StoreError>;
+
+    /// Stores events with their keys and deliveries, each whole, and answers once they are on stable
+    /// storage. One answer per event, in order.
+    async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError>;
+
+    /// Signalled (coalesced) when there may be more to claim than before.
+    fn wake(&self) -> Arc<Notify>;
+
+    /// A new session, live for `ttl` and for `ttl` more at each renewal.
+    async fn open_session(&self, ttl: Duration) -> Result<SessionId, StoreError>;
+    async fn renew_session(&self, session: SessionId) -> Result<Renewed, StoreError>;
+    /// Ends a session; what it still holds goes back to its lanes as if never claimed.
+    async fn close_session(&self, session: SessionId) -> Result<(), StoreError>;
+
+    /// Due lanes other than those in `skip`, at most `limit`.
+    async fn due(&self, skip: &[Lane], limit: usize) -> Result<Due, StoreError>;
+
+    /// Leases due deliveries from the named lanes, earliest due + deadline first, at most `max` in all
+    /// and each lane's room in it. Empty if the session has lapsed.
+    async fn claim(&self, session: SessionId, lanes: &[LaneRoom], max: usize) -> Result<Vec<Leased>, StoreError>;
+
+    /// Records attempts and what follows, each in one commit.
+    async fn settle(&self, session: SessionId, settlements: Vec<Settlement>) -> Result<Vec<Settled>, StoreError>;
+
+    /// Takes leases away from sessions that lapsed; records each as a lost attempt. Answers how many.
+    async fn release_lapsed(&self) -> Result<usize, StoreError>;
+
+    /// Ends pending deliveries of these lanes that are older than their `max_age`: dead, `expired`.
+    async fn expire(&self, lanes: &[Lane]) -> Result<usize, StoreError>;
+
+    /// New deliveries of ended ones, each at most once (I8).
+    async fn replay(&self, deliveries: &[DeliveryId]) -> Result<Vec<Replayed>, StoreError>;
+
+    /// Deliveries of a stored event to destinations it has none for yet.
+    async fn route(&self, event: EventId, deliveries: Vec<NewDelivery>) -> Result<Routed, StoreError>;
+
+    /// Takes dead letters off the list; they stay dead in history.
+    async fn dismiss(&self, deliveries: &[DeliveryId]) -> Result<Vec<Dismissed>, StoreError>;
+
+    async fn put_catalog(&self, entry: CatalogEntry) -> Result<(), StoreError>;
+    async fn delete_catalog(&self, kind: &str, name: &str) -> Result<(), StoreError>;
+    async fn catalog(&self, kind: &str) -> Result<Vec<CatalogEntry>, StoreError>;
+
+    /// Lists see everything that was committed before they were asked. Newest first.
+    async fn events(&self, filter: &EventFilter, page: Page<EventId>) -> Result<Vec<EventRow>, StoreError>;
+    async fn event(&self, id: EventId) -> Result<Option<Arc<Event>>, StoreError>;
+    async fn deliveries(&self, filter: &DeliveryFilter, page: Page<DeliveryId>)
+    -> Result<Vec<DeliveryRow>, StoreError>;
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryRow>, StoreError>;
+    /// All attempts of a delivery, first to last.
+    async fn attempts(&self, delivery: DeliveryId) -> Result<Vec<Attempt>, StoreError>;
+
+    async fn stats(&self) -> Result<Stats, StoreError>;
+
+    /// Flushes what is pending and lets go of files. Later calls answer `Unavailable`.
+    async fn close(&self);
+}

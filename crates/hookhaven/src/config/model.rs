@@ -1,0 +1,157 @@
+//! The configuration as the gateway uses it: checked, resolved, with every default filled in.
+//!
+//! Not the file's syntax: that is the parser's, and nothing below knows TOML.
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use hookhaven_core::{Destination, Secret, route::Route, source::Source};
+
+/// The whole configuration. Replaced as one value when the file changes.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub server: Server,
+    pub store: Store,
+    pub limits: Limits,
+    pub worker: Worker,
+    pub log: Log,
+    pub sources: BTreeMap<Arc<str>, Arc<Source>>,
+    pub destinations: BTreeMap<Arc<str>, Arc<Destination>>,
+    /// In the file's order, which decides between routes.
+    pub routes: Vec<Route>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// Senders post here.
+    pub ingest: SocketAddr,
+    /// Admin API, metrics, health.
+    pub admin: SocketAddr,
+    /// The gateway's address as senders know it, without a trailing slash.
+    pub public_url: Option<url::Url>,
+    /// `None`: made at first start and kept, owner-only, in the data directory.
+    pub admin_token: Option<Secret>,
+    /// Host names, beside loopback and the admin address itself, under which the admin side answers.
+    pub admin_hosts: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Store {
+    pub place: Place,
+    /// Pending deliveries beyond which accepts answer 503.
+    pub pending_max: u64,
+    /// Bytes after which a new journal segment begins.
+    pub segment_bytes: u64,
+    /// Journal bytes that the index may lag behind before accepts answer 503.
+    pub index_lag_bytes_max: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// `file:DIR`: the embedded store.
+    Directory(PathBuf),
+    /// `memory:`: nothing survives; for tests and play.
+    Memory,
+}
+
+/// Limits against clients, slow or hostile. Each is a key under `[limits]`.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Open connections per address; further ones wait in the kernel's queue.
+    pub connections_max: usize,
+    pub header_bytes_max: usize,
+    pub headers_max: usize,
+    /// From the first byte of a connection or request to the end of its headers.
+    pub header_timeout: Duration,
+    /// For the whole body.
+    pub body_timeout: Duration,
+    /// Between requests of one connection.
+    pub idle_timeout: Duration,
+    /// Bodies held in memory at once, over all requests; beyond it 503.
+    pub body_bytes_in_flight_max: usize,
+    /// How long SIGTERM waits for requests and attempts under way.
+    pub drain_timeout: Duration,
+    /// Distinct event types per source in metrics; more count as `other`.
+    pub metric_types_max: usize,
+}
+
+/// Limits of delivery. Each is a key under `[worker]`.
+#[derive(Clone, Debug)]
+pub struct Worker {
+    /// Attempts in flight at once, over all destinations.
+    pub slots: usize,
+    /// Kept of an answer's body.
+    pub excerpt_bytes_max: usize,
+    /// Read of an answer's body before the connection is given up.
+    pub response_bytes_max: usize,
+    /// How long a session lives without renewal.
+    pub session_ttl: Duration,
+}
+
+#[derive(Clone, Debug)]
+pub struct Log {
+    pub format: LogFormat,
+    /// `error`, `warn`, `info`, `debug` or `trace`.
+    pub level: tracing::Level,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    Json,
+    Text,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Server {
+            ingest: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            admin: SocketAddr::from(([127, 0, 0, 1], 8081)),
+            public_url: None,
+            admin_token: None,
+            admin_hosts: Vec::new(),
+        }
+    }
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Store {
+            place: Place::Directory("hookhaven-data".into()),
+            pending_max: 2_000_000,
+            segment_bytes: 128 << 20,
+            index_lag_bytes_max: 1 << 30,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            connections_max: 4_096,
+            header_bytes_max: 32 << 10,
+            headers_max: 100,
+            header_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(75),
+            body_bytes_in_flight_max: 256 << 20,
+            drain_timeout: Duration::from_secs(20),
+            metric_types_max: 100,
+        }
+    }
+}
+
+impl Default for Worker {
+    fn default() -> Self {
+        Worker {
+            slots: 512,
+            excerpt_bytes_max: 4 << 10,
+            response_bytes_max: 1 << 20,
+            session_ttl: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Log { format: LogFormat::Json, level: tracing::Level::INFO }
+    }
+}
