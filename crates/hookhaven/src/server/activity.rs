@@ -110,7 +110,7 @@ impl Activity {
         } else if unread != 0 {
             (unread, limits.idle_timeout, Verdict::Drop)
         } else if self.under_way.load(Relaxed) > 0 {
-            return Verdict::WaitUntil(now + limits.header_timeout);
+            return Verdict::WaitUntil(now + limits.tick());
         } else if !self.served.load(Relaxed) {
             (1, limits.header_timeout, Verdict::Drop)
         } else if head != 0 && !self.http2.load(Relaxed) {
@@ -122,8 +122,8 @@ impl Activity {
         if until <= now {
             return late;
         }
-        // Headers may begin while we wait, and their time is the shorter one: look again before it ends.
-        Verdict::WaitUntil(until.min(now + limits.header_timeout))
+        // A shorter deadline may begin while we wait: look again before that one ends.
+        Verdict::WaitUntil(until.min(now + limits.tick()))
     }
 
     fn set_once(&self, at: &AtomicU64) {

@@ -51,7 +51,7 @@ where
     let connection = Arc::new(Connection { terms: terms.clone(), peer, activity: activity.clone() });
     let service = service_fn(move |request| answer(connection.clone(), request));
     let mut http = pin!(terms.http.serve_connection(io, service));
-    let mut timer = pin!(sleep_until(Instant::now() + terms.limits.header_timeout));
+    let mut timer = pin!(sleep_until(Instant::now() + terms.limits.tick()));
     let mut draining = false;
     loop {
         tokio::select! {

@@ -50,6 +50,11 @@ impl From<&config::Limits> for ServerLimits {
 }
 
 impl ServerLimits {
+    /// How often a connection is looked at: no deadline that may begin meanwhile is shorter.
+    pub(super) fn tick(&self) -> Duration {
+        self.header_timeout.min(self.idle_timeout)
+    }
+
     /// HTTP/1.1 and HTTP/2 on the same port. Deadlines are not hyper's but the supervisor's.
     pub(super) fn http(&self) -> Builder<TokioExecutor> {
         let header_bytes = self.header_bytes_max.max(HEADER_BYTES_FLOOR);
