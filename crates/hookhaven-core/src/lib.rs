@@ -10,10 +10,12 @@ pub mod destination;
 pub mod event;
 pub mod glob;
 pub mod id;
+pub mod json;
 pub mod retry;
 pub mod route;
 pub mod secret;
 pub mod sender;
+pub mod senders;
 pub mod source;
 pub mod time;
 
