@@ -5,6 +5,7 @@
 //! file, one entry in `args::Command` and one line in [`dispatch`].
 
 pub mod args;
+pub mod print;
 pub mod values;
 
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
