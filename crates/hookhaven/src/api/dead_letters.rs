@@ -4,6 +4,8 @@
 //! time, and stops after [`BULK_DELIVERIES_MAX`]; `next` in the answer lets the caller go on. Replays
 //! are newer than all they replace, so the walk never meets its own work.
 
+use std::time::Duration;
+
 use axum::{
     Json, Router,
     extract::State,
@@ -137,7 +139,7 @@ async fn bulk(api: &Api, act: Act, request: BulkRequest) -> Result<BulkAnswer, P
         (Some(_), None) if request.after.is_some() => bad("after goes with a filter, not with ids"),
         (Some(ids), None) if ids.len() > LIMIT_MAX => bad("at most 500 ids in one request"),
         (Some(ids), None) => by_ids(api, act, &ids, request.dry_run).await,
-        (None, Some(filter)) => by_filter(api, act, &filter.to_store()?, request.after, request.dry_run).await,
+        (None, Some(filter)) => by_filter(api, act, filter.to_store()?, request.after, request.dry_run).await,
         _ => bad("say which: either \"ids\": […] or \"filter\": {…}; an empty filter is every dead letter"),
     }
 }
@@ -165,14 +167,16 @@ async fn by_ids(api: &Api, act: Act, ids: &[DeliveryId], dry_run: bool) -> Resul
 async fn by_filter(
     api: &Api,
     act: Act,
-    filter: &DeliveryFilter,
-    after: Option<DeliveryId>,
+    mut filter: DeliveryFilter,
+    mut after: Option<DeliveryId>,
     dry_run: bool,
 ) -> Result<BulkAnswer, Problem> {
-    let mut answer = BulkAnswer { dry_run, ..BulkAnswer::default() };
-    let mut after = after;
+    // What dies from now on was asked about by nobody. `until` itself is excluded, now is not.
+    let now = api.parts.clock.now().plus(Duration::from_micros(1));
+    filter.until = Some(filter.until.map_or(now, |until| until.min(now)));
+    let mut answer = BulkAnswer { dry_run, until: filter.until, ..BulkAnswer::default() };
     for _ in 0..BULK_DELIVERIES_MAX / LIMIT_MAX {
-        let rows = api.parts.store.deliveries(filter, Page { after, limit: LIMIT_MAX }).await?;
+        let rows = api.parts.store.deliveries(&filter, Page { after, limit: LIMIT_MAX }).await?;
         let ids: Vec<_> = rows.iter().map(|row| row.delivery.id).collect();
         answer.matched += ids.len() as u64;
         if !dry_run {

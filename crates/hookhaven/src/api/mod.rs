@@ -14,12 +14,16 @@ mod dead_letters;
 mod deliveries;
 mod destinations;
 mod events;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod guard;
 mod health;
 mod page;
 mod problem;
 mod signals;
 mod status;
+#[cfg(test)]
+mod tests;
 pub mod view;
 
 use std::{net::SocketAddr, sync::Arc};

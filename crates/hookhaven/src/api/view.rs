@@ -327,6 +327,9 @@ pub struct BulkAnswer {
     /// Not ended, or not a dead letter.
     pub refused: u64,
     pub unknown: u64,
+    /// By filter: only what died before this was counted or touched. Given as the filter's `until`, it
+    /// keeps a second request to what the first one saw.
+    pub until: Option<Time>,
     /// There are more: the same request with this as `after` goes on.
     pub next: Option<DeliveryId>,
 }
