@@ -5,7 +5,17 @@
 //! file, one entry in `args::Command` and one line in [`dispatch`].
 
 pub mod args;
+pub mod client;
+pub mod deliveries;
+pub mod destinations;
+pub mod dlq;
+pub mod events;
+pub mod print;
+pub mod settings;
+pub mod trigger;
 pub mod values;
+mod verdict;
+pub mod why;
 
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 
@@ -84,7 +94,14 @@ fn refuse_unused(cli: &Cli) -> Result<(), UsageError> {
     }
 }
 
-async fn dispatch(command: Command, _context: &Context) -> anyhow::Result<ExitCode> {
-    let other = command;
-    anyhow::bail!("this build has no such command yet: {other:?}")
+async fn dispatch(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Trigger(args) => trigger::run(args, context).await,
+        Command::Events(command) => events::run(command, context).await,
+        Command::Deliveries(command) => deliveries::run(command, context).await,
+        Command::Dlq(command) => dlq::run(command, context).await,
+        Command::Destinations(command) => destinations::run(command, context).await,
+        Command::Why(args) => why::run(args, context).await,
+        other => anyhow::bail!("this build has no such command yet: {other:?}"),
+    }
 }
