@@ -25,9 +25,23 @@ use crate::{
     now,
 };
 
-/// Makes the bytes of request `number`, meant to be sent at `intended_us` (since 1970).
+/// What is sent, and whoever wants to know what came of it.
 pub trait Requests: Send + Sync + 'static {
+    /// The bytes of request `number`, meant to be sent at `intended_us` (since 1970).
     fn request(&self, number: u64, intended_us: u64) -> Vec<u8>;
+
+    /// It was answered so. Requests that get no answer are not told.
+    fn answered(&self, _number: u64, _status: u16) {}
+}
+
+impl<T: Requests + ?Sized> Requests for Arc<T> {
+    fn request(&self, number: u64, intended_us: u64) -> Vec<u8> {
+        (**self).request(number, intended_us)
+    }
+
+    fn answered(&self, number: u64, status: u16) {
+        (**self).answered(number, status);
+    }
 }
 
 impl<F: Fn(u64, u64) -> Vec<u8> + Send + Sync + 'static> Requests for F {
@@ -74,10 +88,10 @@ struct Tally {
 }
 
 impl Tally {
-    fn count(&mut self, answer: io::Result<u16>, latency: Duration) {
+    fn count(&mut self, answer: &io::Result<u16>, latency: Duration) {
         match answer {
             Ok(status) => {
-                *self.answers.entry(status).or_default() += 1;
+                *self.answers.entry(*status).or_default() += 1;
                 self.latencies.record(latency);
             }
             Err(_) => self.unanswered += 1,
@@ -103,7 +117,10 @@ pub async fn closed(address: SocketAddr, connections: usize, until: Until, reque
                 let request = requests.request(number, now::unix_us());
                 let sent = Instant::now();
                 let answer = wire.send(&request).await;
-                tally.count(answer, sent.elapsed());
+                tally.count(&answer, sent.elapsed());
+                if let Ok(status) = answer {
+                    requests.answered(number, status);
+                }
             }
             tally
         });
@@ -134,7 +151,10 @@ pub async fn open(
                 let late_us = u64::try_from(intended.elapsed().as_micros()).unwrap_or(0);
                 let request = requests.request(number, now::unix_us().saturating_sub(late_us));
                 let answer = wire.send(&request).await;
-                tally.count(answer, intended.elapsed());
+                tally.count(&answer, intended.elapsed());
+                if let Ok(status) = answer {
+                    requests.answered(number, status);
+                }
             }
             tally
         });

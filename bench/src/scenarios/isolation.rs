@@ -2,9 +2,11 @@
 //! one that never answers and one that refuses connections; in turns, five pairs, the median of the
 //! pairs' ratios.
 
-use std::net::TcpListener;
+use std::time::Duration;
 
 use anyhow::Result;
+use hookhaven_bench::gateway::poll;
+use tokio::net::TcpSocket;
 
 use super::{Bench, Figure, Figures, load, median};
 use crate::{process::Server, sink::Stats};
@@ -14,9 +16,13 @@ const COUNT: u64 = 4_000;
 
 pub async fn run(bench: &Bench) -> Result<Figures> {
     let hanging = Server::start(&["sink", "--hang"]).await?;
-    // Bound and let go: nobody listens there.
-    let refusing = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-    let bad = [("hanging", format!("http://{}/", hanging.address)), ("refusing", format!("http://{refusing}/"))];
+    // Bound, so that nobody else takes the port; and nobody listens.
+    let refusing = TcpSocket::new_v4()?;
+    refusing.bind(([127, 0, 0, 1], 0).into())?;
+    let bad = [
+        ("hanging", format!("http://{}/", hanging.address)),
+        ("refusing", format!("http://{}/", refusing.local_addr()?)),
+    ];
 
     let (mut alone, mut beside) = (Vec::new(), Vec::new());
     for pair in 0..PAIRS {
@@ -53,7 +59,7 @@ async fn fast_one(bench: &Bench, others: &[(&str, String)]) -> Result<Stats> {
 /// The last deliveries may still be under way; what has not come after a while does not come.
 async fn settled(sink: &Server) -> Result<Stats> {
     let all = async || sink.stats().await.ok().filter(|stats| stats.distinct >= COUNT);
-    match hookhaven_bench::gateway::poll(std::time::Duration::from_secs(10), all).await {
+    match poll(Duration::from_secs(10), all).await {
         Some(stats) => Ok(stats),
         None => sink.stats().await,
     }
