@@ -5,13 +5,16 @@
 //! file, one entry in `args::Command` and one line in [`dispatch`].
 
 pub mod args;
+pub mod check;
+pub mod init;
+mod probe;
 pub mod values;
 
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 
 use hookhaven_core::Secret;
 
-use crate::config::environment::Environment;
+use crate::config::{self, Environment, Loaded, Origin, Refused};
 use args::{Cli, Command};
 
 /// The command did what it was asked.
@@ -27,7 +30,7 @@ pub const USAGE: u8 = 2;
 pub struct UsageError(pub String);
 
 /// What every command gets beside its own arguments.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Context {
     pub environment: Environment,
     pub config_path: Option<PathBuf>,
@@ -54,6 +57,19 @@ impl Context {
             environment,
         }
     }
+
+    /// Where the configuration comes from, by `--config` and `--data`.
+    pub fn origin(&self) -> Origin {
+        Origin::find(self.config_path.clone(), self.data_dir.clone())
+    }
+
+    /// The configuration that the command line points at.
+    ///
+    /// # Errors
+    /// Every problem at once. Passed on, it is printed line by line, and the exit code is [`USAGE`].
+    pub fn load(&self) -> Result<Loaded, Refused> {
+        config::load(self.origin(), &self.environment)
+    }
 }
 
 /// Runs one command to its end. Errors are printed here, once.
@@ -64,8 +80,12 @@ pub async fn run(cli: Cli, environment: Environment) -> ExitCode {
         Err(wrong) => Err(wrong.into()),
     };
     done.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
-        ExitCode::from(if error.is::<UsageError>() { USAGE } else { FAILED })
+        // Problems of a configuration speak for themselves, one a line.
+        match error.downcast_ref::<Refused>() {
+            Some(refused) => eprintln!("{refused}"),
+            None => eprintln!("error: {error:#}"),
+        }
+        ExitCode::from(if error.is::<UsageError>() || error.is::<Refused>() { USAGE } else { FAILED })
     })
 }
 
@@ -84,7 +104,10 @@ fn refuse_unused(cli: &Cli) -> Result<(), UsageError> {
     }
 }
 
-async fn dispatch(command: Command, _context: &Context) -> anyhow::Result<ExitCode> {
-    let other = command;
-    anyhow::bail!("this build has no such command yet: {other:?}")
+async fn dispatch(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Init(args) => init::run(args, context).await,
+        Command::Check(args) => check::run(args, context).await,
+        other => anyhow::bail!("this build has no such command yet: {other:?}"),
+    }
 }
