@@ -11,36 +11,19 @@ use std::{
 };
 
 use anyhow::Context as _;
-use hookhaven_core::senders;
+use hookhaven_core::senders::{self, SenderOptions};
 
 use super::{Context, UsageError, args::InitArgs};
 use crate::config::{load::DEFAULT_FILE, suggest};
 
-/// Where to find a sender's secret, what it looks like, and an event type to try.
-struct Hint {
-    sender: &'static str,
-    secret: &'static str,
-    event_type: &'static str,
-}
-
-const HINTS: [Hint; 5] = [
-    Hint {
-        sender: "stripe",
-        secret: "the endpoint's signing secret (whsec_...), in the dashboard under Developers, Webhooks",
-        event_type: "invoice.paid",
-    },
-    Hint { sender: "github", secret: "the secret you type in under Settings, Webhooks", event_type: "push" },
-    Hint { sender: "slack", secret: "the app's signing secret, under Basic Information", event_type: "message" },
-    Hint { sender: "twilio", secret: "the account's auth token, in the console", event_type: "message" },
-    Hint {
-        sender: "standard-webhooks",
-        secret: "the secret as the sender shows it (whsec_...)",
-        event_type: "user.created",
-    },
+/// Where to find a sender's secret, and what it looks like.
+const SECRETS: [(&str, &str); 5] = [
+    ("stripe", "the endpoint's signing secret (whsec_...), in the dashboard under Developers, Webhooks"),
+    ("github", "the secret that you type in under Settings, Webhooks"),
+    ("slack", "the app's signing secret, under Basic Information"),
+    ("twilio", "the account's auth token, in the console"),
+    ("standard-webhooks", "the secret as the sender shows it (whsec_...)"),
 ];
-
-/// What a sender without a hint gets.
-const HINT: Hint = Hint { sender: "", secret: "the secret that the sender signs with", event_type: "test" };
 
 pub async fn run(args: InitArgs, context: &Context) -> anyhow::Result<ExitCode> {
     let senders = known(&args.sender)?;
@@ -85,8 +68,14 @@ fn write(path: &Path, text: &str, force: bool) -> anyhow::Result<()> {
     file.write_all(text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))
 }
 
-fn hint(sender: &str) -> &'static Hint {
-    HINTS.iter().find(|hint| hint.sender == sender).unwrap_or(&HINT)
+fn secret_of(sender: &str) -> &'static str {
+    SECRETS.iter().find(|(name, _)| *name == sender).map_or("the secret that it signs with", |(_, secret)| secret)
+}
+
+/// A type to try the source with.
+fn sample_type(sender: &str) -> &'static str {
+    let built = senders::find(sender).and_then(|def| (def.build)(&SenderOptions::default()).ok());
+    built.and_then(|sender| sender.sample_types().first().copied()).unwrap_or("test")
 }
 
 fn verifies(sender: &str) -> bool {
@@ -124,7 +113,7 @@ fn source(text: &mut String, sender: &str) {
             text,
             "secrets = [\"env:{}\"]  # {}\n                         # also \"file:PATH\"; several while one replaces another\n",
             variable(sender),
-            hint(sender).secret,
+            secret_of(sender),
         );
     } else {
         text.push_str("allow   = [\"127.0.0.1\"]  # who may post here; nothing else protects this address\n");
@@ -139,7 +128,7 @@ fn next_steps(path: &Path, senders: &[&str]) -> String {
     let option = if path == Path::new(DEFAULT_FILE) { String::new() } else { format!(" --config {}", path.display()) };
     let mut text = format!("Wrote {}. Next:\n\n", path.display());
     for sender in senders.iter().filter(|sender| verifies(sender)) {
-        let _ = writeln!(text, "  export {}='...'   # {}", variable(sender), hint(sender).secret);
+        let _ = writeln!(text, "  export {}='...'   # {}", variable(sender), secret_of(sender));
     }
     let first = senders.first().copied().unwrap_or_default();
     let _ = write!(
@@ -148,7 +137,7 @@ fn next_steps(path: &Path, senders: &[&str]) -> String {
          hookhaven serve{option}          # runs the gateway\n  \
          hookhaven trigger{option} {first} {}   # sends a signed sample event\n\n\
          Have the senders post to:\n\n",
-        hint(first).event_type,
+        sample_type(first),
     );
     for sender in senders {
         let _ = writeln!(text, "  http://127.0.0.1:8080/webhooks/{sender}   (with your own host and https in front)");

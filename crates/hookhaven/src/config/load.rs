@@ -73,9 +73,7 @@ pub(super) fn read(origin: &Origin, environment: &Environment) -> Reading {
     };
     let text = match read_text(file, &mut files) {
         Ok(text) => text,
-        Err(problem) => {
-            return Reading { outcome: Err(Refused { problems: vec![problem] }), warnings: Vec::new(), files };
-        }
+        Err(refused) => return Reading { outcome: Err(refused), warnings: Vec::new(), files },
     };
     let parsed = parse::parse(file, &text, environment);
     files.extend(parsed.secret_files);
@@ -92,14 +90,10 @@ fn placed(mut config: Config, origin: &Origin) -> Config {
     config
 }
 
-fn read_text(file: &Path, files: &mut Files) -> Result<String, Problem> {
-    let wrong = |what: String, mend: &str| Problem {
-        severity: Severity::Error,
-        file: Some(file.to_owned()),
-        position: None,
-        key: String::new(),
-        what,
-        mend: mend.to_owned(),
+fn read_text(file: &Path, files: &mut Files) -> Result<String, Refused> {
+    let wrong = |what: String, mend: &str| {
+        let problem = Problem { file: Some(file.to_owned()), ..Problem::of(Severity::Error, "", what, mend) };
+        Refused { problems: vec![problem] }
     };
     let bytes = files.read(file, FILE_BYTES_MAX).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => wrong("there is no such file".to_owned(), "`hookhaven init` writes one"),

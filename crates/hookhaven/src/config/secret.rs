@@ -62,10 +62,10 @@ impl<'e> Resolver<'e> {
 
     fn find(&self, reference: &str) -> Result<Secret, Wrong> {
         if let Some(name) = reference.strip_prefix("env:") {
-            return self.from_environment(name);
+            return self.in_environment(name);
         }
         if let Some(path) = reference.strip_prefix("file:") {
-            return self.from_file(path);
+            return self.in_file(path);
         }
         if let Some(name) = reference.strip_prefix('$') {
             let name = name.trim_start_matches('{').trim_end_matches('}');
@@ -82,7 +82,7 @@ impl<'e> Resolver<'e> {
         })
     }
 
-    fn from_environment(&self, name: &str) -> Result<Secret, Wrong> {
+    fn in_environment(&self, name: &str) -> Result<Secret, Wrong> {
         if !is_variable_name(name) {
             return Err(Wrong {
                 what: "\"env:\" must be followed by the name of an environment variable".to_owned(),
@@ -102,7 +102,7 @@ impl<'e> Resolver<'e> {
         })
     }
 
-    fn from_file(&self, path: &str) -> Result<Secret, Wrong> {
+    fn in_file(&self, path: &str) -> Result<Secret, Wrong> {
         if path.is_empty() {
             return Err(Wrong {
                 what: "\"file:\" must be followed by a path".to_owned(),

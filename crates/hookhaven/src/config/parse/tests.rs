@@ -372,6 +372,84 @@ fn senders_that_sign_the_url_need_to_know_it() {
     says(&format!("{text}[server]\npublic_url = \"https://hooks.example.com\"\n"), &[]);
 }
 
+/// A source whose signing is described, from line 4 on.
+fn described(hmac: &str) -> String {
+    let source = "[sources.p]\nsender = \"hmac\"\nsecrets = [\"x\"]\n[sources.p.hmac]\n";
+    let rest = "[destinations.d]\nurl = \"http://h/\"\n[[routes]]\nsource = \"p\"\nto = [\"d\"]\n";
+    format!("{source}{hmac}{rest}")
+}
+
+#[test]
+fn any_hmac_scheme_can_be_described() {
+    let text = described(
+        "algorithm = \"sha512\"\nheader = \"X-Signature\"\nprefix = \"v1=\"\nencoding = \"base64\"\n\
+         signed = \"{timestamp}.{body}\"\ntimestamp = { header = \"X-Timestamp\", unit = \"ms\" }\n\
+         id = \"header:X-Event-Id\"\ntype = \"json:/type\"\noccurred_at = { json = \"/at\", unit = \"rfc3339\" }\n",
+    );
+    assert_eq!(config(&text).sources["p"].sender.name(), "hmac");
+    says(&described("header = \"X-Signature\"\n"), &[]);
+}
+
+#[test]
+fn hmac_schemes_that_cannot_be() {
+    let of = |line: &str, expected: &str| {
+        says(&described(&format!("header = \"X-Signature\"\n{line}\n")), &[&format!("hookhaven.toml:6:{expected}")]);
+    };
+    of("algorithm = \"md5\"", "13: sources.p.hmac.algorithm: \"md5\" is not an algorithm: sha256, sha512 or sha1");
+    of(
+        "signed = \"{timestamp}\"",
+        "10: sources.p.hmac.signed: {body} is missing: the signature would not cover the body, and anyone could change it",
+    );
+    of(
+        "id = \"X-Event-Id\"",
+        "6: sources.p.hmac.id: \"X-Event-Id\" names no place: write \"header:NAME\" or \"json:/path/in/body\"",
+    );
+    of(
+        "timestamp = { unit = \"s\" }",
+        "13: sources.p.hmac.timestamp: where the time stands is not clear; give either header or json",
+    );
+    of("singed = \"{body}\"", "1: sources.p.hmac.singed: unknown key; did you mean \"signed\"?");
+    says(
+        &described(""),
+        &[
+            "hookhaven.toml:4:1: sources.p.hmac: header is missing; add header = \"X-Signature\", the one that carries the \
+           signature",
+        ],
+    );
+    says(
+        &with("[sources.stripe.hmac]\nheader = \"X\"\n"),
+        &[
+            "hookhaven.toml:9:1: sources.stripe.hmac: a section [sources.NAME.hmac] belongs to sender \"hmac\"; how \"stripe\" \
+           signs is known",
+        ],
+    );
+    says(
+        &described("").replace("[sources.p.hmac]\n", ""),
+        &[
+            "hookhaven.toml:1:10: sources.p: sender \"hmac\" needs a section [sources.NAME.hmac] that says how its requests are \
+           signed",
+        ],
+    );
+}
+
+#[test]
+fn secrets_have_the_form_that_their_sender_needs() {
+    let found = problems(
+        &with("secret = \"x\"\n")
+            .replace("secret = \"x\"\n", "")
+            .replace("sender = \"stripe\"", "sender = \"standard-webhooks\""),
+    );
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].starts_with("hookhaven.toml:3:12: sources.stripe.secrets[0]: "), "{found:?}");
+    says(
+        &with("").replace("/hooks\"\n", "/hooks\"\nsecret = \"whsec_***\"\n"),
+        &[
+            "hookhaven.toml:6:10: destinations.billing.secret: what follows `whsec_` must be base64 with its padding; copy the \
+           secret again, whole",
+        ],
+    );
+}
+
 #[test]
 fn values_that_are_no_values() {
     says_of(
