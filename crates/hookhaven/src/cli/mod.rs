@@ -5,12 +5,16 @@
 //! file, one entry in `args::Command` and one line in [`dispatch`].
 
 pub mod args;
+pub mod check;
 pub mod client;
 pub mod deliveries;
 pub mod destinations;
 pub mod dlq;
 pub mod events;
+pub mod init;
 pub mod print;
+mod probe;
+pub mod serve;
 pub mod settings;
 pub mod trigger;
 pub mod values;
@@ -21,7 +25,10 @@ use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 
 use hookhaven_core::Secret;
 
-use crate::config::environment::Environment;
+use crate::{
+    config::{self, Environment, Loaded, Origin, Refused},
+    demo,
+};
 use args::{Cli, Command};
 
 /// The command did what it was asked.
@@ -37,7 +44,7 @@ pub const USAGE: u8 = 2;
 pub struct UsageError(pub String);
 
 /// What every command gets beside its own arguments.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Context {
     pub environment: Environment,
     pub config_path: Option<PathBuf>,
@@ -64,6 +71,19 @@ impl Context {
             environment,
         }
     }
+
+    /// Where the configuration comes from, by `--config` and `--data`.
+    pub fn origin(&self) -> Origin {
+        Origin::find(self.config_path.clone(), self.data_dir.clone())
+    }
+
+    /// The configuration that the command line points at.
+    ///
+    /// # Errors
+    /// Every problem at once. Passed on, it is printed line by line, and the exit code is [`USAGE`].
+    pub fn load(&self) -> Result<Loaded, Refused> {
+        config::load(self.origin(), &self.environment)
+    }
 }
 
 /// Runs one command to its end. Errors are printed here, once.
@@ -74,8 +94,12 @@ pub async fn run(cli: Cli, environment: Environment) -> ExitCode {
         Err(wrong) => Err(wrong.into()),
     };
     done.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
-        ExitCode::from(if error.is::<UsageError>() { USAGE } else { FAILED })
+        // Problems of a configuration speak for themselves, one a line.
+        match error.downcast_ref::<Refused>() {
+            Some(refused) => eprintln!("{refused}"),
+            None => eprintln!("error: {error:#}"),
+        }
+        ExitCode::from(if error.is::<UsageError>() || error.is::<Refused>() { USAGE } else { FAILED })
     })
 }
 
@@ -96,12 +120,15 @@ fn refuse_unused(cli: &Cli) -> Result<(), UsageError> {
 
 async fn dispatch(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
     match command {
+        Command::Demo(args) => demo::run(args, context).await,
+        Command::Serve(args) => serve::run(args, context).await,
+        Command::Init(args) => init::run(args, context).await,
+        Command::Check(args) => check::run(args, context).await,
         Command::Trigger(args) => trigger::run(args, context).await,
         Command::Events(command) => events::run(command, context).await,
         Command::Deliveries(command) => deliveries::run(command, context).await,
         Command::Dlq(command) => dlq::run(command, context).await,
         Command::Destinations(command) => destinations::run(command, context).await,
         Command::Why(args) => why::run(args, context).await,
-        other => anyhow::bail!("this build has no such command yet: {other:?}"),
     }
 }
