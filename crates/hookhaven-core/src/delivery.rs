@@ -128,6 +128,8 @@ pub struct Delivery {
     pub due_at: Time,
     /// Attempts that counted against the retry policy so far.
     pub attempts: u32,
+    /// Attempts made in all, lost ones too.
+    pub tries: u32,
     /// Attempts lost in a row.
     pub lost: u32,
     pub state: DeliveryState,

@@ -5,7 +5,12 @@
 //! decided in one place and one order: duplicate, lease, settle, replay, dismiss.
 
 pub mod clock;
+pub mod history;
+pub mod live;
+pub mod memory;
+pub mod position;
 pub mod record;
+pub mod rules;
 pub mod seam;
 
 pub use seam::*;
