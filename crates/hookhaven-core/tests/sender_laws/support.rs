@@ -6,7 +6,9 @@ use std::{fmt, sync::Arc, time::Duration};
 use hookhaven_core::{
     Secret, Time,
     sender::{Keys, Proof, Rejection, Request, Sender, Signed},
-    senders::{self, HmacOptions, SenderOptions, TABLE, TimestampOptions, Unit},
+    senders::{
+        self, Declaration, Form, HmacOptions, HmacSpec, SenderDef, SenderOptions, TABLE, TimestampOptions, Unit,
+    },
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
@@ -43,9 +45,32 @@ impl fmt::Debug for Case {
     }
 }
 
+/// All that a new sender of the HMAC family needs, beside its line in the table. This one is nobody's.
+const DECLARED: SenderDef = SenderDef {
+    name: "declared",
+    aliases: &[],
+    title: "A sender that is all data",
+    verifies: true,
+    build: |options| DECLARATION.build(options),
+};
+
+static DECLARATION: Declaration = Declaration {
+    name: "declared",
+    scheme: HmacSpec {
+        header: "declared-signature",
+        form: Form::List { separator: b';', assign: b'=', signature: "h1", timestamp: Some("ts") },
+        signed: "{timestamp}:{body}",
+        ..HmacSpec::DEFAULT
+    },
+    id: &["json:/event_id"],
+    event_type: &["json:/event/type"],
+    time: &["json:/event/at"],
+    ..Declaration::DEFAULT
+};
+
 pub fn cases() -> Vec<Case> {
     let mut all = Vec::new();
-    for def in TABLE {
+    for def in TABLE.iter().chain(&[DECLARED]) {
         for (label, options) in options_of(def.name) {
             let sender = (def.build)(&options).unwrap();
             let secret = |text: &str| Secret::new(text).unwrap();
