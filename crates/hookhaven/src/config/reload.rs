@@ -148,7 +148,7 @@ impl Watcher {
     async fn read(&mut self) -> Reload {
         let (origin, environment) = (self.origin.clone(), self.environment.clone());
         let reading = tokio::task::spawn_blocking(move || load::read(&origin, &environment)).await;
-        let Ok(Reading { outcome, warnings, files }) = reading else {
+        let Ok(Reading { outcome, warnings, files, .. }) = reading else {
             let problem = Problem::of(Severity::Error, "", "reading the configuration failed", "");
             return self.refuse(Refused { problems: vec![problem] });
         };
