@@ -1,4 +1,5 @@
 //! Ingest in trouble: a store that fails or panics, hostile bytes, and what the log says of it all.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
 mod support;
 
