@@ -35,7 +35,9 @@ use tokio::{
 
 /// Ready, and then not able after all; `None` never answers.
 #[derive(Debug)]
-struct Failing(Option<fn() -> Result<Vec<Accepted>, StoreError>>);
+struct Failing(Option<Accept>);
+
+type Accept = fn() -> Result<Vec<Accepted>, StoreError>;
 
 #[async_trait]
 impl Store for Failing {
@@ -116,14 +118,14 @@ impl Store for Failing {
     }
 }
 
-fn over(accept: fn() -> Result<Vec<Accepted>, StoreError>) -> Gateway {
+fn over(accept: Accept) -> Gateway {
     Gateway::over(config(), ManualClock::at(NOW), Arc::new(Failing(Some(accept))), None)
 }
 
 #[tokio::test]
 async fn whatever_the_store_s_trouble_the_sender_is_asked_to_come_again() {
     for accept in [
-        (|| Err(StoreError::Unavailable("disk".into()))) as fn() -> _,
+        (|| Err(StoreError::Unavailable("disk".into()))) as Accept,
         || Err(StoreError::Full { limit: "store.pending_max", value: 1 }),
         || Err(StoreError::Failed("disk".into())),
         || Ok(Vec::new()),
