@@ -12,6 +12,8 @@ pub mod dlq;
 pub mod events;
 pub mod print;
 pub mod settings;
+#[cfg(test)]
+mod tests;
 pub mod trigger;
 pub mod values;
 mod verdict;
