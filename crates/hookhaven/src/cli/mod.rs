@@ -16,6 +16,8 @@ pub mod print;
 mod probe;
 pub mod serve;
 pub mod settings;
+#[cfg(test)]
+mod tests;
 pub mod trigger;
 pub mod values;
 mod verdict;
