@@ -182,6 +182,12 @@ impl Client {
         self.accepted(answer).map(|a| a.body)
     }
 
+    /// The gateway's metrics, in the text format that Prometheus reads.
+    pub async fn metrics(&self) -> anyhow::Result<String> {
+        let answer = self.accepted(self.send(Method::GET, "/metrics", None).await?)?;
+        Ok(String::from_utf8_lossy(&answer.body).into_owned())
+    }
+
     pub async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {
         let body = Bytes::from(serde_json::to_vec(body)?);
         let answer = self.send(Method::POST, &format!("/api/v1{path}"), Some(body)).await?;
