@@ -1,0 +1,6 @@
+//! The embedded store.
+
+pub mod disk;
+pub mod frame;
+pub mod journal;
+pub mod segment;
