@@ -115,7 +115,7 @@ pub trait Entropy: Send + Sync + std::fmt::Debug {
     fn fill(&self, bytes: &mut [u8]);
 }
 
-impl dyn Entropy {
+impl dyn Entropy + '_ {
     /// Ten bytes, as an id wants them.
     pub fn id_bytes(&self) -> [u8; 10] {
         let mut bytes = [0; 10];

@@ -8,8 +8,11 @@ pub mod clock;
 pub mod codec;
 pub mod embedded;
 pub mod history;
+pub mod live;
+pub mod memory;
 pub mod position;
 pub mod record;
+pub mod rules;
 pub mod seam;
 
 pub use seam::*;

@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use hookhaven_core::{Attempt, DeliveryId, EndReason, Event, EventId, Lane, Policy, Time};
 
-use crate::seam::{CatalogEntry, NewDelivery};
+use crate::{
+    position::Position,
+    seam::{CatalogEntry, NewDelivery},
+};
 
 /// One thing that happened. Whole or not at all: a record is one frame of the journal.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,11 +21,14 @@ pub enum Record {
     },
     /// An attempt and the delivery's new state.
     Settled(SettledRecord),
-    /// A new delivery of a stored event. `replaces` is the ended one it is linked from; `None` when the
-    /// event had none for that destination.
+    /// A new delivery of a stored event, which lies at `event_at`. `replaces` is the ended one it is
+    /// linked from; `None` when the event had none for that destination.
     Redelivered {
         at: Time,
         event: EventId,
+        source: Arc<str>,
+        event_type: Arc<str>,
+        event_at: Position,
         replaces: Option<DeliveryId>,
         delivery: NewDelivery,
     },

@@ -1,0 +1,142 @@
+//! How each record changes the live state. Applying a record twice changes nothing.
+
+use std::sync::Arc;
+
+use hookhaven_core::{Delivery, DeliveryId, DeliveryState, EndReason, EventId, Time};
+
+use super::Live;
+use crate::{
+    history::{KeyDigest, Past},
+    position::Position,
+    record::{DeliveryBirth, Record, SettledRecord, SettledTo},
+    seam::NewDelivery,
+};
+
+/// What the live state needs from outside to apply a record: deliveries that ended long ago and are
+/// changed once more (replayed, dismissed), as the rules found them.
+#[derive(Clone, Debug, Default)]
+pub struct Recalled(pub Option<Past>);
+
+impl Live {
+    /// Applies a durable record that lies at `at`. `recalled` is the past delivery a `Redelivered` or
+    /// `Dismissed` record changes, where only history knows it. Answers whether there may be more to
+    /// claim than before.
+    pub fn apply(&mut self, record: &Record, at: Position, recalled: Recalled) -> bool {
+        match record {
+            Record::Accepted { event, key_until, deliveries } => {
+                let key = KeyDigest::of(&event.source, &event.idempotency_key);
+                self.recent.add_key(key, event.id, *key_until, at);
+                for d in deliveries {
+                    let origin = Origin { event: event.id, source: &event.source, event_type: &event.event_type };
+                    self.insert(birth(d, origin, event.received_at, None), at);
+                }
+                !deliveries.is_empty()
+            }
+            Record::Settled(settled) => self.apply_settled(settled, at),
+            Record::Redelivered { at: when, event, replaces, delivery, source, event_type, event_at } => {
+                if let Some(old) = replaces {
+                    self.change_past(*old, recalled, at, |past| past.replaced_by = Some(delivery.id));
+                }
+                self.recent.add_destination(*event, delivery.destination.clone(), at);
+                let origin = Origin { event: *event, source, event_type };
+                self.insert(birth(delivery, origin, *when, *replaces), *event_at).is_some()
+            }
+            Record::Dismissed { at: when, delivery } => {
+                self.change_past(*delivery, recalled, at, |past| past.dismissed_at = Some(*when));
+                false
+            }
+            Record::CatalogPut { entry, .. } => {
+                self.restore_catalog(entry.clone());
+                true
+            }
+            Record::CatalogDeleted { kind, name, .. } => {
+                self.catalog.remove(&(kind.clone(), name.clone()));
+                true
+            }
+        }
+    }
+
+    fn apply_settled(&mut self, settled: &SettledRecord, at: Position) -> bool {
+        // Not pending any more: the record was applied before.
+        let Some(slot) = self.by_id.get(&settled.delivery).copied() else { return false };
+        if settled.attempt.as_ref().is_some_and(|a| a.number <= self.pending[slot].tries) {
+            return false;
+        }
+        let leased = self.strip_lease(slot);
+        let p = &mut self.pending[slot];
+        if !leased {
+            self.lanes.remove(p.lane, p.due_at, slot);
+        }
+        p.tries += u32::from(settled.attempt.is_some());
+        match settled.to {
+            SettledTo::Retry { due_at } => {
+                (p.attempts, p.lost, p.due_at) = (p.attempts + 1, 0, due_at);
+                self.lanes.insert(p.lane, due_at, slot);
+            }
+            SettledTo::Lost { due_at, lost } => {
+                (p.lost, p.due_at) = (lost, due_at);
+                self.lanes.insert(p.lane, due_at, slot);
+            }
+            SettledTo::Delivered => {
+                p.attempts += 1;
+                self.end(slot, DeliveryState::Delivered, None, settled.at, at);
+            }
+            SettledTo::Dead(reason) => {
+                match reason {
+                    EndReason::Lost => p.lost += 1,
+                    _ => p.attempts += u32::from(settled.attempt.is_some()),
+                }
+                self.end(slot, DeliveryState::Dead, Some(reason), settled.at, at);
+            }
+        }
+        true
+    }
+
+    fn end(&mut self, slot: u32, state: DeliveryState, reason: Option<EndReason>, when: Time, at: Position) {
+        let Some(p) = self.pending.remove(slot) else { return };
+        self.by_id.remove(&p.id);
+        self.lanes.leave(p.lane);
+        self.depths.add_pending(&p.kind, -1);
+        if state == DeliveryState::Dead {
+            self.depths.add_dead(&p.kind.source, &p.kind.destination, p.kind.policy.critical, 1);
+        }
+        let mut delivery = p.view();
+        (delivery.state, delivery.end_reason, delivery.ended_at) = (state, reason, Some(when));
+        self.recent.add_past(Past { delivery, event_at: p.event_at }, at);
+    }
+
+    /// Changes a delivery that has ended, keeping the count of dead letters right.
+    fn change_past(&mut self, id: DeliveryId, recalled: Recalled, at: Position, change: impl FnOnce(&mut Delivery)) {
+        let Some(mut past) = self.recent.past(id).cloned().or(recalled.0) else { return };
+        let d = &mut past.delivery;
+        let was_dead_letter = d.is_dead_letter();
+        change(d);
+        if was_dead_letter && !d.is_dead_letter() {
+            self.depths.add_dead(&d.source, &d.destination, d.policy.critical, -1);
+        }
+        self.recent.add_past(past, at);
+    }
+}
+
+/// Which event a delivery is of.
+struct Origin<'a> {
+    event: EventId,
+    source: &'a Arc<str>,
+    event_type: &'a Arc<str>,
+}
+
+fn birth(d: &NewDelivery, of: Origin<'_>, accepted_at: Time, replaces: Option<DeliveryId>) -> DeliveryBirth {
+    DeliveryBirth {
+        id: d.id,
+        event: of.event,
+        source: of.source.clone(),
+        event_type: of.event_type.clone(),
+        destination: d.destination.clone(),
+        lane: d.lane.clone(),
+        route: d.route.clone(),
+        policy: d.policy.clone(),
+        accepted_at,
+        due_at: d.due_at,
+        replaces,
+    }
+}

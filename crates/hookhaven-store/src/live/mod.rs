@@ -1,0 +1,298 @@
+//! The live state: everything that is not yet over, as a pure function of the records applied.
+//!
+//! `Live` is at once the memory store's state, the result of replaying a journal, and what the writer
+//! decides from. It holds every pending delivery (about 150 bytes each), idempotency keys and endings
+//! that are not in the index yet, the lanes, the catalog and the counts that operators see. Event
+//! bodies are not here: a delivery knows where its event lies.
+//!
+//! Records change it through [`Live::apply`], after they are durable and in journal order; applying one
+//! twice changes nothing. Sessions and leases are not records: they die with the process, and what was
+//! leased is pending again (I2, I3).
+//!
+//! Not here: what follows from a command (`rules`), time, files, threads.
+
+mod apply;
+mod depths;
+mod lanes;
+mod leases;
+mod recent;
+mod slab;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    hash::{BuildHasherDefault, Hasher},
+    sync::Arc,
+};
+
+use hookhaven_core::{Delivery, DeliveryId, DeliveryState, EventId, Time};
+
+pub use self::{apply::Recalled, leases::Claimed};
+use self::{depths::Depths, lanes::Lanes, leases::Sessions, recent::Recent, slab::Slab};
+use crate::{
+    history::{KeyDigest, Past},
+    position::Position,
+    record::DeliveryBirth,
+    seam::{CatalogEntry, Depth},
+};
+
+/// What many deliveries have in common, held once.
+pub type Birth = Arc<BirthKind>;
+
+/// The part of a [`DeliveryBirth`] that deliveries share.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BirthKind {
+    pub source: Arc<str>,
+    pub event_type: Arc<str>,
+    pub destination: Arc<str>,
+    pub lane: hookhaven_core::Lane,
+    pub route: Arc<str>,
+    pub policy: Arc<hookhaven_core::Policy>,
+}
+
+/// A delivery that has not ended. Small: there may be millions.
+#[derive(Clone, Debug)]
+pub(crate) struct Pending {
+    id: DeliveryId,
+    event: EventId,
+    event_at: Position,
+    kind: Birth,
+    accepted_at: Time,
+    due_at: Time,
+    attempts: u32,
+    tries: u32,
+    lost: u32,
+    lane: u32,
+    /// 0 = not leased.
+    session: u64,
+    fence: u64,
+    replaces: Option<Box<DeliveryId>>,
+}
+
+/// Ids are random in their last bytes: no need to hash them again.
+#[derive(Default)]
+pub(crate) struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(last) = bytes.last_chunk::<8>() {
+            self.0 = u64::from_le_bytes(*last).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        }
+    }
+
+    fn write_usize(&mut self, _: usize) {}
+}
+
+pub(crate) type IdMap<K, V> = HashMap<K, V, BuildHasherDefault<IdHasher>>;
+
+/// The live state. See the module's text.
+#[derive(Debug, Default)]
+pub struct Live {
+    pending: Slab<Pending>,
+    by_id: IdMap<DeliveryId, u32>,
+    lanes: Lanes,
+    sessions: Sessions,
+    recent: Recent,
+    depths: Depths,
+    catalog: BTreeMap<(String, String), Vec<u8>>,
+    kinds: Vec<Birth>,
+}
+
+/// A pending delivery as a store remembers it, for start-up.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PendingImage {
+    pub delivery: Delivery,
+    pub event_at: Position,
+}
+
+impl Live {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Puts back a pending delivery that the index remembers. Before any record is applied.
+    pub fn restore_pending(&mut self, image: PendingImage) {
+        let d = image.delivery;
+        let birth = DeliveryBirth {
+            id: d.id,
+            event: d.event,
+            source: d.source,
+            event_type: d.event_type,
+            destination: d.destination,
+            lane: d.lane,
+            route: d.route,
+            policy: d.policy,
+            accepted_at: d.accepted_at,
+            due_at: d.due_at,
+            replaces: d.replaces,
+        };
+        if let Some(slot) = self.insert(birth, image.event_at) {
+            let p = &mut self.pending[slot];
+            (p.attempts, p.tries, p.lost) = (d.attempts, d.tries, d.lost);
+        }
+    }
+
+    /// Puts back dead letters that the index counts.
+    pub fn restore_dead_letters(&mut self, source: &Arc<str>, destination: &Arc<str>, critical: bool, count: u64) {
+        self.depths.add_dead(source, destination, critical, i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    pub fn restore_catalog(&mut self, entry: CatalogEntry) {
+        self.catalog.insert((entry.kind, entry.name), entry.value);
+    }
+
+    /// Deliveries pending or leased.
+    pub fn pending_len(&self) -> u64 {
+        self.by_id.len() as u64
+    }
+
+    pub fn leased_len(&self) -> u64 {
+        self.sessions.leased_len()
+    }
+
+    pub fn sessions_len(&self) -> u64 {
+        self.sessions.len()
+    }
+
+    pub fn depths(&self) -> Vec<Depth> {
+        self.depths.all()
+    }
+
+    /// When the oldest delivery that is due fell due, by destination.
+    pub fn oldest_due(&self, now: Time) -> Vec<(Arc<str>, Time)> {
+        let mut oldest: BTreeMap<&Arc<str>, Time> = BTreeMap::new();
+        for (due_at, slot) in self.lanes.due_heads(now) {
+            let destination = &self.pending[slot].kind.destination;
+            let at = oldest.entry(destination).or_insert(due_at);
+            *at = due_at.min(*at);
+        }
+        oldest.into_iter().map(|(d, at)| (d.clone(), at)).collect()
+    }
+
+    pub fn catalog(&self, kind: &str) -> Vec<CatalogEntry> {
+        let from = (kind.to_owned(), String::new());
+        let of_kind = self.catalog.range(from..).take_while(|((k, _), _)| k == kind);
+        of_kind
+            .map(|((kind, name), value)| CatalogEntry { kind: kind.clone(), name: name.clone(), value: value.clone() })
+            .collect()
+    }
+
+    /// A pending or leased delivery.
+    pub fn pending(&self, id: DeliveryId) -> Option<Delivery> {
+        self.by_id.get(&id).map(|slot| self.pending[*slot].view())
+    }
+
+    /// Where the event of a pending delivery lies.
+    pub fn pending_event_at(&self, id: DeliveryId) -> Option<Position> {
+        self.by_id.get(&id).map(|slot| self.pending[*slot].event_at)
+    }
+
+    /// All pending deliveries, in no order; for tests and checks.
+    pub fn all_pending(&self) -> impl Iterator<Item = Delivery> + '_ {
+        self.by_id.values().map(|slot| self.pending[*slot].view())
+    }
+
+    /// The event that holds this key, if it was accepted too recently for history to know.
+    pub fn recent_key(&self, key: KeyDigest, now: Time) -> Option<EventId> {
+        self.recent.key(key, now)
+    }
+
+    /// A delivery that ended, or changed after its end, too recently for history to know.
+    pub fn recent_past(&self, id: DeliveryId) -> Option<&Past> {
+        self.recent.past(id)
+    }
+
+    pub fn recent_pasts_of(&self, event: EventId) -> impl Iterator<Item = &Past> {
+        self.recent.pasts_of(event)
+    }
+
+    /// Destinations the event got a delivery for, too recently for history to know.
+    pub fn recent_destinations_of(&self, event: EventId) -> &[Arc<str>] {
+        self.recent.destinations_of(event)
+    }
+
+    /// History knows everything up to and including `upto`: what only bridged the gap may go.
+    pub fn forget(&mut self, upto: Position) {
+        self.recent.forget(upto);
+    }
+
+    fn intern(&mut self, kind: BirthKind) -> Birth {
+        const KINDS_MAX: usize = 256;
+        if let Some(i) = self.kinds.iter().position(|k| **k == kind) {
+            // The common kinds stay in front.
+            self.kinds.swap(i, i / 2);
+            return self.kinds[i / 2].clone();
+        }
+        let kind = Arc::new(kind);
+        self.kinds.truncate(KINDS_MAX - 1);
+        self.kinds.push(kind.clone());
+        kind
+    }
+
+    /// Adds a delivery to its lane; `None` if it is there already.
+    fn insert(&mut self, birth: DeliveryBirth, event_at: Position) -> Option<u32> {
+        if self.by_id.contains_key(&birth.id) {
+            return None;
+        }
+        let kind = self.intern(BirthKind {
+            source: birth.source,
+            event_type: birth.event_type,
+            destination: birth.destination,
+            lane: birth.lane,
+            route: birth.route,
+            policy: birth.policy,
+        });
+        self.depths.add_pending(&kind, 1);
+        let lane = self.lanes.number(&kind.lane);
+        let slot = self.pending.insert(Pending {
+            id: birth.id,
+            event: birth.event,
+            event_at,
+            kind,
+            accepted_at: birth.accepted_at,
+            due_at: birth.due_at,
+            attempts: 0,
+            tries: 0,
+            lost: 0,
+            lane,
+            session: 0,
+            fence: 0,
+            replaces: birth.replaces.map(Box::new),
+        });
+        self.by_id.insert(birth.id, slot);
+        self.lanes.insert(lane, birth.due_at, slot);
+        Some(slot)
+    }
+}
+
+impl Pending {
+    fn view(&self) -> Delivery {
+        Delivery {
+            id: self.id,
+            event: self.event,
+            source: self.kind.source.clone(),
+            event_type: self.kind.event_type.clone(),
+            destination: self.kind.destination.clone(),
+            lane: self.kind.lane.clone(),
+            route: self.kind.route.clone(),
+            policy: self.kind.policy.clone(),
+            accepted_at: self.accepted_at,
+            due_at: self.due_at,
+            attempts: self.attempts,
+            tries: self.tries,
+            lost: self.lost,
+            state: if self.session == 0 { DeliveryState::Pending } else { DeliveryState::Leased },
+            ended_at: None,
+            end_reason: None,
+            replaces: self.replaces.as_deref().copied(),
+            replaced_by: None,
+            dismissed_at: None,
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Tests of the live state: records applied twice, in part, and back to front.

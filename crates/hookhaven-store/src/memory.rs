@@ -1,0 +1,222 @@
+//! The memory store: the live state plus plain maps of everything that happened. Nothing survives the
+//! process. It is the reference that the conformance suite was written against, and serves tests and
+//! play (`store.url = "memory:"`).
+
+mod past;
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use hookhaven_core::{Attempt, DeliveryId, Event, EventId, Lane};
+use tokio::sync::Notify;
+
+use self::past::Maps;
+use crate::{
+    clock::{Clock, Entropy},
+    live::Live,
+    position::Position,
+    rules::{Answer, Command, Decision, Rules, Touched},
+    seam::*,
+};
+
+/// Pending deliveries unless told otherwise.
+const PENDING_MAX: u64 = 2_000_000;
+
+#[derive(Debug)]
+pub struct MemoryStore {
+    state: Mutex<State>,
+    wake: Arc<Notify>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    pending_max: u64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    live: Live,
+    maps: Maps,
+    closed: bool,
+}
+
+impl MemoryStore {
+    pub fn new(clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Self {
+        Self::with_pending_max(clock, entropy, PENDING_MAX)
+    }
+
+    pub fn with_pending_max(clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>, pending_max: u64) -> Self {
+        MemoryStore { state: Mutex::default(), wake: Arc::default(), clock, entropy, pending_max }
+    }
+
+    fn state(&self) -> Result<MutexGuard<'_, State>, StoreError> {
+        let state = self.state.lock().unwrap_or_else(|e| e.into_inner());
+        if state.closed {
+            return Err(StoreError::Unavailable("the store is closed".to_owned()));
+        }
+        Ok(state)
+    }
+
+    /// Decides and applies one command at a time: every batch is one command.
+    fn run(&self, mut command: Command) -> Result<Answer, StoreError> {
+        let mut state = self.state()?;
+        let State { live, maps, .. } = &mut *state;
+        let (entropy, now, pending_max) = (&*self.entropy, self.clock.now(), self.pending_max);
+        let mut rules = Rules { live, history: &*maps, entropy, now, pending_max };
+        let decision = rules.decide(&mut command, &mut Touched::default())?;
+        let Decision::Go { changes, answer } = decision else {
+            return Err(StoreError::Failed("a command alone in its batch had to wait".to_owned()));
+        };
+        let mut more = false;
+        for (record, recalled) in changes {
+            more |= live.apply(&record, Position::NONE, recalled);
+            maps.apply(&record, live);
+            live.forget(Position::NONE);
+        }
+        drop(state);
+        if more {
+            self.wake.notify_one();
+        }
+        Ok(answer)
+    }
+}
+
+/// The answer a command gives by its kind; another kind is a bug of ours, told as such.
+macro_rules! answer_of {
+    ($answer:expr, $kind:path) => {
+        match $answer? {
+            $kind(value) => Ok(value),
+            other => Err(StoreError::Failed(format!("an answer of another kind: {other:?}"))),
+        }
+    };
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    fn ready(&self) -> Result<(), StoreError> {
+        let state = self.state()?;
+        if state.live.pending_len() >= self.pending_max {
+            return Err(StoreError::Full { limit: "store.pending_max", value: self.pending_max });
+        }
+        Ok(())
+    }
+
+    async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError> {
+        events.into_iter().map(|new| answer_of!(self.run(new.into()), Answer::Accepted)).collect()
+    }
+
+    fn wake(&self) -> Arc<Notify> {
+        self.wake.clone()
+    }
+
+    async fn open_session(&self, ttl: Duration) -> Result<SessionId, StoreError> {
+        Ok(self.state()?.live.open_session(ttl, self.clock.now()))
+    }
+
+    async fn renew_session(&self, session: SessionId) -> Result<Renewed, StoreError> {
+        Ok(self.state()?.live.renew_session(session, self.clock.now()))
+    }
+
+    async fn close_session(&self, session: SessionId) -> Result<(), StoreError> {
+        if self.state()?.live.close_session(session) {
+            self.wake.notify_one();
+        }
+        Ok(())
+    }
+
+    async fn due(&self, skip: &[Lane], limit: usize) -> Result<Due, StoreError> {
+        Ok(self.state()?.live.due(skip, limit, self.clock.now()))
+    }
+
+    async fn claim(&self, session: SessionId, lanes: &[LaneRoom], max: usize) -> Result<Vec<Leased>, StoreError> {
+        let mut state = self.state()?;
+        let claimed = state.live.claim(session, lanes, max, self.clock.now());
+        let leased = |c: crate::live::Claimed| Leased {
+            event: state.maps.event(c.delivery.event).ok_or_else(|| "the event is not there".to_owned()),
+            delivery: c.delivery,
+            fence: c.fence,
+            attempt_number: c.attempt_number,
+        };
+        Ok(claimed.into_iter().map(leased).collect())
+    }
+
+    async fn settle(&self, session: SessionId, settlements: Vec<Settlement>) -> Result<Vec<Settled>, StoreError> {
+        let settle = |settlement| answer_of!(self.run(Command::Settle { session, settlement }), Answer::Settled);
+        settlements.into_iter().map(settle).collect()
+    }
+
+    async fn release_lapsed(&self) -> Result<usize, StoreError> {
+        answer_of!(self.run(Command::ReleaseLapsed), Answer::Count)
+    }
+
+    async fn expire(&self, lanes: &[Lane]) -> Result<usize, StoreError> {
+        answer_of!(self.run(Command::Expire { lanes: lanes.to_vec() }), Answer::Count)
+    }
+
+    async fn replay(&self, deliveries: &[DeliveryId]) -> Result<Vec<Replayed>, StoreError> {
+        deliveries.iter().map(|id| answer_of!(self.run(Command::Replay(*id)), Answer::Replayed)).collect()
+    }
+
+    async fn route(&self, event: EventId, deliveries: Vec<NewDelivery>) -> Result<Routed, StoreError> {
+        answer_of!(self.run(Command::Route { event, deliveries }), Answer::Routed)
+    }
+
+    async fn dismiss(&self, deliveries: &[DeliveryId]) -> Result<Vec<Dismissed>, StoreError> {
+        deliveries.iter().map(|id| answer_of!(self.run(Command::Dismiss(*id)), Answer::Dismissed)).collect()
+    }
+
+    async fn put_catalog(&self, entry: CatalogEntry) -> Result<(), StoreError> {
+        self.run(Command::PutCatalog(entry)).map(drop)
+    }
+
+    async fn delete_catalog(&self, kind: &str, name: &str) -> Result<(), StoreError> {
+        self.run(Command::DeleteCatalog { kind: kind.to_owned(), name: name.to_owned() }).map(drop)
+    }
+
+    async fn catalog(&self, kind: &str) -> Result<Vec<CatalogEntry>, StoreError> {
+        Ok(self.state()?.live.catalog(kind))
+    }
+
+    async fn events(&self, filter: &EventFilter, page: Page<EventId>) -> Result<Vec<EventRow>, StoreError> {
+        Ok(self.state()?.maps.events(filter, page))
+    }
+
+    async fn event(&self, id: EventId) -> Result<Option<Arc<Event>>, StoreError> {
+        Ok(self.state()?.maps.event(id))
+    }
+
+    async fn deliveries(
+        &self,
+        filter: &DeliveryFilter,
+        page: Page<DeliveryId>,
+    ) -> Result<Vec<DeliveryRow>, StoreError> {
+        let state = self.state()?;
+        Ok(state.maps.deliveries(filter, page, &state.live))
+    }
+
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryRow>, StoreError> {
+        let state = self.state()?;
+        Ok(state.maps.row(id, &state.live))
+    }
+
+    async fn attempts(&self, delivery: DeliveryId) -> Result<Vec<Attempt>, StoreError> {
+        Ok(self.state()?.maps.attempts(delivery))
+    }
+
+    async fn stats(&self) -> Result<Stats, StoreError> {
+        let state = self.state()?;
+        Ok(Stats {
+            depths: state.live.depths(),
+            oldest_due: state.live.oldest_due(self.clock.now()),
+            pending: state.live.pending_len(),
+            pending_max: self.pending_max,
+            sessions: state.live.sessions_len(),
+            ..Stats::default()
+        })
+    }
+
+    async fn close(&self) {
+        self.state.lock().unwrap_or_else(|e| e.into_inner()).closed = true;
+    }
+}

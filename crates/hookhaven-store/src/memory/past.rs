@@ -1,0 +1,174 @@
+//! Everything that happened, in plain maps: the reference for every index.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use hookhaven_core::{Attempt, Delivery, DeliveryId, DeliveryState, Event, EventId, Time};
+
+use crate::{
+    history::{History, KeyDigest, Past, PastEvent},
+    live::Live,
+    position::Position,
+    record::Record,
+    seam::{DeliveryFilter, DeliveryRow, EventFilter, EventRow, LastAttempt, Page, StoreError},
+};
+
+#[derive(Debug, Default)]
+pub(super) struct Maps {
+    events: BTreeMap<EventId, Arc<Event>>,
+    keys: HashMap<KeyDigest, (EventId, Time)>,
+    deliveries: BTreeMap<DeliveryId, Delivery>,
+    of_event: HashMap<EventId, Vec<DeliveryId>>,
+    attempts: HashMap<DeliveryId, Vec<Attempt>>,
+}
+
+impl Maps {
+    /// After `live` has applied it.
+    pub fn apply(&mut self, record: &Record, live: &Live) {
+        match record {
+            Record::Accepted { event, key_until, deliveries } => {
+                let key = KeyDigest::of(&event.source, &event.idempotency_key);
+                self.keys.insert(key, (event.id, *key_until));
+                self.events.insert(event.id, event.clone());
+                for d in deliveries {
+                    self.refresh(d.id, live);
+                }
+            }
+            Record::Settled(settled) => {
+                if let Some(attempt) = &settled.attempt {
+                    self.attempts.entry(settled.delivery).or_default().push(Attempt::clone(attempt));
+                }
+                self.refresh(settled.delivery, live);
+            }
+            Record::Redelivered { replaces, delivery, .. } => {
+                self.refresh(delivery.id, live);
+                if let Some(old) = replaces {
+                    self.refresh(*old, live);
+                }
+            }
+            Record::Dismissed { delivery, .. } => self.refresh(*delivery, live),
+            Record::CatalogPut { .. } | Record::CatalogDeleted { .. } => {}
+        }
+    }
+
+    fn refresh(&mut self, id: DeliveryId, live: &Live) {
+        let now = live.pending(id).or_else(|| live.recent_past(id).map(|past| past.delivery.clone()));
+        let Some(delivery) = now else { return };
+        let event = delivery.event;
+        if self.deliveries.insert(id, delivery).is_none() {
+            self.of_event.entry(event).or_default().push(id);
+        }
+    }
+
+    fn ids_of(&self, event: EventId) -> &[DeliveryId] {
+        self.of_event.get(&event).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    pub fn event(&self, id: EventId) -> Option<Arc<Event>> {
+        self.events.get(&id).cloned()
+    }
+
+    pub fn events(&self, filter: &EventFilter, page: Page<EventId>) -> Vec<EventRow> {
+        let all = self.events.values().rev();
+        let rest = all.filter(|e| page.after.is_none_or(|after| e.id < after));
+        let wanted = rest.filter(|e| event_matches(e, filter) && (!filter.unrouted || self.ids_of(e.id).is_empty()));
+        wanted.take(page.limit).map(|e| self.event_row(e)).collect()
+    }
+
+    fn event_row(&self, e: &Event) -> EventRow {
+        EventRow {
+            id: e.id,
+            source: e.source.clone(),
+            event_type: e.event_type.clone(),
+            idempotency_key: e.idempotency_key.clone(),
+            received_at: e.received_at,
+            occurred_at: e.occurred_at,
+            correlation_id: e.correlation_id.clone(),
+            matched_secret: e.matched_secret,
+            remote: e.remote.clone(),
+            body_bytes: e.body.len() as u64,
+            deliveries: u32::try_from(self.ids_of(e.id).len()).unwrap_or(u32::MAX),
+        }
+    }
+
+    pub fn deliveries(&self, filter: &DeliveryFilter, page: Page<DeliveryId>, live: &Live) -> Vec<DeliveryRow> {
+        let ids = self.deliveries.keys().rev().filter(|id| page.after.is_none_or(|after| **id < after));
+        let rows = ids.filter_map(|id| self.row(*id, live));
+        rows.filter(|row| delivery_matches(row, filter)).take(page.limit).collect()
+    }
+
+    pub fn row(&self, id: DeliveryId, live: &Live) -> Option<DeliveryRow> {
+        let delivery = live.pending(id).or_else(|| self.deliveries.get(&id).cloned())?;
+        let last = self.attempts.get(&id).and_then(|all| all.last()).map(|a| LastAttempt {
+            at: a.started_at,
+            class: a.class,
+            status: a.status,
+            error: a.error.clone(),
+        });
+        Some(DeliveryRow { delivery, last })
+    }
+
+    pub fn attempts(&self, id: DeliveryId) -> Vec<Attempt> {
+        self.attempts.get(&id).cloned().unwrap_or_default()
+    }
+}
+
+impl History for Maps {
+    fn key(&self, key: KeyDigest, now: Time) -> Result<Option<EventId>, StoreError> {
+        Ok(self.keys.get(&key).filter(|(_, until)| *until > now).map(|(event, _)| *event))
+    }
+
+    fn delivery(&self, id: DeliveryId) -> Result<Option<Past>, StoreError> {
+        let past = |d: &Delivery| Past { delivery: d.clone(), event_at: Position::NONE };
+        Ok(self.deliveries.get(&id).map(past))
+    }
+
+    fn dead_letters_of(&self, event: EventId) -> Result<Vec<Past>, StoreError> {
+        let all = self.ids_of(event).iter().filter_map(|id| self.deliveries.get(id));
+        let dead = all.filter(|d| d.is_dead_letter());
+        Ok(dead.map(|d| Past { delivery: d.clone(), event_at: Position::NONE }).collect())
+    }
+
+    fn event(&self, id: EventId) -> Result<Option<PastEvent>, StoreError> {
+        let past = |e: &Arc<Event>| PastEvent {
+            source: e.source.clone(),
+            event_type: e.event_type.clone(),
+            event_at: Position::NONE,
+        };
+        Ok(self.events.get(&id).map(past))
+    }
+
+    fn destinations_of(&self, event: EventId) -> Result<Vec<Arc<str>>, StoreError> {
+        let all = self.ids_of(event).iter().filter_map(|id| self.deliveries.get(id));
+        Ok(all.map(|d| d.destination.clone()).collect())
+    }
+}
+
+fn is(wanted: &Option<String>, value: &str) -> bool {
+    wanted.as_deref().is_none_or(|w| w == value)
+}
+
+fn event_matches(e: &Event, f: &EventFilter) -> bool {
+    is(&f.source, &e.source)
+        && is(&f.event_type, &e.event_type)
+        && is(&f.idempotency_key, &e.idempotency_key)
+        && f.since.is_none_or(|t| e.received_at >= t)
+        && f.until.is_none_or(|t| e.received_at < t)
+}
+
+fn delivery_matches(row: &DeliveryRow, f: &DeliveryFilter) -> bool {
+    let d = &row.delivery;
+    let at = if f.dead_letters { d.ended_at.unwrap_or(d.accepted_at) } else { d.accepted_at };
+    let waiting = |s| if s == DeliveryState::Leased { DeliveryState::Pending } else { s };
+    f.event.is_none_or(|id| d.event == id)
+        && is(&f.source, &d.source)
+        && is(&f.destination, &d.destination)
+        && is(&f.event_type, &d.event_type)
+        && f.state.is_none_or(|s| waiting(d.state) == waiting(s))
+        && (!f.dead_letters || d.is_dead_letter())
+        && f.class.is_none_or(|class| row.last.as_ref().is_some_and(|last| last.class == class))
+        && f.since.is_none_or(|t| at >= t)
+        && f.until.is_none_or(|t| at < t)
+}

@@ -1,0 +1,381 @@
+//! What follows from a command: the records to be made durable, and the answer. Decided in one place
+//! and one order, from the live state first and history second; the same for every store that keeps
+//! its own live state.
+//!
+//! A batch is decided whole before any of it is durable, so nothing in it may build on another part of
+//! it: a command that touches what an earlier one of the batch touched waits for the next batch.
+//!
+//! Not here: applying (`live`), durability, threads.
+
+use std::{collections::HashSet, mem, sync::Arc};
+
+use hookhaven_core::{Attempt, AttemptId, Delivery, DeliveryId, EndReason, ErrorClass, Event, EventId, Lane, Time};
+
+use crate::{
+    clock::Entropy,
+    history::{History, KeyDigest, Past},
+    live::{Live, Recalled},
+    record::{Record, SettledRecord, SettledTo},
+    seam::{
+        Accepted, CatalogEntry, Dismissed, NewDelivery, NewEvent, Next, Replayed, Routed, SessionId, Settled,
+        Settlement, StoreError,
+    },
+};
+
+/// Attempts lost in a row that end a delivery.
+pub const LOST_MAX: u32 = 5;
+/// Deliveries that one `Expire` ends at most; the sweep comes again.
+const EXPIRE_BATCH: usize = 1_000;
+
+/// Something that changes the store.
+#[derive(Debug)]
+pub enum Command {
+    Accept { event: Arc<Event>, key_until: Time, deliveries: Vec<NewDelivery> },
+    Settle { session: SessionId, settlement: Settlement },
+    ReleaseLapsed,
+    Expire { lanes: Vec<Lane> },
+    Replay(DeliveryId),
+    Route { event: EventId, deliveries: Vec<NewDelivery> },
+    Dismiss(DeliveryId),
+    PutCatalog(CatalogEntry),
+    DeleteCatalog { kind: String, name: String },
+}
+
+impl From<NewEvent> for Command {
+    fn from(new: NewEvent) -> Self {
+        Command::Accept { event: Arc::new(new.event), key_until: new.key_until, deliveries: new.deliveries }
+    }
+}
+
+/// What a command is answered once its records are durable.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    Accepted(Accepted),
+    Settled(Settled),
+    Count(usize),
+    Replayed(Replayed),
+    Routed(Routed),
+    Dismissed(Dismissed),
+    Done,
+}
+
+/// A record with the past delivery it changes, for `Live::apply`.
+pub type Change = (Record, Recalled);
+
+#[derive(Debug)]
+pub enum Decision {
+    /// The changes form one frame: all or nothing. Empty: answer at once, nothing to sync for but the
+    /// batch before.
+    Go { changes: Vec<Change>, answer: Answer },
+    /// It builds on something in this batch that is not durable yet: decide it again in the next.
+    Wait,
+}
+
+/// What the current batch touches.
+#[derive(Debug, Default)]
+pub struct Touched {
+    keys: HashSet<KeyDigest>,
+    deliveries: HashSet<DeliveryId>,
+    events: HashSet<EventId>,
+    catalog: bool,
+    created: u64,
+}
+
+/// Everything a decision is made from.
+pub struct Rules<'a> {
+    pub live: &'a mut Live,
+    pub history: &'a dyn History,
+    pub entropy: &'a dyn Entropy,
+    pub now: Time,
+    /// Deliveries pending beyond which nothing new is accepted.
+    pub pending_max: u64,
+}
+
+impl Rules<'_> {
+    /// Decides one command. Takes what it needs out of it only when it decides `Go`.
+    pub fn decide(&mut self, command: &mut Command, touched: &mut Touched) -> Result<Decision, StoreError> {
+        match command {
+            Command::Accept { event, key_until, deliveries } => self.accept(event, *key_until, deliveries, touched),
+            Command::Settle { session, settlement } => Ok(self.settle(*session, settlement, touched)),
+            Command::ReleaseLapsed => Ok(self.release_lapsed(touched)),
+            Command::Expire { lanes } => Ok(self.expire(lanes, touched)),
+            Command::Replay(id) => self.replay(*id, touched),
+            Command::Route { event, deliveries } => self.route(*event, deliveries, touched),
+            Command::Dismiss(id) => self.dismiss(*id, touched),
+            Command::PutCatalog(entry) => {
+                let record = Record::CatalogPut { at: self.now, entry: entry.clone() };
+                Ok(catalog(record, touched))
+            }
+            Command::DeleteCatalog { kind, name } => {
+                let record = Record::CatalogDeleted { at: self.now, kind: kind.clone(), name: name.clone() };
+                Ok(catalog(record, touched))
+            }
+        }
+    }
+
+    fn accept(
+        &mut self,
+        event: &Arc<Event>,
+        key_until: Time,
+        deliveries: &mut Vec<NewDelivery>,
+        touched: &mut Touched,
+    ) -> Result<Decision, StoreError> {
+        let key = KeyDigest::of(&event.source, &event.idempotency_key);
+        if touched.keys.contains(&key) {
+            return Ok(Decision::Wait);
+        }
+        let known = match self.live.recent_key(key, self.now) {
+            Some(id) => Some(id),
+            None => self.history.key(key, self.now)?,
+        };
+        if let Some(id) = known {
+            return self.duplicate(id, touched);
+        }
+        self.room_for(deliveries.len(), touched)?;
+        touched.keys.insert(key);
+        let record = Record::Accepted { event: event.clone(), key_until, deliveries: mem::take(deliveries) };
+        Ok(go([(record, Recalled::default())], Answer::Accepted(Accepted::New)))
+    }
+
+    /// A sender's redelivery replays what is dead of the event, and is otherwise nothing (I8).
+    fn duplicate(&mut self, event: EventId, touched: &mut Touched) -> Result<Decision, StoreError> {
+        let mut dead: Vec<Past> = Vec::new();
+        for past in self.history.dead_letters_of(event)? {
+            let newest = self.live.recent_past(past.delivery.id).cloned().unwrap_or(past);
+            dead.push(newest);
+        }
+        for past in self.live.recent_pasts_of(event) {
+            if !dead.iter().any(|p| p.delivery.id == past.delivery.id) {
+                dead.push(past.clone());
+            }
+        }
+        dead.retain(|past| past.delivery.is_dead_letter());
+        if dead.iter().any(|past| touched.deliveries.contains(&past.delivery.id)) {
+            return Ok(Decision::Wait);
+        }
+        self.room_for(dead.len(), touched)?;
+        let changes: Vec<_> = dead.into_iter().map(|past| self.redeliver(past, touched)).collect();
+        let revived = changes.iter().filter_map(|(record, _)| born(record)).collect();
+        Ok(Decision::Go { changes, answer: Answer::Accepted(Accepted::Duplicate { event, revived }) })
+    }
+
+    fn settle(&mut self, session: SessionId, settlement: &mut Settlement, touched: &mut Touched) -> Decision {
+        let id = settlement.delivery;
+        if touched.deliveries.contains(&id) {
+            return Decision::Wait;
+        }
+        if !self.live.holds(session, id, settlement.fence, self.now) {
+            return go([], Answer::Settled(Settled::LeaseLost));
+        }
+        let to = match settlement.next {
+            Next::Release => {
+                self.live.release(session, id, settlement.fence);
+                return go([], Answer::Settled(Settled::Done));
+            }
+            Next::Delivered => SettledTo::Delivered,
+            Next::Retry { due_at } => SettledTo::Retry { due_at },
+            Next::Dead(reason) => SettledTo::Dead(reason),
+        };
+        touched.deliveries.insert(id);
+        let attempt = settlement.attempt.take().map(Arc::new);
+        let record = Record::Settled(SettledRecord { at: self.now, delivery: id, attempt, to });
+        go([(record, Recalled::default())], Answer::Settled(Settled::Done))
+    }
+
+    fn release_lapsed(&mut self, touched: &mut Touched) -> Decision {
+        self.live.drop_lapsed_sessions(self.now);
+        let mut changes = Vec::new();
+        for id in self.live.lapsed(self.now) {
+            let Some(delivery) = self.live.pending(id).filter(|_| touched.deliveries.insert(id)) else { continue };
+            changes.push((self.lost(&delivery), Recalled::default()));
+        }
+        let count = changes.len();
+        Decision::Go { changes, answer: Answer::Count(count) }
+    }
+
+    fn lost(&self, delivery: &Delivery) -> Record {
+        let lost = delivery.lost + 1;
+        let dead = lost >= LOST_MAX;
+        let attempt = Attempt {
+            id: AttemptId::mint(self.now, self.entropy.id_bytes()),
+            delivery: delivery.id,
+            number: delivery.tries + 1,
+            started_at: self.now,
+            duration_us: 0,
+            phases: Default::default(),
+            status: None,
+            class: ErrorClass::Lost,
+            error: "the node that made the attempt went away before it could record it".into(),
+            response_headers: Vec::new(),
+            response_excerpt: Default::default(),
+            next_attempt_at: (!dead).then_some(self.now),
+        };
+        let to = if dead { SettledTo::Dead(EndReason::Lost) } else { SettledTo::Lost { due_at: self.now, lost } };
+        Record::Settled(SettledRecord { at: self.now, delivery: delivery.id, attempt: Some(Arc::new(attempt)), to })
+    }
+
+    fn expire(&mut self, lanes: &[Lane], touched: &mut Touched) -> Decision {
+        let mut changes = Vec::new();
+        for id in self.live.expired(lanes, self.now, EXPIRE_BATCH) {
+            if !touched.deliveries.contains(&id) && self.live.reserve(id) {
+                touched.deliveries.insert(id);
+                let to = SettledTo::Dead(EndReason::Expired);
+                let record = Record::Settled(SettledRecord { at: self.now, delivery: id, attempt: None, to });
+                changes.push((record, Recalled::default()));
+            }
+        }
+        let count = changes.len();
+        Decision::Go { changes, answer: Answer::Count(count) }
+    }
+
+    fn replay(&mut self, id: DeliveryId, touched: &mut Touched) -> Result<Decision, StoreError> {
+        if touched.deliveries.contains(&id) {
+            return Ok(Decision::Wait);
+        }
+        let answer = match self.past(id)? {
+            Found::Unknown => Replayed::Unknown,
+            Found::NotEnded => Replayed::NotEnded,
+            Found::Past(past) => match past.delivery.replaced_by {
+                Some(by) => Replayed::Already(by),
+                None => {
+                    self.room_for(1, touched)?;
+                    let change = self.redeliver(past, touched);
+                    let new = born(&change.0).map_or(Replayed::Unknown, Replayed::New);
+                    return Ok(go([change], Answer::Replayed(new)));
+                }
+            },
+        };
+        Ok(go([], Answer::Replayed(answer)))
+    }
+
+    /// A new delivery in the place of one that ended: same event, destination, lane and policy, fresh budget.
+    fn redeliver(&mut self, past: Past, touched: &mut Touched) -> Change {
+        let old = &past.delivery;
+        touched.deliveries.insert(old.id);
+        let delivery = NewDelivery {
+            id: DeliveryId::mint(self.now, self.entropy.id_bytes()),
+            destination: old.destination.clone(),
+            lane: old.lane.clone(),
+            route: old.route.clone(),
+            policy: old.policy.clone(),
+            due_at: self.now,
+        };
+        let record = Record::Redelivered {
+            at: self.now,
+            event: old.event,
+            source: old.source.clone(),
+            event_type: old.event_type.clone(),
+            event_at: past.event_at,
+            replaces: Some(old.id),
+            delivery,
+        };
+        (record, Recalled(Some(past)))
+    }
+
+    fn route(
+        &mut self,
+        event: EventId,
+        deliveries: &[NewDelivery],
+        touched: &mut Touched,
+    ) -> Result<Decision, StoreError> {
+        if touched.events.contains(&event) {
+            return Ok(Decision::Wait);
+        }
+        let Some(of) = self.history.event(event)? else {
+            return Ok(go([], Answer::Routed(Routed::Unknown)));
+        };
+        let mut known = self.history.destinations_of(event)?;
+        known.extend_from_slice(self.live.recent_destinations_of(event));
+        let fresh: Vec<_> = deliveries.iter().filter(|d| !known.contains(&d.destination)).cloned().collect();
+        self.room_for(fresh.len(), touched)?;
+        touched.events.insert(event);
+        let made = fresh.iter().map(|d| d.id).collect();
+        let change = |delivery| {
+            let record = Record::Redelivered {
+                at: self.now,
+                event,
+                source: of.source.clone(),
+                event_type: of.event_type.clone(),
+                event_at: of.event_at,
+                replaces: None,
+                delivery,
+            };
+            (record, Recalled::default())
+        };
+        let changes = fresh.into_iter().map(change).collect();
+        Ok(Decision::Go { changes, answer: Answer::Routed(Routed::Made(made)) })
+    }
+
+    fn dismiss(&mut self, id: DeliveryId, touched: &mut Touched) -> Result<Decision, StoreError> {
+        if touched.deliveries.contains(&id) {
+            return Ok(Decision::Wait);
+        }
+        let answer = match self.past(id)? {
+            Found::Unknown => Dismissed::Unknown,
+            Found::Past(past) if past.delivery.is_dead_letter() => {
+                touched.deliveries.insert(id);
+                let record = Record::Dismissed { at: self.now, delivery: id };
+                return Ok(go([(record, Recalled(Some(past)))], Answer::Dismissed(Dismissed::Done)));
+            }
+            Found::Past(_) | Found::NotEnded => Dismissed::NotDeadLetter,
+        };
+        Ok(go([], Answer::Dismissed(answer)))
+    }
+
+    fn past(&self, id: DeliveryId) -> Result<Found, StoreError> {
+        if self.live.pending(id).is_some() {
+            return Ok(Found::NotEnded);
+        }
+        if let Some(past) = self.live.recent_past(id) {
+            return Ok(Found::Past(past.clone()));
+        }
+        Ok(match self.history.delivery(id)? {
+            None => Found::Unknown,
+            Some(past) if past.delivery.state.is_final() => Found::Past(past),
+            Some(_) => Found::NotEnded,
+        })
+    }
+
+    fn room_for(&self, deliveries: usize, touched: &mut Touched) -> Result<(), StoreError> {
+        let wanted = self.live.pending_len() + touched.created + deliveries as u64;
+        if deliveries > 0 && wanted > self.pending_max {
+            return Err(StoreError::Full { limit: "store.pending_max", value: self.pending_max });
+        }
+        touched.created += deliveries as u64;
+        Ok(())
+    }
+}
+
+/// Undoes what deciding did to the live state, when the changes could not be made durable.
+pub fn withdraw(live: &mut Live, changes: &[Change]) {
+    for (record, _) in changes {
+        if let Record::Settled(SettledRecord { delivery, attempt: None, .. }) = record {
+            live.unreserve(*delivery);
+        }
+    }
+}
+
+enum Found {
+    Unknown,
+    NotEnded,
+    Past(Past),
+}
+
+fn go<const N: usize>(changes: [Change; N], answer: Answer) -> Decision {
+    Decision::Go { changes: changes.into(), answer }
+}
+
+/// Catalog changes are rare: one a batch keeps their order plain.
+fn catalog(record: Record, touched: &mut Touched) -> Decision {
+    if mem::replace(&mut touched.catalog, true) {
+        return Decision::Wait;
+    }
+    go([(record, Recalled::default())], Answer::Done)
+}
+
+fn born(record: &Record) -> Option<DeliveryId> {
+    match record {
+        Record::Redelivered { delivery, .. } => Some(delivery.id),
+        _ => None,
+    }
+}
