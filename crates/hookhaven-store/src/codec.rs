@@ -15,7 +15,8 @@
 //! record      = kind: varint, then
 //!   1 accepted         event, key_until: time, list of delivery
 //!   2 settled          at: time, delivery: id, attempt?, to
-//!   3 redelivered      at: time, event: id, replaces: id?, delivery
+//!   3 redelivered      at: time, event: id, source, event_type: string, event_at: position,
+//!                      replaces: id?, delivery
 //!   4 dismissed        at: time, delivery: id
 //!   5 catalog put      at: time, kind: string, name: string, value: bytes
 //!   6 catalog deleted  at: time, kind: string, name: string
@@ -23,6 +24,7 @@
 //!               correlation_id: string, matched_secret: u8?, remote: string,
 //!               headers: list of (name: string, value: bytes), body: bytes
 //! delivery    = id, destination, lane, route: string, policy, due_at: time
+//! position    = segment, offset, len: varint (where the event's frame lies)
 //! policy      = attempts: varint, initial: duration, factor: f64, max: duration,
 //!               deadline: duration, max_age: duration, critical: flag
 //! attempt     = id, delivery: id, number: varint, started_at: time, duration_us: varint,
@@ -45,6 +47,7 @@ use hookhaven_core::{
 
 use self::wire::{Reader, Writer};
 use crate::{
+    position::Position,
     record::{Record, SettledRecord, SettledTo},
     seam::{CatalogEntry, NewDelivery},
 };
@@ -167,10 +170,13 @@ fn record(w: &mut Writer<'_>, record: &Record) {
             w.option(settled.attempt.as_deref(), attempt);
             to(w, settled.to);
         }
-        Record::Redelivered { at, event, replaces, delivery: d } => {
+        Record::Redelivered { at, event, source, event_type, event_at, replaces, delivery: d } => {
             w.varint(REDELIVERED);
             w.time(*at);
             w.id(event.as_bytes());
+            w.text(source);
+            w.text(event_type);
+            position(w, *event_at);
             w.option(replaces.as_ref(), |w, id| w.id(id.as_bytes()));
             delivery(w, d);
         }
@@ -211,6 +217,9 @@ fn read_record(r: &mut Reader<'_>) -> Result<Record, DecodeError> {
         REDELIVERED => Record::Redelivered {
             at: r.time()?,
             event: EventId::from_bytes(r.id()?),
+            source: r.text()?,
+            event_type: r.text()?,
+            event_at: read_position(r)?,
             replaces: r.option(Reader::id)?.map(DeliveryId::from_bytes),
             delivery: read_delivery(r)?,
         },
@@ -286,6 +295,16 @@ fn read_delivery(r: &mut Reader<'_>) -> Result<NewDelivery, DecodeError> {
         policy: Arc::new(read_policy(r)?),
         due_at: r.time()?,
     })
+}
+
+fn position(w: &mut Writer<'_>, at: Position) {
+    w.varint(u64::from(at.segment));
+    w.varint(at.offset);
+    w.varint(u64::from(at.len));
+}
+
+fn read_position(r: &mut Reader<'_>) -> Result<Position, DecodeError> {
+    Ok(Position { segment: r.u32()?, offset: r.varint()?, len: r.u32()? })
 }
 
 fn policy(w: &mut Writer<'_>, p: &Policy) {
@@ -396,8 +415,7 @@ fn read_number<T>(
     known(n).map_or_else(|| r.fail(Problem::Tag { of, found: u64::from(n) }), Ok)
 }
 
-/// Also how the index stores it.
-pub(crate) fn class_number(class: ErrorClass) -> u8 {
+fn class_number(class: ErrorClass) -> u8 {
     match class {
         ErrorClass::Ok => 1,
         ErrorClass::Dns => 2,
@@ -415,11 +433,11 @@ pub(crate) fn class_number(class: ErrorClass) -> u8 {
     }
 }
 
-pub(crate) fn class_of(n: u8) -> Option<ErrorClass> {
+fn class_of(n: u8) -> Option<ErrorClass> {
     ErrorClass::ALL.into_iter().find(|class| class_number(*class) == n)
 }
 
-pub(crate) fn reason_number(reason: EndReason) -> u8 {
+fn reason_number(reason: EndReason) -> u8 {
     match reason {
         EndReason::Exhausted => 1,
         EndReason::Aborted => 2,
@@ -430,7 +448,7 @@ pub(crate) fn reason_number(reason: EndReason) -> u8 {
     }
 }
 
-pub(crate) fn reason_of(n: u8) -> Option<EndReason> {
+fn reason_of(n: u8) -> Option<EndReason> {
     use EndReason::*;
     [Exhausted, Aborted, Expired, Lost, Damaged, Cancelled].into_iter().find(|reason| reason_number(*reason) == n)
 }

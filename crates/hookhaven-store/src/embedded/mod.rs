@@ -2,5 +2,6 @@
 
 pub mod disk;
 pub mod frame;
+pub mod index;
 pub mod journal;
 pub mod segment;
