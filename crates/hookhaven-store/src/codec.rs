@@ -107,18 +107,16 @@ impl fmt::Display for Problem {
 /// The payload for these records. An empty list has none.
 pub fn encode(records: &[Record]) -> Vec<u8> {
     let mut payload = Vec::with_capacity(256);
-    encode_into(&mut payload, records);
+    encode_into(&mut payload, records.iter());
     payload
 }
 
 /// Appends the payload to a buffer, so that a batch needs one.
-pub fn encode_into(buffer: &mut Vec<u8>, records: &[Record]) {
+pub fn encode_into<'a>(buffer: &mut Vec<u8>, records: impl ExactSizeIterator<Item = &'a Record>) {
     let mut w = Writer(buffer);
     w.u8(VERSION);
     w.len(records.len());
-    for r in records {
-        record(&mut w, r);
-    }
+    records.for_each(|r| record(&mut w, r));
 }
 
 /// The records of a payload, all of them or an error.

@@ -12,7 +12,7 @@ use std::{
     collections::BTreeMap,
     io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 use super::{
@@ -109,7 +109,9 @@ impl Journal {
             }
         };
         let end = End { segment: newest.number, offset: len };
-        let reader = JournalReader::new(disk, dir, end, &newest);
+        let older = numbers.iter().filter(|n| **n < newest.number).map(|n| segment::path(dir, *n));
+        let older_bytes = older.filter_map(|path| disk.open(&path).and_then(|file| file.len()).ok()).sum();
+        let reader = JournalReader::new(disk, dir, end, &newest, older_bytes);
         let journal =
             Journal { reader, entropy, segment_bytes, newest, len, batch: Vec::new(), poisoned: false };
         Ok((journal, damages))
@@ -296,8 +298,16 @@ pub struct JournalReader(Arc<Shared>);
 struct Shared {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
-    /// The end, and segments open for reading.
-    state: Mutex<(End, BTreeMap<u32, Segment>)>,
+    state: Mutex<ReaderState>,
+}
+
+#[derive(Debug)]
+struct ReaderState {
+    end: End,
+    /// Bytes of all segments before the newest.
+    older_bytes: u64,
+    /// Segments open for reading.
+    open: BTreeMap<u32, Segment>,
 }
 
 /// Why a frame could not be read.
@@ -316,34 +326,36 @@ impl From<io::Error> for ReadError {
 }
 
 impl JournalReader {
-    fn new(disk: Arc<dyn Disk>, dir: &Path, end: End, newest: &Segment) -> Self {
+    fn new(disk: Arc<dyn Disk>, dir: &Path, end: End, newest: &Segment, older_bytes: u64) -> Self {
         let open = BTreeMap::from([(newest.number, newest.clone())]);
-        JournalReader(Arc::new(Shared { disk, dir: dir.to_owned(), state: Mutex::new((end, open)) }))
+        let state = Mutex::new(ReaderState { end, older_bytes, open });
+        JournalReader(Arc::new(Shared { disk, dir: dir.to_owned(), state }))
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, (End, BTreeMap<u32, Segment>)> {
+    fn state(&self) -> MutexGuard<'_, ReaderState> {
         self.0.state.lock().unwrap_or_else(|e| e.into_inner())
     }
 
     fn moved_to(&self, end: End, newest: Option<&Segment>) {
         let mut state = self.state();
-        state.0 = end;
         if let Some(segment) = newest {
-            keep(&mut state.1, segment);
+            state.older_bytes += state.end.offset;
+            keep(&mut state.open, segment);
         }
+        state.end = end;
     }
 
     pub fn end(&self) -> End {
-        self.state().0
+        self.state().end
     }
 
     fn segment(&self, number: u32) -> io::Result<Result<Segment, BadHeader>> {
-        if let Some(segment) = self.state().1.get(&number) {
+        if let Some(segment) = self.state().open.get(&number) {
             return Ok(Ok(segment.clone()));
         }
         let opened = Segment::open(&*self.0.disk, &self.0.dir, number)?;
         if let Ok(segment) = &opened {
-            keep(&mut self.state().1, segment);
+            keep(&mut self.state().open, segment);
         }
         Ok(opened)
     }
@@ -372,11 +384,8 @@ impl JournalReader {
 
     /// Bytes of all segment files.
     pub fn bytes(&self) -> u64 {
-        let names = self.0.disk.list(&self.0.dir).unwrap_or_default();
-        let sizes = names.iter().filter_map(|name| segment::number_of(name)).filter_map(|number| {
-            self.0.disk.open(&segment::path(&self.0.dir, number)).and_then(|file| file.len()).ok()
-        });
-        sizes.sum()
+        let state = self.state();
+        state.older_bytes + state.end.offset
     }
 }
 
@@ -423,7 +432,10 @@ impl Iterate {
                     let from = if number == self.from.segment { self.from.offset } else { 0 };
                     self.scan = Some(segment.scan(from, to));
                 }
-                Err(BadHeader::Newer(_)) => return Ok(Some(Entry::Damage(unreadable(number, 0)))),
+                Err(BadHeader::Newer(version)) => {
+                    let path = segment::path(&self.reader.0.dir, number);
+                    return Err(io::Error::other(newer(&path, version).to_string()));
+                }
                 Err(BadHeader::Unreadable { len }) => return Ok(Some(Entry::Damage(unreadable(number, len)))),
             }
         }

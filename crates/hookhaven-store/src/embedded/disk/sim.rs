@@ -15,11 +15,13 @@ use super::{Disk, DiskFile, Lock};
 const PAGE_BYTES: usize = 4096;
 const SECTOR_BYTES: usize = 512;
 
-/// Clones are the same disk.
+/// The disk as one process sees it. A power cut or a kill gives the next process a disk of its own, and
+/// leaves the one before with nothing but errors.
 #[derive(Clone, Debug)]
 pub struct SimDisk {
     state: Arc<Mutex<State>>,
     index_dir: PathBuf,
+    boot: u64,
 }
 
 #[derive(Debug, Default)]
@@ -29,9 +31,9 @@ struct State {
     names_durable: BTreeMap<PathBuf, u64>,
     files: BTreeMap<u64, Content>,
     next_file: u64,
-    /// Counts power cuts: handles and locks from before one are dead.
+    /// Counts power cuts and kills.
     boot: u64,
-    lock_boot: BTreeMap<PathBuf, u64>,
+    locks: BTreeMap<PathBuf, u64>,
     random: u64,
     appends_until_full: Option<u32>,
     syncs_until_error: Option<u32>,
@@ -49,14 +51,12 @@ struct Content {
 struct SimFile {
     disk: SimDisk,
     file: u64,
-    boot: u64,
 }
 
 #[derive(Debug)]
 struct SimLock {
     disk: SimDisk,
     path: PathBuf,
-    boot: u64,
 }
 
 impl Lock for SimLock {}
@@ -64,26 +64,33 @@ impl Lock for SimLock {}
 impl Drop for SimLock {
     fn drop(&mut self) {
         let mut state = self.disk.state();
-        if state.lock_boot.get(&self.path) == Some(&self.boot) {
-            state.lock_boot.remove(&self.path);
+        if state.locks.get(&self.path) == Some(&self.disk.boot) {
+            state.locks.remove(&self.path);
         }
     }
 }
 
 impl SimDisk {
-    /// `index_dir` is a real directory for SQLite's files, which no power cut touches.
+    /// `index_dir` is a real directory for SQLite's files. Each process finds none and makes its own: the
+    /// index may be lost at any time.
     pub fn new(seed: u64, index_dir: &Path) -> Self {
         let state = State { random: seed, ..State::default() };
-        SimDisk { state: Arc::new(Mutex::new(state)), index_dir: index_dir.to_owned() }
+        SimDisk { state: Arc::new(Mutex::new(state)), index_dir: index_dir.to_owned(), boot: 0 }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(|e| e.into_inner())
     }
 
+    /// For a living process only.
+    fn alive(&self) -> io::Result<MutexGuard<'_, State>> {
+        let state = self.state();
+        if state.boot == self.boot { Ok(state) } else { Err(io::Error::other("the process was killed")) }
+    }
+
     /// Takes the power away: of every page and name not synced, what came first or what came last
-    /// remains, at random. Whoever had files open gets nothing but errors from them.
-    pub fn power_cut(&self, seed: u64) {
+    /// remains, at random. Answers the disk as the next process finds it.
+    pub fn power_cut(&self, seed: u64) -> SimDisk {
         let mut state = self.state();
         state.random ^= seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         state.boot += 1;
@@ -103,11 +110,14 @@ impl SimDisk {
             };
         }
         state.names = state.names_durable.clone();
+        SimDisk { boot: state.boot, ..self.clone() }
     }
 
     /// Kills the process and not the machine: what was written stays as it was seen.
-    pub fn kill(&self) {
-        self.state().boot += 1;
+    pub fn kill(&self) -> SimDisk {
+        let mut state = self.state();
+        state.boot += 1;
+        SimDisk { boot: state.boot, ..self.clone() }
     }
 
     /// The append after `n` more finds the disk full, having written a part.
@@ -234,41 +244,41 @@ impl Disk for SimDisk {
     }
 
     fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
-        let mut state = self.state();
+        let mut state = self.alive()?;
         if state.names.contains_key(path) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
         state.next_file += 1;
-        let (file, boot) = (state.next_file, state.boot);
+        let file = state.next_file;
         state.files.insert(file, Content::default());
         state.names.insert(path.to_owned(), file);
-        Ok(Arc::new(SimFile { disk: self.clone(), file, boot }))
+        Ok(Arc::new(SimFile { disk: self.clone(), file }))
     }
 
     fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
-        let state = self.state();
+        let state = self.alive()?;
         let file = *state.names.get(path).ok_or_else(|| missing(path))?;
-        Ok(Arc::new(SimFile { disk: self.clone(), file, boot: state.boot }))
+        Ok(Arc::new(SimFile { disk: self.clone(), file }))
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
         let name = |path: &PathBuf| path.file_name().and_then(|n| n.to_str()).map(str::to_owned);
-        Ok(self.state().names.keys().filter(|path| path.parent() == Some(dir)).filter_map(name).collect())
+        Ok(self.alive()?.names.keys().filter(|path| path.parent() == Some(dir)).filter_map(name).collect())
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let mut state = self.state();
+        let mut state = self.alive()?;
         let file = state.names.remove(from).ok_or_else(|| missing(from))?;
         state.names.insert(to.to_owned(), file);
         Ok(())
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        self.state().names.remove(path).map(|_| ()).ok_or_else(|| missing(path))
+        self.alive()?.names.remove(path).map(|_| ()).ok_or_else(|| missing(path))
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        let mut state = self.state();
+        let mut state = self.alive()?;
         state.names_durable.retain(|path, _| path.parent() != Some(dir));
         let synced: Vec<_> =
             state.names.iter().filter(|(path, _)| path.parent() == Some(dir)).map(|(p, f)| (p.clone(), *f)).collect();
@@ -277,27 +287,23 @@ impl Disk for SimDisk {
     }
 
     fn lock(&self, path: &Path, _wait: Duration) -> io::Result<Option<Box<dyn Lock>>> {
-        let mut state = self.state();
-        let boot = state.boot;
-        if state.lock_boot.get(path) == Some(&boot) {
+        let mut state = self.alive()?;
+        if state.locks.get(path) == Some(&self.boot) {
             return Ok(None);
         }
-        state.lock_boot.insert(path.to_owned(), boot);
-        Ok(Some(Box::new(SimLock { disk: self.clone(), path: path.to_owned(), boot })))
+        state.locks.insert(path.to_owned(), self.boot);
+        Ok(Some(Box::new(SimLock { disk: self.clone(), path: path.to_owned() })))
     }
 
     fn index_path(&self, _dir: &Path) -> PathBuf {
-        self.index_dir.join("index.sqlite")
+        self.index_dir.join(format!("index-{}.sqlite", self.boot))
     }
 }
 
 impl SimFile {
     /// The disk and this file's content, unless the process that opened it is dead.
     fn with<T>(&self, act: impl FnOnce(&mut State, &mut Content) -> io::Result<T>) -> io::Result<T> {
-        let mut state = self.disk.state();
-        if state.boot != self.boot {
-            return Err(io::Error::other("the power was cut"));
-        }
+        let mut state = self.disk.alive()?;
         let mut content = state.files.remove(&self.file).ok_or(io::ErrorKind::NotFound)?;
         let done = act(&mut state, &mut content);
         state.files.insert(self.file, content);
@@ -376,7 +382,7 @@ mod tests {
         file.append(b"kept").unwrap();
         file.sync_data().unwrap();
         disk.sync_dir(Path::new("/d")).unwrap();
-        disk.power_cut(7);
+        let disk = disk.power_cut(7);
         assert_eq!(content(&disk), Some(b"kept".to_vec()));
         assert!(file.append(b"x").is_err());
     }
@@ -388,8 +394,7 @@ mod tests {
                 let (disk, file) = disk(seed);
                 disk.sync_dir(Path::new("/d")).unwrap();
                 file.append(&[7; 3 * PAGE_BYTES]).unwrap();
-                disk.power_cut(seed);
-                content(&disk).unwrap()
+                content(&disk.power_cut(seed)).unwrap()
             })
             .collect();
         assert!(left.contains(&Vec::new()) && left.len() > 4);
@@ -400,8 +405,7 @@ mod tests {
         let gone = (0..32).filter(|seed| {
             let (disk, file) = disk(*seed);
             file.sync_data().unwrap();
-            disk.power_cut(*seed);
-            content(&disk).is_none()
+            content(&disk.power_cut(*seed)).is_none()
         });
         assert!((1..32).contains(&gone.count()));
     }
@@ -416,8 +420,7 @@ mod tests {
             assert!(file.sync_data().is_err());
             file.sync_data().unwrap();
             assert_eq!(content(&disk), Some(b"written".to_vec()));
-            disk.power_cut(*seed);
-            content(&disk) != Some(b"written".to_vec())
+            content(&disk.power_cut(*seed)) != Some(b"written".to_vec())
         });
         assert!((1..32).contains(&lost.count()));
     }

@@ -1,6 +1,6 @@
 //! The index as the rules ask it: one connection of the writer's, point look-ups only.
 
-use std::sync::Arc;
+use std::{cell::RefCell, sync::Arc};
 
 use hookhaven_core::{DeliveryId, EventId, Time};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -15,11 +15,13 @@ use crate::{
 pub struct IndexHistory {
     connection: Connection,
     names: rows::Names,
+    /// The first sign of damage; the rules are only told that something failed.
+    damage: RefCell<Option<String>>,
 }
 
 impl IndexHistory {
     pub fn open(index: &Index) -> Result<Self, IndexError> {
-        Ok(IndexHistory { connection: index.reader()?, names: rows::Names::default() })
+        Ok(IndexHistory { connection: index.reader()?, names: rows::Names::default(), damage: RefCell::default() })
     }
 
     /// Looks at the index as it is now until [`IndexHistory::end`]: many look-ups share one snapshot.
@@ -29,6 +31,20 @@ impl IndexHistory {
 
     pub fn end(&self) -> Result<(), IndexError> {
         Ok(self.connection.prepare_cached("COMMIT")?.execute([]).map(drop)?)
+    }
+
+    /// The damage that a look-up met, if one did.
+    pub fn take_damage(&self) -> Option<String> {
+        self.damage.borrow_mut().take()
+    }
+
+    fn watch<T>(&self, looked_up: Result<T, IndexError>) -> Result<T, StoreError> {
+        looked_up.map_err(|e| {
+            if e.is_damage() {
+                *self.damage.borrow_mut() = Some(e.to_string());
+            }
+            e.into()
+        })
     }
 
     fn find_key(&self, key: KeyDigest, now: Time) -> Result<Option<EventId>, IndexError> {
@@ -72,24 +88,24 @@ impl IndexHistory {
 
 impl History for IndexHistory {
     fn key(&self, key: KeyDigest, now: Time) -> Result<Option<EventId>, StoreError> {
-        Ok(self.find_key(key, now)?)
+        self.watch(self.find_key(key, now))
     }
 
     fn delivery(&self, id: DeliveryId) -> Result<Option<Past>, StoreError> {
-        Ok(self.pasts("id = ?1", id.as_bytes())?.pop())
+        self.watch(self.pasts("id = ?1", id.as_bytes())).map(|mut found| found.pop())
     }
 
     fn dead_letters_of(&self, event: EventId) -> Result<Vec<Past>, StoreError> {
         // The plus keeps SQLite from walking the list of all dead letters, which may be long.
         let what = "event = ?1 AND +state = 'dead' AND replaced_by IS NULL AND dismissed_at IS NULL";
-        Ok(self.pasts(what, event.as_bytes())?)
+        self.watch(self.pasts(what, event.as_bytes()))
     }
 
     fn event(&self, id: EventId) -> Result<Option<PastEvent>, StoreError> {
-        Ok(self.find_event(id)?)
+        self.watch(self.find_event(id))
     }
 
     fn destinations_of(&self, event: EventId) -> Result<Vec<Arc<str>>, StoreError> {
-        Ok(self.find_destinations(event)?)
+        self.watch(self.find_destinations(event))
     }
 }

@@ -12,11 +12,11 @@ use tokio::sync::Semaphore;
 
 use super::{
     Index, IndexError,
-    rows::{self, IndexedDelivery, Names},
+    rows::{self, Indexed, Names},
 };
 use crate::{
     position::Position,
-    seam::{DeliveryFilter, EventFilter, EventRow, Page, StoreError},
+    seam::{DeliveryFilter, EventFilter, EventRow, Page},
 };
 
 /// Questions answered at once; others wait for one of them to end.
@@ -55,16 +55,12 @@ impl Readers {
     pub async fn ask<T: Send + 'static>(
         &self,
         question: impl FnOnce(&Reader) -> Result<T, IndexError> + Send + 'static,
-    ) -> Result<T, StoreError> {
+    ) -> Result<T, IndexError> {
+        let ended = |e: &dyn std::fmt::Display| IndexError::Ended(e.to_string());
         let pool = self.0.clone();
-        let Ok(_permit) = self.0.permits.acquire().await else {
-            return Err(StoreError::Unavailable("the store is closed".into()));
-        };
+        let _permit = self.0.permits.acquire().await.map_err(|e| ended(&e))?;
         let asked = tokio::task::spawn_blocking(move || pool.answer(question));
-        match asked.await {
-            Ok(answer) => Ok(answer?),
-            Err(e) => Err(StoreError::Failed(format!("a question to the index ended early: {e}"))),
-        }
+        asked.await.map_err(|e| ended(&e))?
     }
 }
 
@@ -162,7 +158,7 @@ impl Reader {
         &self,
         filter: &DeliveryFilter,
         page: Page<DeliveryId>,
-    ) -> Result<Vec<IndexedDelivery>, IndexError> {
+    ) -> Result<Vec<Indexed>, IndexError> {
         let mut wanted = Where::default();
         wanted.value("id <", page.after.map(|id| *id.as_bytes()));
         wanted.value("event =", filter.event.map(|id| *id.as_bytes()));
@@ -185,13 +181,13 @@ impl Reader {
         self.select_deliveries(wanted, page.limit)
     }
 
-    pub fn delivery(&self, id: DeliveryId) -> Result<Option<IndexedDelivery>, IndexError> {
+    pub fn delivery(&self, id: DeliveryId) -> Result<Option<Indexed>, IndexError> {
         let mut wanted = Where::default();
         wanted.value("id =", Some(*id.as_bytes()));
         Ok(self.select_deliveries(wanted, 1)?.pop())
     }
 
-    fn select_deliveries(&self, wanted: Where, limit: usize) -> Result<Vec<IndexedDelivery>, IndexError> {
+    fn select_deliveries(&self, wanted: Where, limit: usize) -> Result<Vec<Indexed>, IndexError> {
         let mut select = self.connection.prepare_cached(&format!(
             "SELECT {} FROM deliveries{} ORDER BY id DESC LIMIT {}",
             rows::DELIVERY_COLUMNS,

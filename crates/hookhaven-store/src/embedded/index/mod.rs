@@ -21,7 +21,7 @@ use std::{
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
-pub use self::{apply::IndexWriter, history::IndexHistory};
+pub use self::{apply::IndexWriter, history::IndexHistory, rows::Indexed};
 use super::journal::JournalReader;
 use crate::{codec, position::Position, seam::StoreError};
 
@@ -42,6 +42,8 @@ pub enum IndexError {
     Malformed(String),
     #[error("the index cannot be removed: {0}")]
     Io(#[from] io::Error),
+    #[error("a question to the index ended early: {0}")]
+    Ended(String),
 }
 
 impl IndexError {
@@ -50,7 +52,7 @@ impl IndexError {
         use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase, SchemaChanged};
         match self {
             IndexError::Malformed(_) => true,
-            IndexError::Io(_) => false,
+            IndexError::Io(_) | IndexError::Ended(_) => false,
             IndexError::Sqlite(rusqlite::Error::SqliteFailure(e, _)) => {
                 matches!(e.code, DatabaseCorrupt | NotADatabase | SchemaChanged)
             }
@@ -64,7 +66,13 @@ impl IndexError {
 
 impl From<IndexError> for StoreError {
     fn from(e: IndexError) -> Self {
-        StoreError::Failed(e.to_string())
+        match e {
+            IndexError::Sqlite(e) if e.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted) => {
+                let limit = lists::READ_MAX.as_secs();
+                StoreError::Unavailable(format!("the question takes more than {limit} s: narrow the filter"))
+            }
+            e => StoreError::Failed(e.to_string()),
+        }
     }
 }
 

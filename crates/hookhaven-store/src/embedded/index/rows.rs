@@ -49,7 +49,7 @@ pub fn changed(row: &Row<'_>, first: usize) -> Result<Changed, IndexError> {
 
 /// A delivery as the index has it.
 #[derive(Clone, Debug)]
-pub struct IndexedDelivery {
+pub struct Indexed {
     pub delivery: Delivery,
     pub event_at: Position,
     pub last: Option<LastAttempt>,
@@ -99,7 +99,7 @@ impl Names {
     }
 
     /// Reads a row of [`DELIVERY_COLUMNS`].
-    pub fn delivery(&self, connection: &Connection, row: &Row<'_>) -> Result<IndexedDelivery, IndexError> {
+    pub fn delivery(&self, connection: &Connection, row: &Row<'_>) -> Result<Indexed, IndexError> {
         let now = changed(row, 13)?;
         let delivery = Delivery {
             id: DeliveryId::from_bytes(row.get(0)?),
@@ -122,7 +122,7 @@ impl Names {
             replaced_by: now.replaced_by,
             dismissed_at: now.dismissed_at,
         };
-        Ok(IndexedDelivery { delivery, event_at: position(row, 10)?, last: last_attempt(row, 22)? })
+        Ok(Indexed { delivery, event_at: position(row, 10)?, last: last_attempt(row, 22)? })
     }
 }
 
