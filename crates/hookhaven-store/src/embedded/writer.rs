@@ -159,6 +159,9 @@ fn decide(shared: &Shared, opened: &mut Opened, jobs: Vec<Job>) -> (Vec<Staged>,
     let (mut staged, mut waiting) = (Vec::with_capacity(jobs.len()), Vec::new());
     let mut live = engine.live();
     if let Err(e) = history.begin() {
+        if e.is_damage() {
+            engine.suspect().say(e.to_string());
+        }
         let e = StoreError::from(e);
         jobs.into_iter().for_each(|job| job.fail(e.clone()));
         return (staged, waiting);

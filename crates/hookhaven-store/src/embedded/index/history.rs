@@ -26,6 +26,10 @@ impl IndexHistory {
 
     /// Looks at the index as it is now until [`IndexHistory::end`]: many look-ups share one snapshot.
     pub fn begin(&self) -> Result<(), IndexError> {
+        if !self.connection.is_autocommit() {
+            // An end that failed must not be in the way for ever.
+            self.connection.execute_batch("ROLLBACK")?;
+        }
         Ok(self.connection.prepare_cached("BEGIN")?.execute([]).map(drop)?)
     }
 
