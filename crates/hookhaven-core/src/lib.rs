@@ -5,15 +5,21 @@
 //! so that every rule can be tested and simulated on a virtual clock.
 
 pub mod attempt;
+pub mod breaker;
 pub mod delivery;
 pub mod destination;
 pub mod event;
 pub mod glob;
 pub mod id;
+pub mod json;
+pub mod lifecycle;
+pub mod pace;
 pub mod retry;
 pub mod route;
 pub mod secret;
 pub mod sender;
+pub mod senders;
+pub mod sign;
 pub mod source;
 pub mod time;
 

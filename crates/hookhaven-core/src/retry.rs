@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::fmt::rfc2822::DateTimeParser;
+
 use crate::time::Time;
 
 /// How often and when a failed delivery is tried again.
@@ -19,6 +21,9 @@ pub struct RetryPolicy {
 
 /// Jitter adds at most this share of the wait, and never takes away.
 const JITTER_SHARE_MAX: f64 = 0.1;
+
+/// Handlers that print the wrong day of the week still mean the date.
+const HTTP_DATE: DateTimeParser = DateTimeParser::new().relaxed_weekday(true);
 
 /// A hint from the destination never makes us wait longer than this.
 pub const HINT_MAX: Duration = Duration::from_secs(24 * 3600);
@@ -53,8 +58,8 @@ pub fn parse_retry_after(value: &[u8], now: Time) -> Option<Duration> {
         let s = text.parse().unwrap_or(u64::MAX);
         return Some(Duration::from_secs(s).min(HINT_MAX));
     }
-    let date = jiff::fmt::rfc2822::parse(text).ok()?;
-    let at = Time::from_us(date.timestamp().as_microsecond());
+    let date = HTTP_DATE.parse_timestamp(text).ok()?;
+    let at = Time::from_us(date.as_microsecond());
     Some(at.since(now).min(HINT_MAX))
 }
 
