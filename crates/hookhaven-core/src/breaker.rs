@@ -90,9 +90,10 @@ impl Breaker {
         }
     }
 
-    /// An attempt starts. True if it is the probe; the caller says so again when it ends.
-    pub fn started(&mut self) -> bool {
-        let probe = matches!(self.state, BreakerState::Open(_));
+    /// An attempt starts. True if it is the probe; the caller says so again when it ends. One that was
+    /// on its way when the breaker opened is none.
+    pub fn started(&mut self, now: Time) -> bool {
+        let probe = matches!(self.state, BreakerState::Open(until) if now >= until);
         if probe {
             self.state = BreakerState::HalfOpen;
         }
@@ -105,12 +106,16 @@ impl Breaker {
             Health::Alive => self.alive(full),
             Health::Failing => self.failing(policy, ended, now),
             Health::Silent => {
-                // The probe told us nothing: the next delivery may be one at once.
-                if ended.probe && self.state == BreakerState::HalfOpen {
-                    self.state = BreakerState::Open(now);
-                }
+                self.abandoned(ended.probe, now);
                 None
             }
+        }
+    }
+
+    /// An attempt told nothing: if it was the probe, the next delivery may be one at once.
+    pub fn abandoned(&mut self, probe: bool, now: Time) {
+        if probe && self.state == BreakerState::HalfOpen {
+            self.state = BreakerState::Open(now);
         }
     }
 
@@ -203,7 +208,7 @@ mod tests {
     #[test]
     fn ten_failures_of_five_deliveries_open_it() {
         let mut breaker = opened();
-        assert!(breaker.is_open());
+        assert!(breaker.is_open() && !breaker.started(NOW));
         assert_eq!(breaker.room(0, NOW), 0);
         assert_eq!(breaker.free_at(), Some(NOW.plus(Duration::from_secs(30))));
         assert_eq!(end(&mut breaker, 9, Health::Failing, false, NOW), None);
@@ -233,7 +238,7 @@ mod tests {
         let mut breaker = opened();
         let later = NOW.plus(Duration::from_secs(30));
         assert_eq!(breaker.room(3, later), 1);
-        assert!(breaker.started());
+        assert!(breaker.started(later));
         assert_eq!(breaker.room(0, later), 0);
         // A late failure of another attempt decides nothing.
         assert_eq!(end(&mut breaker, 7, Health::Failing, false, later), None);
@@ -247,7 +252,7 @@ mod tests {
             let until = breaker.free_at().unwrap();
             rests.push(until.since(now).as_secs());
             now = until;
-            let probe = breaker.started();
+            let probe = breaker.started(now);
             assert_eq!(end(&mut breaker, 1, Health::Failing, probe, now), None);
         }
         assert_eq!(rests, [30, 60, 120, 240, 300, 300]);
@@ -257,7 +262,7 @@ mod tests {
     fn a_probe_that_was_never_sent_leaves_room_for_another() {
         let mut breaker = opened();
         let later = NOW.plus(Duration::from_secs(30));
-        let probe = breaker.started();
+        let probe = breaker.started(later);
         assert_eq!(end(&mut breaker, 1, Health::Silent, probe, later), None);
         assert_eq!(breaker.room(0, later), 1);
     }
@@ -266,7 +271,7 @@ mod tests {
     fn a_good_probe_closes_it_and_the_backlog_ramps_up() {
         let mut breaker = opened();
         let later = NOW.plus(Duration::from_secs(30));
-        let probe = breaker.started();
+        let probe = breaker.started(later);
         assert_eq!(end(&mut breaker, 1, Health::Alive, probe, later), Some(Change::Closed));
         let mut rooms = vec![breaker.room(0, later)];
         while breaker.state() != BreakerState::Closed {
@@ -280,7 +285,7 @@ mod tests {
     fn a_failure_halves_the_ramp_and_a_relapse_rests_longer() {
         let mut breaker = opened();
         let later = NOW.plus(Duration::from_secs(30));
-        let probe = breaker.started();
+        let probe = breaker.started(later);
         let _ = end(&mut breaker, 1, Health::Alive, probe, later);
         let _ = end(&mut breaker, 1, Health::Alive, false, later);
         assert_eq!(breaker.state(), BreakerState::Ramping(2));

@@ -127,9 +127,12 @@ pub struct TriggerArgs {
     /// Send this file's bytes as the body instead of a sample ("-" is standard input)
     #[arg(long, value_name = "FILE")]
     pub body: Option<PathBuf>,
-    /// The event id to send [default: a fresh one]
+    /// The event id to send [default: a fresh one each]; with --count it makes duplicates
     #[arg(long)]
     pub id: Option<String>,
+    /// Send so many, one after the other
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub count: u32,
 }
 
 #[derive(Debug, Subcommand)]
@@ -417,7 +420,7 @@ impl Command {
         match self {
             Command::Demo(_) => &["--config", "--data", "--url", "--token"],
             Command::Init(_) => &["--data", "--url", "--token"],
-            Command::Serve(_) | Command::Check(_) => &["--url", "--token"],
+            Command::Serve(_) | Command::Check(_) | Command::Trigger(_) => &["--url", "--token"],
             _ => &[],
         }
     }

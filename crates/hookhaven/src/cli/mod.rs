@@ -6,9 +6,19 @@
 
 pub mod args;
 pub mod check;
+pub mod client;
+pub mod deliveries;
+pub mod destinations;
+pub mod dlq;
+pub mod events;
 pub mod init;
+pub mod print;
 mod probe;
+pub mod settings;
+pub mod trigger;
 pub mod values;
+mod verdict;
+pub mod why;
 
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 
@@ -108,6 +118,12 @@ async fn dispatch(command: Command, context: &Context) -> anyhow::Result<ExitCod
     match command {
         Command::Init(args) => init::run(args, context).await,
         Command::Check(args) => check::run(args, context).await,
+        Command::Trigger(args) => trigger::run(args, context).await,
+        Command::Events(command) => events::run(command, context).await,
+        Command::Deliveries(command) => deliveries::run(command, context).await,
+        Command::Dlq(command) => dlq::run(command, context).await,
+        Command::Destinations(command) => destinations::run(command, context).await,
+        Command::Why(args) => why::run(args, context).await,
         other => anyhow::bail!("this build has no such command yet: {other:?}"),
     }
 }

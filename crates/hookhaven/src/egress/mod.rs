@@ -1,1 +1,254 @@
-//! (being written)
+//! The one way out: every request that the gateway makes leaves through [`Transport::send`].
+//!
+//! A name is resolved, each address is judged, only then is it connected to, and TLS follows; an
+//! address written as a literal goes the same way. Connections are pooled per class of addresses that
+//! may be reached ([`Reach`]), because a pooled connection outlives the judgement that allowed it.
+//! Redirects are never followed. One limit of time covers everything from the name to the last byte
+//! read of the answer.
+//!
+//! Not here: what is sent, whether it is sent again, what an answer means. Those are the worker's and
+//! the core's.
+
+mod address;
+mod connect;
+mod progress;
+mod resolve;
+mod words;
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+use hookhaven_core::{ErrorClass, Phases};
+use http::{HeaderMap, Method, Request, StatusCode, Uri};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper_util::{
+    client::legacy::Client,
+    rt::{TokioExecutor, TokioTimer},
+};
+use rustls::{ClientConfig, RootCertStore, pki_types::CertificateDer};
+
+pub use self::address::Reach;
+use self::{
+    connect::Connector,
+    progress::{PROGRESS, Progress},
+    resolve::Resolver,
+};
+
+/// How the transport is set up. `Default` is right but for the gateway's own addresses.
+#[derive(Clone, Debug)]
+pub struct TransportOptions {
+    /// The admin side's addresses, as bound: never called, whatever the config says.
+    pub own_addresses: Vec<SocketAddr>,
+    pub roots: Roots,
+    /// For name, connection and TLS of one connection; an attempt's own timeout may be shorter.
+    pub connect_timeout: Duration,
+    /// Below the 5 s after which common handlers (Node's) close a connection on their side, so that
+    /// we do not send on one that is being closed.
+    pub idle_timeout: Duration,
+    /// Idle connections kept per host.
+    pub idle_per_host_max: usize,
+    /// Headers of an answer; more are a failure of the attempt.
+    pub answer_headers_max: usize,
+    /// Their bytes, at least 8 KiB.
+    pub answer_header_bytes_max: usize,
+}
+
+/// Whom TLS trusts.
+#[derive(Clone, Debug)]
+pub enum Roots {
+    /// The machine's certificates; those compiled in where it has none (a bare container).
+    System,
+    Only(Vec<CertificateDer<'static>>),
+}
+
+impl Default for TransportOptions {
+    fn default() -> Self {
+        TransportOptions {
+            own_addresses: Vec::new(),
+            roots: Roots::System,
+            connect_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(4),
+            idle_per_host_max: 256,
+            answer_headers_max: 100,
+            answer_header_bytes_max: 64 << 10,
+        }
+    }
+}
+
+/// One request to be made.
+#[derive(Clone, Debug)]
+pub struct Outbound {
+    pub method: Method,
+    /// `http` or `https`. A user name and password in it are not sent; make a header of them.
+    pub url: url::Url,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+    /// From the name to the last byte read of the answer.
+    pub timeout: Duration,
+    /// Kept of the answer's body.
+    pub excerpt_bytes_max: usize,
+    /// Read of the answer's body; the connection is given up if there is more, which is no failure.
+    pub response_bytes_max: usize,
+}
+
+/// What came of it.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    pub result: Result<Answered, Failure>,
+    pub phases: Phases,
+    pub duration: Duration,
+}
+
+#[derive(Clone, Debug)]
+pub struct Answered {
+    pub status: StatusCode,
+    /// Bounded by the options' limits.
+    pub headers: HeaderMap,
+    pub excerpt: Bytes,
+}
+
+/// No whole answer came. An answer other than 2xx whose body broke off counts as an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    pub class: ErrorClass,
+    /// In words for people; never a secret, never a user name or password of a URL.
+    pub error: String,
+    /// Of an answer that broke off.
+    pub status: Option<StatusCode>,
+}
+
+/// The transport could not be set up.
+#[derive(Debug, thiserror::Error)]
+#[error("TLS cannot be set up: {0}")]
+pub struct TransportError(#[from] rustls::Error);
+
+/// Makes requests. Cheap to share, never cloned per request.
+#[derive(Debug)]
+pub struct Transport {
+    /// For destinations of the config file, which are trusted to name any address but our own.
+    trusted: Pool,
+}
+
+type Pool = Client<Connector, Full<Bytes>>;
+
+impl Transport {
+    pub fn new(options: TransportOptions) -> Result<Self, TransportError> {
+        let tls = tls_config(&options.roots)?;
+        let resolver = Arc::new(Resolver::default());
+        let reach = Reach::Trusted { own: options.own_addresses.clone().into() };
+        Ok(Transport { trusted: pool(&options, tls, reach, resolver) })
+    }
+
+    /// Makes one request, once. Everything that can go wrong is in the answer.
+    pub async fn send(&self, outbound: Outbound) -> Sent {
+        let timeout = outbound.timeout;
+        let progress = Progress::start(&outbound.url);
+        let exchange = PROGRESS.scope(progress.clone(), exchange(&self.trusted, outbound, &progress));
+        let result = match tokio::time::timeout(timeout, exchange).await {
+            Ok(result) => result,
+            Err(_) => after_timeout(&progress, timeout),
+        };
+        let (phases, duration) = progress.end();
+        Sent { result, phases, duration }
+    }
+}
+
+fn pool(options: &TransportOptions, tls: ClientConfig, reach: Reach, resolver: Arc<Resolver>) -> Pool {
+    let connector = Connector::new(tls, reach, resolver, options.connect_timeout);
+    let h2_header_bytes = u32::try_from(options.answer_header_bytes_max).unwrap_or(u32::MAX);
+    Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .timer(TokioTimer::new())
+        .pool_idle_timeout(options.idle_timeout)
+        .pool_max_idle_per_host(options.idle_per_host_max)
+        .http1_max_headers(options.answer_headers_max)
+        .http1_max_buf_size(options.answer_header_bytes_max.max(8 << 10))
+        .http2_max_header_list_size(h2_header_bytes)
+        .build(connector)
+}
+
+fn tls_config(roots: &Roots) -> Result<ClientConfig, rustls::Error> {
+    use hyper_rustls::ConfigBuilderExt;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = || ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
+    Ok(match roots {
+        Roots::System => match builder()?.with_native_roots() {
+            Ok(builder) => builder.with_no_client_auth(),
+            Err(_) => builder()?.with_webpki_roots().with_no_client_auth(),
+        },
+        Roots::Only(certificates) => {
+            let mut store = RootCertStore::empty();
+            for certificate in certificates {
+                store.add(certificate.clone())?;
+            }
+            builder()?.with_root_certificates(store).with_no_client_auth()
+        }
+    })
+}
+
+async fn exchange(pool: &Pool, outbound: Outbound, progress: &Progress) -> Result<Answered, Failure> {
+    let limits = (outbound.excerpt_bytes_max, outbound.response_bytes_max);
+    let request = request(outbound)?;
+    let answer = pool.request(request).await.map_err(|e| words::failure(&e, progress))?;
+    let (head, body) = answer.into_parts();
+    progress.answered(head.status, &head.headers);
+    match read(body, limits, progress).await {
+        Ok(excerpt) => Ok(Answered { status: head.status, headers: head.headers, excerpt }),
+        // The status says enough to go by; that of a success does not.
+        Err(_) if !head.status.is_success() => {
+            Ok(Answered { status: head.status, headers: head.headers, excerpt: progress.excerpt() })
+        }
+        Err(error) => Err(words::broken_body(&error, head.status)),
+    }
+}
+
+fn request(outbound: Outbound) -> Result<Request<Full<Bytes>>, Failure> {
+    let unusable = |why: &str| Failure {
+        class: ErrorClass::Refused,
+        error: format!("the destination's address cannot be called: {why}"),
+        status: None,
+    };
+    let mut url = outbound.url;
+    // Errors mean that the URL has no host, which the next line finds.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    let uri: Uri = url.as_str().parse().map_err(|_| unusable("it is no HTTP address"))?;
+    if uri.host().is_none_or(str::is_empty) || !matches!(uri.scheme_str(), Some("http" | "https")) {
+        return Err(unusable("only http:// and https:// with a host can be"));
+    }
+    let mut request = Request::new(Full::new(outbound.body));
+    *request.method_mut() = outbound.method;
+    *request.uri_mut() = uri;
+    *request.headers_mut() = outbound.headers;
+    Ok(request)
+}
+
+/// Reads the body up to its limit and keeps its beginning. Leaving the rest unread closes the
+/// connection (or resets the stream, in HTTP/2).
+async fn read(mut body: Incoming, limits: (usize, usize), progress: &Progress) -> Result<Bytes, hyper::Error> {
+    let (excerpt_max, read_max) = limits;
+    let (mut excerpt, mut read) = (BytesMut::new(), 0usize);
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else { continue };
+        read = read.saturating_add(data.len());
+        let wanted = excerpt_max.saturating_sub(excerpt.len()).min(data.len());
+        if wanted > 0 {
+            excerpt.extend_from_slice(&data[..wanted]);
+            progress.keep_excerpt(&excerpt);
+        }
+        if read > read_max {
+            break;
+        }
+    }
+    Ok(excerpt.freeze())
+}
+
+fn after_timeout(progress: &Progress, timeout: Duration) -> Result<Answered, Failure> {
+    match progress.answer() {
+        Some((status, headers)) if !status.is_success() => {
+            Ok(Answered { status, headers, excerpt: progress.excerpt() })
+        }
+        answer => Err(words::timed_out(progress, timeout, answer.map(|(status, _)| status))),
+    }
+}

@@ -1,0 +1,139 @@
+//! The lanes, shared: the dispatcher claims by them, attempts report to them, people look at them. The
+//! lock is held for arithmetic only, never across an await.
+
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use arc_swap::ArcSwap;
+use hookhaven_core::{DeliveryId, Destination, Lane, lifecycle::Decision};
+use hookhaven_store::clock::Clock;
+use tokio::sync::Notify;
+
+use super::lanes::{Effect, Hold, LaneView, Lanes, Ticket};
+use crate::config::Config;
+
+#[derive(Debug)]
+pub struct Board {
+    lanes: Mutex<Lanes>,
+    clock: Arc<dyn Clock>,
+    config: Arc<ArcSwap<Config>>,
+    /// There may be more room than before.
+    changed: Notify,
+    /// Paused states are to be read from the store before the next claim.
+    reread: AtomicBool,
+}
+
+impl Board {
+    pub fn new(clock: Arc<dyn Clock>, config: Arc<ArcSwap<Config>>) -> Self {
+        let reread = AtomicBool::new(true);
+        Board { lanes: Mutex::default(), clock, config, changed: Notify::new(), reread }
+    }
+
+    pub fn lanes(&self) -> MutexGuard<'_, Lanes> {
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        self.clock.clone()
+    }
+
+    pub fn changed(&self) -> &Notify {
+        &self.changed
+    }
+
+    /// An attempt of this lane starts; the slot is given back when what is returned is dropped.
+    pub fn start(self: &Arc<Self>, lane: &Lane) -> Slot {
+        let config = self.config.load();
+        let destination = lane.destination().and_then(|name| config.destinations.get(name));
+        let ticket = self.lanes().started(lane, destination.map(|d| &**d), self.clock.now());
+        Slot { board: self.clone(), ticket: Some(ticket) }
+    }
+
+    pub fn set_paused(&self, destination: &str, paused: bool) {
+        self.lanes().set_paused(destination, paused);
+        self.changed.notify_one();
+    }
+
+    pub fn set_all_paused(&self, destinations: &HashSet<String>) {
+        self.lanes().set_all_paused(destinations);
+    }
+
+    pub fn refresh(&self) {
+        self.reread.store(true, Ordering::SeqCst);
+        self.changed.notify_one();
+    }
+
+    /// Whether paused states are to be read again. The answer is given once.
+    pub fn take_reread(&self) -> bool {
+        self.reread.swap(false, Ordering::SeqCst)
+    }
+
+    pub fn view(&self) -> Vec<LaneView> {
+        self.lanes().view(&self.config.load(), self.clock.now())
+    }
+
+    pub fn failing(&self) -> Vec<Lane> {
+        let views = self.view();
+        views.into_iter().filter(|v| v.hold.is_some_and(Hold::is_failing)).map(|v| v.lane).collect()
+    }
+
+    pub fn in_flight(&self) -> usize {
+        self.lanes().in_flight()
+    }
+}
+
+/// A slot held by an attempt under way. Dropped without [`Slot::finish`], whatever the reason, it is
+/// given back and the destination is none the wiser.
+#[derive(Debug)]
+pub struct Slot {
+    board: Arc<Board>,
+    ticket: Option<Ticket>,
+}
+
+impl Slot {
+    /// The attempt ended; what is left to do is to record it.
+    pub fn finish(
+        mut self,
+        delivery: DeliveryId,
+        decision: &Decision,
+        destination: &Destination,
+    ) -> (Effect, Settling) {
+        let board = self.board.clone();
+        let mut lanes = board.lanes();
+        lanes.settling();
+        let told = Some((delivery, decision, destination));
+        let ticket = self.ticket.take();
+        let effect = ticket.map(|t| lanes.finished(t, told, board.clock.now())).unwrap_or_default();
+        drop(lanes);
+        board.changed.notify_one();
+        (effect, Settling { board })
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket.take() {
+            self.board.lanes().finished(ticket, None, self.board.clock.now());
+            self.board.changed.notify_one();
+        }
+    }
+}
+
+/// An ended attempt that is being recorded; counts against the worker's slots, no longer against its
+/// lane's.
+#[derive(Debug)]
+pub struct Settling {
+    board: Arc<Board>,
+}
+
+impl Drop for Settling {
+    fn drop(&mut self) {
+        self.board.lanes().settled();
+        self.board.changed.notify_one();
+    }
+}

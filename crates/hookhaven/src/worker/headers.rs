@@ -1,0 +1,218 @@
+//! What an attempt says to the handler beside the body: the sender's useful headers as they came, then
+//! ours, which win. Everything a sender wrote is checked again before it becomes a header.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use hookhaven_core::{Destination, Event, Time, sign};
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{AUTHORIZATION, USER_AGENT},
+};
+
+/// Of text that a sender wrote, in a header of ours.
+const TEXT_BYTES_MAX: usize = 1_024;
+
+const AGENT: &str = concat!("Hookhaven/", env!("CARGO_PKG_VERSION"));
+
+/// Headers that speak of the connection the event came in by, or of the answer its sender could read.
+const NOT_PASSED_ON: [&str; 15] = [
+    "host",
+    "content-length",
+    "transfer-encoding",
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "proxy-authorization",
+    "te",
+    "trailer",
+    "upgrade",
+    "expect",
+    "accept-encoding",
+    "http2-settings",
+    // Ours; a sender's own would not fit the id and the time that we send.
+    "webhook-signature",
+    "webhook-timestamp",
+];
+
+/// Prefix of our own headers: no sender can speak for us.
+const OURS: &str = "hookhaven-";
+
+/// All headers of one attempt, signed for `now`.
+pub fn build(event: &Event, destination: &Destination, attempt: u32, now: Time) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(event.headers.len() + 12);
+    for (name, value) in &event.headers {
+        if NOT_PASSED_ON.contains(&&**name) || name.starts_with(OURS) {
+            continue;
+        }
+        // What is no valid header cannot have come in as one.
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(&**name), HeaderValue::from_bytes(value)) {
+            headers.append(name, value);
+        }
+    }
+    let id = event.id.to_string();
+    let mut set = |name: &'static str, value: &str| {
+        headers.insert(HeaderName::from_static(name), clean(value));
+    };
+    set("hookhaven-event-id", &id);
+    set("hookhaven-event-type", &event.event_type);
+    set("hookhaven-source", &event.source);
+    set("hookhaven-attempt", &attempt.to_string());
+    set("hookhaven-received-at", &event.received_at.to_string());
+    set("hookhaven-correlation-id", &event.correlation_id);
+    match sign::sign(&id, now, &event.body, &destination.secrets) {
+        Some(signed) => {
+            set("webhook-id", &signed.id);
+            set("webhook-timestamp", &signed.timestamp);
+            // Base64 only, and as long as there are secrets: not to be shortened.
+            if let Ok(value) = HeaderValue::try_from(signed.signature) {
+                headers.insert("webhook-signature", value);
+            }
+        }
+        None => {
+            set("webhook-id", &id);
+            set("webhook-timestamp", &now.as_s().to_string());
+        }
+    }
+    headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+    if let Some(credentials) = credentials(&destination.url) {
+        headers.insert(AUTHORIZATION, credentials);
+    }
+    headers
+}
+
+/// A header value of text from outside: visible ASCII stays, anything else becomes `?`.
+fn clean(text: &str) -> HeaderValue {
+    let clean: Vec<u8> =
+        text.bytes().take(TEXT_BYTES_MAX).map(|b| if (0x20..=0x7e).contains(&b) { b } else { b'?' }).collect();
+    HeaderValue::from_bytes(&clean).unwrap_or(HeaderValue::from_static(""))
+}
+
+/// The user name and password of a destination's URL, as HTTP sends them (RFC 7617).
+fn credentials(url: &url::Url) -> Option<HeaderValue> {
+    if url.username().is_empty() && url.password().is_none() {
+        return None;
+    }
+    let mut pair = percent_decode(url.username());
+    pair.push(b':');
+    pair.extend(percent_decode(url.password().unwrap_or_default()));
+    let mut value = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(pair))).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+fn percent_decode(text: &str) -> Vec<u8> {
+    let (bytes, mut decoded, mut i) = (text.as_bytes(), Vec::with_capacity(text.len()), 0);
+    while let Some(&byte) = bytes.get(i) {
+        let code = bytes.get(i + 1..i + 3).filter(|_| byte == b'%').and_then(|hex| hex::decode(hex).ok());
+        i += if code.is_some() { 3 } else { 1 };
+        decoded.push(code.map_or(byte, |c| c[0]));
+    }
+    decoded
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{num::NonZeroU32, sync::Arc, time::Duration};
+
+    use bytes::Bytes;
+    use hookhaven_core::{
+        EventId, Secret,
+        destination::{BreakerPolicy, DestinationState},
+    };
+
+    use super::*;
+
+    fn destination(url: &str, secrets: &[&str]) -> Destination {
+        Destination {
+            name: "billing".into(),
+            url: url.parse().unwrap(),
+            timeout: Duration::from_secs(10),
+            concurrency: NonZeroU32::MIN,
+            rate: None,
+            secrets: secrets.iter().filter_map(|s| Secret::new(*s)).collect(),
+            breaker: BreakerPolicy::default(),
+            state: DestinationState::Active,
+        }
+    }
+
+    fn event(event_type: &str, headers: &[(&str, &str)]) -> Event {
+        Event {
+            id: EventId::from_bytes([7; 16]),
+            source: "stripe".into(),
+            event_type: event_type.into(),
+            idempotency_key: "evt_1".into(),
+            received_at: Time::from_s(1_700_000_000),
+            occurred_at: None,
+            correlation_id: "c-1".into(),
+            matched_secret: Some(0),
+            remote: "".into(),
+            headers: headers.iter().map(|(n, v)| (Arc::from(*n), Bytes::copy_from_slice(v.as_bytes()))).collect(),
+            body: Bytes::from_static(b"{}"),
+        }
+    }
+
+    #[test]
+    fn ours_win_and_the_senders_useful_ones_stay() {
+        let event = event(
+            "invoice.paid",
+            &[
+                ("content-type", "application/json; charset=utf-8"),
+                ("stripe-signature", "t=1,v1=aa"),
+                ("x-many", "one"),
+                ("x-many", "two"),
+                ("host", "evil.example"),
+                ("transfer-encoding", "chunked"),
+                ("content-length", "0"),
+                ("user-agent", "Stripe/1.0"),
+                ("hookhaven-source", "github"),
+                ("hookhaven-role", "admin"),
+                ("webhook-id", "msg_1"),
+                ("webhook-signature", "v1,forged"),
+            ],
+        );
+        let now = Time::from_s(1_700_000_100);
+        let headers = build(&event, &destination("http://h/", &[]), 3, now);
+        let all = |name: &str| headers.get_all(name).iter().map(|v| v.to_str().unwrap()).collect::<Vec<_>>();
+        assert_eq!(all("content-type"), ["application/json; charset=utf-8"]);
+        assert_eq!(all("stripe-signature"), ["t=1,v1=aa"]);
+        assert_eq!(all("x-many"), ["one", "two"]);
+        assert_eq!(all("user-agent"), [AGENT]);
+        assert_eq!(all("hookhaven-source"), ["stripe"]);
+        assert_eq!(all("hookhaven-attempt"), ["3"]);
+        assert_eq!(all("hookhaven-received-at"), ["2023-11-14T22:13:20.000000Z"]);
+        assert_eq!(all("webhook-id"), [event.id.to_string()]);
+        assert_eq!(all("webhook-timestamp"), ["1700000100"]);
+        for absent in ["host", "transfer-encoding", "content-length", "hookhaven-role", "webhook-signature"] {
+            assert_eq!(all(absent), [""; 0], "{absent}");
+        }
+    }
+
+    #[test]
+    fn each_attempt_is_signed_for_its_own_time() {
+        let (event, destination) = (event("a", &[]), destination("http://h/", &["one", "two"]));
+        let [first, second] =
+            [1, 2].map(|n| build(&event, &destination, n, Time::from_s(1_700_000_000 + i64::from(n))));
+        let expected = sign::sign(&event.id.to_string(), Time::from_s(1_700_000_001), b"{}", &destination.secrets);
+        assert_eq!(first["webhook-signature"].to_str().ok(), expected.as_ref().map(|s| &*s.signature));
+        assert_ne!(first["webhook-signature"], second["webhook-signature"]);
+        assert_eq!(first["webhook-id"], second["webhook-id"]);
+    }
+
+    #[test]
+    fn nothing_a_sender_wrote_becomes_another_header() {
+        for hostile in ["a\r\nx-admin: 1", "a\0b", "\u{7f}", "Zahlung bestätigt", &"x".repeat(100_000)] {
+            let headers = build(&event(hostile, &[("x-bad", hostile)]), &destination("http://h/", &[]), 1, Time::EPOCH);
+            assert!(!headers.contains_key("x-admin"));
+            let value = headers["hookhaven-event-type"].to_str().unwrap();
+            assert!(value.len() <= TEXT_BYTES_MAX && !value.contains(['\r', '\n']));
+        }
+    }
+
+    #[test]
+    fn credentials_of_the_url_are_sent_as_http_sends_them() {
+        let headers = build(&event("a", &[]), &destination("http://us%65r:p%40ss@h/", &[]), 1, Time::EPOCH);
+        assert_eq!(headers[AUTHORIZATION], format!("Basic {}", STANDARD.encode("user:p@ss")));
+        assert!(headers[AUTHORIZATION].is_sensitive());
+        let none = build(&event("a", &[]), &destination("http://h/", &[]), 1, Time::EPOCH);
+        assert!(!none.contains_key(AUTHORIZATION));
+    }
+}

@@ -1,0 +1,421 @@
+//! How much each lane may take just now: the state of every lane on this node, and the rule by which
+//! lanes share the worker's slots. Data and arithmetic only; time comes in as a value.
+//!
+//! The rule (I10): a lane is *fast* if its last attempt took at most 1 s and none under way is older;
+//! *slow* if not; *unproven* until its first attempt ended. Slow and unproven lanes share half of the
+//! slots, in equal parts; fast ones may use all that is free, and half of the slots are theirs
+//! whatever the others do. So that a new destination can prove itself while hanging ones fill the
+//! slow half, each unproven lane without an attempt may start one out of a further quarter.
+//!
+//! A fast lane that begins to hang takes its attempts with it into the slow half and may overfill it.
+//! That is why one lane never has more than half of the slots, and why fast lanes get their half even
+//! then: attempts under way, those being recorded included, may exceed `slots` by half for that time.
+
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    time::Duration,
+};
+
+use hookhaven_core::{
+    Delivery, DeliveryId, Destination, Lane, Time,
+    breaker::{Breaker, BreakerState, Change, Ended},
+    destination::DestinationState,
+    lifecycle::{Decision, GoneWatch},
+    pace::Pace,
+};
+use hookhaven_store::{LaneDue, LaneRoom};
+
+use crate::config::Config;
+
+/// An attempt that takes longer makes its lane slow.
+pub const SLOW_AFTER: Duration = Duration::from_secs(1);
+
+/// Why a lane gives nothing out now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// By a person, by the config file, or by its 410s.
+    Paused,
+    /// Not in the config file; its deliveries wait.
+    Gone,
+    /// The breaker is open, until the probe's time if that has not come.
+    Breaker(Option<Time>),
+    /// The destination asked for it.
+    RetryAfter(Time),
+    Rate(Time),
+}
+
+/// A lane, for people.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LaneView {
+    pub lane: Lane,
+    pub in_flight: usize,
+    pub hold: Option<Hold>,
+    pub breaker: BreakerState,
+    /// How long its last attempt took.
+    pub last_took: Option<Duration>,
+}
+
+/// All lanes this node has seen.
+#[derive(Debug, Default)]
+pub struct Lanes {
+    lanes: HashMap<Lane, LaneState>,
+    /// Destinations paused by the catalog.
+    paused: HashSet<String>,
+    /// Attempts that ended and are being recorded.
+    settling: usize,
+    tickets: u64,
+}
+
+#[derive(Debug, Default)]
+struct LaneState {
+    breaker: Breaker,
+    pace: Pace,
+    gone: GoneWatch,
+    held_until: Option<Time>,
+    /// Paused or gone when last looked at.
+    withheld: bool,
+    /// When that ended: deadlines count from then.
+    resumed_at: Option<Time>,
+    in_flight: BTreeSet<(Time, u64)>,
+    last_took: Option<Duration>,
+    warned_gone: bool,
+}
+
+/// An attempt under way. Handed back through [`Lanes::finished`], whatever becomes of it.
+#[derive(Debug)]
+pub struct Ticket {
+    lane: Lane,
+    id: u64,
+    started: Time,
+    probe: bool,
+}
+
+/// What an ended attempt meant for its destination.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Effect {
+    pub breaker: Option<Change>,
+    /// Its 410s make it worth pausing.
+    pub pause: bool,
+    /// It is paused, so that a further 410 ends no delivery.
+    pub paused: bool,
+}
+
+/// What to leave out when asking for due lanes, and when that may change by itself.
+#[derive(Debug, Default)]
+pub struct Plan {
+    pub skip: Vec<Lane>,
+    pub next: Option<Time>,
+}
+
+/// One claim to be made: rooms that share a maximum.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct ClaimPlan {
+    pub lanes: Vec<LaneRoom>,
+    pub max: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Speed {
+    Fast,
+    Slow,
+    Unproven,
+}
+
+/// Which of the worker's slots an attempt would come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Share {
+    Fast,
+    Slow,
+    Probe,
+}
+
+/// Slots left, by share.
+#[derive(Clone, Copy, Debug)]
+struct Budget {
+    fast: usize,
+    slow: usize,
+    probe: usize,
+    /// What one slow lane may have in all.
+    slow_lane: usize,
+    half: usize,
+    /// When a full fast half may have room because its oldest attempt became slow.
+    fast_again: Option<Time>,
+}
+
+impl Lanes {
+    /// Known lanes without room. `next` is when the earliest of them may have some by time alone.
+    pub fn plan(&mut self, config: &Config, now: Time) -> Plan {
+        self.note_resumed(config, now);
+        let budget = self.budget(config.worker.slots, 0, now);
+        let mut plan = Plan::default();
+        for (lane, state) in &self.lanes {
+            if self.room(lane, state, config, &budget, now).1 > 0 {
+                continue;
+            }
+            plan.skip.push(lane.clone());
+            let again = self.hold(lane, state, config, now).and_then(Hold::until);
+            plan.next = earliest(plan.next, again.filter(|at| *at > now));
+        }
+        if budget.fast == 0 {
+            plan.next = earliest(plan.next, budget.fast_again.filter(|at| *at > now));
+        }
+        plan
+    }
+
+    /// What to claim of the lanes that are due, and those among them that got no room.
+    pub fn claims(&mut self, config: &Config, due: &[LaneDue], now: Time) -> (Vec<ClaimPlan>, Vec<Lane>) {
+        for lane in due {
+            self.lanes.entry(lane.lane.clone()).or_default();
+        }
+        let slow_due =
+            due.iter().filter(|d| self.lanes.get(&d.lane).is_some_and(|s| s.speed(now) != Speed::Fast)).count();
+        let budget = self.budget(config.worker.slots, slow_due, now);
+        let mut claims = [(Share::Fast, budget.fast), (Share::Slow, budget.slow), (Share::Probe, budget.probe)]
+            .map(|(share, max)| (share, ClaimPlan { lanes: Vec::new(), max }));
+        let mut without = Vec::new();
+        for LaneDue { lane, .. } in due {
+            let Some(state) = self.lanes.get(lane) else { continue };
+            let (share, room) = self.room(lane, state, config, &budget, now);
+            match claims.iter_mut().find(|(s, _)| *s == share) {
+                Some((_, claim)) if room > 0 => claim.lanes.push(LaneRoom { lane: lane.clone(), room }),
+                _ => without.push(lane.clone()),
+            }
+        }
+        let claims = claims.into_iter().map(|(_, c)| c).filter(|c| !c.lanes.is_empty() && c.max > 0).collect();
+        (claims, without)
+    }
+
+    /// An attempt of this lane starts.
+    pub fn started(&mut self, lane: &Lane, destination: Option<&Destination>, now: Time) -> Ticket {
+        self.tickets += 1;
+        let id = self.tickets;
+        let state = self.lanes.entry(lane.clone()).or_default();
+        state.in_flight.insert((now, id));
+        if let Some(rate) = destination.and_then(|d| d.rate) {
+            state.pace.take(rate, now);
+        }
+        Ticket { lane: lane.clone(), id, started: now, probe: state.breaker.started(now) }
+    }
+
+    /// An attempt ended. `None` if it was given up before it told anything of its destination.
+    pub fn finished(
+        &mut self,
+        ticket: Ticket,
+        told: Option<(DeliveryId, &Decision, &Destination)>,
+        now: Time,
+    ) -> Effect {
+        let Some(state) = self.lanes.get_mut(&ticket.lane) else {
+            return Effect::default();
+        };
+        state.in_flight.remove(&(ticket.started, ticket.id));
+        let paused = ticket.lane.destination().is_some_and(|name| self.paused.contains(name));
+        let Some((delivery, decision, destination)) = told else {
+            state.breaker.abandoned(ticket.probe, now);
+            return Effect { paused, ..Effect::default() };
+        };
+        state.last_took = Some(now.since(ticket.started));
+        if let Some(hold) = decision.hold {
+            state.held_until = state.held_until.max(Some(now.plus(hold)));
+        }
+        let full = usize::try_from(destination.concurrency.get()).unwrap_or(usize::MAX);
+        let ended = Ended { delivery, health: decision.health, probe: ticket.probe };
+        Effect {
+            breaker: state.breaker.finished(&destination.breaker, ended, full, now),
+            pause: state.gone.saw(delivery, decision),
+            paused,
+        }
+    }
+
+    pub fn settling(&mut self) {
+        self.settling += 1;
+    }
+
+    pub fn settled(&mut self) {
+        self.settling = self.settling.saturating_sub(1);
+    }
+
+    pub fn set_paused(&mut self, destination: &str, paused: bool) {
+        let changed = if paused { self.paused.insert(destination.to_owned()) } else { self.paused.remove(destination) };
+        if let (true, Some(state)) = (changed, self.lanes.get_mut(&Lane::of_destination(destination))) {
+            state.gone.reset();
+        }
+    }
+
+    /// Exactly these are paused.
+    pub fn set_all_paused(&mut self, destinations: &HashSet<String>) {
+        let resumed: Vec<_> = self.paused.difference(destinations).cloned().collect();
+        for name in resumed {
+            self.set_paused(&name, false);
+        }
+        self.paused.extend(destinations.iter().cloned());
+    }
+
+    /// Whether an attempt that starts now is later than its deadline; time spent paused aside.
+    pub fn misses_deadline(&self, delivery: &Delivery, now: Time) -> bool {
+        let resumed_at = self.lanes.get(&delivery.lane).and_then(|s| s.resumed_at);
+        let due = delivery.due_at.max(resumed_at.unwrap_or(Time::EPOCH));
+        now > due.plus(delivery.policy.deadline)
+    }
+
+    /// Lanes with due work whose destination is not in the config, each told once.
+    pub fn newly_gone(&mut self, config: &Config) -> Vec<Lane> {
+        let mut gone = Vec::new();
+        for (lane, state) in &mut self.lanes {
+            let missing = destination_of(lane, config).is_none();
+            if missing && !state.warned_gone {
+                gone.push(lane.clone());
+            }
+            state.warned_gone = missing;
+        }
+        gone
+    }
+
+    pub fn view(&self, config: &Config, now: Time) -> Vec<LaneView> {
+        let mut views: Vec<_> = self
+            .lanes
+            .iter()
+            .map(|(lane, state)| LaneView {
+                lane: lane.clone(),
+                in_flight: state.in_flight.len(),
+                hold: self.hold(lane, state, config, now),
+                breaker: state.breaker.state(),
+                last_took: state.last_took,
+            })
+            .collect();
+        views.sort_by(|a, b| a.lane.cmp(&b.lane));
+        views
+    }
+
+    pub fn in_flight(&self) -> usize {
+        self.lanes.values().map(|s| s.in_flight.len()).sum()
+    }
+
+    fn note_resumed(&mut self, config: &Config, now: Time) {
+        for (lane, state) in &mut self.lanes {
+            let withheld = withheld(lane, &self.paused, config).is_some();
+            if std::mem::replace(&mut state.withheld, withheld) && !withheld {
+                state.resumed_at = Some(now);
+            }
+        }
+    }
+
+    /// Why the lane gives nothing out, the reason that lasts longest in doubt first.
+    fn hold(&self, lane: &Lane, state: &LaneState, config: &Config, now: Time) -> Option<Hold> {
+        if let Some(hold) = withheld(lane, &self.paused, config) {
+            return Some(hold);
+        }
+        let destination = destination_of(lane, config)?;
+        if state.breaker.room(state.in_flight.len(), now) == 0 && state.breaker.is_open() {
+            return Some(Hold::Breaker(state.breaker.free_at()));
+        }
+        if let Some(until) = state.held_until.filter(|until| *until > now) {
+            return Some(Hold::RetryAfter(until));
+        }
+        let rate = destination.rate.filter(|rate| state.pace.room(*rate, now) == 0)?;
+        Some(Hold::Rate(state.pace.free_at(rate)))
+    }
+
+    /// How many attempts the lane may start now, and out of which share of the slots.
+    fn room(&self, lane: &Lane, state: &LaneState, config: &Config, budget: &Budget, now: Time) -> (Share, usize) {
+        let in_flight = state.in_flight.len();
+        let (share, of_share) = match state.speed(now) {
+            Speed::Fast => (Share::Fast, budget.fast),
+            Speed::Unproven if budget.slow == 0 && in_flight == 0 => (Share::Probe, budget.probe.min(1)),
+            Speed::Slow | Speed::Unproven => (Share::Slow, budget.slow.min(budget.slow_lane.saturating_sub(in_flight))),
+        };
+        let destination = destination_of(lane, config);
+        let (Some(destination), None) = (destination, self.hold(lane, state, config, now)) else {
+            return (share, 0);
+        };
+        let concurrency = usize::try_from(destination.concurrency.get()).unwrap_or(usize::MAX);
+        let own = concurrency
+            .min(budget.half)
+            .saturating_sub(in_flight)
+            .min(state.breaker.room(in_flight, now))
+            .min(destination.rate.map_or(usize::MAX, |rate| state.pace.room(rate, now)));
+        (share, own.min(of_share))
+    }
+
+    fn budget(&self, slots: usize, slow_due: usize, now: Time) -> Budget {
+        let half = (slots / 2).max(1);
+        let (mut fast, mut slow, mut slow_lanes) = (0, 0, 0);
+        let mut oldest_fast = None;
+        for state in self.lanes.values() {
+            let n = state.in_flight.len();
+            if state.speed(now) == Speed::Fast {
+                fast += n;
+                oldest_fast = earliest(oldest_fast, state.oldest());
+            } else {
+                slow += n;
+                slow_lanes += usize::from(n > 0);
+            }
+        }
+        let total = fast + slow + self.settling;
+        let hard = (slots + half).saturating_sub(total);
+        let fast_room = slots.saturating_sub(total).max(half.saturating_sub(fast)).min(hard);
+        Budget {
+            fast: fast_room,
+            slow: half.saturating_sub(slow).min(hard),
+            probe: (half + slots / 4).saturating_sub(slow).min(fast_room),
+            slow_lane: (half / slow_lanes.max(slow_due).max(1)).max(1),
+            half,
+            fast_again: oldest_fast.map(|t: Time| t.plus(SLOW_AFTER + Duration::from_micros(1))),
+        }
+    }
+}
+
+impl LaneState {
+    fn speed(&self, now: Time) -> Speed {
+        let hangs = self.oldest().is_some_and(|started| now.since(started) > SLOW_AFTER);
+        match self.last_took {
+            _ if hangs => Speed::Slow,
+            None => Speed::Unproven,
+            Some(took) if took > SLOW_AFTER => Speed::Slow,
+            Some(_) => Speed::Fast,
+        }
+    }
+
+    fn oldest(&self) -> Option<Time> {
+        self.in_flight.first().map(|(started, _)| *started)
+    }
+}
+
+impl Hold {
+    /// When it ends by itself.
+    pub fn until(self) -> Option<Time> {
+        match self {
+            Hold::Paused | Hold::Gone => None,
+            Hold::Breaker(until) => until,
+            Hold::RetryAfter(until) | Hold::Rate(until) => Some(until),
+        }
+    }
+
+    /// Whether it is the destination's own fault.
+    pub fn is_failing(self) -> bool {
+        matches!(self, Hold::Breaker(_) | Hold::RetryAfter(_))
+    }
+}
+
+/// The destination whose lane this is, if the config has it.
+fn destination_of<'a>(lane: &Lane, config: &'a Config) -> Option<&'a Destination> {
+    config.destinations.get(lane.destination()?).map(|d| &**d)
+}
+
+/// Whether somebody, rather than the destination's behaviour, holds the lane back.
+fn withheld(lane: &Lane, paused: &HashSet<String>, config: &Config) -> Option<Hold> {
+    match destination_of(lane, config) {
+        None => Some(Hold::Gone),
+        Some(d) if d.state != DestinationState::Active || paused.contains(&*d.name) => Some(Hold::Paused),
+        Some(_) => None,
+    }
+}
+
+fn earliest(a: Option<Time>, b: Option<Time>) -> Option<Time> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}
+
+#[cfg(test)]
+mod tests;
