@@ -14,7 +14,10 @@ pub mod events;
 pub mod init;
 pub mod print;
 mod probe;
+pub mod serve;
 pub mod settings;
+#[cfg(test)]
+mod tests;
 pub mod trigger;
 pub mod values;
 mod verdict;
@@ -24,7 +27,10 @@ use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 
 use hookhaven_core::Secret;
 
-use crate::config::{self, Environment, Loaded, Origin, Refused};
+use crate::{
+    config::{self, Environment, Loaded, Origin, Refused},
+    demo,
+};
 use args::{Cli, Command};
 
 /// The command did what it was asked.
@@ -116,6 +122,8 @@ fn refuse_unused(cli: &Cli) -> Result<(), UsageError> {
 
 async fn dispatch(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
     match command {
+        Command::Demo(args) => demo::run(args, context).await,
+        Command::Serve(args) => serve::run(args, context).await,
         Command::Init(args) => init::run(args, context).await,
         Command::Check(args) => check::run(args, context).await,
         Command::Trigger(args) => trigger::run(args, context).await,
@@ -124,6 +132,5 @@ async fn dispatch(command: Command, context: &Context) -> anyhow::Result<ExitCod
         Command::Dlq(command) => dlq::run(command, context).await,
         Command::Destinations(command) => destinations::run(command, context).await,
         Command::Why(args) => why::run(args, context).await,
-        other => anyhow::bail!("this build has no such command yet: {other:?}"),
     }
 }
