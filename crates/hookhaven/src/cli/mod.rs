@@ -1,16 +1,20 @@
 //! What a person types: the command line, read by `args` and handed to one file per command.
 //!
 //! Commands that look at or change what the gateway holds talk to the running gateway over its admin
-//! API; only `serve`, `demo`, `init` and `check` touch this machine's files. A new command is one new
+//! API, or open its data directory if none runs (`client`); only `serve`, `demo`, `init` and `check` work
+//! on this machine alone. A new command is one new
 //! file, one entry in `args::Command` and one line in [`dispatch`].
 
 pub mod args;
+pub mod check;
 pub mod client;
 pub mod deliveries;
 pub mod destinations;
 pub mod dlq;
 pub mod events;
+pub mod init;
 pub mod print;
+mod probe;
 pub mod settings;
 #[cfg(test)]
 mod tests;
@@ -23,7 +27,7 @@ use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 
 use hookhaven_core::Secret;
 
-use crate::config::environment::Environment;
+use crate::config::{self, Environment, Loaded, Origin, Refused};
 use args::{Cli, Command};
 
 /// The command did what it was asked.
@@ -39,7 +43,7 @@ pub const USAGE: u8 = 2;
 pub struct UsageError(pub String);
 
 /// What every command gets beside its own arguments.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Context {
     pub environment: Environment,
     pub config_path: Option<PathBuf>,
@@ -66,6 +70,19 @@ impl Context {
             environment,
         }
     }
+
+    /// Where the configuration comes from, by `--config` and `--data`.
+    pub fn origin(&self) -> Origin {
+        Origin::find(self.config_path.clone(), self.data_dir.clone())
+    }
+
+    /// The configuration that the command line points at.
+    ///
+    /// # Errors
+    /// Every problem at once. Passed on, it is printed line by line, and the exit code is [`USAGE`].
+    pub fn load(&self) -> Result<Loaded, Refused> {
+        config::load(self.origin(), &self.environment)
+    }
 }
 
 /// Runs one command to its end. Errors are printed here, once.
@@ -76,8 +93,12 @@ pub async fn run(cli: Cli, environment: Environment) -> ExitCode {
         Err(wrong) => Err(wrong.into()),
     };
     done.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
-        ExitCode::from(if error.is::<UsageError>() { USAGE } else { FAILED })
+        // Problems of a configuration speak for themselves, one a line.
+        match error.downcast_ref::<Refused>() {
+            Some(refused) => eprintln!("{refused}"),
+            None => eprintln!("error: {error:#}"),
+        }
+        ExitCode::from(if error.is::<UsageError>() || error.is::<Refused>() { USAGE } else { FAILED })
     })
 }
 
@@ -104,6 +125,8 @@ async fn dispatch(command: Command, context: &Context) -> anyhow::Result<ExitCod
         Command::Dlq(command) => dlq::run(command, context).await,
         Command::Destinations(command) => destinations::run(command, context).await,
         Command::Why(args) => why::run(args, context).await,
+        Command::Init(args) => init::run(args, context).await,
+        Command::Check(args) => check::run(args, context).await,
         other => anyhow::bail!("this build has no such command yet: {other:?}"),
     }
 }
