@@ -228,7 +228,12 @@ fn sources(entropy: &dyn Entropy) -> Result<Vec<DemoSource>> {
         (
             "stripe",
             "billing",
-            &["customer.subscription.updated", "customer.subscription.created", "invoice.paid", "charge.dispute.created"],
+            &[
+                "customer.subscription.updated",
+                "customer.subscription.created",
+                "invoice.paid",
+                "charge.dispute.created",
+            ],
         ),
         ("github", "ci", &["push", "pull_request.opened", "workflow_run.completed"]),
         ("slack", "chat", &["message", "app_mention"]),
