@@ -226,9 +226,7 @@ fn read_record(r: &mut Reader<'_>) -> Result<Record, DecodeError> {
             at: r.time()?,
             entry: CatalogEntry { kind: r.str()?.into(), name: r.str()?.into(), value: r.slice()?.to_vec() },
         },
-        CATALOG_DELETED => {
-            Record::CatalogDeleted { at: r.time()?, kind: r.str()?.into(), name: r.str()?.into() }
-        }
+        CATALOG_DELETED => Record::CatalogDeleted { at: r.time()?, kind: r.str()?.into(), name: r.str()?.into() },
         kind => return r.fail(Problem::Kind(kind)),
     })
 }
@@ -316,8 +314,7 @@ fn policy(w: &mut Writer<'_>, p: &Policy) {
 }
 
 fn read_policy(r: &mut Reader<'_>) -> Result<Policy, DecodeError> {
-    let retry =
-        RetryPolicy { attempts: r.u32()?, initial: r.duration()?, factor: r.f64()?, max: r.duration()? };
+    let retry = RetryPolicy { attempts: r.u32()?, initial: r.duration()?, factor: r.f64()?, max: r.duration()? };
     Ok(Policy { retry, deadline: r.duration()?, max_age: r.duration()?, critical: r.bool()? })
 }
 
@@ -404,11 +401,7 @@ fn read_to(r: &mut Reader<'_>) -> Result<SettledTo, DecodeError> {
     })
 }
 
-fn read_number<T>(
-    r: &mut Reader<'_>,
-    of: &'static str,
-    known: impl FnOnce(u8) -> Option<T>,
-) -> Result<T, DecodeError> {
+fn read_number<T>(r: &mut Reader<'_>, of: &'static str, known: impl FnOnce(u8) -> Option<T>) -> Result<T, DecodeError> {
     let n = r.u8()?;
     known(n).map_or_else(|| r.fail(Problem::Tag { of, found: u64::from(n) }), Ok)
 }

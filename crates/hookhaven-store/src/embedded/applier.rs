@@ -70,8 +70,7 @@ impl Applier {
     pub fn start(index: IndexWriter, heard: Box<dyn Heard>) -> io::Result<(Applier, JoinHandle<()>)> {
         let at = index.reached().unwrap_or(Position::NONE);
         let queue = Mutex::new(Queue { last: at, ..Queue::default() });
-        let applier =
-            Applier(Arc::new(Shared { queue, changed: Condvar::new(), applied: watch::Sender::new(at) }));
+        let applier = Applier(Arc::new(Shared { queue, changed: Condvar::new(), applied: watch::Sender::new(at) }));
         let shared = applier.clone();
         let run = move || shared.run(index, &*heard);
         Ok((applier, std::thread::Builder::new().name("hookhaven-index".into()).spawn(run)?))
@@ -153,9 +152,7 @@ impl Applier {
     /// Whole frames for one transaction; `None` when it is time to end.
     fn gather(&self) -> Option<Vec<Frame>> {
         let idle = |queue: &mut Queue| queue.frames.is_empty() && queue.stop == Stop::No;
-        let few = |queue: &mut Queue| {
-            queue.records < TRANSACTION_RECORDS_MAX && !queue.hurry && queue.stop == Stop::No
-        };
+        let few = |queue: &mut Queue| queue.records < TRANSACTION_RECORDS_MAX && !queue.hurry && queue.stop == Stop::No;
         let queue = self.0.changed.wait_while(self.queue(), idle).unwrap_or_else(|e| e.into_inner());
         let gathered = self.0.changed.wait_timeout_while(queue, GATHER, few);
         let mut queue = gathered.unwrap_or_else(|e| e.into_inner()).0;

@@ -107,8 +107,7 @@ impl Heard for ToLive {
 /// Opens everything. An index that turns out damaged is made again.
 pub fn open(options: &EmbeddedOptions, queue: &Arc<JobQueue>, fresh_index: bool) -> Result<Opened, StoreError> {
     let dir = home::journal_dir(&options.dir);
-    let (journal, damages) =
-        Journal::open(options.disk.clone(), &dir, options.segment_bytes, options.entropy.clone())?;
+    let (journal, damages) = Journal::open(options.disk.clone(), &dir, options.segment_bytes, options.entropy.clone())?;
     for damage in damages {
         tracing::error!("{damage}");
     }

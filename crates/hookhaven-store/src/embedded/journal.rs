@@ -112,8 +112,7 @@ impl Journal {
         let older = numbers.iter().filter(|n| **n < newest.number).map(|n| segment::path(dir, *n));
         let older_bytes = older.filter_map(|path| disk.open(&path).and_then(|file| file.len()).ok()).sum();
         let reader = JournalReader::new(disk, dir, end, &newest, older_bytes);
-        let journal =
-            Journal { reader, entropy, segment_bytes, newest, len, batch: Vec::new(), poisoned: false };
+        let journal = Journal { reader, entropy, segment_bytes, newest, len, batch: Vec::new(), poisoned: false };
         Ok((journal, damages))
     }
 
@@ -242,7 +241,9 @@ fn tidy(disk: &dyn Disk, dir: &Path) -> Result<Vec<u32>, StoreError> {
 
 /// Segments missing between others.
 fn gaps(numbers: &[u32]) -> Vec<Damage> {
-    let gap = |pair: &[u32]| (pair[0] + 1..pair[1]).map(|n| Damage { held: vec!["the whole file".into()], ..unreadable(n, 0) });
+    let gap = |pair: &[u32]| {
+        (pair[0] + 1..pair[1]).map(|n| Damage { held: vec!["the whole file".into()], ..unreadable(n, 0) })
+    };
     numbers.windows(2).flat_map(gap).collect()
 }
 

@@ -31,10 +31,7 @@ const REOPEN_LAST: Duration = Duration::from_secs(5);
 /// Why a run ended.
 enum Ended {
     Closed,
-    Broken {
-        why: String,
-        fresh_index: bool,
-    },
+    Broken { why: String, fresh_index: bool },
 }
 
 /// A command decided, its records written and not yet synced.

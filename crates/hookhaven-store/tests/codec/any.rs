@@ -122,14 +122,13 @@ fn settled_to() -> impl Strategy<Value = SettledTo> {
 }
 
 pub fn record() -> impl Strategy<Value = Record> {
-    let accepted = (event(), time(), vec(delivery(), 0..3)).prop_map(|(event, key_until, deliveries)| {
-        Record::Accepted { event: Arc::new(event), key_until, deliveries }
-    });
+    let accepted = (event(), time(), vec(delivery(), 0..3))
+        .prop_map(|(event, key_until, deliveries)| Record::Accepted { event: Arc::new(event), key_until, deliveries });
     let settled = (time(), delivery_id(), option::of(attempt()), settled_to()).prop_map(|(at, delivery, a, to)| {
         Record::Settled(SettledRecord { at, delivery, attempt: a.map(Arc::new), to })
     });
-    let place = (any::<u32>(), any::<u64>(), any::<u32>())
-        .prop_map(|(segment, offset, len)| Position { segment, offset, len });
+    let place =
+        (any::<u32>(), any::<u64>(), any::<u32>()).prop_map(|(segment, offset, len)| Position { segment, offset, len });
     let redelivered = (time(), event_id(), text(), text(), place, option::of(delivery_id()), delivery()).prop_map(
         |(at, event, source, event_type, event_at, replaces, delivery)| Record::Redelivered {
             at,
@@ -144,7 +143,6 @@ pub fn record() -> impl Strategy<Value = Record> {
     let dismissed = (time(), delivery_id()).prop_map(|(at, delivery)| Record::Dismissed { at, delivery });
     let put = (time(), ".{0,9}", ".{0,9}", vec(any::<u8>(), 0..40))
         .prop_map(|(at, kind, name, value)| Record::CatalogPut { at, entry: CatalogEntry { kind, name, value } });
-    let deleted =
-        (time(), ".{0,9}", ".{0,9}").prop_map(|(at, kind, name)| Record::CatalogDeleted { at, kind, name });
+    let deleted = (time(), ".{0,9}", ".{0,9}").prop_map(|(at, kind, name)| Record::CatalogDeleted { at, kind, name });
     prop_oneof![4 => accepted, 4 => settled, 2 => redelivered, 1 => dismissed, 1 => put, 1 => deleted]
 }

@@ -93,9 +93,7 @@ fn samples() -> Vec<(&'static str, Vec<Record>)> {
         delivery: delivery(3),
     };
     let reasons = [Exhausted, Aborted, Expired, Lost, Damaged, Cancelled];
-    let dead = |reason| {
-        Record::Settled(SettledRecord { at, delivery: id, attempt: None, to: SettledTo::Dead(reason) })
-    };
+    let dead = |reason| Record::Settled(SettledRecord { at, delivery: id, attempt: None, to: SettledTo::Dead(reason) });
     let entry = CatalogEntry { kind: "destination-paused".into(), name: "billing".into(), value: vec![0, 255] };
     vec![
         ("accepted", vec![accepted(true)]),
@@ -107,10 +105,13 @@ fn samples() -> Vec<(&'static str, Vec<Record>)> {
         ("classes", ErrorClass::ALL.map(|class| settled(class, SettledTo::Delivered)).to_vec()),
         ("redelivered", vec![redelivered(Some(id)), redelivered(None)]),
         ("dismissed", vec![Record::Dismissed { at, delivery: id }]),
-        ("catalog", vec![
-            Record::CatalogPut { at, entry: entry.clone() },
-            Record::CatalogDeleted { at, kind: entry.kind, name: entry.name },
-        ]),
+        (
+            "catalog",
+            vec![
+                Record::CatalogPut { at, entry: entry.clone() },
+                Record::CatalogDeleted { at, kind: entry.kind, name: entry.name },
+            ],
+        ),
     ]
 }
 

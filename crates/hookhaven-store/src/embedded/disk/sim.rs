@@ -99,8 +99,7 @@ impl SimDisk {
             content.lose(&mut state);
         }
         state.files = files;
-        let changed: BTreeSet<PathBuf> =
-            state.names.keys().chain(state.names_durable.keys()).cloned().collect();
+        let changed: BTreeSet<PathBuf> = state.names.keys().chain(state.names_durable.keys()).cloned().collect();
         for name in changed {
             let (now, then) = (state.names.get(&name).copied(), state.names_durable.get(&name).copied());
             let kept = if now != then && state.flip() { now } else { then };

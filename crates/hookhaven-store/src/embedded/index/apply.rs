@@ -36,11 +36,7 @@ pub struct DeadLetters {
 }
 
 impl IndexWriter {
-    pub(super) fn new(
-        connection: Connection,
-        reached: Option<Reached>,
-        journal: JournalReader,
-    ) -> Self {
+    pub(super) fn new(connection: Connection, reached: Option<Reached>, journal: JournalReader) -> Self {
         IndexWriter { connection, reached, journal, policies: HashMap::new() }
     }
 
@@ -64,9 +60,12 @@ impl IndexWriter {
             batch.take(record, *at)?;
         }
         batch.write()?;
-        transaction
-            .prepare_cached("INSERT OR REPLACE INTO reached VALUES (1, ?1, ?2, ?3, ?4)")?
-            .execute(params![last.segment, last.offset, last.len, salt])?;
+        transaction.prepare_cached("INSERT OR REPLACE INTO reached VALUES (1, ?1, ?2, ?3, ?4)")?.execute(params![
+            last.segment,
+            last.offset,
+            last.len,
+            salt
+        ])?;
         transaction.commit()?;
         self.reached = Some(Reached { at: *last, salt });
         Ok(())
@@ -94,19 +93,11 @@ impl IndexWriter {
              WHERE state = 'dead' AND replaced_by IS NULL AND dismissed_at IS NULL GROUP BY 1, 2, 3",
         )?;
         let dead = select.query_map([], |row| {
-            Ok(DeadLetters {
-                source: row.get(0)?,
-                destination: row.get(1)?,
-                critical: row.get(2)?,
-                count: row.get(3)?,
-            })
+            Ok(DeadLetters { source: row.get(0)?, destination: row.get(1)?, critical: row.get(2)?, count: row.get(3)? })
         })?;
         let mut entries = self.connection.prepare("SELECT kind, name, value FROM catalog")?;
         let catalog = entries
             .query_map([], |row| Ok(CatalogEntry { kind: row.get(0)?, name: row.get(1)?, value: row.get(2)? }))?;
-        Ok(Remembered {
-            dead_letters: dead.collect::<Result<_, _>>()?,
-            catalog: catalog.collect::<Result<_, _>>()?,
-        })
+        Ok(Remembered { dead_letters: dead.collect::<Result<_, _>>()?, catalog: catalog.collect::<Result<_, _>>()? })
     }
 }

@@ -311,9 +311,9 @@ impl<'a> Batch<'a> {
     }
 
     fn write_attempts(&self) -> Result<(), IndexError> {
-        let mut insert = self.connection.prepare_cached(
-            "INSERT OR REPLACE INTO attempts VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-        )?;
+        let mut insert = self
+            .connection
+            .prepare_cached("INSERT OR REPLACE INTO attempts VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")?;
         for (a, at) in &self.attempts {
             insert.execute(params![
                 a.delivery.as_bytes(),

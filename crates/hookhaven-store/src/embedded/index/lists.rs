@@ -154,11 +154,7 @@ impl Reader {
         found.next()?.map(|row| rows::position(row, 0)).transpose()
     }
 
-    pub fn deliveries(
-        &self,
-        filter: &DeliveryFilter,
-        page: Page<DeliveryId>,
-    ) -> Result<Vec<Indexed>, IndexError> {
+    pub fn deliveries(&self, filter: &DeliveryFilter, page: Page<DeliveryId>) -> Result<Vec<Indexed>, IndexError> {
         let mut wanted = Where::default();
         wanted.value("id <", page.after.map(|id| *id.as_bytes()));
         wanted.value("event =", filter.event.map(|id| *id.as_bytes()));

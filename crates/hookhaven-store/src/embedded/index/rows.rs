@@ -2,9 +2,7 @@
 
 use std::{cell::RefCell, collections::HashMap, sync::Arc};
 
-use hookhaven_core::{
-    Delivery, DeliveryId, DeliveryState, EndReason, ErrorClass, EventId, Lane, Policy, Time,
-};
+use hookhaven_core::{Delivery, DeliveryId, DeliveryState, EndReason, ErrorClass, EventId, Lane, Policy, Time};
 use rusqlite::{Connection, Row};
 
 use super::IndexError;
