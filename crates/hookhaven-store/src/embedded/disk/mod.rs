@@ -45,6 +45,7 @@ pub trait Disk: Send + Sync + fmt::Debug {
 
 /// A file that only grows, or is cut. Nothing appended is sure to outlast a power cut before
 /// `sync_data`; after a failed one nothing is known of what was not yet synced.
+#[expect(clippy::len_without_is_empty, reason = "nobody asks")]
 pub trait DiskFile: Send + Sync + fmt::Debug {
     /// Appends all of it. After an error the file may hold a part.
     fn append(&self, bytes: &[u8]) -> io::Result<()>;
