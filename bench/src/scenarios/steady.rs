@@ -47,7 +47,7 @@ pub async fn run(bench: &Bench) -> Result<Figures> {
 
     let ms = |us: u32| f64::from(us) / 1_000.0;
     let acknowledged = report.answered(200);
-    let cores = (used.cpu_ms - before.cpu_ms) as f64 / report.elapsed_ms.max(1) as f64;
+    let cores = used.cpu_ms.saturating_sub(before.cpu_ms) as f64 / report.elapsed_ms.max(1) as f64;
     let mut figures = Figures::default();
     figures.add(Figure::new("acknowledged", acknowledged as f64, "events").at_least(30_000.0));
     figures.add(

@@ -157,7 +157,7 @@ impl<'a> Node<'_, 'a> {
         }
     }
 
-    fn into_child(&mut self, live: Vec<usize>) -> Node<'_, 'a> {
+    fn descend(&mut self, live: Vec<usize>) -> Node<'_, 'a> {
         Node { pointers: self.pointers, live, depth: self.depth + 1, found: self.found }
     }
 }
@@ -178,7 +178,7 @@ impl<'a> DeserializeSeed<'a> for ChildSeed<'_, '_, 'a> {
             return json.deserialize_ignored_any(IgnoredAny).map(drop);
         }
         if child.here.is_empty() {
-            return node.into_child(child.beyond).deserialize(json);
+            return node.descend(child.beyond).deserialize(json);
         }
         let raw: &'a RawValue = serde::Deserialize::deserialize(json)?;
         for p in child.here {
@@ -188,7 +188,7 @@ impl<'a> DeserializeSeed<'a> for ChildSeed<'_, '_, 'a> {
             return Ok(());
         }
         let mut inner = serde_json::Deserializer::from_str(raw.get());
-        node.into_child(child.beyond).deserialize(&mut inner).map_err(serde::de::Error::custom)
+        node.descend(child.beyond).deserialize(&mut inner).map_err(serde::de::Error::custom)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Ingest over real sockets, with the real senders and the memory store: every answer a sender can get,
 //! and what is stored for it.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! Ingest in trouble: a store that fails or panics, hostile bytes, and what the log says of it all.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
 mod support;
 
@@ -8,24 +9,35 @@ use std::{
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use hookhaven::config::{Log, LogFormat};
+use bytes::Bytes;
+use hookhaven::{
+    config::{Log, LogFormat},
+    ingest::{Ingest, IngestParts},
+    metrics::Metrics,
+    server::Peer,
+};
 use hookhaven_core::{Attempt, DeliveryId, Event, EventId, Lane};
 use hookhaven_store::{
     Accepted, CatalogEntry, DeliveryFilter, DeliveryRow, Dismissed, Due, EventFilter, EventRow, LaneRoom, Leased,
     NewDelivery, NewEvent, Page, Renewed, Replayed, Routed, SessionId, Settled, Settlement, Stats, Store, StoreError,
     clock::{Entropy, ManualClock, SeededEntropy},
 };
+use http_body_util::Full;
 use support::{Gateway, NOW, SOON, config};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
     sync::Notify,
+    time::Instant,
 };
 
-/// Ready, and then not able after all.
+/// Ready, and then not able after all; `None` never answers.
 #[derive(Debug)]
-struct Failing(fn() -> Result<Vec<Accepted>, StoreError>);
+struct Failing(Option<Accept>);
+
+type Accept = fn() -> Result<Vec<Accepted>, StoreError>;
 
 #[async_trait]
 impl Store for Failing {
@@ -33,7 +45,10 @@ impl Store for Failing {
         Ok(())
     }
     async fn accept(&self, _: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError> {
-        (self.0)()
+        match self.0 {
+            Some(answer) => answer(),
+            None => std::future::pending().await,
+        }
     }
     async fn stats(&self) -> Result<Stats, StoreError> {
         Ok(Stats::default())
@@ -103,14 +118,14 @@ impl Store for Failing {
     }
 }
 
-fn over(accept: fn() -> Result<Vec<Accepted>, StoreError>) -> Gateway {
-    Gateway::over(config(), ManualClock::at(NOW), Arc::new(Failing(accept)), None)
+fn over(accept: Accept) -> Gateway {
+    Gateway::over(config(), ManualClock::at(NOW), Arc::new(Failing(Some(accept))), None)
 }
 
 #[tokio::test]
 async fn whatever_the_store_s_trouble_the_sender_is_asked_to_come_again() {
     for accept in [
-        (|| Err(StoreError::Unavailable("disk".into()))) as fn() -> _,
+        (|| Err(StoreError::Unavailable("disk".into()))) as Accept,
         || Err(StoreError::Full { limit: "store.pending_max", value: 1 }),
         || Err(StoreError::Failed("disk".into())),
         || Ok(Vec::new()),
@@ -120,6 +135,30 @@ async fn whatever_the_store_s_trouble_the_sender_is_asked_to_come_again() {
         assert_eq!((answer.status.as_u16(), answer.body.len()), (503, 0));
         assert_eq!(answer.headers["retry-after"], "5");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_does_not_answer_is_a_503_before_the_sender_gives_up() {
+    let clock = Arc::new(ManualClock::at(NOW));
+    let ingest = Ingest::new(IngestParts {
+        store: Arc::new(Failing(None)),
+        clock,
+        entropy: Arc::new(SeededEntropy::new(1)),
+        config: Arc::new(ArcSwap::from_pointee(config())),
+        metrics: Arc::new(Metrics::new(1, NOW, Arc::default())),
+    });
+    let sender = support::sender("github");
+    let sample = sender.sample("push", "1", NOW).unwrap();
+    let signed = sender.sign(&sample, None, &support::secret("github"), NOW).unwrap();
+    let mut request = http::Request::post("/webhooks/github");
+    for (name, value) in &signed.headers {
+        request = request.header(name, value);
+    }
+    let request = request.body(Full::new(Bytes::from(signed.body))).unwrap();
+    let before = Instant::now();
+    let answer = ingest.receive("github", request, Peer(([127, 0, 0, 1], 1).into())).await;
+    assert_eq!(answer.status(), 503);
+    assert!(before.elapsed() <= Duration::from_secs(20), "senders wait hardly longer");
 }
 
 #[tokio::test]

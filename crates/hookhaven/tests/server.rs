@@ -1,4 +1,5 @@
 //! The server over real sockets: what slow, silent, greedy and broken peers get.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
 use std::{net::SocketAddr, time::Duration};
 

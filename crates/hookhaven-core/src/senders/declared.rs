@@ -136,17 +136,17 @@ pub(super) fn sign_json(
 /// A body that holds what the places are read for.
 pub(super) fn generic_body(places: &FactPlaces, scheme: &HmacScheme, event_type: &str, id: &str, now: Time) -> Vec<u8> {
     let mut body = Body::default();
-    let (id_at, type_at, time_at) = places.in_body();
-    if let Some((pointer, unit)) = time_at {
+    let at = places.in_body();
+    if let Some((pointer, unit)) = at.time {
         body.set_time(pointer, unit, now);
     }
     if let Some((pointer, unit)) = scheme.timestamp_in_body() {
         body.set_time(pointer, Some(unit), now);
     }
-    if let Some(pointer) = id_at {
+    if let Some(pointer) = at.id {
         body.set(pointer, id.into());
     }
-    if let Some(pointer) = type_at {
+    if let Some(pointer) = at.event_type {
         body.set(pointer, event_type.into());
     }
     body.into_bytes()

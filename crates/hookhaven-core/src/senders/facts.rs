@@ -129,15 +129,22 @@ impl FactPlaces {
         of(&self.id, id).into_iter().chain(of(&self.event_type, event_type)).collect()
     }
 
-    /// Pointers at which a sample body must hold id, type and time (with its unit).
-    pub(super) fn in_body(&self) -> (Option<&Pointer>, Option<&Pointer>, Option<(&Pointer, Option<Unit>)>) {
+    /// Where a sample body must hold id, type and time.
+    pub(super) fn in_body(&self) -> InBody<'_> {
         let of = |slot: Option<&Slot>| match slot {
             Some(Slot::Json(at)) => self.pointers.get(*at),
             _ => None,
         };
         let time = self.time.first().and_then(|(slot, unit)| Some((of(Some(slot))?, *unit)));
-        (of(self.id.first()), of(self.event_type.first()), time)
+        InBody { id: of(self.id.first()), event_type: of(self.event_type.first()), time }
     }
+}
+
+/// Pointers into a body; `None` for what stands elsewhere.
+pub(super) struct InBody<'a> {
+    pub id: Option<&'a Pointer>,
+    pub event_type: Option<&'a Pointer>,
+    pub time: Option<(&'a Pointer, Option<Unit>)>,
 }
 
 /// A header that is there once, has text, and is UTF-8.

@@ -15,8 +15,9 @@ use super::{
     declared::{Declaration, Declared, sign_json},
     facts::header_text,
     form::{self, FORM},
-    hmac::{Form, HmacSpec},
+    hmac::HmacSpec,
     sample::{Named, fill, find, sample},
+    signature::Form,
 };
 use crate::{
     json::{Pointer, scan},

@@ -1,6 +1,6 @@
 //! The senders: one file each, and one line each in [`TABLE`].
 //!
-//! What they are built from: `hmac` (the HMAC family), `declared` (a sender that is all data), `mac`
+//! What they are built from: `hmac` (the HMAC family), `signature` (its header), `declared` (a sender that is all data), `mac`
 //! (digests, keys, the comparison), `template` (what is signed), `place` (where things stand), `form`
 //! (form bodies), `facts` (id, type and time), `sample` (bodies to try a source with).
 //!
@@ -20,6 +20,7 @@ mod hmac;
 mod mac;
 mod place;
 mod sample;
+mod signature;
 mod slack;
 mod standard_webhooks;
 mod stripe;
@@ -31,9 +32,10 @@ pub use declared::Declaration;
 pub use facts::{FactPlaces, KEY_BYTES_MAX, TYPE_BYTES_MAX, facts_or_fallback};
 pub use form::{FIELDS_MAX, FORM, field, field_text, fields, is_form};
 pub use generic::{HmacOptions, TimestampOptions};
-pub use hmac::{BadScheme, Form, HmacScheme, HmacSpec};
+pub use hmac::{BadScheme, HmacScheme, HmacSpec};
 pub use mac::{Algorithm, BadWord, CANDIDATES_MAX, Encoding, KeyForm, SECRETS_MAX, sha256_hex};
 pub use place::{BadPlace, Place, Unit, header_name};
+pub use signature::Form;
 pub use template::{BadTemplate, Part, Template};
 
 /// Every sender there is.

@@ -15,9 +15,10 @@ use super::{
     declared::{Declaration, Declared},
     facts::FactPlaces,
     form::{self, FORM},
-    hmac::{Form, HmacSpec},
+    hmac::HmacSpec,
     place::Unit,
     sample::{Named, fill, find, sample},
+    signature::Form,
 };
 use crate::{
     json::{Pointer, scan},

@@ -12,8 +12,9 @@ use http::HeaderMap;
 use super::{
     SenderDef, SenderOptionError, SenderOptions,
     declared::{Declaration, Declared},
-    hmac::{Form, HmacSpec},
+    hmac::HmacSpec,
     mac::{Encoding, KeyForm},
+    signature::Form,
 };
 use crate::{
     secret::Secret,

@@ -10,8 +10,9 @@ use std::sync::Arc;
 use super::{
     SenderDef, SenderOptionError, SenderOptions,
     declared::{Declaration, Declared},
-    hmac::{Form, HmacSpec},
+    hmac::HmacSpec,
     sample::{Named, fill, find, sample},
+    signature::Form,
 };
 use crate::{
     secret::Secret,

@@ -32,6 +32,7 @@ pub struct Cli {
 
 /// Options that several commands share. One that a command has no use for is refused by it.
 #[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Shared options")]
 pub struct Globals {
     /// The config file [default: hookhaven.toml in this directory, if it is there]
     #[arg(long, global = true, value_name = "FILE")]

@@ -44,8 +44,8 @@ async fn report(offline: bool, context: &Context) -> Report {
             if !offline {
                 problems.extend(probe::destinations(&loaded.config).await);
             }
-            let Loaded { config: settings, warnings, .. } = loaded;
-            problems.iter_mut().for_each(|problem| problem.file = config.clone());
+            let Loaded { config: settings, warnings, places, .. } = loaded;
+            let problems = problems.into_iter().map(|problem| places.locate(problem));
             let problems: Vec<Problem> = warnings.into_iter().chain(problems).collect();
             let ok = !problems.iter().any(Problem::is_error);
             Report { ok, config, running, problems, content: Some(content(&settings)) }
@@ -133,7 +133,10 @@ mod tests {
         let context = written(dir.path(), &format!("http://{gone}/"));
         let online = report(false, &context).await;
         let text = shown(&online, dir.path());
-        assert!(online.ok && text.contains("warning: destinations.d: cannot connect to 127.0.0.1:"), "{text}");
+        assert!(
+            online.ok && text.contains("hookhaven.toml:7:15: warning: destinations.d: cannot connect to 127.0.0.1:"),
+            "{text}"
+        );
         assert!(text.ends_with("fine, with 1 warning (1 source, 1 destination, 1 route)\n"), "{text}");
         assert!(report(true, &context).await.problems.is_empty());
     }
@@ -146,7 +149,7 @@ mod tests {
         let _other = TcpListener::bind(ingest).unwrap();
         let report = report(true, &context).await;
         let expected = format!(
-            "hookhaven.toml: server.ingest: {ingest} is taken by another program; stop it, or choose another port\n\
+            "hookhaven.toml:2:10: server.ingest: {ingest} is taken by another program; stop it, or choose another port\n\
              hookhaven.toml: 1 error (1 source, 1 destination, 1 route)\n"
         );
         assert_eq!(shown(&report, dir.path()), expected);
@@ -173,7 +176,7 @@ mod tests {
         std::fs::write(dir.path().join("hookhaven-data"), "").unwrap();
         let report = report(true, &context).await;
         let text = shown(&report, dir.path());
-        assert!(text.starts_with("hookhaven.toml: store.url: hookhaven-data is not a directory; "), "{text}");
+        assert!(text.starts_with("store.url: hookhaven-data is not a directory; "), "{text}");
         assert!(!report.ok);
     }
 

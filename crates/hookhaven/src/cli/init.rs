@@ -18,11 +18,11 @@ use crate::config::{load::DEFAULT_FILE, suggest};
 
 /// Where to find a sender's secret, and what it looks like.
 const SECRETS: [(&str, &str); 5] = [
-    ("stripe", "the endpoint's signing secret (whsec_...), in the dashboard under Developers, Webhooks"),
-    ("github", "the secret that you type in under Settings, Webhooks"),
-    ("slack", "the app's signing secret, under Basic Information"),
-    ("twilio", "the account's auth token, in the console"),
-    ("standard-webhooks", "the secret as the sender shows it (whsec_...)"),
+    ("stripe", "The endpoint's signing secret (whsec_...), in the dashboard under Developers, Webhooks"),
+    ("github", "The secret that you type in under Settings, Webhooks"),
+    ("slack", "The app's signing secret, under Basic Information"),
+    ("twilio", "The account's auth token, in the console"),
+    ("standard-webhooks", "The secret as the sender shows it (whsec_...)"),
 ];
 
 pub async fn run(args: InitArgs, context: &Context) -> anyhow::Result<ExitCode> {
@@ -69,7 +69,7 @@ fn write(path: &Path, text: &str, force: bool) -> anyhow::Result<()> {
 }
 
 fn secret_of(sender: &str) -> &'static str {
-    SECRETS.iter().find(|(name, _)| *name == sender).map_or("the secret that it signs with", |(_, secret)| secret)
+    SECRETS.iter().find(|(name, _)| *name == sender).map_or("The secret that it signs with", |(_, secret)| secret)
 }
 
 /// A type to try the source with.
@@ -107,18 +107,17 @@ pub fn text(senders: &[&str]) -> String {
 }
 
 fn source(text: &mut String, sender: &str) {
-    let _ = write!(text, "\n[sources.{sender}]               # POST /webhooks/{sender}\nsender  = \"{sender}\"\n");
+    let _ = write!(text, "\n# Posts to /webhooks/{sender}.\n[sources.{sender}]\nsender  = \"{sender}\"\n");
     if verifies(sender) {
+        let (secret, variable) = (secret_of(sender), variable(sender));
         let _ = write!(
             text,
-            "secrets = [\"env:{}\"]  # {}\n                         # also \"file:PATH\"; several while one replaces another\n",
-            variable(sender),
-            secret_of(sender),
+            "# {secret}.\n# Also \"file:PATH\"; several while one replaces another.\nsecrets = [\"env:{variable}\"]\n",
         );
     } else {
-        text.push_str("allow   = [\"127.0.0.1\"]  # who may post here; nothing else protects this address\n");
+        text.push_str("# Who may post here; nothing else protects this address.\nallow   = [\"127.0.0.1\"]\n");
     }
-    text.push_str("# dedupe_window = \"7d\"   # how long an event id is remembered\n# body_max = \"1MiB\"\n");
+    text.push_str("# dedupe_window = \"7d\"     # how long an event id is remembered\n# body_max = \"1MiB\"\n");
     if sender == "hmac" {
         text.push_str(HMAC);
     }
@@ -128,7 +127,7 @@ fn next_steps(path: &Path, senders: &[&str]) -> String {
     let option = if path == Path::new(DEFAULT_FILE) { String::new() } else { format!(" --config {}", path.display()) };
     let mut text = format!("Wrote {}. Next:\n\n", path.display());
     for sender in senders.iter().filter(|sender| verifies(sender)) {
-        let _ = writeln!(text, "  export {}='...'   # {}", variable(sender), secret_of(sender));
+        let _ = writeln!(text, "  # {}\n  export {}='...'", secret_of(sender), variable(sender));
     }
     let first = senders.first().copied().unwrap_or_default();
     let _ = write!(

@@ -15,6 +15,7 @@ pub mod events;
 pub mod init;
 pub mod print;
 mod probe;
+pub mod serve;
 pub mod settings;
 #[cfg(test)]
 mod tests;
@@ -27,7 +28,10 @@ use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 
 use hookhaven_core::Secret;
 
-use crate::config::{self, Environment, Loaded, Origin, Refused};
+use crate::{
+    config::{self, Environment, Loaded, Origin, Refused},
+    demo,
+};
 use args::{Cli, Command};
 
 /// The command did what it was asked.
@@ -119,14 +123,15 @@ fn refuse_unused(cli: &Cli) -> Result<(), UsageError> {
 
 async fn dispatch(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
     match command {
+        Command::Demo(args) => demo::run(args, context).await,
+        Command::Serve(args) => serve::run(args, context).await,
+        Command::Init(args) => init::run(args, context).await,
+        Command::Check(args) => check::run(args, context).await,
         Command::Trigger(args) => trigger::run(args, context).await,
         Command::Events(command) => events::run(command, context).await,
         Command::Deliveries(command) => deliveries::run(command, context).await,
         Command::Dlq(command) => dlq::run(command, context).await,
         Command::Destinations(command) => destinations::run(command, context).await,
         Command::Why(args) => why::run(args, context).await,
-        Command::Init(args) => init::run(args, context).await,
-        Command::Check(args) => check::run(args, context).await,
-        other => anyhow::bail!("this build has no such command yet: {other:?}"),
     }
 }

@@ -36,7 +36,7 @@ pub struct Found {
 pub async fn machine(loaded: &Loaded) -> Found {
     let config = &loaded.config;
     let mut found = match &config.store.place {
-        Place::Directory(dir) => directory(dir),
+        Place::Directory(dir) => directory(dir, if loaded.origin.data_dir.is_some() { "--data" } else { "store.url" }),
         Place::Memory => Found::default(),
     };
     for (key, address) in [("server.ingest", config.server.ingest), ("server.admin", config.server.admin)] {
@@ -64,10 +64,11 @@ fn unbindable(key: &str, address: SocketAddr, error: &io::Error) -> Problem {
     Problem::of(Severity::Error, key, what, mend)
 }
 
-fn directory(dir: &Path) -> Found {
+/// `key` is what named the directory.
+fn directory(dir: &Path, key: &str) -> Found {
     let error = |what: String, mend: &str| Found {
         running: false,
-        problems: vec![Problem::of(Severity::Error, "store.url", what, mend)],
+        problems: vec![Problem::of(Severity::Error, key, what, mend)],
     };
     match std::fs::metadata(dir) {
         Ok(meta) if !meta.is_dir() => {

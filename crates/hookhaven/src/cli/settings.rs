@@ -13,10 +13,10 @@ use std::{
 use hookhaven_core::Secret;
 
 use super::{Context, UsageError};
-use crate::config::{self, Config, Environment, Origin, Place, Refused};
-
-/// Name of the token's file in the data directory.
-pub const TOKEN_FILE: &str = "admin-token";
+use crate::{
+    app::TOKEN_FILE,
+    config::{self, Config, Environment, Origin, Place, Refused},
+};
 
 /// No token file is longer.
 const TOKEN_BYTES_MAX: u64 = 4_096;

@@ -12,7 +12,7 @@ use super::{
     files::Files,
     model::{Config, Place},
     parse,
-    problem::{Problem, Refused, Severity},
+    problem::{Places, Problem, Refused, Severity},
 };
 
 /// Looked for in the working directory when nobody names a file.
@@ -45,6 +45,8 @@ pub struct Loaded {
     pub origin: Origin,
     /// To be shown; none of them keeps the gateway from starting.
     pub warnings: Vec<Problem>,
+    /// For problems that show later.
+    pub places: Places,
     /// The files that it was read from: its own and those of secrets.
     pub files: Files,
 }
@@ -54,8 +56,8 @@ pub struct Loaded {
 /// # Errors
 /// All problems at once, if any of them is an error: an unreadable file, a wrong key, a missing secret.
 pub fn load(origin: Origin, environment: &Environment) -> Result<Loaded, Refused> {
-    let Reading { outcome, warnings, files } = read(&origin, environment);
-    Ok(Loaded { config: outcome?, origin, warnings, files })
+    let Reading { outcome, warnings, places, files } = read(&origin, environment);
+    Ok(Loaded { config: outcome?, origin, warnings, places, files })
 }
 
 /// What reading came to. The files are known even of a configuration that is refused, since mending one
@@ -63,23 +65,25 @@ pub fn load(origin: Origin, environment: &Environment) -> Result<Loaded, Refused
 pub(super) struct Reading {
     pub outcome: Result<Config, Refused>,
     pub warnings: Vec<Problem>,
+    pub places: Places,
     pub files: Files,
 }
 
 pub(super) fn read(origin: &Origin, environment: &Environment) -> Reading {
     let mut files = Files::default();
+    let nothing_read = |outcome, files| Reading { outcome, warnings: Vec::new(), places: Places::default(), files };
     let Some(file) = &origin.file else {
-        return Reading { outcome: Ok(placed(Config::default(), origin)), warnings: Vec::new(), files };
+        return nothing_read(Ok(placed(Config::default(), origin)), files);
     };
     let text = match read_text(file, &mut files) {
         Ok(text) => text,
-        Err(refused) => return Reading { outcome: Err(refused), warnings: Vec::new(), files },
+        Err(refused) => return nothing_read(Err(refused), files),
     };
-    let parsed = parse::parse(file, &text, environment);
-    files.extend(parsed.secret_files);
-    match parsed.config {
-        Some(config) => Reading { outcome: Ok(placed(config, origin)), warnings: parsed.problems, files },
-        None => Reading { outcome: Err(Refused { problems: parsed.problems }), warnings: Vec::new(), files },
+    let parse::Parsed { config, problems, secret_files, places } = parse::parse(file, &text, environment);
+    files.extend(secret_files);
+    match config {
+        Some(config) => Reading { outcome: Ok(placed(config, origin)), warnings: problems, places, files },
+        None => Reading { outcome: Err(Refused { problems }), warnings: Vec::new(), places, files },
     }
 }
 

@@ -19,4 +19,4 @@ pub mod suggest;
 pub use environment::Environment;
 pub use load::{Loaded, Origin, load};
 pub use model::*;
-pub use problem::{Problem, Refused, Severity};
+pub use problem::{Places, Problem, Refused, Severity};

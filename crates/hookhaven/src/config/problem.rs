@@ -2,7 +2,7 @@
 //!
 //! Never a secret's value: problems are printed, logged and shown by `/readyz`.
 
-use std::{fmt, path::PathBuf};
+use std::{collections::BTreeMap, fmt, path::PathBuf};
 
 use serde::Serialize;
 
@@ -20,6 +20,24 @@ pub enum Severity {
 pub struct Position {
     pub line: usize,
     pub column: usize,
+}
+
+/// Where keys stand in the config file, for problems that show only when they are used: a port that is
+/// taken, a directory that cannot be written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Places {
+    pub file: Option<PathBuf>,
+    pub keys: BTreeMap<String, Position>,
+}
+
+impl Places {
+    /// The problem with file and line, if its key stands in the file.
+    pub fn locate(&self, problem: Problem) -> Problem {
+        match self.keys.get(&problem.key) {
+            Some(position) => Problem { file: self.file.clone(), position: Some(*position), ..problem },
+            None => problem,
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

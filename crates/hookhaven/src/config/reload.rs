@@ -33,6 +33,8 @@ pub struct ReloadState {
     pub last_ok_at: Time,
     /// Why the files as they stand now are refused: every problem, one a line. `None` if they are in use.
     pub last_error: Option<String>,
+    /// Since when they are refused.
+    pub refused_at: Option<Time>,
     /// Counts the configurations taken, the first one as 1.
     pub generation: u64,
 }
@@ -95,7 +97,7 @@ pub struct Watcher {
 
 /// Begins with what was loaded at start. The watcher does nothing until [`Watcher::run`].
 pub fn watch(loaded: Loaded, environment: Environment, clock: Arc<dyn Clock>) -> (Live, Watcher) {
-    let state = ReloadState { last_ok_at: clock.now(), last_error: None, generation: 1 };
+    let state = ReloadState { last_ok_at: clock.now(), last_error: None, refused_at: None, generation: 1 };
     let (state, state_now) = watch::channel(state);
     let (ask, asked) = mpsc::channel(1);
     let config = Arc::new(ArcSwap::from_pointee(loaded.config));
@@ -146,7 +148,7 @@ impl Watcher {
     async fn read(&mut self) -> Reload {
         let (origin, environment) = (self.origin.clone(), self.environment.clone());
         let reading = tokio::task::spawn_blocking(move || load::read(&origin, &environment)).await;
-        let Ok(Reading { outcome, warnings, files }) = reading else {
+        let Ok(Reading { outcome, warnings, files, .. }) = reading else {
             let problem = Problem::of(Severity::Error, "", "reading the configuration failed", "");
             return self.refuse(Refused { problems: vec![problem] });
         };
@@ -166,7 +168,7 @@ impl Watcher {
         self.config.store(Arc::new(keep_fixed(&old, new)));
         let at = self.clock.now();
         let generation = self.state.borrow().generation + 1;
-        self.state.send_replace(ReloadState { last_ok_at: at, last_error: None, generation });
+        self.state.send_replace(ReloadState { last_ok_at: at, last_error: None, refused_at: None, generation });
         tracing::info!(generation, "config read again and in use");
         Reload::Taken { generation }
     }
@@ -175,7 +177,11 @@ impl Watcher {
         for problem in &refused.problems {
             tracing::error!(problem = %problem, "config refused, the old one stays");
         }
-        self.state.send_modify(|state| state.last_error = Some(refused.to_string()));
+        let at = self.clock.now();
+        self.state.send_modify(|state| {
+            state.last_error = Some(refused.to_string());
+            state.refused_at.get_or_insert(at);
+        });
         Reload::Refused(refused)
     }
 }

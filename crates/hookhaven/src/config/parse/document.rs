@@ -5,6 +5,7 @@
 
 use std::{
     cell::RefCell,
+    collections::BTreeMap,
     ops::Range,
     path::{Path, PathBuf},
 };
@@ -12,7 +13,7 @@ use std::{
 use toml::de::{DeTable, DeValue};
 
 use crate::config::{
-    problem::{Position, Problem, Severity},
+    problem::{Places, Position, Problem, Severity},
     suggest,
 };
 
@@ -22,11 +23,12 @@ pub struct Document<'d> {
     file: PathBuf,
     text: &'d str,
     problems: RefCell<Vec<Problem>>,
+    places: RefCell<BTreeMap<String, Position>>,
 }
 
 impl<'d> Document<'d> {
     pub fn new(file: &Path, text: &'d str) -> Self {
-        Document { file: file.to_owned(), text, problems: RefCell::default() }
+        Document { file: file.to_owned(), text, problems: RefCell::default(), places: RefCell::default() }
     }
 
     pub fn file(&self) -> &Path {
@@ -61,16 +63,20 @@ impl<'d> Document<'d> {
         self.problems.borrow_mut().push(problem);
     }
 
-    /// Everything reported, in the file's order, each thing once.
-    pub fn into_problems(self) -> Vec<Problem> {
+    /// Everything reported, in the file's order, each thing once; and where each key stands.
+    pub fn into_problems(self) -> (Vec<Problem>, Places) {
         let mut problems = self.problems.into_inner();
         problems.sort_by_key(|p| p.position);
         problems.dedup();
-        problems
+        (problems, Places { file: Some(self.file), keys: self.places.into_inner() })
     }
 
     pub fn has_errors(&self) -> bool {
         self.problems.borrow().iter().any(Problem::is_error)
+    }
+
+    fn remember(&self, key: &str, at: &Range<usize>) {
+        self.places.borrow_mut().insert(key.to_owned(), self.position(at.start));
     }
 
     fn position(&self, offset: usize) -> Position {
@@ -113,7 +119,9 @@ impl<'d> Table<'d> {
     pub fn take(&mut self, key: &'static str) -> Option<Item<'d>> {
         self.known.push(key);
         let (_, value) = self.entries.iter().find(|(name, _)| &**name.get_ref() == key)?;
-        Some(Item { doc: self.doc, path: self.path_of(key), at: value.span(), value: value.get_ref() })
+        let item = Item { doc: self.doc, path: self.path_of(key), at: value.span(), value: value.get_ref() };
+        self.doc.remember(&item.path, &item.at);
+        Some(item)
     }
 
     /// The item under a key that must be there; [`Table::finish`] reports its absence.
@@ -142,6 +150,7 @@ impl<'d> Table<'d> {
             .map(|(name, value)| {
                 let key = &**name.get_ref();
                 let item = Item { doc: self.doc, path: self.path_of(key), at: value.span(), value: value.get_ref() };
+                self.doc.remember(&item.path, &name.span());
                 (key, name.span(), item)
             })
             .collect();

@@ -24,7 +24,7 @@ use super::{
     environment::Environment,
     files::Files,
     model::Config,
-    problem::{Problem, Severity},
+    problem::{Places, Problem, Severity},
     secret::Resolver,
 };
 
@@ -37,6 +37,7 @@ pub struct Parsed {
     pub problems: Vec<Problem>,
     /// Secret files that were read, or should have been: a change in one is a change of the config.
     pub secret_files: Files,
+    pub places: Places,
 }
 
 /// Parses the text of `file`. Secrets come from `environment` and from files relative to `file`.
@@ -49,7 +50,8 @@ pub fn parse(file: &Path, text: &str, environment: &Environment) -> Parsed {
     // After a syntax error, what follows from it would be reported too, and mislead.
     let config = readable.then(|| read(&doc, root.get_ref(), &secrets, &base));
     let config = config.filter(|_| !doc.has_errors());
-    Parsed { config, secret_files: secrets.into_files(), problems: doc.into_problems() }
+    let (problems, places) = doc.into_problems();
+    Parsed { config, secret_files: secrets.into_files(), problems, places }
 }
 
 /// Whether the tree can be trusted all the same: a name that is there twice spoils nothing else.

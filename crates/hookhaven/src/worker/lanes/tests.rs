@@ -1,1 +1,222 @@
+//! The sharing of slots, by numbers.
 
+use std::{num::NonZeroU32, sync::Arc};
+
+use hookhaven_core::{
+    breaker::Health,
+    destination::{BreakerPolicy, Rate},
+    lifecycle::{self, Answer, Outcome, Standing},
+    retry::RetryPolicy,
+};
+
+use super::*;
+use crate::config;
+
+const NOW: Time = Time::from_s(1_700_000_000);
+const SLOTS: usize = 16;
+
+fn config(names: &[&str]) -> Config {
+    let destination = |name: &str| Destination {
+        name: name.into(),
+        url: "http://127.0.0.1:1/".parse().unwrap(),
+        timeout: Duration::from_secs(10),
+        concurrency: NonZeroU32::new(1_000).unwrap(),
+        rate: None,
+        secrets: Vec::new(),
+        breaker: BreakerPolicy::default(),
+        state: DestinationState::Active,
+    };
+    Config {
+        server: config::Server::default(),
+        store: config::Store::default(),
+        limits: config::Limits::default(),
+        worker: config::Worker { slots: SLOTS, ..config::Worker::default() },
+        log: config::Log::default(),
+        sources: Default::default(),
+        destinations: names.iter().map(|n| (Arc::from(*n), Arc::new(destination(n)))).collect(),
+        routes: Vec::new(),
+    }
+}
+
+fn change(config: &mut Config, name: &str, change: impl Fn(&mut Destination)) {
+    change(Arc::make_mut(config.destinations.get_mut(name).unwrap()));
+}
+
+fn due(names: &[&str]) -> Vec<LaneDue> {
+    names.iter().map(|n| LaneDue { lane: Lane::of_destination(n), due_at: NOW }).collect()
+}
+
+/// Claims all there is room for, from lanes with endless work, and starts it.
+fn fill(lanes: &mut Lanes, config: &Config, names: &[&str], now: Time) -> HashMap<String, Vec<Ticket>> {
+    let mut started: HashMap<String, Vec<Ticket>> = HashMap::new();
+    loop {
+        let (claims, _) = lanes.claims(config, &due(names), now);
+        if claims.is_empty() {
+            return started;
+        }
+        for claim in claims {
+            let rooms = claim.lanes.iter().flat_map(|l| std::iter::repeat_n(&l.lane, l.room));
+            for lane in rooms.take(claim.max) {
+                let ticket = lanes.started(lane, None, now);
+                started.entry(lane.destination().unwrap().to_owned()).or_default().push(ticket);
+            }
+        }
+    }
+}
+
+fn outcome(status: u16) -> Decision {
+    let outcome = Outcome::Answered(Answer { status, retry_after: None, abort: false });
+    lifecycle::decide(&outcome, Standing { retry: &RetryPolicy::default(), attempts: 0 }, NOW, 0.0)
+}
+
+fn finish(lanes: &mut Lanes, config: &Config, ticket: Ticket, status: u16, now: Time) -> Effect {
+    let name = ticket.lane.destination().unwrap().to_owned();
+    let delivery = DeliveryId::from_bytes([1; 16]);
+    lanes.finished(ticket, Some((delivery, &outcome(status), &config.destinations[&*name])), now)
+}
+
+/// Makes a lane fast: one attempt, quickly answered.
+fn prove(lanes: &mut Lanes, config: &Config, name: &str, now: Time) {
+    let ticket = lanes.started(&Lane::of_destination(name), None, now);
+    let _ = finish(lanes, config, ticket, 200, now);
+}
+
+fn later(by_ms: u64) -> Time {
+    NOW.plus(Duration::from_millis(by_ms))
+}
+
+#[test]
+fn a_fast_lane_may_use_what_is_free_but_never_more_than_half_alone() {
+    let config = config(&["a", "b"]);
+    let mut lanes = Lanes::default();
+    prove(&mut lanes, &config, "a", NOW);
+    prove(&mut lanes, &config, "b", NOW);
+    assert_eq!(fill(&mut lanes, &config, &["a"], NOW)["a"].len(), SLOTS / 2);
+    assert_eq!(fill(&mut lanes, &config, &["b"], NOW)["b"].len(), SLOTS / 2);
+    assert_eq!(lanes.in_flight(), SLOTS);
+}
+
+#[test]
+fn hanging_destinations_share_half_and_fast_ones_have_the_other() {
+    let names = ["h1", "h2", "h3", "h4", "fast"];
+    let config = config(&names);
+    let mut lanes = Lanes::default();
+    prove(&mut lanes, &config, "fast", NOW);
+    let hanging = fill(&mut lanes, &config, &names[..4], NOW);
+    let each: Vec<_> = names[..4].iter().map(|n| hanging[*n].len()).collect();
+    assert_eq!(each, [2, 2, 2, 2]);
+    let fast = fill(&mut lanes, &config, &names, later(2_000));
+    assert_eq!(fast.keys().collect::<Vec<_>>(), ["fast"]);
+    assert_eq!(fast["fast"].len(), SLOTS / 2);
+}
+
+#[test]
+fn a_fast_lane_that_begins_to_hang_leaves_half_to_the_others() {
+    let names = ["a", "b", "c", "d"];
+    let config = config(&names);
+    let mut lanes = Lanes::default();
+    names.iter().for_each(|n| prove(&mut lanes, &config, n, NOW));
+    assert_eq!(fill(&mut lanes, &config, &names[..2], NOW).len(), 2);
+    // All slots are taken; nobody else has room, and the plan says when that changes.
+    assert!(fill(&mut lanes, &config, &names[2..], NOW).is_empty());
+    assert_eq!(lanes.plan(&config, NOW).next, Some(later(1_000).plus(Duration::from_micros(1))));
+    assert_eq!(fill(&mut lanes, &config, &names[2..], later(2_000))["c"].len(), SLOTS / 2);
+    // Even if those hang as well, there is an end to it.
+    assert!(fill(&mut lanes, &config, &names, later(4_000)).is_empty());
+    assert_eq!(lanes.in_flight(), SLOTS + SLOTS / 2);
+}
+
+#[test]
+fn a_new_destination_proves_itself_while_others_fill_the_slow_half() {
+    let names = ["h1", "h2", "new"];
+    let config = config(&names);
+    let mut lanes = Lanes::default();
+    fill(&mut lanes, &config, &names[..2], NOW);
+    let mut started = fill(&mut lanes, &config, &names, later(2_000));
+    assert_eq!((started.len(), started["new"].len()), (1, 1));
+    let ticket = started.remove("new").unwrap().remove(0);
+    finish(&mut lanes, &config, ticket, 200, later(2_100));
+    assert_eq!(fill(&mut lanes, &config, &names, later(2_100))["new"].len(), SLOTS / 2);
+}
+
+#[test]
+fn an_attempt_over_a_second_makes_a_lane_slow_until_a_quick_one() {
+    let config = config(&["a", "b"]);
+    let mut lanes = Lanes::default();
+    let ticket = lanes.started(&Lane::of_destination("a"), None, NOW);
+    finish(&mut lanes, &config, ticket, 200, later(1_001));
+    let speed = |lanes: &Lanes, now| lanes.lanes[&Lane::of_destination("a")].speed(now);
+    assert_eq!(speed(&lanes, later(1_001)), Speed::Slow);
+    prove(&mut lanes, &config, "a", later(1_001));
+    assert_eq!(speed(&lanes, later(1_001)), Speed::Fast);
+}
+
+#[test]
+fn attempts_being_recorded_count_against_the_slots() {
+    let config = config(&["a", "b"]);
+    let mut lanes = Lanes::default();
+    prove(&mut lanes, &config, "a", NOW);
+    (0..SLOTS + SLOTS / 2).for_each(|_| lanes.settling());
+    assert!(fill(&mut lanes, &config, &["a"], NOW).is_empty());
+    lanes.settled();
+    assert_eq!(fill(&mut lanes, &config, &["a"], NOW)["a"].len(), 1);
+}
+
+#[test]
+fn held_lanes_are_skipped_until_their_time() {
+    let mut config = config(&["paused", "rate", "breaker", "asked"]);
+    change(&mut config, "paused", |d| d.state = DestinationState::Paused);
+    let rate = Rate { count: NonZeroU32::MIN, per: Duration::from_secs(10) };
+    change(&mut config, "rate", |d| d.rate = Some(rate));
+    let mut lanes = Lanes::default();
+    let names = ["paused", "gone", "rate", "breaker", "asked"];
+    lanes.claims(&config, &due(&names), NOW);
+    lanes.started(&Lane::of_destination("rate"), Some(&config.destinations["rate"]), NOW);
+
+    let asked = lanes.started(&Lane::of_destination("asked"), None, NOW);
+    let wish = Decision { hold: Some(Duration::from_secs(7)), ..outcome(503) };
+    let delivery = DeliveryId::from_bytes([1; 16]);
+    lanes.finished(asked, Some((delivery, &wish, &config.destinations["asked"])), NOW);
+
+    for n in 0..10 {
+        let ticket = lanes.started(&Lane::of_destination("breaker"), None, NOW);
+        let told = Some((DeliveryId::from_bytes([n; 16]), &outcome(500), &*config.destinations["breaker"]));
+        lanes.finished(ticket, told, NOW);
+    }
+    let views: HashMap<_, _> =
+        lanes.view(&config, NOW).into_iter().map(|v| (v.lane.destination().unwrap().to_owned(), v.hold)).collect();
+    assert_eq!(views["paused"], Some(Hold::Paused));
+    assert_eq!(views["gone"], Some(Hold::Gone));
+    assert_eq!(views["rate"], Some(Hold::Rate(later(10_000).plus(Duration::from_micros(1)))));
+    assert_eq!(views["asked"], Some(Hold::RetryAfter(later(7_000))));
+    assert_eq!(views["breaker"], Some(Hold::Breaker(Some(later(30_000)))));
+    let plan = lanes.plan(&config, NOW);
+    assert_eq!((plan.skip.len(), plan.next), (5, Some(later(7_000))));
+    let now: HashSet<_> = lanes.plan(&config, later(7_000)).skip.into_iter().collect();
+    assert!(!now.contains(&Lane::of_destination("asked")) && now.len() == 4);
+}
+
+#[test]
+fn destinations_that_left_the_config_are_told_of_once() {
+    let mut lanes = Lanes::default();
+    let (with, without) = (config(&["a"]), config(&[]));
+    lanes.claims(&with, &due(&["a"]), NOW);
+    assert!(lanes.newly_gone(&with).is_empty());
+    assert_eq!(lanes.newly_gone(&without), [Lane::of_destination("a")]);
+    assert!(lanes.newly_gone(&without).is_empty());
+    assert!(lanes.newly_gone(&with).is_empty());
+    assert_eq!(lanes.newly_gone(&without).len(), 1);
+}
+
+#[test]
+fn an_attempt_given_up_tells_nothing() {
+    let config = config(&["a"]);
+    let mut lanes = Lanes::default();
+    let ticket = lanes.started(&Lane::of_destination("a"), None, NOW);
+    let effect = lanes.finished(ticket, None, later(60_000));
+    assert_eq!(effect, Effect::default());
+    assert_eq!(lanes.in_flight(), 0);
+    assert_eq!(lanes.lanes[&Lane::of_destination("a")].speed(later(60_000)), Speed::Unproven);
+    assert_eq!(outcome(500).health, Health::Failing);
+    assert_eq!(lanes.view(&config, NOW)[0].breaker, BreakerState::Closed);
+}
