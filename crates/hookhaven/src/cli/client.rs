@@ -87,24 +87,21 @@ impl Client {
     /// A client of the running gateway, else of the data directory.
     pub async fn find(settings: &Settings, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> anyhow::Result<Self> {
         let client = Client::remote(&settings.url, settings.token.clone())?;
-        let refused = match client.send(Method::GET, "/healthz", None).await {
+        match client.send(Method::GET, "/healthz", None).await {
             Ok(_) => return Ok(client),
-            Err(error) if settings.url_given => return Err(error),
-            Err(error) if is_refused(&error) => error,
+            Err(error) if is_refused(&error) => {}
             Err(error) => return Err(error),
-        };
+        }
+        let url = &settings.url;
         match &settings.data_dir {
+            _ if settings.url_given => bail!("no gateway at {url}: nobody listens there"),
             Some(dir) if dir.is_dir() => Client::opened(settings, clock, entropy),
-            Some(dir) => Err(refused.context(format!(
-                "no gateway at {} and no data directory {}; start one with `hookhaven serve`, or say where one is \
+            Some(dir) => bail!(
+                "no gateway at {url} and no data directory {}; start one with `hookhaven serve`, or say where one is \
                  with --url",
-                settings.url,
                 dir.display()
-            ))),
-            None => Err(refused.context(format!(
-                "no gateway at {}, and its store keeps nothing on disk; start one with `hookhaven serve`",
-                settings.url
-            ))),
+            ),
+            None => bail!("no gateway at {url}, and its store keeps nothing on disk; start one with `hookhaven serve`"),
         }
     }
 
