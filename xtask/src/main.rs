@@ -1,2 +1,45 @@
-//! Runner.
-fn main() {}
+//! The one runner: `cargo xtask test | ci | bench`. Each task is one file; this one only chooses.
+//!
+//! Not here: what is tested or measured. That stands with the crates, in `tests-clients/` and `bench/`.
+
+mod bench;
+mod ci;
+mod clients;
+mod command;
+mod leftovers;
+mod suites;
+mod test;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+Usage: cargo xtask TASK
+
+  test           everything that must pass; installs what it needs, leaves nothing running
+  ci             format, lints, then test: what .ci/run does
+  bench [NAME]   measure this machine: closed, steady, burst, isolation; all of them without a name";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match arguments.as_slice() {
+        ["test"] => test::run(),
+        ["ci"] => ci::run(),
+        ["bench", names @ ..] => bench::run(names),
+        ["help" | "-h" | "--help"] => {
+            println!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -41,7 +41,7 @@ pub struct Proof {
 pub enum Rejection {
     /// The header that carries the signature is not there.
     SignatureMissing,
-    /// It is there twice.
+    /// It is there twice, or another header that the signature rests on is.
     SignatureRepeated,
     /// It cannot be read as the scheme writes it.
     SignatureMalformed,
@@ -57,7 +57,7 @@ pub enum Rejection {
     IdMissing,
     /// Nothing in the body to be signed.
     BodyEmpty,
-    /// The body does not have the hash that was signed.
+    /// The body does not have the hash that was signed, or no hash covers it.
     BodyHashMismatch,
     /// The sender signs the URL and no `public_url` is configured.
     UrlUnknown,
@@ -184,13 +184,30 @@ pub trait Sender: fmt::Debug + Send + Sync {
         false
     }
 
+    /// Whether the sender signs a time, so that replays die with the tolerance. Where it does not, only the
+    /// idempotency key stops them.
+    fn signs_time(&self) -> bool {
+        false
+    }
+
+    /// Limit of the body where the source sets none; the sender's largest events must fit.
+    fn body_bytes_default(&self) -> usize {
+        1 << 20
+    }
+
     /// Checks that a secret has the form this sender needs (e.g. base64 after `whsec_`); the text says
     /// what is wrong and how to mend it, without the secret.
     fn check_secret(&self, _secret: &Secret) -> Result<(), String> {
         Ok(())
     }
 
-    /// A sample body of the given type, with a given id, as the sender would send it.
+    /// Types of which there are committed samples, for help texts; any other type gives a plain body.
+    fn sample_types(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// A sample body of the given type, with a given id, as the sender would send it. The sample's own type
+    /// may be narrower than the one asked for (GitHub's `issues` becomes `issues.opened`).
     fn sample(&self, event_type: &str, id: &str, now: Time) -> Result<Sample, CannotSign>;
 
     /// Signs a body as the sender would. `url` is the source's public URL.

@@ -5,6 +5,8 @@
 //! decided in one place and one order: duplicate, lease, settle, replay, dismiss.
 
 pub mod clock;
+pub mod codec;
+pub mod embedded;
 pub mod history;
 pub mod live;
 pub mod memory;

@@ -11,4 +11,9 @@ pub struct Position {
 
 impl Position {
     pub const NONE: Position = Position { segment: 0, offset: 0, len: 0 };
+
+    /// Where the frame ends, which is where the next one of its segment begins.
+    pub const fn end(&self) -> u64 {
+        self.offset.saturating_add(self.len as u64)
+    }
 }

@@ -355,6 +355,7 @@ pub fn withdraw(live: &mut Live, changes: &[Change]) {
     }
 }
 
+#[expect(clippy::large_enum_variant, reason = "lives on the stack for one decision")]
 enum Found {
     Unknown,
     NotEnded,

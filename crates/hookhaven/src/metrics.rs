@@ -1,1 +1,248 @@
-//! (being written)
+//! Metrics: what the gateway counts and times, and how a scrape shows it (OpenMetrics text).
+//!
+//! Counters and histograms are moved as things happen, by the methods below; figures that belong to
+//! the store or the process are asked for at the scrape ([`Metrics::render`]) and kept nowhere. Labels
+//! are bounded: sources and destinations come from the configuration, event types from a bounded
+//! table ([`types`]). One value per process part, no globals, so that tests can have many.
+//!
+//! Not here: alerts, percentiles, the dashboard's figures.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use hookhaven_core::{ErrorClass, Time};
+use hookhaven_store::Stats;
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::{Registry, Unit},
+};
+
+use self::types::{Series, Types};
+
+macro_rules! labels {
+    ($($name:ident { $($label:ident: $type:ty),+ })+) => {
+        $(#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+        struct $name { $($label: $type),+ })+
+    };
+}
+
+mod scrape;
+mod types;
+
+/// Content type of [`Metrics::render`].
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// From half a millisecond, where an answer should lie, to what a sender no longer waits for.
+const ANSWER_BUCKETS_S: [f64; 14] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 15.0];
+/// A handler may take its whole timeout, usually 10 s.
+const DELIVERY_BUCKETS_S: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 10.0, 60.0];
+/// From acceptance to delivery, retries included: up to a day.
+const END_TO_END_BUCKETS_S: [f64; 16] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0, 120.0, 600.0, 3600.0, 21600.0, 86400.0];
+
+labels! {
+    OfSource { source: Arc<str> }
+    OfType { source: Arc<str>, r#type: Arc<str> }
+    Refused { source: Arc<str>, reason: &'static str }
+    OfDelivery { destination: Arc<str>, r#type: Arc<str> }
+    OfClass { destination: Arc<str>, class: &'static str }
+    OfAttempt { source: Arc<str>, destination: Arc<str>, outcome: &'static str }
+    OfPair { source: Arc<str>, destination: Arc<str> }
+    OfDestination { destination: Arc<str> }
+    OfResult { result: &'static str }
+}
+
+/// Everything counted by one gateway.
+pub struct Metrics {
+    registry: Registry,
+    types: Types,
+    started: Time,
+    log_lines_dropped: Arc<AtomicU64>,
+    received_seconds: Histogram,
+    signature_invalid: Family<Refused, Counter>,
+    refused: Family<Refused, Counter>,
+    duplicate: Family<OfSource, Counter>,
+    attempts: Family<OfAttempt, Counter>,
+    delivery_seconds: Family<OfDelivery, Histogram, fn() -> Histogram>,
+    delivery_failed: Family<OfClass, Counter>,
+    end_to_end_seconds: Histogram,
+    deadline_missed: Family<OfPair, Counter>,
+    retries: Counter,
+    leases_lost: Counter,
+    breaker_open: Family<OfDestination, Gauge>,
+    config_reloads: Family<OfResult, Counter>,
+    config_current: Gauge,
+}
+
+impl Metrics {
+    /// `types_max`: distinct event types per source before further ones count as `other`
+    /// (`limits.metric_types_max`). `started`: when the process did. `log_lines_dropped`: the log's own
+    /// count.
+    pub fn new(types_max: usize, started: Time, log_lines_dropped: Arc<AtomicU64>) -> Self {
+        let mut registry = Registry::default();
+        let r = &mut registry;
+        let received = family(r, "webhook_received", "Verified requests answered with success");
+        let unrouted = family(r, "webhook_unrouted", "Events stored that no route takes");
+        let current = "1 while the file's configuration is the one in use, 0 after it was refused";
+        let metrics = Metrics {
+            received_seconds: seconds(r, "webhook_received_duration", "Arrival to answer", &ANSWER_BUCKETS_S),
+            signature_invalid: family(r, "webhook_signature_invalid", "Requests whose signature did not hold"),
+            refused: family(r, "webhook_refused", "Requests refused for another reason than their signature"),
+            duplicate: family(r, "webhook_duplicate", "Requests whose event was stored before"),
+            attempts: family(r, "webhook_attempts", "Finished attempts"),
+            delivery_seconds: delivery_seconds(r),
+            delivery_failed: family(r, "webhook_delivery_failed", "Failed attempts by class of error"),
+            end_to_end_seconds: seconds(r, "webhook_end_to_end", "Acceptance to delivery", &END_TO_END_BUCKETS_S),
+            deadline_missed: family(r, "webhook_deadline_missed", "First attempts begun after the deadline"),
+            retries: counter(r, "webhook_retries", "Attempts that were not the first of their delivery"),
+            leases_lost: counter(r, "webhook_lease_lost", "Settles refused because the lease was no longer ours"),
+            breaker_open: gauges(r, "webhook_breaker_open", "1 while the destination's breaker is open"),
+            config_reloads: family(r, "hookhaven_config_reloads", "Changed configurations, taken or refused"),
+            config_current: gauge(r, "hookhaven_config_current", current),
+            types: Types::new(types_max, received, unrouted),
+            started,
+            log_lines_dropped,
+            registry,
+        };
+        metrics.config_current.set(1);
+        metrics
+    }
+
+    /// An event, new or not, was answered with success. `took`: arrival to answer.
+    pub fn received(&self, source: &str, event_type: &str, took: Duration) {
+        self.types.with(source, event_type, |series: &Series| series.received.inc());
+        self.received_seconds.observe(took.as_secs_f64());
+    }
+
+    /// `reason`: a `Rejection`'s name.
+    pub fn signature_invalid(&self, source: &Arc<str>, reason: &'static str) {
+        self.signature_invalid.get_or_create(&Refused { source: source.clone(), reason }).inc();
+    }
+
+    /// Refused before or beside the signature: too large, not ready, wrong method …
+    pub fn refused(&self, source: &Arc<str>, reason: &'static str) {
+        self.refused.get_or_create(&Refused { source: source.clone(), reason }).inc();
+    }
+
+    pub fn duplicate(&self, source: &Arc<str>) {
+        self.duplicate.get_or_create(&OfSource { source: source.clone() }).inc();
+    }
+
+    pub fn unrouted(&self, source: &str, event_type: &str) {
+        self.types.with(source, event_type, |series: &Series| series.unrouted().inc());
+    }
+
+    /// An attempt is over. `outcome` is `delivered`, `retry` or `dead`; `took` the attempt's duration.
+    pub fn attempt(
+        &self,
+        source: &Arc<str>,
+        destination: &Arc<str>,
+        event_type: &str,
+        outcome: &'static str,
+        class: ErrorClass,
+        took: Duration,
+    ) {
+        let r#type = self.types.label(source, event_type);
+        let (source, destination) = (source.clone(), destination.clone());
+        if class != ErrorClass::Ok {
+            let class = class.as_str();
+            self.delivery_failed.get_or_create(&OfClass { destination: destination.clone(), class }).inc();
+        }
+        let of = OfDelivery { destination: destination.clone(), r#type };
+        self.delivery_seconds.get_or_create(&of).observe(took.as_secs_f64());
+        self.attempts.get_or_create(&OfAttempt { source, destination, outcome }).inc();
+    }
+
+    /// A delivery succeeded. `took`: since its event was accepted.
+    pub fn end_to_end(&self, took: Duration) {
+        self.end_to_end_seconds.observe(took.as_secs_f64());
+    }
+
+    pub fn deadline_missed(&self, source: &Arc<str>, destination: &Arc<str>) {
+        let of = OfPair { source: source.clone(), destination: destination.clone() };
+        self.deadline_missed.get_or_create(&of).inc();
+    }
+
+    pub fn retried(&self) {
+        self.retries.inc();
+    }
+
+    pub fn lease_lost(&self) {
+        self.leases_lost.inc();
+    }
+
+    pub fn breaker(&self, destination: &Arc<str>, open: bool) {
+        let of = OfDestination { destination: destination.clone() };
+        self.breaker_open.get_or_create(&of).set(i64::from(open));
+    }
+
+    /// A changed configuration was taken, or refused.
+    pub fn config_reload(&self, ok: bool) {
+        let result = if ok { "ok" } else { "refused" };
+        self.config_reloads.get_or_create(&OfResult { result }).inc();
+        self.config_current.set(i64::from(ok));
+    }
+
+    /// The whole exposition. Its content type is [`CONTENT_TYPE`].
+    pub fn render(&self, stats: &Stats, now: Time) -> String {
+        let log_lines_dropped = self.log_lines_dropped.load(Relaxed);
+        let then = scrape::registry(stats, now, now.since(self.started), log_lines_dropped);
+        scrape::text(&[&self.registry, &then])
+    }
+}
+
+impl std::fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+fn counter(registry: &mut Registry, name: &str, help: &str) -> Counter {
+    let counter = Counter::default();
+    registry.register(name, help, counter.clone());
+    counter
+}
+
+fn gauge(registry: &mut Registry, name: &str, help: &str) -> Gauge {
+    let gauge = Gauge::default();
+    registry.register(name, help, gauge.clone());
+    gauge
+}
+
+/// What a set of labels must be able to do.
+trait Labels: EncodeLabelSet + Clone + std::fmt::Debug + std::hash::Hash + Eq + Send + Sync + 'static {}
+impl<L: EncodeLabelSet + Clone + std::fmt::Debug + std::hash::Hash + Eq + Send + Sync + 'static> Labels for L {}
+
+fn family<L: Labels>(registry: &mut Registry, name: &str, help: &str) -> Family<L, Counter> {
+    let family = Family::default();
+    registry.register(name, help, family.clone());
+    family
+}
+
+fn gauges<L: Labels>(registry: &mut Registry, name: &str, help: &str) -> Family<L, Gauge> {
+    let family = Family::default();
+    registry.register(name, help, family.clone());
+    family
+}
+
+fn seconds(registry: &mut Registry, name: &str, help: &str, buckets: &[f64]) -> Histogram {
+    let histogram = Histogram::new(buckets.iter().copied());
+    registry.register_with_unit(name, help, Unit::Seconds, histogram.clone());
+    histogram
+}
+
+fn delivery_seconds(registry: &mut Registry) -> Family<OfDelivery, Histogram, fn() -> Histogram> {
+    let family = Family::new_with_constructor((|| Histogram::new(DELIVERY_BUCKETS_S)) as fn() -> Histogram);
+    registry.register_with_unit("webhook_delivery_duration", "Duration of attempts", Unit::Seconds, family.clone());
+    family
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,97 @@
-//! (being written)
+//! The admin API: `/api/v1`, health and metrics, as an axum router over the store.
+//!
+//! One resource is one file: its routes, its handlers and what it answers. What a resource shows is
+//! a *view* (`view`), a type of its own, so that a change of a noun is not by accident a change of
+//! the API; the command line reads the same views. What the API must know of the running gateway
+//! beyond the store (metrics, the state of a config reload, breakers) comes through [`Signals`].
+//!
+//! Every request passes the guard (`guard`) first: Host and Origin, then the token. `/healthz` and
+//! `/readyz` are open. Every refusal is a problem document (`problem`) with a stable `code`.
+//!
+//! Not here: sockets and TLS (`server`), the ingest and publish addresses, pages for people.
+
+mod dead_letters;
+mod deliveries;
+mod destinations;
+mod events;
+#[cfg(test)]
+pub(crate) mod fixture;
+mod guard;
+mod health;
+mod page;
+mod problem;
+mod signals;
+mod status;
+#[cfg(test)]
+mod tests;
+pub mod view;
+
+use std::{net::SocketAddr, sync::Arc};
+
+use arc_swap::ArcSwap;
+use axum::{Router, extract::DefaultBodyLimit, middleware};
+use hookhaven_core::{Secret, Time};
+use hookhaven_store::{
+    Store,
+    clock::{Clock, Entropy},
+};
+
+use crate::config::Config;
+
+pub use dead_letters::{BULK_DELIVERIES_MAX, BulkRequest, DeadLetterFilter};
+pub use destinations::{DestinationView, PAUSED_KIND, Pause};
+pub use health::Ready;
+pub use page::LIMIT_MAX;
+pub use problem::{CODES, Problem};
+pub use signals::{Breaker, LaneView, Offline, ReloadState, Signals};
+pub use status::{DepthView, Status, StoreStatus};
+
+/// Longest body of a request to the API; ids in bulk are its largest use.
+pub const BODY_BYTES_MAX: usize = 64 << 10;
+
+/// What the API is made of.
+#[derive(Clone, Debug)]
+pub struct ApiParts {
+    pub store: Arc<dyn Store>,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
+    /// The configuration in force; swapped whole when the file changes.
+    pub config: Arc<ArcSwap<Config>>,
+    pub admin_token: Secret,
+    /// The address that the admin side is bound to: one of the names it answers under.
+    pub bound: SocketAddr,
+    pub signals: Arc<dyn Signals>,
+}
+
+/// What every handler gets.
+pub(crate) struct Api {
+    pub parts: ApiParts,
+    pub started_at: Time,
+    token_hash: aws_lc_rs::digest::Digest,
+}
+
+type Shared = Arc<Api>;
+
+/// The whole admin side. The caller serves it and bounds connections, headers and time.
+pub fn router(parts: ApiParts) -> Router {
+    let api: Shared = Arc::new(Api {
+        started_at: parts.clock.now(),
+        token_hash: guard::token_hash(parts.admin_token.expose()),
+        parts,
+    });
+    // One line a resource.
+    let resources = Router::new()
+        .merge(events::routes())
+        .merge(deliveries::routes())
+        .merge(dead_letters::routes())
+        .merge(destinations::routes())
+        .merge(status::routes());
+    let guarded = Router::new()
+        .nest("/api/v1", resources)
+        .merge(health::guarded_routes())
+        .fallback(problem::no_such_path)
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::from_fn_with_state(api.clone(), guard::check));
+    health::open_routes().merge(guarded).layer(middleware::map_response(guard::harden)).with_state(api)
+}

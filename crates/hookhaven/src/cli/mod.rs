@@ -1,1 +1,137 @@
-//! (being written)
+//! What a person types: the command line, read by `args` and handed to one file per command.
+//!
+//! Commands that look at or change what the gateway holds talk to the running gateway over its admin
+//! API, or open its data directory if none runs (`client`); only `serve`, `demo`, `init` and `check` work
+//! on this machine alone. A new command is one new
+//! file, one entry in `args::Command` and one line in [`dispatch`].
+
+pub mod args;
+pub mod check;
+pub mod client;
+pub mod deliveries;
+pub mod destinations;
+pub mod dlq;
+pub mod events;
+pub mod init;
+pub mod print;
+mod probe;
+pub mod serve;
+pub mod settings;
+#[cfg(test)]
+mod tests;
+pub mod trigger;
+pub mod values;
+mod verdict;
+pub mod why;
+
+use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
+
+use hookhaven_core::Secret;
+
+use crate::{
+    config::{self, Environment, Loaded, Origin, Refused},
+    demo,
+};
+use args::{Cli, Command};
+
+/// The command did what it was asked.
+pub const DONE: u8 = 0;
+/// It could not.
+pub const FAILED: u8 = 1;
+/// It was asked wrongly, or the configuration is wrong. The same as clap's own.
+pub const USAGE: u8 = 2;
+
+/// The command line or the configuration is wrong, not the world: exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct UsageError(pub String);
+
+/// What every command gets beside its own arguments.
+#[derive(Clone, Debug, Default)]
+pub struct Context {
+    pub environment: Environment,
+    pub config_path: Option<PathBuf>,
+    pub data_dir: Option<PathBuf>,
+    pub url: Option<String>,
+    /// From the command line, else from the environment.
+    pub token: Option<Secret>,
+    pub json: bool,
+    /// Whether a person looks at standard output: colour and progress bars only then.
+    pub terminal: bool,
+}
+
+impl Context {
+    fn of(cli: &Cli, environment: Environment) -> Self {
+        let globals = cli.globals.clone();
+        let token = globals.token.or_else(|| environment.get("HOOKHAVEN_ADMIN_TOKEN").and_then(Secret::new));
+        Context {
+            config_path: globals.config,
+            data_dir: globals.data,
+            url: globals.url,
+            token,
+            json: cli.command.json(),
+            terminal: std::io::stdout().is_terminal(),
+            environment,
+        }
+    }
+
+    /// Where the configuration comes from, by `--config` and `--data`.
+    pub fn origin(&self) -> Origin {
+        Origin::find(self.config_path.clone(), self.data_dir.clone())
+    }
+
+    /// The configuration that the command line points at.
+    ///
+    /// # Errors
+    /// Every problem at once. Passed on, it is printed line by line, and the exit code is [`USAGE`].
+    pub fn load(&self) -> Result<Loaded, Refused> {
+        config::load(self.origin(), &self.environment)
+    }
+}
+
+/// Runs one command to its end. Errors are printed here, once.
+pub async fn run(cli: Cli, environment: Environment) -> ExitCode {
+    let context = Context::of(&cli, environment);
+    let done = match refuse_unused(&cli) {
+        Ok(()) => dispatch(cli.command, &context).await,
+        Err(wrong) => Err(wrong.into()),
+    };
+    done.unwrap_or_else(|error| {
+        // Problems of a configuration speak for themselves, one a line.
+        match error.downcast_ref::<Refused>() {
+            Some(refused) => eprintln!("{refused}"),
+            None => eprintln!("error: {error:#}"),
+        }
+        ExitCode::from(if error.is::<UsageError>() || error.is::<Refused>() { USAGE } else { FAILED })
+    })
+}
+
+/// An option accepted and ignored would be a lie.
+fn refuse_unused(cli: &Cli) -> Result<(), UsageError> {
+    let globals = &cli.globals;
+    let given = [
+        ("--config", globals.config.is_some()),
+        ("--data", globals.data.is_some()),
+        ("--url", globals.url.is_some()),
+        ("--token", globals.token.is_some()),
+    ];
+    match given.into_iter().find(|(name, given)| *given && cli.command.unused_options().contains(name)) {
+        Some((name, _)) => Err(UsageError(format!("this command has no use for {name}"))),
+        None => Ok(()),
+    }
+}
+
+async fn dispatch(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Demo(args) => demo::run(args, context).await,
+        Command::Serve(args) => serve::run(args, context).await,
+        Command::Init(args) => init::run(args, context).await,
+        Command::Check(args) => check::run(args, context).await,
+        Command::Trigger(args) => trigger::run(args, context).await,
+        Command::Events(command) => events::run(command, context).await,
+        Command::Deliveries(command) => deliveries::run(command, context).await,
+        Command::Dlq(command) => dlq::run(command, context).await,
+        Command::Destinations(command) => destinations::run(command, context).await,
+        Command::Why(args) => why::run(args, context).await,
+    }
+}

@@ -1,5 +1,22 @@
 //! What the team wrote in `hookhaven.toml`, parsed into types that cannot be wrong.
+//!
+//! `load` finds and reads the file, `parse` turns its text into the [`Config`] of `model` and reports
+//! every [`Problem`] at once, `reload` notices changes and swaps the whole value, or refuses and keeps
+//! the old one. The environment is read in `environment` and nowhere else.
 
+pub mod duration;
+pub mod environment;
+pub mod files;
+pub mod load;
 pub mod model;
+pub mod parse;
+pub mod problem;
+pub mod reload;
+pub mod secret;
+pub mod size;
+pub mod suggest;
 
+pub use environment::Environment;
+pub use load::{Loaded, Origin, load};
 pub use model::*;
+pub use problem::{Places, Problem, Refused, Severity};

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time
 use hookhaven_core::{Destination, Secret, route::Route, source::Source};
 
 /// The whole configuration. Replaced as one value when the file changes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Config {
     pub server: Server,
     pub store: Store,
@@ -34,7 +34,7 @@ pub struct Server {
     pub admin_hosts: Vec<String>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Store {
     pub place: Place,
     /// Pending deliveries beyond which accepts answer 503.
@@ -54,7 +54,7 @@ pub enum Place {
 }
 
 /// Limits against clients, slow or hostile. Each is a key under `[limits]`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Limits {
     /// Open connections per address; further ones wait in the kernel's queue.
     pub connections_max: usize,
@@ -75,7 +75,7 @@ pub struct Limits {
 }
 
 /// Limits of delivery. Each is a key under `[worker]`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Worker {
     /// Attempts in flight at once, over all destinations.
     pub slots: usize,
@@ -87,7 +87,7 @@ pub struct Worker {
     pub session_ttl: Duration,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Log {
     pub format: LogFormat,
     /// `error`, `warn`, `info`, `debug` or `trace`.

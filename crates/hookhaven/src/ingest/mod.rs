@@ -1,1 +1,192 @@
-//! (being written)
+//! Ingest: a sender's request becomes a stored event, or an answer that says no and not why.
+//!
+//! Order of work, cheapest and least trusting first: the source is known (404) → POST (405) → the peer
+//! is allowed (401) → the store can accept (503, before the body, I9) → declared length (413) →
+//! content type (415) → body, bounded in bytes and time (413, 408, 503) → signature over the raw bytes
+//! (401) → handshake, else id and type → routes → **one commit** → the sender's answer. A duplicate is
+//! answered like the first time. Nothing reads the store before the signature holds, and no body, be
+//! it what it may, leads to a 5xx.
+//!
+//! No 2xx leaves before `Store::accept` has answered (I1). A peer that goes away in the middle loses
+//! nothing but its answer.
+//!
+//! Not here: connections and their limits (`server`), schemes (`hookhaven_core::senders`), delivery.
+
+mod accept;
+mod answer;
+mod body;
+mod correlation;
+mod headers;
+
+use std::{sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use hookhaven_core::{Time, sender::Rejection, source::Source};
+use hookhaven_store::{
+    Store,
+    clock::{Clock, Entropy},
+};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{Either, Full};
+use hyper::body::{Body, Incoming};
+use tower::ServiceExt;
+
+use self::{
+    answer::{Line, Outcome, Refusal},
+    body::Budget,
+};
+use crate::{
+    config::Config,
+    metrics::Metrics,
+    server::{Handler, Peer},
+};
+
+/// Where senders post: this and the source's name.
+pub const PATH_PREFIX: &str = "/webhooks/";
+
+/// What ingest is made of.
+#[derive(Clone, Debug)]
+pub struct IngestParts {
+    pub store: Arc<dyn Store>,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
+    /// Read once per request, so that a request sees one configuration.
+    pub config: Arc<ArcSwap<Config>>,
+    pub metrics: Arc<Metrics>,
+}
+
+/// Takes requests in. Shared by all connections.
+#[derive(Debug)]
+pub struct Ingest {
+    parts: IngestParts,
+    budget: Arc<Budget>,
+}
+
+impl Ingest {
+    pub fn new(parts: IngestParts) -> Arc<Self> {
+        Arc::new(Ingest { parts, budget: Arc::default() })
+    }
+
+    /// What the ingest address serves: webhooks, `/healthz`, and for any other path `beside` (the
+    /// publish API), or 404.
+    pub fn service(self: &Arc<Self>, beside: Option<axum::Router>) -> IngestService {
+        IngestService { ingest: self.clone(), beside }
+    }
+
+    /// Takes one request to a source in and answers it.
+    pub async fn receive<B>(&self, source_name: &str, request: Request<B>, peer: Peer) -> Response<Full<Bytes>>
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        let arrived = self.parts.clock.now();
+        let config = self.parts.config.load_full();
+        let source = config.sources.get(source_name);
+        let (outcome, correlation_id) = match source {
+            Some(source) => self.receive_for(&config, source, request, peer, arrived).await,
+            None => (Outcome::Refused(Refusal::UnknownSource), None),
+        };
+        let took = self.parts.clock.now().since(arrived);
+        if let Some(source) = source {
+            self.count(source, &outcome, took);
+        }
+        Line { source_name, source: source.map(|s| &**s), correlation_id, took }.log(&outcome);
+        outcome.into_response()
+    }
+
+    async fn receive_for<B>(
+        &self,
+        config: &Config,
+        source: &Source,
+        request: Request<B>,
+        peer: Peer,
+        arrived: Time,
+    ) -> (Outcome, Option<Arc<str>>)
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        if let Err(refusal) = self.admit(source, &request, peer) {
+            return (Outcome::Refused(refusal), None);
+        }
+        let (head, body) = request.into_parts();
+        let entropy = &*self.parts.entropy;
+        let correlation_id = correlation::of(&head.headers, entropy);
+        let outcome = match body::read(body, source.body_bytes_max, &config.limits, &self.budget).await {
+            Ok(body) => {
+                let taken = accept::Taken { source, head: &head, body: &body, peer, arrived };
+                accept::accept(&self.parts, config, taken, &correlation_id).await
+            }
+            Err(refusal) => Outcome::Refused(refusal),
+        };
+        (outcome, Some(correlation_id))
+    }
+
+    /// All that can be said before the body is read.
+    fn admit<B: Body>(&self, source: &Source, request: &Request<B>, peer: Peer) -> Result<(), Refusal> {
+        if request.method() != Method::POST {
+            return Err(Refusal::Method);
+        }
+        let peer = peer.0.ip().to_canonical();
+        if !source.allow.is_empty() && !source.allow.iter().any(|net| net.contains(&peer)) {
+            return Err(Refusal::Rejected(Rejection::AddressNotAllowed));
+        }
+        self.parts.store.ready().map_err(Refusal::NotReady)?;
+        if request.body().size_hint().lower() > source.body_bytes_max as u64 {
+            return Err(Refusal::BodyTooLarge);
+        }
+        headers::check_content_type(request.headers(), source.sender.content_types())
+    }
+
+    /// Of configured sources only: other names are chosen by whoever asks, and are no labels.
+    fn count(&self, source: &Source, outcome: &Outcome, took: Duration) {
+        let metrics = &self.parts.metrics;
+        match outcome {
+            Outcome::Stored { event_type, duplicate, unrouted, .. } => {
+                metrics.received(&source.name, event_type, took);
+                if *duplicate {
+                    metrics.duplicate(&source.name);
+                } else if *unrouted {
+                    metrics.unrouted(&source.name, event_type);
+                }
+            }
+            Outcome::Handshake(_) => {}
+            Outcome::Refused(Refusal::Rejected(rejection)) => {
+                metrics.signature_invalid(&source.name, rejection.as_str());
+            }
+            Outcome::Refused(refusal) => metrics.refused(&source.name, refusal.as_str()),
+        }
+    }
+}
+
+/// The ingest address's handler. A plain match on the path: a router would cost more than the rest of
+/// what is done before the body.
+#[derive(Clone, Debug)]
+pub struct IngestService {
+    ingest: Arc<Ingest>,
+    beside: Option<axum::Router>,
+}
+
+impl Handler for IngestService {
+    type Body = Either<Full<Bytes>, axum::body::Body>;
+
+    async fn handle(&self, mut request: Request<Incoming>, peer: Peer) -> Response<Self::Body> {
+        // A clone of the URI shares its bytes.
+        let uri = request.uri().clone();
+        if let Some(name) = uri.path().strip_prefix(PATH_PREFIX) {
+            return self.ingest.receive(name, request, peer).await.map(Either::Left);
+        }
+        if uri.path() == "/healthz" {
+            return answer::health(request.method()).map(Either::Left);
+        }
+        match &self.beside {
+            Some(router) => {
+                request.extensions_mut().insert(peer);
+                match router.clone().oneshot(request).await {
+                    Ok(response) => response.map(Either::Right),
+                    Err(never) => match never {},
+                }
+            }
+            None => answer::empty(StatusCode::NOT_FOUND).map(Either::Left),
+        }
+    }
+}

@@ -48,8 +48,8 @@ pub trait WorkerSignals: Send + Sync + fmt::Debug {
     /// An attempt was recorded. `outcome` is `delivered`, `retry` or `dead`.
     fn attempt(
         &self,
-        source: &str,
-        destination: &str,
+        source: &Arc<str>,
+        destination: &Arc<str>,
         event_type: &str,
         outcome: &'static str,
         class: ErrorClass,
@@ -58,11 +58,11 @@ pub trait WorkerSignals: Send + Sync + fmt::Debug {
     /// From the event's arrival to its delivery.
     fn end_to_end(&self, took: Duration);
     /// An attempt began later than the delivery's deadline.
-    fn deadline_missed(&self, source: &str, destination: &str);
+    fn deadline_missed(&self, source: &Arc<str>, destination: &Arc<str>);
     fn retried(&self);
     /// An attempt could not be recorded, since its lease was no longer ours.
     fn lease_lost(&self);
-    fn breaker(&self, destination: &str, open: bool);
+    fn breaker(&self, destination: &Arc<str>, open: bool);
 }
 
 /// What a worker is made of.

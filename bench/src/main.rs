@@ -1,0 +1,126 @@
+//! `hookhaven-bench`: runs scenarios, and is itself the processes that they are made of.
+//!
+//! `run` starts a gateway, bare servers, load and sinks as children on loopback, ends them all, prints
+//! a table and writes `target/bench/<scenario>.json`. The other commands are those children.
+
+mod bare;
+mod process;
+mod scenarios;
+mod serve;
+mod sink;
+
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use hookhaven_bench::{
+    event::Events,
+    load::{self, Until},
+};
+
+// The same allocator as the gateway's: the ceiling must not be lower for another reason than its work.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+#[derive(Debug, Parser)]
+#[command(about = "Measures a gateway beside a bare server, on loopback")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run scenarios: all of them, or those named
+    Run {
+        /// The gateway's binary
+        #[arg(long)]
+        gateway: PathBuf,
+        /// closed, steady, burst, isolation
+        scenarios: Vec<String>,
+    },
+    /// A server with the gateway's HTTP stack that checks the signature and answers
+    Bare {
+        #[arg(long)]
+        secret: String,
+        /// Append each event to a file here and sync it, in groups, before the answer
+        #[arg(long)]
+        sync: Option<PathBuf>,
+    },
+    /// A handler that counts what it gets, and tells under /stats
+    Sink {
+        /// Never answer
+        #[arg(long)]
+        hang: bool,
+    },
+    /// Send signed events; print a report as JSON
+    Load(Load),
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Load {
+    #[arg(long)]
+    to: SocketAddr,
+    #[arg(long)]
+    path: String,
+    #[arg(long)]
+    secret: String,
+    /// Part of the events' ids, so that two loads do not repeat each other
+    #[arg(long)]
+    run: String,
+    #[arg(long, default_value_t = 64)]
+    connections: usize,
+    #[arg(long, default_value_t = 2_048)]
+    body_bytes: usize,
+    /// At most so many events
+    #[arg(long)]
+    count: u64,
+    /// Closed loop for at most so long
+    #[arg(long, default_value_t = 60)]
+    seconds: u64,
+    /// Open loop: so many events a second
+    #[arg(long)]
+    per_second: Option<f64>,
+}
+
+fn main() -> ExitCode {
+    match start(Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("hookhaven-bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(command: Command) -> Result<()> {
+    // The bare server runs as the gateway does; what only drives or watches takes as little as it can.
+    let mut runtime = match command {
+        Command::Bare { .. } => tokio::runtime::Builder::new_multi_thread(),
+        _ => tokio::runtime::Builder::new_current_thread(),
+    };
+    runtime.enable_all().build()?.block_on(async {
+        match command {
+            Command::Run { gateway, scenarios } => scenarios::run(gateway, &scenarios).await,
+            Command::Bare { secret, sync } => bare::serve(&secret, sync.as_deref()).await,
+            Command::Sink { hang } => sink::serve(hang).await,
+            Command::Load(load) => send(load).await,
+        }
+    })
+}
+
+async fn send(load: Load) -> Result<()> {
+    let events = Events { run: load.run, secret: load.secret, body_bytes: load.body_bytes };
+    let (host, path) = (load.to.to_string(), load.path);
+    let requests =
+        move |number, intended_us: u64| events.request(&host, &path, number, intended_us, intended_us / 1_000_000);
+    let report = match load.per_second {
+        Some(per_second) => load::open(load.to, load.connections, per_second, load.count, requests).await,
+        None => {
+            let until = Until { requests: load.count, time: Duration::from_secs(load.seconds) };
+            load::closed(load.to, load.connections, until, requests).await
+        }
+    };
+    println!("{}", serde_json::to_string(&report)?);
+    Ok(())
+}

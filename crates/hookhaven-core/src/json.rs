@@ -1,0 +1,365 @@
+//! Picks a few values out of a JSON text in one pass, without building the tree: ids, types and times
+//! of events whose bodies may be megabytes.
+//!
+//! Not a JSON query language (see `filter` for conditions), and not a validator whose verdict anybody
+//! is told: a text that is not JSON simply holds none of the values.
+//!
+//! Depth costs nothing here. What no pointer leads into is skipped by `serde_json` iteratively, and a
+//! pointer has at most [`SEGMENTS_MAX`] segments, so a body nested a million deep cannot exhaust the stack.
+//! Of a key that is there twice the last one counts, as in nearly every parser a handler may use.
+
+use std::{borrow::Cow, fmt, str::FromStr};
+
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// Most segments of a pointer.
+pub const SEGMENTS_MAX: usize = 16;
+/// Longest text of a pointer.
+pub const POINTER_BYTES_MAX: usize = 256;
+/// Longest scalar that is read, quotes and escapes included: nothing above it is an id, a type or a time.
+pub const SCALAR_BYTES_MAX: usize = 8 << 10;
+
+/// Where a value stands: a JSON pointer (RFC 6901) such as `/data/object/id` or `/actions/0/action_ts`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Pointer(Box<[Box<str>]>);
+
+/// Why a text is no pointer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadPointer {
+    #[error("a path into the body begins with \"/\", as in \"/data/id\"")]
+    NoSlash,
+    #[error("a path into the body has at most 16 parts and 256 bytes")]
+    TooLong,
+    #[error("\"~\" is written \"~0\" in a path, and \"/\" inside a name \"~1\"")]
+    Escape,
+}
+
+impl Pointer {
+    /// The pointer to the whole text (the empty one) is refused: no id is a whole body.
+    pub fn parse(text: &str) -> Result<Self, BadPointer> {
+        let Some(rest) = text.strip_prefix('/') else { return Err(BadPointer::NoSlash) };
+        if text.len() > POINTER_BYTES_MAX || rest.split('/').count() > SEGMENTS_MAX {
+            return Err(BadPointer::TooLong);
+        }
+        rest.split('/').map(unescape).collect::<Result<_, _>>().map(Pointer)
+    }
+
+    pub fn segments(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|s| &**s)
+    }
+}
+
+fn unescape(segment: &str) -> Result<Box<str>, BadPointer> {
+    let mut rest = segment;
+    while let Some(at) = rest.find('~') {
+        rest = &rest[at + 1..];
+        if !rest.starts_with(['0', '1']) {
+            return Err(BadPointer::Escape);
+        }
+    }
+    Ok(segment.replace("~1", "/").replace("~0", "~").into())
+}
+
+impl FromStr for Pointer {
+    type Err = BadPointer;
+    fn from_str(text: &str) -> Result<Self, BadPointer> {
+        Pointer::parse(text)
+    }
+}
+
+/// As it was written in the configuration.
+impl fmt::Display for Pointer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.segments().try_for_each(|s| write!(f, "/{}", s.replace('~', "~0").replace('/', "~1")))
+    }
+}
+
+/// A value that was found, still as it stands in the text.
+#[derive(Clone, Copy, Debug)]
+pub struct Found<'a>(&'a str);
+
+impl<'a> Found<'a> {
+    /// A string's text or a number's digits as written; `None` for anything else, for the empty string
+    /// and for what is longer than [`SCALAR_BYTES_MAX`].
+    pub fn scalar(self) -> Option<Cow<'a, str>> {
+        if self.0.len() > SCALAR_BYTES_MAX {
+            return None;
+        }
+        match self.0.as_bytes().first()? {
+            b'"' => self.unquoted().filter(|text| !text.is_empty()),
+            b'-' | b'0'..=b'9' => Some(Cow::Borrowed(self.0)),
+            _ => None,
+        }
+    }
+
+    /// The same for strings only.
+    pub fn text(self) -> Option<Cow<'a, str>> {
+        self.0.starts_with('"').then(|| self.scalar())?
+    }
+
+    fn unquoted(self) -> Option<Cow<'a, str>> {
+        let inner = self.0.strip_prefix('"')?.strip_suffix('"')?;
+        if inner.contains('\\') {
+            serde_json::from_str::<String>(self.0).ok().map(Cow::Owned)
+        } else {
+            Some(inner.into())
+        }
+    }
+}
+
+/// What stands at each of the pointers, in their order. All `None` if the text is not one JSON value.
+pub fn scan<'a>(text: &'a [u8], pointers: &[Pointer]) -> Vec<Option<Found<'a>>> {
+    let mut found = vec![None; pointers.len()];
+    let mut json = serde_json::Deserializer::from_slice(text);
+    let live = (0..pointers.len()).collect();
+    let whole = Node { pointers, live, depth: 0, found: &mut found }.deserialize(&mut json);
+    if whole.and_then(|()| json.end()).is_err() {
+        found.fill(None);
+    }
+    found
+}
+
+/// A value inside the text, and the pointers that lead into it.
+struct Node<'n, 'a> {
+    pointers: &'n [Pointer],
+    /// Positions of the pointers that lead here.
+    live: Vec<usize>,
+    /// How many of their segments are behind us.
+    depth: usize,
+    found: &'n mut [Option<Found<'a>>],
+}
+
+/// Pointers that end in a child, and those that lead on through it.
+#[derive(Default)]
+struct Child {
+    here: Vec<usize>,
+    beyond: Vec<usize>,
+}
+
+impl<'a> Node<'_, 'a> {
+    fn child(&self, is_it: impl Fn(&str) -> bool) -> Child {
+        let mut child = Child::default();
+        for &p in &self.live {
+            let segments = &self.pointers[p].0;
+            if segments.get(self.depth).is_some_and(|s| is_it(s)) {
+                let list = if segments.len() == self.depth + 1 { &mut child.here } else { &mut child.beyond };
+                list.push(p);
+            }
+        }
+        child
+    }
+
+    /// Forgets what an earlier key of the same name held, so that the last one counts.
+    fn forget(&mut self, child: &Child) {
+        for &p in child.here.iter().chain(&child.beyond) {
+            self.found[p] = None;
+        }
+    }
+
+    fn descend(&mut self, live: Vec<usize>) -> Node<'_, 'a> {
+        Node { pointers: self.pointers, live, depth: self.depth + 1, found: self.found }
+    }
+}
+
+/// Reads one child, whatever the container.
+struct ChildSeed<'c, 'n, 'a> {
+    node: &'c mut Node<'n, 'a>,
+    child: Child,
+}
+
+impl<'a> DeserializeSeed<'a> for ChildSeed<'_, '_, 'a> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'a>>(self, json: D) -> Result<(), D::Error> {
+        let ChildSeed { node, child } = self;
+        node.forget(&child);
+        if child.here.is_empty() && child.beyond.is_empty() {
+            return json.deserialize_ignored_any(IgnoredAny).map(drop);
+        }
+        if child.here.is_empty() {
+            return node.descend(child.beyond).deserialize(json);
+        }
+        let raw: &'a RawValue = serde::Deserialize::deserialize(json)?;
+        for p in child.here {
+            node.found[p] = Some(Found(raw.get()));
+        }
+        if child.beyond.is_empty() {
+            return Ok(());
+        }
+        let mut inner = serde_json::Deserializer::from_str(raw.get());
+        node.descend(child.beyond).deserialize(&mut inner).map_err(serde::de::Error::custom)
+    }
+}
+
+impl<'a> DeserializeSeed<'a> for Node<'_, 'a> {
+    type Value = ();
+    fn deserialize<D: Deserializer<'a>>(self, json: D) -> Result<(), D::Error> {
+        json.deserialize_any(self)
+    }
+}
+
+impl<'a> Visitor<'a> for Node<'_, 'a> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any JSON value")
+    }
+
+    fn visit_map<A: MapAccess<'a>>(mut self, mut map: A) -> Result<(), A::Error> {
+        while let Some(child) = map.next_key_seed(KeySeed(&self))? {
+            map.next_value_seed(ChildSeed { node: &mut self, child })?;
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'a>>(mut self, mut seq: A) -> Result<(), A::Error> {
+        let index = |p: &usize| self.pointers[*p].0.get(self.depth).and_then(|s| s.parse::<usize>().ok());
+        let last = self.live.iter().filter_map(index).max();
+        for i in 0..=last.unwrap_or(0) {
+            let text = i.to_string();
+            let child = self.child(|segment| segment == text);
+            if seq.next_element_seed(ChildSeed { node: &mut self, child })?.is_none() {
+                return Ok(());
+            }
+            if last.is_none() {
+                break;
+            }
+        }
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+}
+
+/// Reads a key as bytes: one that is not Unicode (a lone surrogate) is merely none of ours.
+struct KeySeed<'k, 'n, 'a>(&'k Node<'n, 'a>);
+
+impl<'a> DeserializeSeed<'a> for KeySeed<'_, '_, 'a> {
+    type Value = Child;
+    fn deserialize<D: Deserializer<'a>>(self, key: D) -> Result<Child, D::Error> {
+        key.deserialize_bytes(self)
+    }
+}
+
+impl<'a> Visitor<'a> for KeySeed<'_, '_, 'a> {
+    type Value = Child;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_bytes<E>(self, key: &[u8]) -> Result<Child, E> {
+        Ok(self.0.child(|segment| segment.as_bytes() == key))
+    }
+    fn visit_str<E>(self, key: &str) -> Result<Child, E> {
+        Ok(self.0.child(|segment| segment == key))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pick(text: &str, pointer: &str) -> Option<String> {
+        let found = scan(text.as_bytes(), &[Pointer::parse(pointer).unwrap()]);
+        found[0].and_then(Found::scalar).map(Cow::into_owned)
+    }
+
+    #[test]
+    fn finds_what_a_full_parse_finds() {
+        let text = r#" {"id":"evt_1","n":12345678901234567890123,"data":{"object":{"id":"a\"\u00e9"}},
+            "list":[{"id":"x"},{"id":"y"}],"a/b":{"m~n":"odd"},"null":null,"empty":""} "#;
+        for (pointer, expected) in [
+            ("/id", Some("evt_1")),
+            ("/n", Some("12345678901234567890123")),
+            ("/data/object/id", Some("a\"é")),
+            ("/list/1/id", Some("y")),
+            ("/list/2/id", None),
+            ("/list/01/id", None),
+            ("/a~1b/m~0n", Some("odd")),
+            ("/data", None),
+            ("/null", None),
+            ("/empty", None),
+            ("/id/deeper", None),
+            ("/list/id", None),
+        ] {
+            assert_eq!(pick(text, pointer).as_deref(), expected, "{pointer}");
+        }
+    }
+
+    #[test]
+    fn several_pointers_share_one_pass_even_when_one_lies_inside_another() {
+        let pointers = ["/a", "/a/b", "/a/b/0", "/c"].map(|p| Pointer::parse(p).unwrap());
+        let found = scan(br#"{"a":{"b":[7]},"c":true}"#, &pointers);
+        assert_eq!(
+            found.iter().map(|f| f.map(|f| f.0)).collect::<Vec<_>>(),
+            [Some(r#"{"b":[7]}"#), Some("[7]"), Some("7"), Some("true")]
+        );
+    }
+
+    #[test]
+    fn the_last_of_equal_keys_counts() {
+        assert_eq!(pick(r#"{"id":"a","id":"b"}"#, "/id").as_deref(), Some("b"));
+        assert_eq!(pick(r#"{"data":{"id":"a"},"data":{}}"#, "/data/id"), None);
+        assert_eq!(pick(r#"{"id":"a","id":null}"#, "/id"), None);
+    }
+
+    #[test]
+    fn what_is_not_json_holds_nothing() {
+        for text in ["", "{", "nonsense", r#"{"id":"a""#, r#"{"id":"a"} x"#, r#"{"id":"a",}"#, "[]]", "\u{feff}{}"] {
+            assert_eq!(pick(text, "/id"), None, "{text}");
+        }
+        assert_eq!(scan(b"{\"id\":\"\xff\"}", &[Pointer::parse("/id").unwrap()])[0].map(|f| f.0), None);
+    }
+
+    #[test]
+    fn depth_is_no_danger() {
+        for (open, close) in [("[", "]"), (r#"{"id":"#, "}")] {
+            let deep = format!(r#"{{"x":{}1{},"id":"evt_1"}}"#, open.repeat(200_000), close.repeat(200_000));
+            assert_eq!(pick(&deep, "/id").as_deref(), Some("evt_1"));
+            assert_eq!(pick(&deep, "/x/id/id/id"), None);
+        }
+        let unclosed = r#"{"id":"#.repeat(200_000);
+        assert_eq!(pick(&unclosed, "/id"), None);
+    }
+
+    #[test]
+    fn odd_text_elsewhere_does_not_hide_the_id() {
+        let text = r#"{"\ud800":1,"x":"\ud800","y":1e999,"id":"evt_1"}"#;
+        assert_eq!(pick(text, "/id").as_deref(), Some("evt_1"));
+    }
+
+    #[test]
+    fn enormous_scalars_are_nobodys_id() {
+        let text = format!(r#"{{"id":"{}"}}"#, "a".repeat(SCALAR_BYTES_MAX));
+        assert_eq!(pick(&text, "/id"), None);
+    }
+
+    #[test]
+    fn bad_pointers_are_refused() {
+        assert_eq!(Pointer::parse("id"), Err(BadPointer::NoSlash));
+        assert_eq!(Pointer::parse(""), Err(BadPointer::NoSlash));
+        assert_eq!(Pointer::parse("/a~2b"), Err(BadPointer::Escape));
+        assert_eq!(Pointer::parse(&"/a".repeat(17)), Err(BadPointer::TooLong));
+        assert_eq!(Pointer::parse("/a~1b/~0").unwrap().to_string(), "/a~1b/~0");
+    }
+}

@@ -1,0 +1,445 @@
+//! How records are written as bytes. Specified here by hand, so that no library's change of mind can
+//! make a data directory unreadable; golden files of every released version hold us to it.
+//!
+//! Not here: frames, checksums, files (`embedded::frame` and up).
+//!
+//! # Version 1
+//!
+//! A payload is `version: u8 = 1`, then a non-empty list of records. Whole numbers called *varint* are
+//! LEB128, shortest form only. A list or string is its length as varint, then its content; strings are
+//! UTF-8. `time` is microseconds since 1970 as i64, little-endian; `duration` is whole seconds and
+//! nanoseconds, both varint; `f64` is its IEEE bits, little-endian; `id` is 16 bytes; `flag` is a byte,
+//! 0 or 1; `x?` is a flag and, if it is 1, an x.
+//!
+//! ```text
+//! record      = kind: varint, then
+//!   1 accepted         event, key_until: time, list of delivery
+//!   2 settled          at: time, delivery: id, attempt?, to
+//!   3 redelivered      at: time, event: id, source, event_type: string, event_at: position,
+//!                      replaces: id?, delivery
+//!   4 dismissed        at: time, delivery: id
+//!   5 catalog put      at: time, kind: string, name: string, value: bytes
+//!   6 catalog deleted  at: time, kind: string, name: string
+//! event       = id, source, event_type, idempotency_key: string, received_at: time, occurred_at: time?,
+//!               correlation_id: string, matched_secret: u8?, remote: string,
+//!               headers: list of (name: string, value: bytes), body: bytes
+//! delivery    = id, destination, lane, route: string, policy, due_at: time
+//! position    = segment, offset, len: varint (where the event's frame lies)
+//! policy      = attempts: varint, initial: duration, factor: f64, max: duration,
+//!               deadline: duration, max_age: duration, critical: flag
+//! attempt     = id, delivery: id, number: varint, started_at: time, duration_us: varint,
+//!               dns_us, connect_us, tls_us, first_byte_us: varint?, status: varint?, class: u8,
+//!               error: string, headers: list of (name: string, value: bytes), excerpt: bytes,
+//!               next_attempt_at: time?
+//! to          = 1 delivered | 2 retry due_at: time | 3 lost due_at: time, lost: varint | 4 dead reason: u8
+//! ```
+//!
+//! Numbers are never used again for something else. An unknown kind, class or reason is an error and
+//! never skipped: whoever cannot read a record does not know what is true.
+
+mod wire;
+
+use std::{fmt, sync::Arc};
+
+use hookhaven_core::{
+    Attempt, AttemptId, DeliveryId, EndReason, ErrorClass, Event, EventId, Lane, Phases, Policy, retry::RetryPolicy,
+};
+
+use self::wire::{Reader, Writer};
+use crate::{
+    position::Position,
+    record::{Record, SettledRecord, SettledTo},
+    seam::{CatalogEntry, NewDelivery},
+};
+
+pub const VERSION: u8 = 1;
+
+const ACCEPTED: u64 = 1;
+const SETTLED: u64 = 2;
+const REDELIVERED: u64 = 3;
+const DISMISSED: u64 = 4;
+const CATALOG_PUT: u64 = 5;
+const CATALOG_DELETED: u64 = 6;
+
+/// Bytes that are no payload of a version we know.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("byte {at}: {problem}")]
+pub struct DecodeError {
+    /// How far the reader had come.
+    pub at: usize,
+    pub problem: Problem,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// Written by a newer version, or not ours.
+    Version(u8),
+    /// A kind of record that this version does not know.
+    Kind(u64),
+    /// Another number that stands for something, unknown.
+    Tag {
+        of: &'static str,
+        found: u64,
+    },
+    Truncated,
+    Trailing,
+    /// A number too large for its place, or not in its shortest form.
+    Number,
+    Text,
+    Empty,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Version(n) => write!(f, "record format {n} is not known; a newer version may have written it"),
+            Self::Kind(n) => write!(f, "record kind {n} is not known; a newer version may have written it"),
+            Self::Tag { of, found } => write!(f, "{found} is no {of}"),
+            Self::Truncated => f.write_str("it ends too early"),
+            Self::Trailing => f.write_str("bytes are left over"),
+            Self::Number => f.write_str("a number is out of range or not in its shortest form"),
+            Self::Text => f.write_str("text is not UTF-8"),
+            Self::Empty => f.write_str("it holds no record"),
+        }
+    }
+}
+
+/// The payload for these records. An empty list has none.
+pub fn encode(records: &[Record]) -> Vec<u8> {
+    let mut payload = Vec::with_capacity(256);
+    encode_into(&mut payload, records.iter());
+    payload
+}
+
+/// Appends the payload to a buffer, so that a batch needs one.
+pub fn encode_into<'a>(buffer: &mut Vec<u8>, records: impl ExactSizeIterator<Item = &'a Record>) {
+    let mut w = Writer(buffer);
+    w.u8(VERSION);
+    w.len(records.len());
+    records.for_each(|r| record(&mut w, r));
+}
+
+/// The records of a payload, all of them or an error.
+pub fn decode(payload: &[u8]) -> Result<Vec<Record>, DecodeError> {
+    let mut r = open(payload)?;
+    let records = r.list(read_record)?;
+    r.end()?;
+    if records.is_empty() { r.fail(Problem::Empty) } else { Ok(records) }
+}
+
+/// What a damaged payload seems to have held: the kind and id of its first record, if its beginning
+/// can be read. For reports only; nothing may be decided by it.
+pub fn glimpse(payload: &[u8]) -> Option<String> {
+    let mut r = open(payload).ok()?;
+    let n = r.varint().ok()?;
+    let kind = r.varint().ok()?;
+    let first = match kind {
+        ACCEPTED => format!("event {}", EventId::from_bytes(r.id().ok()?)),
+        SETTLED => format!("an attempt, {}", r.time().and_then(|_| r.id()).map(DeliveryId::from_bytes).ok()?),
+        REDELIVERED => format!("a replay of {}", r.time().and_then(|_| r.id()).map(EventId::from_bytes).ok()?),
+        DISMISSED => format!("a dismissal of {}", r.time().and_then(|_| r.id()).map(DeliveryId::from_bytes).ok()?),
+        CATALOG_PUT | CATALOG_DELETED => "a catalog entry".to_owned(),
+        _ => return None,
+    };
+    Some(if n > 1 { format!("{first} and {} more", n - 1) } else { first })
+}
+
+fn open(payload: &[u8]) -> Result<Reader<'_>, DecodeError> {
+    let mut r = Reader::new(payload);
+    match r.u8()? {
+        VERSION => Ok(r),
+        other => r.fail(Problem::Version(other)),
+    }
+}
+
+fn record(w: &mut Writer<'_>, record: &Record) {
+    match record {
+        Record::Accepted { event: e, key_until, deliveries } => {
+            w.varint(ACCEPTED);
+            event(w, e);
+            w.time(*key_until);
+            w.len(deliveries.len());
+            deliveries.iter().for_each(|d| delivery(w, d));
+        }
+        Record::Settled(settled) => {
+            w.varint(SETTLED);
+            w.time(settled.at);
+            w.id(settled.delivery.as_bytes());
+            w.option(settled.attempt.as_deref(), attempt);
+            to(w, settled.to);
+        }
+        Record::Redelivered { at, event, source, event_type, event_at, replaces, delivery: d } => {
+            w.varint(REDELIVERED);
+            w.time(*at);
+            w.id(event.as_bytes());
+            w.text(source);
+            w.text(event_type);
+            position(w, *event_at);
+            w.option(replaces.as_ref(), |w, id| w.id(id.as_bytes()));
+            delivery(w, d);
+        }
+        Record::Dismissed { at, delivery } => {
+            w.varint(DISMISSED);
+            w.time(*at);
+            w.id(delivery.as_bytes());
+        }
+        Record::CatalogPut { at, entry } => {
+            w.varint(CATALOG_PUT);
+            w.time(*at);
+            w.text(&entry.kind);
+            w.text(&entry.name);
+            w.bytes(&entry.value);
+        }
+        Record::CatalogDeleted { at, kind, name } => {
+            w.varint(CATALOG_DELETED);
+            w.time(*at);
+            w.text(kind);
+            w.text(name);
+        }
+    }
+}
+
+fn read_record(r: &mut Reader<'_>) -> Result<Record, DecodeError> {
+    Ok(match r.varint()? {
+        ACCEPTED => Record::Accepted {
+            event: Arc::new(read_event(r)?),
+            key_until: r.time()?,
+            deliveries: r.list(read_delivery)?,
+        },
+        SETTLED => Record::Settled(SettledRecord {
+            at: r.time()?,
+            delivery: DeliveryId::from_bytes(r.id()?),
+            attempt: r.option(read_attempt)?.map(Arc::new),
+            to: read_to(r)?,
+        }),
+        REDELIVERED => Record::Redelivered {
+            at: r.time()?,
+            event: EventId::from_bytes(r.id()?),
+            source: r.text()?,
+            event_type: r.text()?,
+            event_at: read_position(r)?,
+            replaces: r.option(Reader::id)?.map(DeliveryId::from_bytes),
+            delivery: read_delivery(r)?,
+        },
+        DISMISSED => Record::Dismissed { at: r.time()?, delivery: DeliveryId::from_bytes(r.id()?) },
+        CATALOG_PUT => Record::CatalogPut {
+            at: r.time()?,
+            entry: CatalogEntry { kind: r.str()?.into(), name: r.str()?.into(), value: r.slice()?.to_vec() },
+        },
+        CATALOG_DELETED => Record::CatalogDeleted { at: r.time()?, kind: r.str()?.into(), name: r.str()?.into() },
+        kind => return r.fail(Problem::Kind(kind)),
+    })
+}
+
+fn event(w: &mut Writer<'_>, e: &Event) {
+    w.id(e.id.as_bytes());
+    w.text(&e.source);
+    w.text(&e.event_type);
+    w.text(&e.idempotency_key);
+    w.time(e.received_at);
+    w.option(e.occurred_at, Writer::time);
+    w.text(&e.correlation_id);
+    w.option(e.matched_secret, Writer::u8);
+    w.text(&e.remote);
+    headers(w, &e.headers);
+    w.bytes(&e.body);
+}
+
+fn read_event(r: &mut Reader<'_>) -> Result<Event, DecodeError> {
+    Ok(Event {
+        id: EventId::from_bytes(r.id()?),
+        source: r.text()?,
+        event_type: r.text()?,
+        idempotency_key: r.text()?,
+        received_at: r.time()?,
+        occurred_at: r.option(Reader::time)?,
+        correlation_id: r.text()?,
+        matched_secret: r.option(Reader::u8)?,
+        remote: r.text()?,
+        headers: r.list(read_header)?,
+        body: r.bytes()?,
+    })
+}
+
+fn headers(w: &mut Writer<'_>, headers: &[(Arc<str>, bytes::Bytes)]) {
+    w.len(headers.len());
+    for (name, value) in headers {
+        w.text(name);
+        w.bytes(value);
+    }
+}
+
+fn read_header(r: &mut Reader<'_>) -> Result<(Arc<str>, bytes::Bytes), DecodeError> {
+    Ok((r.text()?, r.bytes()?))
+}
+
+fn delivery(w: &mut Writer<'_>, d: &NewDelivery) {
+    w.id(d.id.as_bytes());
+    w.text(&d.destination);
+    w.text(d.lane.as_str());
+    w.text(&d.route);
+    policy(w, &d.policy);
+    w.time(d.due_at);
+}
+
+fn read_delivery(r: &mut Reader<'_>) -> Result<NewDelivery, DecodeError> {
+    Ok(NewDelivery {
+        id: DeliveryId::from_bytes(r.id()?),
+        destination: r.text()?,
+        lane: Lane::from_text(r.str()?),
+        route: r.text()?,
+        policy: Arc::new(read_policy(r)?),
+        due_at: r.time()?,
+    })
+}
+
+fn position(w: &mut Writer<'_>, at: Position) {
+    w.varint(u64::from(at.segment));
+    w.varint(at.offset);
+    w.varint(u64::from(at.len));
+}
+
+fn read_position(r: &mut Reader<'_>) -> Result<Position, DecodeError> {
+    Ok(Position { segment: r.u32()?, offset: r.varint()?, len: r.u32()? })
+}
+
+fn policy(w: &mut Writer<'_>, p: &Policy) {
+    w.varint(u64::from(p.retry.attempts));
+    w.duration(p.retry.initial);
+    w.f64(p.retry.factor);
+    w.duration(p.retry.max);
+    w.duration(p.deadline);
+    w.duration(p.max_age);
+    w.bool(p.critical);
+}
+
+fn read_policy(r: &mut Reader<'_>) -> Result<Policy, DecodeError> {
+    let retry = RetryPolicy { attempts: r.u32()?, initial: r.duration()?, factor: r.f64()?, max: r.duration()? };
+    Ok(Policy { retry, deadline: r.duration()?, max_age: r.duration()?, critical: r.bool()? })
+}
+
+/// A policy by itself, as the index keeps each distinct one once.
+pub(crate) fn encode_policy(p: &Policy) -> Vec<u8> {
+    let mut bytes = vec![VERSION];
+    policy(&mut Writer(&mut bytes), p);
+    bytes
+}
+
+pub(crate) fn decode_policy(bytes: &[u8]) -> Result<Policy, DecodeError> {
+    let mut r = open(bytes)?;
+    let policy = read_policy(&mut r)?;
+    r.end()?;
+    Ok(policy)
+}
+
+fn attempt(w: &mut Writer<'_>, a: &Attempt) {
+    w.id(a.id.as_bytes());
+    w.id(a.delivery.as_bytes());
+    w.varint(u64::from(a.number));
+    w.time(a.started_at);
+    w.varint(a.duration_us);
+    let Phases { dns_us, connect_us, tls_us, first_byte_us } = a.phases;
+    for phase in [dns_us, connect_us, tls_us, first_byte_us] {
+        w.option(phase, Writer::varint);
+    }
+    w.option(a.status.map(u64::from), Writer::varint);
+    w.u8(class_number(a.class));
+    w.text(&a.error);
+    headers(w, &a.response_headers);
+    w.bytes(&a.response_excerpt);
+    w.option(a.next_attempt_at, Writer::time);
+}
+
+fn read_attempt(r: &mut Reader<'_>) -> Result<Attempt, DecodeError> {
+    Ok(Attempt {
+        id: AttemptId::from_bytes(r.id()?),
+        delivery: DeliveryId::from_bytes(r.id()?),
+        number: r.u32()?,
+        started_at: r.time()?,
+        duration_us: r.varint()?,
+        phases: Phases {
+            dns_us: r.option(Reader::varint)?,
+            connect_us: r.option(Reader::varint)?,
+            tls_us: r.option(Reader::varint)?,
+            first_byte_us: r.option(Reader::varint)?,
+        },
+        status: r.option(Reader::u16)?,
+        class: read_number(r, "error class", class_of)?,
+        error: r.text()?,
+        response_headers: r.list(read_header)?,
+        response_excerpt: r.bytes()?,
+        next_attempt_at: r.option(Reader::time)?,
+    })
+}
+
+fn to(w: &mut Writer<'_>, to: SettledTo) {
+    match to {
+        SettledTo::Delivered => w.u8(1),
+        SettledTo::Retry { due_at } => {
+            w.u8(2);
+            w.time(due_at);
+        }
+        SettledTo::Lost { due_at, lost } => {
+            w.u8(3);
+            w.time(due_at);
+            w.varint(u64::from(lost));
+        }
+        SettledTo::Dead(reason) => {
+            w.u8(4);
+            w.u8(reason_number(reason));
+        }
+    }
+}
+
+fn read_to(r: &mut Reader<'_>) -> Result<SettledTo, DecodeError> {
+    Ok(match r.u8()? {
+        1 => SettledTo::Delivered,
+        2 => SettledTo::Retry { due_at: r.time()? },
+        3 => SettledTo::Lost { due_at: r.time()?, lost: r.u32()? },
+        4 => SettledTo::Dead(read_number(r, "end reason", reason_of)?),
+        n => return r.fail(Problem::Tag { of: "outcome of a settle", found: u64::from(n) }),
+    })
+}
+
+fn read_number<T>(r: &mut Reader<'_>, of: &'static str, known: impl FnOnce(u8) -> Option<T>) -> Result<T, DecodeError> {
+    let n = r.u8()?;
+    known(n).map_or_else(|| r.fail(Problem::Tag { of, found: u64::from(n) }), Ok)
+}
+
+fn class_number(class: ErrorClass) -> u8 {
+    match class {
+        ErrorClass::Ok => 1,
+        ErrorClass::Dns => 2,
+        ErrorClass::Connect => 3,
+        ErrorClass::Tls => 4,
+        ErrorClass::Timeout => 5,
+        ErrorClass::Protocol => 6,
+        ErrorClass::RateLimited => 7,
+        ErrorClass::Http5xx => 8,
+        ErrorClass::Http4xx => 9,
+        ErrorClass::Http3xx => 10,
+        ErrorClass::Refused => 11,
+        ErrorClass::Lost => 12,
+        ErrorClass::Store => 13,
+    }
+}
+
+fn class_of(n: u8) -> Option<ErrorClass> {
+    ErrorClass::ALL.into_iter().find(|class| class_number(*class) == n)
+}
+
+fn reason_number(reason: EndReason) -> u8 {
+    match reason {
+        EndReason::Exhausted => 1,
+        EndReason::Aborted => 2,
+        EndReason::Expired => 3,
+        EndReason::Lost => 4,
+        EndReason::Damaged => 5,
+        EndReason::Cancelled => 6,
+    }
+}
+
+fn reason_of(n: u8) -> Option<EndReason> {
+    use EndReason::*;
+    [Exhausted, Aborted, Expired, Lost, Damaged, Cancelled].into_iter().find(|reason| reason_number(*reason) == n)
+}

@@ -1,0 +1,426 @@
+//! A disk in memory that loses what a real one may lose: pages not yet synced, names not yet synced,
+//! everything after a sync that failed. For tests and simulation; seeded, so that a loss repeats.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use super::{Disk, DiskFile, Lock};
+
+/// What is written back at once. Within a page that was being written, sectors may be old or new.
+const PAGE_BYTES: usize = 4096;
+const SECTOR_BYTES: usize = 512;
+
+/// The disk as one process sees it. A power cut or a kill gives the next process a disk of its own, and
+/// leaves the one before with nothing but errors.
+#[derive(Clone, Debug)]
+pub struct SimDisk {
+    state: Arc<Mutex<State>>,
+    index_dir: PathBuf,
+    boot: u64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// What a running process sees, and what a power cut leaves, name by name.
+    names: BTreeMap<PathBuf, u64>,
+    names_durable: BTreeMap<PathBuf, u64>,
+    files: BTreeMap<u64, Content>,
+    next_file: u64,
+    /// Counts power cuts and kills.
+    boot: u64,
+    locks: BTreeMap<PathBuf, u64>,
+    random: u64,
+    appends_until_full: Option<u32>,
+    syncs_until_error: Option<u32>,
+    syncs: u64,
+}
+
+#[derive(Debug, Default)]
+struct Content {
+    current: Vec<u8>,
+    durable: Vec<u8>,
+    dirty: BTreeSet<usize>,
+}
+
+#[derive(Debug)]
+struct SimFile {
+    disk: SimDisk,
+    file: u64,
+}
+
+#[derive(Debug)]
+struct SimLock {
+    disk: SimDisk,
+    path: PathBuf,
+}
+
+impl Lock for SimLock {}
+
+impl Drop for SimLock {
+    fn drop(&mut self) {
+        let mut state = self.disk.state();
+        if state.locks.get(&self.path) == Some(&self.disk.boot) {
+            state.locks.remove(&self.path);
+        }
+    }
+}
+
+impl SimDisk {
+    /// `index_dir` is a real directory for SQLite's files. Each process finds none and makes its own: the
+    /// index may be lost at any time.
+    pub fn new(seed: u64, index_dir: &Path) -> Self {
+        let state = State { random: seed, ..State::default() };
+        SimDisk { state: Arc::new(Mutex::new(state)), index_dir: index_dir.to_owned(), boot: 0 }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// For a living process only.
+    fn alive(&self) -> io::Result<MutexGuard<'_, State>> {
+        let state = self.state();
+        if state.boot == self.boot { Ok(state) } else { Err(io::Error::other("the process was killed")) }
+    }
+
+    /// Takes the power away: of every page and name not synced, what came first or what came last
+    /// remains, at random. Answers the disk as the next process finds it.
+    pub fn power_cut(&self, seed: u64) -> SimDisk {
+        let mut state = self.state();
+        state.random ^= seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        state.boot += 1;
+        let mut files = std::mem::take(&mut state.files);
+        for content in files.values_mut() {
+            content.lose(&mut state);
+        }
+        state.files = files;
+        let changed: BTreeSet<PathBuf> = state.names.keys().chain(state.names_durable.keys()).cloned().collect();
+        for name in changed {
+            let (now, then) = (state.names.get(&name).copied(), state.names_durable.get(&name).copied());
+            let kept = if now != then && state.flip() { now } else { then };
+            match kept {
+                Some(file) => state.names_durable.insert(name, file),
+                None => state.names_durable.remove(&name),
+            };
+        }
+        state.names = state.names_durable.clone();
+        SimDisk { boot: state.boot, ..self.clone() }
+    }
+
+    /// Kills the process and not the machine: what was written stays as it was seen.
+    pub fn kill(&self) -> SimDisk {
+        let mut state = self.state();
+        state.boot += 1;
+        SimDisk { boot: state.boot, ..self.clone() }
+    }
+
+    /// The append after `n` more finds the disk full, having written a part.
+    pub fn fill_after(&self, n: u32) {
+        self.state().appends_until_full = Some(n);
+    }
+
+    /// The sync after `n` more fails, and what it should have written may silently be lost.
+    pub fn fail_sync_after(&self, n: u32) {
+        self.state().syncs_until_error = Some(n);
+    }
+
+    /// How many data syncs there have been.
+    pub fn syncs(&self) -> u64 {
+        self.state().syncs
+    }
+
+    /// Damages what is stored, as failing hardware does: inverts bytes of a file, durably.
+    pub fn rot(&self, path: &Path, offset: usize, len: usize) {
+        let mut state = self.state();
+        let file = state.names.get(path).copied().unwrap_or_default();
+        if let Some(content) = state.files.get_mut(&file) {
+            for bytes in [&mut content.current, &mut content.durable] {
+                bytes.iter_mut().skip(offset).take(len).for_each(|b| *b ^= 0xff);
+            }
+        }
+    }
+}
+
+impl State {
+    fn next(&mut self) -> u64 {
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.random;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn flip(&mut self) -> bool {
+        self.next() & 1 == 1
+    }
+
+    /// Counts down to an injected failure.
+    fn strikes(counter: &mut Option<u32>) -> bool {
+        match counter {
+            Some(0) => {
+                *counter = None;
+                true
+            }
+            Some(n) => {
+                *n -= 1;
+                false
+            }
+            None => false,
+        }
+    }
+}
+
+impl Content {
+    fn append(&mut self, bytes: &[u8]) {
+        let from = self.current.len();
+        self.current.extend_from_slice(bytes);
+        self.touch(from, self.current.len());
+    }
+
+    fn touch(&mut self, from: usize, to: usize) {
+        self.dirty.extend(from / PAGE_BYTES..to.div_ceil(PAGE_BYTES));
+    }
+
+    /// Writes a part of a page through to the durable image, which grows by zeros where needed.
+    fn write_back(&mut self, from: usize, to: usize) {
+        let to = to.min(self.current.len());
+        if from < to {
+            if self.durable.len() < to {
+                self.durable.resize(to, 0);
+            }
+            self.durable[from..to].copy_from_slice(&self.current[from..to]);
+        }
+    }
+
+    fn sync(&mut self) {
+        for page in std::mem::take(&mut self.dirty) {
+            self.write_back(page * PAGE_BYTES, (page + 1) * PAGE_BYTES);
+        }
+        // What an earlier failed sync lost stays lost, but the length is known again.
+        self.durable.resize(self.current.len(), 0);
+    }
+
+    /// A sync that fails: some pages arrive, the others count as clean and never will.
+    fn sync_badly(&mut self, state: &mut State) {
+        for page in std::mem::take(&mut self.dirty) {
+            if state.flip() {
+                self.write_back(page * PAGE_BYTES, (page + 1) * PAGE_BYTES);
+            }
+        }
+    }
+
+    fn lose(&mut self, state: &mut State) {
+        for page in std::mem::take(&mut self.dirty) {
+            match state.next() % 3 {
+                0 => {}
+                1 => self.write_back(page * PAGE_BYTES, (page + 1) * PAGE_BYTES),
+                _ => {
+                    for sector in 0..PAGE_BYTES / SECTOR_BYTES {
+                        if state.flip() {
+                            let from = page * PAGE_BYTES + sector * SECTOR_BYTES;
+                            self.write_back(from, from + SECTOR_BYTES);
+                        }
+                    }
+                }
+            }
+        }
+        self.current = self.durable.clone();
+    }
+}
+
+fn missing(path: &Path) -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, format!("{} does not exist", path.display()))
+}
+
+impl Disk for SimDisk {
+    fn create_dir(&self, _dir: &Path) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        let mut state = self.alive()?;
+        if state.names.contains_key(path) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        state.next_file += 1;
+        let file = state.next_file;
+        state.files.insert(file, Content::default());
+        state.names.insert(path.to_owned(), file);
+        Ok(Arc::new(SimFile { disk: self.clone(), file }))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        let state = self.alive()?;
+        let file = *state.names.get(path).ok_or_else(|| missing(path))?;
+        Ok(Arc::new(SimFile { disk: self.clone(), file }))
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        let name = |path: &PathBuf| path.file_name().and_then(|n| n.to_str()).map(str::to_owned);
+        Ok(self.alive()?.names.keys().filter(|path| path.parent() == Some(dir)).filter_map(name).collect())
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut state = self.alive()?;
+        let file = state.names.remove(from).ok_or_else(|| missing(from))?;
+        state.names.insert(to.to_owned(), file);
+        Ok(())
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.alive()?.names.remove(path).map(|_| ()).ok_or_else(|| missing(path))
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        let mut state = self.alive()?;
+        state.names_durable.retain(|path, _| path.parent() != Some(dir));
+        let synced: Vec<_> =
+            state.names.iter().filter(|(path, _)| path.parent() == Some(dir)).map(|(p, f)| (p.clone(), *f)).collect();
+        state.names_durable.extend(synced);
+        Ok(())
+    }
+
+    fn lock(&self, path: &Path, _wait: Duration) -> io::Result<Option<Box<dyn Lock>>> {
+        let mut state = self.alive()?;
+        if state.locks.get(path) == Some(&self.boot) {
+            return Ok(None);
+        }
+        state.locks.insert(path.to_owned(), self.boot);
+        Ok(Some(Box::new(SimLock { disk: self.clone(), path: path.to_owned() })))
+    }
+
+    fn index_path(&self, _dir: &Path) -> PathBuf {
+        self.index_dir.join(format!("index-{}.sqlite", self.boot))
+    }
+}
+
+impl SimFile {
+    /// The disk and this file's content, unless the process that opened it is dead.
+    fn with<T>(&self, act: impl FnOnce(&mut State, &mut Content) -> io::Result<T>) -> io::Result<T> {
+        let mut state = self.disk.alive()?;
+        let mut content = state.files.remove(&self.file).ok_or(io::ErrorKind::NotFound)?;
+        let done = act(&mut state, &mut content);
+        state.files.insert(self.file, content);
+        done
+    }
+}
+
+impl DiskFile for SimFile {
+    fn append(&self, bytes: &[u8]) -> io::Result<()> {
+        self.with(|state, content| {
+            if State::strikes(&mut state.appends_until_full) {
+                let part = state.next() as usize % (bytes.len() + 1);
+                content.append(&bytes[..part]);
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            content.append(bytes);
+            Ok(())
+        })
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        self.with(|_, content| {
+            let from = usize::try_from(offset).unwrap_or(usize::MAX).min(content.current.len());
+            let n = buffer.len().min(content.current.len() - from);
+            buffer[..n].copy_from_slice(&content.current[from..from + n]);
+            Ok(n)
+        })
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.with(|state, content| {
+            state.syncs += 1;
+            if State::strikes(&mut state.syncs_until_error) {
+                content.sync_badly(state);
+                return Err(io::Error::other("the disk failed to sync"));
+            }
+            content.sync();
+            Ok(())
+        })
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        self.with(|_, content| Ok(content.current.len() as u64))
+    }
+
+    fn truncate(&self, len: u64) -> io::Result<()> {
+        self.with(|_, content| {
+            let len = usize::try_from(len).unwrap_or(usize::MAX);
+            content.current.truncate(len);
+            content.touch(len, len + 1);
+            Ok(())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn disk(seed: u64) -> (SimDisk, Arc<dyn DiskFile>) {
+        let disk = SimDisk::new(seed, Path::new("/nowhere"));
+        let file = disk.create(Path::new("/d/f")).unwrap();
+        (disk, file)
+    }
+
+    fn content(disk: &SimDisk) -> Option<Vec<u8>> {
+        let file = disk.open(Path::new("/d/f")).ok()?;
+        let mut bytes = vec![0; file.len().unwrap() as usize];
+        file.read_at(0, &mut bytes).unwrap();
+        Some(bytes)
+    }
+
+    #[test]
+    fn what_was_synced_outlasts_the_power() {
+        let (disk, file) = disk(1);
+        file.append(b"kept").unwrap();
+        file.sync_data().unwrap();
+        disk.sync_dir(Path::new("/d")).unwrap();
+        let disk = disk.power_cut(7);
+        assert_eq!(content(&disk), Some(b"kept".to_vec()));
+        assert!(file.append(b"x").is_err());
+    }
+
+    #[test]
+    fn what_was_not_synced_is_lost_for_some_seed_and_kept_for_another() {
+        let left: BTreeSet<_> = (0..32)
+            .map(|seed| {
+                let (disk, file) = disk(seed);
+                disk.sync_dir(Path::new("/d")).unwrap();
+                file.append(&[7; 3 * PAGE_BYTES]).unwrap();
+                content(&disk.power_cut(seed)).unwrap()
+            })
+            .collect();
+        assert!(left.contains(&Vec::new()) && left.len() > 4);
+    }
+
+    #[test]
+    fn a_name_without_a_directory_sync_may_go() {
+        let gone = (0..32).filter(|seed| {
+            let (disk, file) = disk(*seed);
+            file.sync_data().unwrap();
+            content(&disk.power_cut(*seed)).is_none()
+        });
+        assert!((1..32).contains(&gone.count()));
+    }
+
+    #[test]
+    fn after_a_failed_sync_a_good_one_does_not_bring_the_pages_back() {
+        let lost = (0..32).filter(|seed| {
+            let (disk, file) = disk(*seed);
+            disk.sync_dir(Path::new("/d")).unwrap();
+            disk.fail_sync_after(0);
+            file.append(b"written").unwrap();
+            assert!(file.sync_data().is_err());
+            file.sync_data().unwrap();
+            assert_eq!(content(&disk), Some(b"written".to_vec()));
+            content(&disk.power_cut(*seed)) != Some(b"written".to_vec())
+        });
+        assert!((1..32).contains(&lost.count()));
+    }
+}

@@ -1,0 +1,314 @@
+//! One run of the store, from opening its files to letting go of them. The one start-up path, after a
+//! clean stop, a crash, a failed sync or a damaged index alike: open the journal, bring the index up to
+//! it, make the live state from the index.
+//!
+//! Not here: the thread that writes (`writer`), and that one run may follow another.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread::JoinHandle,
+};
+
+use hookhaven_core::{Attempt, DeliveryId, Event, EventId};
+
+use super::{
+    EmbeddedOptions,
+    applier::{Applier, Heard},
+    home,
+    index::{
+        Index, IndexError, IndexHistory, IndexWriter,
+        lists::{Reader, Readers},
+    },
+    journal::{End, Entry, Journal, JournalReader},
+    queue::JobQueue,
+    recent::RecentEvents,
+};
+use crate::{
+    codec,
+    live::{Live, PendingImage},
+    position::Position,
+    record::Record,
+    seam::StoreError,
+};
+
+/// What one transaction takes while the index catches up at start.
+const CATCH_UP_RECORDS: usize = 20_000;
+const CATCH_UP_BYTES: u64 = 32 << 20;
+
+/// What the writer and those who read share.
+#[derive(Debug)]
+pub struct Engine {
+    live: Arc<Mutex<Live>>,
+    /// As of the last batch, for those who only want the number.
+    pub pending: AtomicU64,
+    pub journal: JournalReader,
+    pub recent: RecentEvents,
+    pub applier: Applier,
+    readers: Readers,
+    suspect: Arc<Suspect>,
+}
+
+/// Why the index must be made again, once somebody found out.
+#[derive(Debug)]
+pub struct Suspect {
+    why: Mutex<Option<String>>,
+    queue: Arc<JobQueue>,
+}
+
+impl Suspect {
+    pub fn say(&self, why: String) {
+        *self.why.lock().unwrap_or_else(|e| e.into_inner()) = Some(why);
+        self.queue.nudge();
+    }
+
+    pub fn take(&self) -> Option<String> {
+        self.why.lock().unwrap_or_else(|e| e.into_inner()).take()
+    }
+}
+
+/// What the writer alone has of a run.
+#[derive(Debug)]
+pub struct Opened {
+    pub engine: Arc<Engine>,
+    pub journal: Journal,
+    pub history: IndexHistory,
+    applying: JoinHandle<()>,
+}
+
+impl Opened {
+    /// Ends the run: with everything in the index, or at once.
+    pub fn stop(self, drain: bool) {
+        self.engine.applier.stop(drain);
+        if self.applying.join().is_err() {
+            tracing::error!("the thread that keeps the index ended in a panic");
+        }
+    }
+}
+
+struct ToLive {
+    live: Arc<Mutex<Live>>,
+    suspect: Arc<Suspect>,
+}
+
+impl Heard for ToLive {
+    fn applied(&self, upto: Position) {
+        self.live.lock().unwrap_or_else(|e| e.into_inner()).forget(upto);
+    }
+
+    fn damaged(&self, why: String) {
+        self.suspect.say(why);
+    }
+}
+
+/// Opens everything. An index that turns out damaged is made again.
+pub fn open(options: &EmbeddedOptions, queue: &Arc<JobQueue>, fresh_index: bool) -> Result<Opened, StoreError> {
+    let dir = home::journal_dir(&options.dir);
+    let (journal, damages) = Journal::open(options.disk.clone(), &dir, options.segment_bytes, options.entropy.clone())?;
+    for damage in damages {
+        tracing::error!("{damage}");
+    }
+    let index = Index::new(options.disk.index_path(&options.dir));
+    if fresh_index {
+        index.discard()?;
+    }
+    let (writer, live) = match remember(&index, &journal.reader(), options) {
+        Err(Trouble::Index(e)) if e.is_damage() => {
+            tracing::warn!("{e}: it is made again");
+            index.discard()?;
+            remember(&index, &journal.reader(), options)
+        }
+        done => done,
+    }
+    .map_err(StoreError::from)?;
+    start(options, queue, journal, &index, writer, live)
+}
+
+fn start(
+    options: &EmbeddedOptions,
+    queue: &Arc<JobQueue>,
+    journal: Journal,
+    index: &Index,
+    writer: IndexWriter,
+    live: Live,
+) -> Result<Opened, StoreError> {
+    tracing::info!(dir = %options.dir.display(), pending = live.pending_len(), "the store is open");
+    let pending = AtomicU64::new(live.pending_len());
+    let live = Arc::new(Mutex::new(live));
+    let suspect = Arc::new(Suspect { why: Mutex::default(), queue: queue.clone() });
+    let history = IndexHistory::open(index)?;
+    let heard = Box::new(ToLive { live: live.clone(), suspect: suspect.clone() });
+    let (applier, applying) = Applier::start(writer, heard)
+        .map_err(|e| StoreError::Failed(format!("cannot start the thread that keeps the index: {e}")))?;
+    let engine = Engine {
+        live,
+        pending,
+        journal: journal.reader(),
+        recent: RecentEvents::default(),
+        applier,
+        readers: Readers::new(index.clone()),
+        suspect,
+    };
+    Ok(Opened { engine: Arc::new(engine), journal, history, applying })
+}
+
+/// Why the past could not be made out.
+enum Trouble {
+    Index(IndexError),
+    Store(StoreError),
+}
+
+impl From<IndexError> for Trouble {
+    fn from(e: IndexError) -> Self {
+        Trouble::Index(e)
+    }
+}
+
+impl From<StoreError> for Trouble {
+    fn from(e: StoreError) -> Self {
+        Trouble::Store(e)
+    }
+}
+
+impl From<Trouble> for StoreError {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Index(e) => e.into(),
+            Trouble::Store(e) => e,
+        }
+    }
+}
+
+/// The index, up to where the journal ends, and the live state made from it.
+fn remember(index: &Index, journal: &JournalReader, options: &EmbeddedOptions) -> Result<(IndexWriter, Live), Trouble> {
+    let mut writer = index.open(journal)?;
+    catch_up(&mut writer, journal)?;
+    let mut live = Live::new();
+    let mut epoch = [0; 8];
+    options.entropy.fill(&mut epoch);
+    // Random, so that no session of an earlier run has the number of a later one.
+    live.start_sessions_after(u64::from_le_bytes(epoch) >> 2);
+    writer.pending(|PendingImage { delivery, event_at }| live.restore_pending(PendingImage { delivery, event_at }))?;
+    let past = writer.remembered()?;
+    for dead in past.dead_letters {
+        live.restore_dead_letters(&dead.source, &dead.destination, dead.critical, dead.count);
+    }
+    past.catalog.into_iter().for_each(|entry| live.restore_catalog(entry));
+    Ok((writer, live))
+}
+
+fn catch_up(index: &mut IndexWriter, journal: &JournalReader) -> Result<(), Trouble> {
+    let from = index.reached().map(|at| End { segment: at.segment, offset: at.end() });
+    let mut entries = journal.iterate(from)?;
+    let (mut records, mut bytes) = (Vec::new(), 0);
+    loop {
+        let entry = entries.step().map_err(|e| StoreError::Failed(format!("cannot read the journal: {e}")))?;
+        match &entry {
+            Some(Entry::Frame(at, payload)) => {
+                let of_frame = codec::decode(payload).map_err(|e| unreadable(*at, &e))?;
+                records.extend(of_frame.into_iter().map(|record| (record, *at)));
+                bytes += u64::from(at.len);
+            }
+            Some(Entry::Damage(damage)) => tracing::error!("{damage}"),
+            None => {}
+        }
+        if entry.is_none() || records.len() >= CATCH_UP_RECORDS || bytes >= CATCH_UP_BYTES {
+            index.apply(&records)?;
+            records.clear();
+            bytes = 0;
+        }
+        if entry.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+/// A frame whose checksum holds and whose content we cannot read was written by another version.
+fn unreadable(at: Position, e: &codec::DecodeError) -> StoreError {
+    let Position { segment, offset, .. } = at;
+    StoreError::Incompatible(format!("segment {segment} of the journal, frame at byte {offset}: {e}"))
+}
+
+impl Engine {
+    pub fn live(&self) -> MutexGuard<'_, Live> {
+        self.live.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    pub fn suspect(&self) -> &Suspect {
+        &self.suspect
+    }
+
+    /// Asks the index once it knows everything that was committed before.
+    pub async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Reader) -> Result<T, IndexError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.applier.caught_up().await?;
+        self.readers.ask(question).await.map_err(|e| {
+            if e.is_damage() {
+                self.suspect.say(e.to_string());
+            }
+            e.into()
+        })
+    }
+
+    /// Events by where they lie, in the order asked for, each with why it could not be read.
+    pub async fn events_at(&self, wanted: Vec<(EventId, Position)>) -> Vec<Result<Arc<Event>, String>> {
+        let mut found: Vec<_> = wanted.iter().map(|(id, _)| self.recent.get(*id).map(Ok)).collect();
+        let missing: Vec<_> = (0..found.len()).filter(|i| found[*i].is_none()).collect();
+        if !missing.is_empty() {
+            let (journal, places) = (self.journal.clone(), missing.iter().map(|i| wanted[*i]).collect::<Vec<_>>());
+            let read = move || places.into_iter().map(|(id, at)| read_event(&journal, id, at)).collect::<Vec<_>>();
+            let read = tokio::task::spawn_blocking(read).await.unwrap_or_default();
+            for (i, event) in missing.into_iter().zip(read) {
+                found[i] = Some(event);
+            }
+        }
+        let unread = || Err("the read was ended early".to_owned());
+        found.into_iter().map(|event| event.unwrap_or_else(unread)).collect()
+    }
+
+    /// The attempts of a delivery from the frames they lie in. Those in damaged ones are left out, loudly.
+    pub async fn attempts_at(&self, delivery: DeliveryId, places: Vec<Position>) -> Result<Vec<Attempt>, StoreError> {
+        let journal = self.journal.clone();
+        let read = tokio::task::spawn_blocking(move || read_attempts(&journal, delivery, places));
+        read.await.map_err(|e| StoreError::Failed(format!("the read ended early: {e}")))
+    }
+
+    pub fn pending_is(&self, live: &Live) {
+        self.pending.store(live.pending_len(), Ordering::Relaxed);
+    }
+}
+
+fn records_at(journal: &JournalReader, at: Position) -> Result<Vec<Record>, String> {
+    let payload = journal.read(at).map_err(|e| e.to_string())?;
+    codec::decode(&payload).map_err(|e| unreadable(at, &e).to_string())
+}
+
+fn read_event(journal: &JournalReader, id: EventId, at: Position) -> Result<Arc<Event>, String> {
+    let mine = |record| match record {
+        Record::Accepted { event, .. } if event.id == id => Some(event),
+        _ => None,
+    };
+    let found = records_at(journal, at)?.into_iter().find_map(mine);
+    found.ok_or_else(|| format!("the journal has something else in the place of {id}"))
+}
+
+fn read_attempts(journal: &JournalReader, delivery: DeliveryId, places: Vec<Position>) -> Vec<Attempt> {
+    let mut attempts = BTreeMap::new();
+    for at in places {
+        match records_at(journal, at) {
+            Err(e) => tracing::error!(%delivery, "an attempt cannot be read: {e}"),
+            Ok(records) => attempts.extend(records.into_iter().filter_map(|record| match record {
+                Record::Settled(settled) if settled.delivery == delivery => {
+                    settled.attempt.map(|a| (a.number, Attempt::clone(&a)))
+                }
+                _ => None,
+            })),
+        }
+    }
+    attempts.into_values().collect()
+}

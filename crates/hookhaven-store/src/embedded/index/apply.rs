@@ -1,0 +1,103 @@
+//! The connection that writes the index: applies records in one large transaction a batch, which also
+//! says how far it came, and gives start-up what it needs of the past.
+
+use std::{collections::HashMap, sync::Arc};
+
+use rusqlite::{Connection, params};
+
+use super::{IndexError, Reached, batch::Batch, rows};
+use crate::{
+    embedded::journal::JournalReader, live::PendingImage, position::Position, record::Record, seam::CatalogEntry,
+};
+
+/// The one connection that writes the index.
+#[derive(Debug)]
+pub struct IndexWriter {
+    connection: Connection,
+    reached: Option<Reached>,
+    journal: JournalReader,
+    policies: HashMap<Vec<u8>, i64>,
+}
+
+/// What start-up needs of the past.
+#[derive(Debug, Default)]
+pub struct Remembered {
+    pub dead_letters: Vec<DeadLetters>,
+    pub catalog: Vec<CatalogEntry>,
+}
+
+/// How many dead letters there are of a kind.
+#[derive(Debug, PartialEq, Eq)]
+pub struct DeadLetters {
+    pub source: Arc<str>,
+    pub destination: Arc<str>,
+    pub critical: bool,
+    pub count: u64,
+}
+
+impl IndexWriter {
+    pub(super) fn new(connection: Connection, reached: Option<Reached>, journal: JournalReader) -> Self {
+        IndexWriter { connection, reached, journal, policies: HashMap::new() }
+    }
+
+    /// The last frame applied.
+    pub fn reached(&self) -> Option<Position> {
+        self.reached.map(|reached| reached.at)
+    }
+
+    /// Applies records in the order of the journal, all or none. Those that lie at or before what was
+    /// reached are left out, so that applying again changes nothing.
+    pub fn apply(&mut self, records: &[(Record, Position)]) -> Result<(), IndexError> {
+        let news = records.partition_point(|(_, at)| self.reached.is_some_and(|reached| *at <= reached.at));
+        let Some((_, last)) = records.last().filter(|_| news < records.len()) else { return Ok(()) };
+        let salt = match self.reached {
+            Some(reached) if reached.at.segment == last.segment => reached.salt,
+            _ => self.journal.salt(last.segment).ok_or_else(|| IndexError::Malformed("no such segment".into()))?,
+        };
+        let transaction = self.connection.unchecked_transaction()?;
+        let mut batch = Batch::new(&transaction, &mut self.policies);
+        for (record, at) in &records[news..] {
+            batch.take(record, *at)?;
+        }
+        batch.write()?;
+        transaction.prepare_cached("INSERT OR REPLACE INTO reached VALUES (1, ?1, ?2, ?3, ?4)")?.execute(params![
+            last.segment,
+            last.offset,
+            last.len,
+            salt
+        ])?;
+        transaction.commit()?;
+        self.reached = Some(Reached { at: *last, salt });
+        Ok(())
+    }
+
+    /// Hands over every pending delivery, oldest first.
+    pub fn pending(&self, mut take: impl FnMut(PendingImage)) -> Result<(), IndexError> {
+        let names = rows::Names::default();
+        let mut select = self.connection.prepare(&format!(
+            "SELECT {} FROM deliveries WHERE state = 'pending' ORDER BY id",
+            rows::DELIVERY_COLUMNS
+        ))?;
+        let mut found = select.query([])?;
+        while let Some(row) = found.next()? {
+            let indexed = names.delivery(&self.connection, row)?;
+            take(PendingImage { delivery: indexed.delivery, event_at: indexed.event_at });
+        }
+        Ok(())
+    }
+
+    /// What else start-up needs.
+    pub fn remembered(&self) -> Result<Remembered, IndexError> {
+        let mut select = self.connection.prepare(
+            "SELECT source, destination, critical, count(*) FROM deliveries
+             WHERE state = 'dead' AND replaced_by IS NULL AND dismissed_at IS NULL GROUP BY 1, 2, 3",
+        )?;
+        let dead = select.query_map([], |row| {
+            Ok(DeadLetters { source: row.get(0)?, destination: row.get(1)?, critical: row.get(2)?, count: row.get(3)? })
+        })?;
+        let mut entries = self.connection.prepare("SELECT kind, name, value FROM catalog")?;
+        let catalog = entries
+            .query_map([], |row| Ok(CatalogEntry { kind: row.get(0)?, name: row.get(1)?, value: row.get(2)? }))?;
+        Ok(Remembered { dead_letters: dead.collect::<Result<_, _>>()?, catalog: catalog.collect::<Result<_, _>>()? })
+    }
+}

@@ -1,0 +1,410 @@
+//! One transaction's changes, gathered before they are written: what was accepted and settled within it
+//! becomes one row, written once, as it ended.
+//!
+//! How a settle changes a delivery is `live::apply`'s rule; it stands here again because the index is made
+//! from the journal alone.
+
+use std::collections::HashMap;
+
+use hookhaven_core::{Attempt, DeliveryId, DeliveryState, EndReason, Event, EventId, Policy, Time};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{IndexError, rows};
+use crate::{
+    codec,
+    history::KeyDigest,
+    position::Position,
+    record::{Record, SettledRecord, SettledTo},
+    seam::{LastAttempt, NewDelivery},
+};
+
+/// Distinct policies whose number is remembered; beyond, they are asked for again.
+const POLICIES_MAX: usize = 4_096;
+
+pub(super) struct Batch<'a> {
+    connection: &'a Connection,
+    policies: &'a mut HashMap<Vec<u8>, i64>,
+    events: Vec<EventDraft<'a>>,
+    event_at: HashMap<EventId, usize>,
+    /// `None` for one that is not there: its acceptance was lost to damage.
+    drafts: Vec<Option<Draft<'a>>>,
+    draft_at: HashMap<DeliveryId, usize>,
+    keys: Vec<(KeyDigest, EventId, Time)>,
+    attempts: Vec<(&'a Attempt, Position)>,
+}
+
+struct EventDraft<'a> {
+    event: &'a Event,
+    at: Position,
+    deliveries: usize,
+}
+
+/// A delivery born in this batch, or one that was there and changes.
+struct Draft<'a> {
+    id: DeliveryId,
+    birth: Option<Birth<'a>>,
+    now: Changing<'a>,
+}
+
+struct Birth<'a> {
+    event: EventId,
+    source: &'a str,
+    event_type: &'a str,
+    new: &'a NewDelivery,
+    accepted_at: Time,
+    replaces: Option<DeliveryId>,
+    event_at: Position,
+}
+
+/// The part of a delivery that changes.
+struct Changing<'a> {
+    state: DeliveryState,
+    due_at: Time,
+    attempts: u32,
+    tries: u32,
+    lost: u32,
+    ended_at: Option<Time>,
+    end_reason: Option<EndReason>,
+    replaced_by: Option<DeliveryId>,
+    dismissed_at: Option<Time>,
+    last: Last<'a>,
+}
+
+/// The last attempt, as it stands already or made in this batch.
+enum Last<'a> {
+    AsIs(Option<LastAttempt>),
+    New(&'a Attempt),
+}
+
+impl<'a> Batch<'a> {
+    pub fn new(connection: &'a Connection, policies: &'a mut HashMap<Vec<u8>, i64>) -> Self {
+        if policies.len() > POLICIES_MAX {
+            policies.clear();
+        }
+        Batch {
+            connection,
+            policies,
+            events: Vec::new(),
+            event_at: HashMap::new(),
+            drafts: Vec::new(),
+            draft_at: HashMap::new(),
+            keys: Vec::new(),
+            attempts: Vec::new(),
+        }
+    }
+
+    pub fn take(&mut self, record: &'a Record, at: Position) -> Result<(), IndexError> {
+        match record {
+            Record::Accepted { event, key_until, deliveries } => {
+                self.keys.push((KeyDigest::of(&event.source, &event.idempotency_key), event.id, *key_until));
+                self.event_at.insert(event.id, self.events.len());
+                self.events.push(EventDraft { event, at, deliveries: deliveries.len() });
+                for new in deliveries {
+                    self.born(Birth {
+                        event: event.id,
+                        source: &event.source,
+                        event_type: &event.event_type,
+                        new,
+                        accepted_at: event.received_at,
+                        replaces: None,
+                        event_at: at,
+                    });
+                }
+            }
+            Record::Settled(settled) => self.settle(settled, at)?,
+            Record::Redelivered { at: when, event, source, event_type, event_at, replaces, delivery } => {
+                if let Some(old) = replaces {
+                    self.change(*old, |now| now.replaced_by = Some(delivery.id))?;
+                }
+                self.one_more_delivery(*event)?;
+                self.born(Birth {
+                    event: *event,
+                    source,
+                    event_type,
+                    new: delivery,
+                    accepted_at: *when,
+                    replaces: *replaces,
+                    event_at: *event_at,
+                });
+            }
+            Record::Dismissed { at: when, delivery } => {
+                self.change(*delivery, |now| now.dismissed_at = Some(*when))?;
+            }
+            Record::CatalogPut { entry, .. } => {
+                let sql = "INSERT OR REPLACE INTO catalog VALUES (?1, ?2, ?3)";
+                self.connection.prepare_cached(sql)?.execute(params![entry.kind, entry.name, entry.value])?;
+            }
+            Record::CatalogDeleted { kind, name, .. } => {
+                let sql = "DELETE FROM catalog WHERE kind = ?1 AND name = ?2";
+                self.connection.prepare_cached(sql)?.execute([kind, name])?;
+            }
+        }
+        Ok(())
+    }
+
+    fn born(&mut self, birth: Birth<'a>) {
+        let now = Changing {
+            state: DeliveryState::Pending,
+            due_at: birth.new.due_at,
+            attempts: 0,
+            tries: 0,
+            lost: 0,
+            ended_at: None,
+            end_reason: None,
+            replaced_by: None,
+            dismissed_at: None,
+            last: Last::AsIs(None),
+        };
+        let id = birth.new.id;
+        self.draft_at.insert(id, self.drafts.len());
+        self.drafts.push(Some(Draft { id, birth: Some(birth), now }));
+    }
+
+    fn change<T>(
+        &mut self,
+        id: DeliveryId,
+        change: impl FnOnce(&mut Changing<'a>) -> T,
+    ) -> Result<Option<T>, IndexError> {
+        let at = match self.draft_at.get(&id) {
+            Some(at) => *at,
+            None => {
+                let now = read_changing(self.connection, id)?;
+                self.draft_at.insert(id, self.drafts.len());
+                self.drafts.push(now.map(|now| Draft { id, birth: None, now }));
+                self.drafts.len() - 1
+            }
+        };
+        Ok(self.drafts[at].as_mut().map(|draft| change(&mut draft.now)))
+    }
+
+    fn settle(&mut self, settled: &'a SettledRecord, at: Position) -> Result<(), IndexError> {
+        let taken = self.change(settled.delivery, |now| now.settle(settled))?;
+        if let (Some(true), Some(attempt)) = (taken, &settled.attempt) {
+            self.attempts.push((attempt, at));
+        }
+        Ok(())
+    }
+
+    fn one_more_delivery(&mut self, event: EventId) -> Result<(), IndexError> {
+        match self.event_at.get(&event) {
+            Some(at) => self.events[*at].deliveries += 1,
+            None => {
+                let sql = "UPDATE events SET deliveries = deliveries + 1 WHERE id = ?1";
+                self.connection.prepare_cached(sql)?.execute([event.as_bytes()])?;
+            }
+        }
+        Ok(())
+    }
+
+    pub fn write(mut self) -> Result<(), IndexError> {
+        self.write_events()?;
+        self.write_deliveries()?;
+        self.write_attempts()?;
+        // In the order of the tree: their places are random, and neighbours share a page.
+        self.keys.sort_by_key(|(digest, ..)| *digest);
+        let mut insert = self.connection.prepare_cached("INSERT OR REPLACE INTO keys VALUES (?1, ?2, ?3)")?;
+        for (digest, event, until) in &self.keys {
+            insert.execute(params![digest.0, event.as_bytes(), until.as_us()])?;
+        }
+        Ok(())
+    }
+
+    fn write_events(&self) -> Result<(), IndexError> {
+        let mut insert = self.connection.prepare_cached(
+            "INSERT OR REPLACE INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+        )?;
+        for EventDraft { event: e, at, deliveries } in &self.events {
+            insert.execute(params![
+                e.id.as_bytes(),
+                &*e.source,
+                &*e.event_type,
+                &*e.idempotency_key,
+                e.received_at.as_us(),
+                e.occurred_at.map(Time::as_us),
+                &*e.correlation_id,
+                e.matched_secret,
+                &*e.remote,
+                e.body.len() as i64,
+                *deliveries as i64,
+                at.segment,
+                at.offset as i64,
+                at.len,
+            ])?;
+        }
+        Ok(())
+    }
+
+    fn write_deliveries(&mut self) -> Result<(), IndexError> {
+        for draft in std::mem::take(&mut self.drafts).iter().flatten() {
+            match &draft.birth {
+                Some(birth) => self.insert_delivery(birth, &draft.now)?,
+                None => self.update_delivery(draft.id, &draft.now)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn insert_delivery(&mut self, birth: &Birth<'_>, now: &Changing<'_>) -> Result<(), IndexError> {
+        let Birth { event, source, event_type, new, accepted_at, replaces, event_at } = birth;
+        let policy = self.policy(&new.policy)?;
+        let last = now.last.parts();
+        let mut insert = self.connection.prepare_cached(
+            "INSERT OR REPLACE INTO deliveries VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,
+             ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27)",
+        )?;
+        insert.execute(params![
+            new.id.as_bytes(),
+            event.as_bytes(),
+            source,
+            event_type,
+            &*new.destination,
+            new.lane.as_str(),
+            &*new.route,
+            policy,
+            new.policy.critical,
+            accepted_at.as_us(),
+            replaces.as_ref().map(DeliveryId::as_bytes),
+            event_at.segment,
+            event_at.offset as i64,
+            event_at.len,
+            now.state.as_str(),
+            now.due_at.as_us(),
+            now.attempts,
+            now.tries,
+            now.lost,
+            now.ended_at.map(Time::as_us),
+            now.end_reason.map(EndReason::as_str),
+            now.replaced_by.as_ref().map(DeliveryId::as_bytes),
+            now.dismissed_at.map(Time::as_us),
+            last.0,
+            last.1,
+            last.2,
+            last.3,
+        ])?;
+        Ok(())
+    }
+
+    fn update_delivery(&self, id: DeliveryId, now: &Changing<'_>) -> Result<(), IndexError> {
+        let last = now.last.parts();
+        let mut update = self.connection.prepare_cached(
+            "UPDATE deliveries SET state = ?2, due_at = ?3, attempts = ?4, tries = ?5, lost = ?6, ended_at = ?7,
+             end_reason = ?8, replaced_by = ?9, dismissed_at = ?10, last_at = ?11, last_class = ?12,
+             last_status = ?13, last_error = ?14 WHERE id = ?1",
+        )?;
+        update.execute(params![
+            id.as_bytes(),
+            now.state.as_str(),
+            now.due_at.as_us(),
+            now.attempts,
+            now.tries,
+            now.lost,
+            now.ended_at.map(Time::as_us),
+            now.end_reason.map(EndReason::as_str),
+            now.replaced_by.as_ref().map(DeliveryId::as_bytes),
+            now.dismissed_at.map(Time::as_us),
+            last.0,
+            last.1,
+            last.2,
+            last.3,
+        ])?;
+        Ok(())
+    }
+
+    fn write_attempts(&self) -> Result<(), IndexError> {
+        let mut insert = self
+            .connection
+            .prepare_cached("INSERT OR REPLACE INTO attempts VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")?;
+        for (a, at) in &self.attempts {
+            insert.execute(params![
+                a.delivery.as_bytes(),
+                a.number,
+                a.id.as_bytes(),
+                a.started_at.as_us(),
+                i64::try_from(a.duration_us).unwrap_or(i64::MAX),
+                a.status,
+                a.class.as_str(),
+                &*a.error,
+                at.segment,
+                at.offset as i64,
+                at.len,
+            ])?;
+        }
+        Ok(())
+    }
+
+    /// The number of a policy, each distinct one held once.
+    fn policy(&mut self, policy: &Policy) -> Result<i64, IndexError> {
+        let bytes = codec::encode_policy(policy);
+        if let Some(number) = self.policies.get(&bytes) {
+            return Ok(*number);
+        }
+        self.connection.prepare_cached("INSERT OR IGNORE INTO policies (policy) VALUES (?1)")?.execute([&bytes])?;
+        let mut select = self.connection.prepare_cached("SELECT id FROM policies WHERE policy = ?1")?;
+        let number = select.query_row([&bytes], |row| row.get(0))?;
+        self.policies.insert(bytes, number);
+        Ok(number)
+    }
+}
+
+impl<'a> Changing<'a> {
+    /// Whether the record changed anything: it does not if the delivery had ended, or the attempt is known.
+    fn settle(&mut self, settled: &'a SettledRecord) -> bool {
+        let known = settled.attempt.as_ref().is_some_and(|a| a.number <= self.tries);
+        if self.state != DeliveryState::Pending || known {
+            return false;
+        }
+        let tried = u32::from(settled.attempt.is_some());
+        self.tries += tried;
+        if let Some(attempt) = &settled.attempt {
+            self.last = Last::New(attempt);
+        }
+        match settled.to {
+            SettledTo::Retry { due_at } => (self.attempts, self.lost, self.due_at) = (self.attempts + 1, 0, due_at),
+            SettledTo::Lost { due_at, lost } => (self.lost, self.due_at) = (lost, due_at),
+            SettledTo::Delivered => {
+                self.attempts += 1;
+                self.end(DeliveryState::Delivered, None, settled.at);
+            }
+            SettledTo::Dead(reason) => {
+                match reason {
+                    EndReason::Lost => self.lost += 1,
+                    _ => self.attempts += tried,
+                }
+                self.end(DeliveryState::Dead, Some(reason), settled.at);
+            }
+        }
+        true
+    }
+
+    fn end(&mut self, state: DeliveryState, reason: Option<EndReason>, at: Time) {
+        (self.state, self.end_reason, self.ended_at) = (state, reason, Some(at));
+    }
+}
+
+type LastParts<'b> = (Option<i64>, Option<&'static str>, Option<u16>, Option<&'b str>);
+
+impl Last<'_> {
+    fn parts(&self) -> LastParts<'_> {
+        match self {
+            Last::AsIs(None) => (None, None, None, None),
+            Last::AsIs(Some(last)) => {
+                (Some(last.at.as_us()), Some(last.class.as_str()), last.status, Some(&*last.error))
+            }
+            Last::New(a) => (Some(a.started_at.as_us()), Some(a.class.as_str()), a.status, Some(&*a.error)),
+        }
+    }
+}
+
+fn read_changing(connection: &Connection, id: DeliveryId) -> Result<Option<Changing<'static>>, IndexError> {
+    let mut select =
+        connection.prepare_cached(&format!("SELECT {} FROM deliveries WHERE id = ?1", rows::CHANGING_COLUMNS))?;
+    let read = |row: &rusqlite::Row<'_>| Ok(changing(row));
+    select.query_row([id.as_bytes()], read).optional()?.transpose()
+}
+
+fn changing(row: &rusqlite::Row<'_>) -> Result<Changing<'static>, IndexError> {
+    let rows::Changed { state, due_at, attempts, tries, lost, ended_at, end_reason, replaced_by, dismissed_at } =
+        rows::changed(row, 0)?;
+    let last = Last::AsIs(rows::last_attempt(row, 9)?);
+    Ok(Changing { state, due_at, attempts, tries, lost, ended_at, end_reason, replaced_by, dismissed_at, last })
+}

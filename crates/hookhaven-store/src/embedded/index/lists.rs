@@ -1,0 +1,212 @@
+//! The index as people ask it: pages of events and deliveries, newest first, each question with a limit
+//! of time so that none can hold up checkpoints for ever.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use hookhaven_core::{DeliveryId, DeliveryState, EventId};
+use rusqlite::{Connection, ToSql, params_from_iter};
+use tokio::sync::Semaphore;
+
+use super::{
+    Index, IndexError,
+    rows::{self, Indexed, Names},
+};
+use crate::{
+    position::Position,
+    seam::{DeliveryFilter, EventFilter, EventRow, Page},
+};
+
+/// Questions answered at once; others wait for one of them to end.
+const READERS_MAX: usize = 4;
+/// How long one may take.
+pub const READ_MAX: Duration = Duration::from_secs(5);
+/// SQLite instructions between two looks at the clock.
+const STEPS: i32 = 50_000;
+/// Longest page, whatever is asked for.
+const PAGE_MAX: usize = 10_000;
+
+/// Connections that read, opened as needed.
+#[derive(Clone, Debug)]
+pub struct Readers(Arc<Pool>);
+
+#[derive(Debug)]
+struct Pool {
+    index: Index,
+    permits: Semaphore,
+    free: Mutex<Vec<Reader>>,
+}
+
+/// One connection, lent out for one question.
+#[derive(Debug)]
+pub struct Reader {
+    connection: Connection,
+    names: Names,
+}
+
+impl Readers {
+    pub fn new(index: Index) -> Self {
+        Readers(Arc::new(Pool { index, permits: Semaphore::new(READERS_MAX), free: Mutex::default() }))
+    }
+
+    /// Asks on a thread that may block.
+    pub async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Reader) -> Result<T, IndexError> + Send + 'static,
+    ) -> Result<T, IndexError> {
+        let ended = |e: &dyn std::fmt::Display| IndexError::Ended(e.to_string());
+        let pool = self.0.clone();
+        let _permit = self.0.permits.acquire().await.map_err(|e| ended(&e))?;
+        let asked = tokio::task::spawn_blocking(move || pool.answer(question));
+        asked.await.map_err(|e| ended(&e))?
+    }
+}
+
+impl Pool {
+    fn free(&self) -> std::sync::MutexGuard<'_, Vec<Reader>> {
+        self.free.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    fn answer<T>(&self, question: impl FnOnce(&Reader) -> Result<T, IndexError>) -> Result<T, IndexError> {
+        let free = self.free().pop();
+        let mut reader = match free {
+            Some(reader) => reader,
+            None => Reader { connection: self.index.reader()?, names: Names::default() },
+        };
+        let started = Instant::now();
+        reader.connection.progress_handler(STEPS, Some(move || started.elapsed() > READ_MAX))?;
+        let answer = question(&reader);
+        // A connection that failed is not lent out again.
+        if answer.is_ok() {
+            self.free().push(reader);
+        }
+        answer
+    }
+}
+
+/// Conditions joined by AND, with their values.
+#[derive(Default)]
+struct Where {
+    sql: String,
+    values: Vec<Box<dyn ToSql>>,
+}
+
+impl Where {
+    fn plain(&mut self, condition: &str) {
+        self.sql.push_str(if self.sql.is_empty() { " WHERE " } else { " AND " });
+        self.sql.push_str(condition);
+    }
+
+    /// `condition` ends where the value belongs.
+    fn value(&mut self, condition: &str, value: Option<impl ToSql + 'static>) {
+        if let Some(value) = value {
+            self.values.push(Box::new(value));
+            let number = self.values.len();
+            self.plain(&format!("{condition} ?{number}"));
+        }
+    }
+}
+
+impl Reader {
+    pub fn events(&self, filter: &EventFilter, page: Page<EventId>) -> Result<Vec<EventRow>, IndexError> {
+        let mut wanted = Where::default();
+        wanted.value("id <", page.after.map(|id| *id.as_bytes()));
+        wanted.value("source =", filter.source.clone());
+        wanted.value("event_type =", filter.event_type.clone());
+        wanted.value("idempotency_key =", filter.idempotency_key.clone());
+        wanted.value("received_at >=", filter.since.map(|t| t.as_us()));
+        wanted.value("received_at <", filter.until.map(|t| t.as_us()));
+        if filter.unrouted {
+            wanted.plain("deliveries = 0");
+        }
+        let Where { sql, values } = wanted;
+        let mut select = self.connection.prepare_cached(&format!(
+            "SELECT id, source, event_type, idempotency_key, received_at, occurred_at, correlation_id, matched_secret, \
+             remote, body_bytes, deliveries FROM events{sql} ORDER BY id DESC LIMIT {}",
+            page.limit.min(PAGE_MAX)
+        ))?;
+        let mut found = select.query(params_from_iter(values))?;
+        let mut rows = Vec::new();
+        while let Some(row) = found.next()? {
+            rows.push(EventRow {
+                id: EventId::from_bytes(row.get(0)?),
+                source: self.names.text(rows::text(row, 1)?),
+                event_type: self.names.text(rows::text(row, 2)?),
+                idempotency_key: row.get(3)?,
+                received_at: rows::time(row.get(4)?),
+                occurred_at: row.get::<_, Option<i64>>(5)?.map(rows::time),
+                correlation_id: row.get(6)?,
+                matched_secret: row.get(7)?,
+                remote: row.get(8)?,
+                body_bytes: row.get(9)?,
+                deliveries: row.get(10)?,
+            });
+        }
+        Ok(rows)
+    }
+
+    /// Where an event lies in the journal.
+    pub fn event_at(&self, id: EventId) -> Result<Option<Position>, IndexError> {
+        let mut select = self.connection.prepare_cached("SELECT segment, offset, len FROM events WHERE id = ?1")?;
+        let mut found = select.query([id.as_bytes()])?;
+        found.next()?.map(|row| rows::position(row, 0)).transpose()
+    }
+
+    pub fn deliveries(&self, filter: &DeliveryFilter, page: Page<DeliveryId>) -> Result<Vec<Indexed>, IndexError> {
+        let mut wanted = Where::default();
+        wanted.value("id <", page.after.map(|id| *id.as_bytes()));
+        wanted.value("event =", filter.event.map(|id| *id.as_bytes()));
+        wanted.value("source =", filter.source.clone());
+        wanted.value("destination =", filter.destination.clone());
+        wanted.value("event_type =", filter.event_type.clone());
+        wanted.value("last_class =", filter.class.map(|class| class.as_str()));
+        match filter.state {
+            // Spelt out, so that SQLite sees that the partial index covers it.
+            Some(DeliveryState::Pending | DeliveryState::Leased) => wanted.plain("state = 'pending'"),
+            state => wanted.value("state =", state.map(DeliveryState::as_str)),
+        }
+        let mut at = "accepted_at";
+        if filter.dead_letters {
+            wanted.plain("state = 'dead' AND replaced_by IS NULL AND dismissed_at IS NULL");
+            at = "ended_at";
+        }
+        wanted.value(&format!("{at} >="), filter.since.map(|t| t.as_us()));
+        wanted.value(&format!("{at} <"), filter.until.map(|t| t.as_us()));
+        self.select_deliveries(wanted, page.limit)
+    }
+
+    pub fn delivery(&self, id: DeliveryId) -> Result<Option<Indexed>, IndexError> {
+        let mut wanted = Where::default();
+        wanted.value("id =", Some(*id.as_bytes()));
+        Ok(self.select_deliveries(wanted, 1)?.pop())
+    }
+
+    fn select_deliveries(&self, wanted: Where, limit: usize) -> Result<Vec<Indexed>, IndexError> {
+        let mut select = self.connection.prepare_cached(&format!(
+            "SELECT {} FROM deliveries{} ORDER BY id DESC LIMIT {}",
+            rows::DELIVERY_COLUMNS,
+            wanted.sql,
+            limit.min(PAGE_MAX)
+        ))?;
+        let mut found = select.query(params_from_iter(wanted.values))?;
+        let mut deliveries = Vec::new();
+        while let Some(row) = found.next()? {
+            deliveries.push(self.names.delivery(&self.connection, row)?);
+        }
+        Ok(deliveries)
+    }
+
+    /// Where the attempts of a delivery lie in the journal, first to last.
+    pub fn attempts_at(&self, delivery: DeliveryId) -> Result<Vec<Position>, IndexError> {
+        let sql = "SELECT segment, offset, len FROM attempts WHERE delivery = ?1 ORDER BY number";
+        let mut select = self.connection.prepare_cached(sql)?;
+        let mut found = select.query([delivery.as_bytes()])?;
+        let mut positions = Vec::new();
+        while let Some(row) = found.next()? {
+            positions.push(rows::position(row, 0)?);
+        }
+        Ok(positions)
+    }
+}

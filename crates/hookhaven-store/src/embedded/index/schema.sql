@@ -1,0 +1,50 @@
+-- What happened, for those who ask. Made from the journal and thrown away at will: the journal is the
+-- truth. Ids are 16 bytes that sort by time; times are microseconds since 1970.
+
+CREATE TABLE meta (name TEXT PRIMARY KEY, value ANY) WITHOUT ROWID, STRICT;
+
+-- One row: the last frame of the journal that is in here, and the salt of its segment.
+CREATE TABLE reached (
+    one INTEGER PRIMARY KEY CHECK (one = 1), segment INTEGER NOT NULL, offset INTEGER NOT NULL,
+    len INTEGER NOT NULL, salt BLOB NOT NULL
+) STRICT;
+
+-- segment, offset and len say where in the journal the event lies, body and headers included.
+CREATE TABLE events (
+    id BLOB PRIMARY KEY, source TEXT NOT NULL, event_type TEXT NOT NULL, idempotency_key TEXT NOT NULL,
+    received_at INTEGER NOT NULL, occurred_at INTEGER, correlation_id TEXT NOT NULL, matched_secret INTEGER,
+    remote TEXT NOT NULL, body_bytes INTEGER NOT NULL, deliveries INTEGER NOT NULL,
+    segment INTEGER NOT NULL, offset INTEGER NOT NULL, len INTEGER NOT NULL
+) WITHOUT ROWID, STRICT;
+CREATE INDEX events_unrouted ON events (id) WHERE deliveries = 0;
+
+CREATE TABLE policies (id INTEGER PRIMARY KEY, policy BLOB NOT NULL UNIQUE) STRICT;
+
+-- attempts counts against the retry policy, tries counts all, lost counts those lost in a row.
+CREATE TABLE deliveries (
+    id BLOB PRIMARY KEY, event BLOB NOT NULL, source TEXT NOT NULL, event_type TEXT NOT NULL,
+    destination TEXT NOT NULL, lane TEXT NOT NULL, route TEXT NOT NULL, policy INTEGER NOT NULL,
+    critical INTEGER NOT NULL, accepted_at INTEGER NOT NULL, replaces BLOB,
+    segment INTEGER NOT NULL, offset INTEGER NOT NULL, len INTEGER NOT NULL,
+    state TEXT NOT NULL, due_at INTEGER NOT NULL, attempts INTEGER NOT NULL, tries INTEGER NOT NULL,
+    lost INTEGER NOT NULL, ended_at INTEGER, end_reason TEXT, replaced_by BLOB, dismissed_at INTEGER,
+    last_at INTEGER, last_class TEXT, last_status INTEGER, last_error TEXT
+) WITHOUT ROWID, STRICT;
+CREATE INDEX deliveries_of_event ON deliveries (event);
+CREATE INDEX deliveries_pending ON deliveries (id) WHERE state = 'pending';
+CREATE INDEX deliveries_dead_letters ON deliveries (id)
+    WHERE state = 'dead' AND replaced_by IS NULL AND dismissed_at IS NULL;
+
+-- In short; the whole of an attempt, answer included, lies in the journal at segment, offset, len.
+CREATE TABLE attempts (
+    delivery BLOB NOT NULL, number INTEGER NOT NULL, id BLOB NOT NULL, started_at INTEGER NOT NULL,
+    duration_us INTEGER NOT NULL, status INTEGER, class TEXT NOT NULL, error TEXT NOT NULL,
+    segment INTEGER NOT NULL, offset INTEGER NOT NULL, len INTEGER NOT NULL,
+    PRIMARY KEY (delivery, number)
+) WITHOUT ROWID, STRICT;
+
+-- A digest of source and idempotency key, the event that holds it, and until when.
+CREATE TABLE keys (digest BLOB PRIMARY KEY, event BLOB NOT NULL, until INTEGER NOT NULL) WITHOUT ROWID, STRICT;
+
+CREATE TABLE catalog (kind TEXT NOT NULL, name TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (kind, name))
+    WITHOUT ROWID, STRICT;

@@ -1,0 +1,125 @@
+//! The embedded store: a journal that is the truth, a live state that decides, and an index of history.
+//!
+//! A change goes through one thread (`writer`): decided from the live state and the index, appended to the
+//! journal (`journal`, `segment`, `frame`, `codec`), synced once for everything that queued up meanwhile,
+//! then applied to the live state, answered, and handed to a second thread (`applier`) that puts it into
+//! SQLite (`index`) in large transactions. Claims touch only the live state, since leases die with the
+//! process. Lists ask the index, after it has reached what was committed when they were asked.
+//!
+//! Whatever goes wrong, there is one way up: `engine::open`. The journal says what is true, the index is
+//! brought up to it or made again, and the live state is made from the index. A failed sync, too, ends a
+//! run and begins the next by it.
+//!
+//! Not here: rules (`rules`), the state they decide from (`live`), SQL outside `index`.
+
+mod applier;
+pub mod disk;
+mod engine;
+pub mod frame;
+mod home;
+pub mod index;
+pub mod journal;
+mod queue;
+mod recent;
+pub mod segment;
+mod store;
+mod writer;
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use tokio::sync::{Notify, watch};
+
+use self::{
+    disk::{Disk, Lock},
+    engine::Engine,
+    queue::JobQueue,
+};
+use crate::{
+    clock::{Clock, Entropy},
+    seam::StoreError,
+};
+
+/// What the embedded store is opened with.
+#[derive(Clone, Debug)]
+pub struct EmbeddedOptions {
+    /// The data directory; made if it is not there.
+    pub dir: PathBuf,
+    /// Pending deliveries beyond which nothing is accepted.
+    pub pending_max: u64,
+    /// Length of a segment file beyond which the next is begun.
+    pub segment_bytes: u64,
+    /// Journal bytes not yet in the index beyond which nothing is accepted.
+    pub index_lag_bytes_max: u64,
+    pub disk: Arc<dyn Disk>,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// See the module's text. Dropping it lets go of the files soon after; `close` waits until it has.
+#[derive(Debug)]
+pub struct EmbeddedStore {
+    shared: Arc<Shared>,
+    done: watch::Receiver<bool>,
+}
+
+/// What the store and its writer share over all runs.
+#[derive(Debug)]
+struct Shared {
+    options: EmbeddedOptions,
+    queue: Arc<JobQueue>,
+    wake: Arc<Notify>,
+    engine: Mutex<Option<Arc<Engine>>>,
+    /// Held over all runs, until the last has let go of its files.
+    lock: Mutex<Option<Box<dyn Lock>>>,
+}
+
+impl Shared {
+    fn engine_slot(&self) -> MutexGuard<'_, Option<Arc<Engine>>> {
+        self.engine.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    fn set_engine(&self, engine: Option<Arc<Engine>>) {
+        *self.engine_slot() = engine;
+    }
+
+    fn engine(&self) -> Result<Arc<Engine>, StoreError> {
+        let engine = self.engine_slot().clone();
+        engine.ok_or_else(|| match self.queue.ready() {
+            Err(e) => e,
+            Ok(()) => StoreError::Unavailable("it is being opened again".into()),
+        })
+    }
+}
+
+impl EmbeddedStore {
+    /// Opens or makes the data directory, waiting up to 10 s for another process to let go of it, and
+    /// blocking until everything that survived is in place.
+    pub fn open(options: EmbeddedOptions) -> Result<Self, StoreError> {
+        let lock = home::enter(&*options.disk, &options.dir, home::LOCK_WAIT)?;
+        let queue = Arc::new(JobQueue::default());
+        let opened = engine::open(&options, &queue, false)?;
+        let engine = Mutex::new(Some(opened.engine.clone()));
+        let shared = Arc::new(Shared { options, queue, wake: Arc::default(), engine, lock: Mutex::new(Some(lock)) });
+        let (tell, done) = watch::channel(false);
+        let of_thread = shared.clone();
+        let thread = move || {
+            writer::run(&of_thread, opened);
+            of_thread.lock.lock().unwrap_or_else(|e| e.into_inner()).take();
+            tell.send_replace(true);
+        };
+        std::thread::Builder::new()
+            .name("hookhaven-writer".into())
+            .spawn(thread)
+            .map_err(|e| StoreError::Failed(format!("cannot start the writer's thread: {e}")))?;
+        Ok(EmbeddedStore { shared, done })
+    }
+}
+
+impl Drop for EmbeddedStore {
+    fn drop(&mut self) {
+        self.shared.queue.close();
+    }
+}

@@ -1,0 +1,173 @@
+//! What waits for the writer. It takes everything that queued up while the last batch was synced, and
+//! never waits to gather more.
+
+use std::{
+    collections::VecDeque,
+    mem,
+    sync::{Condvar, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use tokio::sync::oneshot;
+
+use crate::{
+    rules::{Answer, Command},
+    seam::StoreError,
+};
+
+/// Commands that wait at most, and the bytes of their event bodies.
+pub const QUEUE_MAX: usize = 65_536;
+pub const QUEUE_BYTES_MAX: usize = 256 << 20;
+/// Commands in one batch at most, and bytes of bodies: claims wait while a batch is decided.
+const BATCH_MAX: usize = 1_024;
+const BATCH_BYTES_MAX: usize = 8 << 20;
+
+/// A command and who waits for its answer.
+#[derive(Debug)]
+pub struct Job {
+    pub command: Command,
+    pub answer: oneshot::Sender<Result<Answer, StoreError>>,
+}
+
+impl Job {
+    fn bytes(&self) -> usize {
+        match &self.command {
+            Command::Accept { event, .. } => event.body.len(),
+            _ => 0,
+        }
+    }
+
+    /// Whoever waited may have gone.
+    pub fn fail(self, e: StoreError) {
+        let _ = self.answer.send(Err(e));
+    }
+}
+
+#[derive(Debug, Default)]
+pub struct JobQueue {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    jobs: VecDeque<Job>,
+    bytes: usize,
+    /// Something is to be looked at although no job came.
+    nudged: bool,
+    closed: bool,
+    /// Why nothing is taken just now.
+    refusing: Option<String>,
+}
+
+/// What the writer is woken for.
+#[derive(Debug)]
+pub enum Work {
+    Batch(Vec<Job>),
+    Closed,
+}
+
+impl JobQueue {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// Whether a job would be taken.
+    pub fn ready(&self) -> Result<(), StoreError> {
+        self.state().ready()
+    }
+
+    /// Queues commands, all or none; answers where their answers will come.
+    pub fn push(
+        &self,
+        commands: Vec<Command>,
+    ) -> Result<Vec<oneshot::Receiver<Result<Answer, StoreError>>>, StoreError> {
+        let mut answers = Vec::with_capacity(commands.len());
+        let mut state = self.state();
+        state.ready()?;
+        for command in commands {
+            let (answer, receiver) = oneshot::channel();
+            let job = Job { command, answer };
+            state.bytes += job.bytes();
+            state.jobs.push_back(job);
+            answers.push(receiver);
+        }
+        drop(state);
+        self.changed.notify_one();
+        Ok(answers)
+    }
+
+    /// Waits for jobs; `first` are those that the last batch left over.
+    pub fn take(&self, first: Vec<Job>) -> Work {
+        let idle = |state: &mut State| {
+            first.is_empty() && state.jobs.is_empty() && !state.closed && !mem::take(&mut state.nudged)
+        };
+        let mut state = self.changed.wait_while(self.state(), idle).unwrap_or_else(|e| e.into_inner());
+        if first.is_empty() && state.jobs.is_empty() && state.closed {
+            return Work::Closed;
+        }
+        let mut bytes: usize = first.iter().map(Job::bytes).sum();
+        let mut batch = first;
+        while batch.len() < BATCH_MAX
+            && bytes < BATCH_BYTES_MAX
+            && let Some(job) = state.jobs.pop_front()
+        {
+            state.bytes -= job.bytes();
+            bytes += job.bytes();
+            batch.push(job);
+        }
+        Work::Batch(batch)
+    }
+
+    /// Wakes the writer to look at what else there is.
+    pub fn nudge(&self) {
+        self.state().nudged = true;
+        self.changed.notify_one();
+    }
+
+    /// Takes no more, and fails what waits.
+    pub fn refuse(&self, why: &str) {
+        let mut state = self.state();
+        state.refusing = Some(why.to_owned());
+        let jobs = mem::take(&mut state.jobs);
+        state.bytes = 0;
+        drop(state);
+        for job in jobs {
+            job.fail(StoreError::Unavailable(why.to_owned()));
+        }
+    }
+
+    pub fn accept_again(&self) {
+        self.state().refusing = None;
+    }
+
+    /// Takes no more; what waits is still served.
+    pub fn close(&self) {
+        self.state().closed = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits, at most so long, for the queue to be closed; whether it is.
+    pub fn closed_within(&self, wait: Duration) -> bool {
+        let waited = self.changed.wait_timeout_while(self.state(), wait, |state| !state.closed);
+        waited.unwrap_or_else(|e| e.into_inner()).0.closed
+    }
+}
+
+impl State {
+    fn ready(&self) -> Result<(), StoreError> {
+        if self.closed {
+            return Err(StoreError::Unavailable("the store is closed".into()));
+        }
+        if let Some(why) = &self.refusing {
+            return Err(StoreError::Unavailable(why.clone()));
+        }
+        if self.jobs.len() >= QUEUE_MAX {
+            return Err(StoreError::Full { limit: "store.queue_max", value: QUEUE_MAX as u64 });
+        }
+        if self.bytes >= QUEUE_BYTES_MAX {
+            return Err(StoreError::Full { limit: "store.queue_bytes_max", value: QUEUE_BYTES_MAX as u64 });
+        }
+        Ok(())
+    }
+}

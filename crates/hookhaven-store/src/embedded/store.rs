@@ -1,0 +1,231 @@
+//! The seam's verbs, each sent to where it is served: changes to the writer, claims to the live state,
+//! lists to the index.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use hookhaven_core::{Attempt, DeliveryId, Event, EventId, Lane};
+use tokio::sync::Notify;
+
+use super::{EmbeddedStore, engine::Engine, index::lists::Reader};
+use crate::{
+    live::Live,
+    rules::{Answer, Command},
+    seam::*,
+};
+
+impl EmbeddedStore {
+    /// Sends commands to the writer and waits for all answers.
+    async fn run(&self, commands: Vec<Command>) -> Result<Vec<Answer>, StoreError> {
+        let mut answers = Vec::with_capacity(commands.len());
+        for answer in self.shared.queue.push(commands)? {
+            let gone = |_| StoreError::Unavailable("the store stopped before it answered".to_owned());
+            answers.push(answer.await.map_err(gone)?);
+        }
+        answers.into_iter().collect()
+    }
+
+    async fn run_one(&self, command: Command) -> Result<Answer, StoreError> {
+        let mut answers = self.run(vec![command]).await?;
+        answers.pop().ok_or_else(|| StoreError::Failed("no answer".to_owned()))
+    }
+
+    fn now(&self) -> hookhaven_core::Time {
+        self.shared.options.clock.now()
+    }
+
+    fn engine(&self) -> Result<Arc<Engine>, StoreError> {
+        self.shared.engine()
+    }
+}
+
+fn other(answer: &Answer) -> StoreError {
+    StoreError::Failed(format!("an answer of another kind: {answer:?}"))
+}
+
+/// The content of answers that must be of one kind; another kind is a bug of ours, told as such.
+macro_rules! all_of {
+    ($answers:expr, $kind:path) => {
+        $answers
+            .into_iter()
+            .map(|answer| match answer {
+                $kind(value) => Ok(value),
+                wrong => Err(other(&wrong)),
+            })
+            .collect()
+    };
+}
+
+macro_rules! one_of {
+    ($answer:expr, $kind:path) => {
+        match $answer {
+            $kind(value) => Ok(value),
+            wrong => Err(other(&wrong)),
+        }
+    };
+}
+
+/// What the live state knows better than the index: leases.
+fn overlay(row: super::index::Indexed, live: &Live) -> DeliveryRow {
+    let delivery = if row.delivery.state.is_final() { None } else { live.pending(row.delivery.id) };
+    DeliveryRow { delivery: delivery.unwrap_or(row.delivery), last: row.last }
+}
+
+#[async_trait]
+impl Store for EmbeddedStore {
+    fn ready(&self) -> Result<(), StoreError> {
+        self.shared.queue.ready()?;
+        let (engine, options) = (self.engine()?, &self.shared.options);
+        if engine.pending.load(Ordering::Relaxed) >= options.pending_max {
+            return Err(StoreError::Full { limit: "store.pending_max", value: options.pending_max });
+        }
+        if engine.applier.lag().0 > options.index_lag_bytes_max {
+            return Err(StoreError::Full { limit: "store.index_lag_bytes_max", value: options.index_lag_bytes_max });
+        }
+        Ok(())
+    }
+
+    async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError> {
+        let answers = self.run(events.into_iter().map(Command::from).collect()).await?;
+        all_of!(answers, Answer::Accepted)
+    }
+
+    fn wake(&self) -> Arc<Notify> {
+        self.shared.wake.clone()
+    }
+
+    async fn open_session(&self, ttl: Duration) -> Result<SessionId, StoreError> {
+        Ok(self.engine()?.live().open_session(ttl, self.now()))
+    }
+
+    async fn renew_session(&self, session: SessionId) -> Result<Renewed, StoreError> {
+        Ok(self.engine()?.live().renew_session(session, self.now()))
+    }
+
+    async fn close_session(&self, session: SessionId) -> Result<(), StoreError> {
+        if self.engine()?.live().close_session(session) {
+            self.shared.wake.notify_one();
+        }
+        Ok(())
+    }
+
+    async fn due(&self, skip: &[Lane], limit: usize) -> Result<Due, StoreError> {
+        Ok(self.engine()?.live().due(skip, limit, self.now()))
+    }
+
+    async fn claim(&self, session: SessionId, lanes: &[LaneRoom], max: usize) -> Result<Vec<Leased>, StoreError> {
+        let engine = self.engine()?;
+        let claimed = engine.live().claim(session, lanes, max, self.now());
+        let places = claimed.iter().map(|c| (c.delivery.event, c.event_at)).collect();
+        let events = engine.events_at(places).await;
+        let leased = claimed.into_iter().zip(events).map(|(c, event)| Leased {
+            delivery: c.delivery,
+            fence: c.fence,
+            attempt_number: c.attempt_number,
+            event,
+        });
+        Ok(leased.collect())
+    }
+
+    async fn settle(&self, session: SessionId, settlements: Vec<Settlement>) -> Result<Vec<Settled>, StoreError> {
+        let settle = |settlement| Command::Settle { session, settlement };
+        let answers = self.run(settlements.into_iter().map(settle).collect()).await?;
+        all_of!(answers, Answer::Settled)
+    }
+
+    async fn release_lapsed(&self) -> Result<usize, StoreError> {
+        one_of!(self.run_one(Command::ReleaseLapsed).await?, Answer::Count)
+    }
+
+    async fn expire(&self, lanes: &[Lane]) -> Result<usize, StoreError> {
+        one_of!(self.run_one(Command::Expire { lanes: lanes.to_vec() }).await?, Answer::Count)
+    }
+
+    async fn replay(&self, deliveries: &[DeliveryId]) -> Result<Vec<Replayed>, StoreError> {
+        let answers = self.run(deliveries.iter().map(|id| Command::Replay(*id)).collect()).await?;
+        all_of!(answers, Answer::Replayed)
+    }
+
+    async fn route(&self, event: EventId, deliveries: Vec<NewDelivery>) -> Result<Routed, StoreError> {
+        // The rules know events by history only.
+        self.engine()?.applier.caught_up().await?;
+        one_of!(self.run_one(Command::Route { event, deliveries }).await?, Answer::Routed)
+    }
+
+    async fn dismiss(&self, deliveries: &[DeliveryId]) -> Result<Vec<Dismissed>, StoreError> {
+        let answers = self.run(deliveries.iter().map(|id| Command::Dismiss(*id)).collect()).await?;
+        all_of!(answers, Answer::Dismissed)
+    }
+
+    async fn put_catalog(&self, entry: CatalogEntry) -> Result<(), StoreError> {
+        self.run_one(Command::PutCatalog(entry)).await.map(drop)
+    }
+
+    async fn delete_catalog(&self, kind: &str, name: &str) -> Result<(), StoreError> {
+        self.run_one(Command::DeleteCatalog { kind: kind.to_owned(), name: name.to_owned() }).await.map(drop)
+    }
+
+    async fn catalog(&self, kind: &str) -> Result<Vec<CatalogEntry>, StoreError> {
+        Ok(self.engine()?.live().catalog(kind))
+    }
+
+    async fn events(&self, filter: &EventFilter, page: Page<EventId>) -> Result<Vec<EventRow>, StoreError> {
+        let filter = filter.clone();
+        self.engine()?.ask(move |reader: &Reader| reader.events(&filter, page)).await
+    }
+
+    async fn event(&self, id: EventId) -> Result<Option<Arc<Event>>, StoreError> {
+        let engine = self.engine()?;
+        let Some(at) = engine.ask(move |reader: &Reader| reader.event_at(id)).await? else { return Ok(None) };
+        let read = engine.events_at(vec![(id, at)]).await.pop();
+        read.transpose().map_err(StoreError::Failed)
+    }
+
+    async fn deliveries(
+        &self,
+        filter: &DeliveryFilter,
+        page: Page<DeliveryId>,
+    ) -> Result<Vec<DeliveryRow>, StoreError> {
+        let (engine, filter) = (self.engine()?, filter.clone());
+        let rows = engine.ask(move |reader: &Reader| reader.deliveries(&filter, page)).await?;
+        let live = engine.live();
+        Ok(rows.into_iter().map(|row| overlay(row, &live)).collect())
+    }
+
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryRow>, StoreError> {
+        let engine = self.engine()?;
+        let row = engine.ask(move |reader: &Reader| reader.delivery(id)).await?;
+        let live = engine.live();
+        Ok(row.map(|row| overlay(row, &live)))
+    }
+
+    async fn attempts(&self, delivery: DeliveryId) -> Result<Vec<Attempt>, StoreError> {
+        let engine = self.engine()?;
+        let places = engine.ask(move |reader: &Reader| reader.attempts_at(delivery)).await?;
+        engine.attempts_at(delivery, places).await
+    }
+
+    async fn stats(&self) -> Result<Stats, StoreError> {
+        let engine = self.engine()?;
+        let (_, index_lag) = engine.applier.lag();
+        let live = engine.live();
+        Ok(Stats {
+            depths: live.depths(),
+            oldest_due: live.oldest_due(self.now()),
+            pending: live.pending_len(),
+            pending_max: self.shared.options.pending_max,
+            index_lag,
+            journal_bytes: engine.journal.bytes(),
+            sessions: live.sessions_len(),
+        })
+    }
+
+    async fn close(&self) {
+        self.shared.queue.close();
+        // An error means that the thread has gone, which is as good.
+        let _ = self.done.clone().wait_for(|done| *done).await;
+    }
+}

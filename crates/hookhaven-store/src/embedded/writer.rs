@@ -1,0 +1,250 @@
+//! The one writer: takes everything that queued up, decides each command in order, appends what follows,
+//! syncs once, and only then applies and answers. It never waits to make a batch larger.
+//!
+//! A failed append costs its batch and nothing else. After a failed sync nothing is known of the disk, so
+//! the run ends and the next one begins by the one start-up path (`engine::open`), tried again until it
+//! succeeds or the store is closed; meanwhile everyone is refused.
+
+use std::{sync::Arc, time::Duration};
+
+use hookhaven_core::Event;
+use tokio::sync::oneshot;
+
+use super::{
+    Shared,
+    engine::{self, Engine, Opened},
+    journal::{CommitError, Journal},
+    queue::{Job, Work},
+};
+use crate::{
+    codec,
+    position::Position,
+    record::Record,
+    rules::{Answer, Change, Command, Decision, Rules, Touched, withdraw},
+    seam::StoreError,
+};
+
+/// Between two tries to open again: from this, doubling, to that.
+const REOPEN_FIRST: Duration = Duration::from_millis(100);
+const REOPEN_LAST: Duration = Duration::from_secs(5);
+
+/// Why a run ended.
+enum Ended {
+    Closed,
+    Broken { why: String, fresh_index: bool },
+}
+
+/// A command decided, its records written and not yet synced.
+struct Staged {
+    changes: Vec<Change>,
+    at: Position,
+    answer: Answer,
+    waiter: oneshot::Sender<Result<Answer, StoreError>>,
+}
+
+/// The thread: one run after another, until the store is closed.
+pub fn run(shared: &Shared, first: Opened) {
+    let mut next = Some(first);
+    while let Some(mut opened) = next.take() {
+        match serve(shared, &mut opened) {
+            Ended::Closed => opened.stop(true),
+            Ended::Broken { why, fresh_index } => {
+                tracing::error!("the store stops and opens again: {why}");
+                shared.queue.refuse(&format!("it is being opened again after a failure: {why}"));
+                shared.set_engine(None);
+                opened.stop(false);
+                next = open_again(shared, fresh_index);
+            }
+        }
+    }
+    shared.set_engine(None);
+    shared.queue.refuse("it is closed");
+}
+
+fn open_again(shared: &Shared, fresh_index: bool) -> Option<Opened> {
+    let mut pause = REOPEN_FIRST;
+    loop {
+        match engine::open(&shared.options, &shared.queue, fresh_index) {
+            Ok(opened) => {
+                shared.set_engine(Some(opened.engine.clone()));
+                shared.queue.accept_again();
+                shared.wake.notify_one();
+                return Some(opened);
+            }
+            Err(e) => tracing::error!("the store cannot be opened again yet: {e}"),
+        }
+        if shared.queue.closed_within(pause) {
+            return None;
+        }
+        pause = (pause * 2).min(REOPEN_LAST);
+    }
+}
+
+fn serve(shared: &Shared, opened: &mut Opened) -> Ended {
+    let mut left = Vec::new();
+    loop {
+        let jobs = match shared.queue.take(left) {
+            Work::Closed => return Ended::Closed,
+            Work::Batch(jobs) => jobs,
+        };
+        if let Some(why) = opened.engine.suspect().take() {
+            fail_all(jobs, &why);
+            return Ended::Broken { why, fresh_index: true };
+        }
+        if jobs.is_empty() {
+            left = jobs;
+            continue;
+        }
+        match one_batch(shared, opened, jobs) {
+            Ok(waiting) => left = waiting,
+            Err(ended) => return ended,
+        }
+    }
+}
+
+fn fail_all(jobs: Vec<Job>, why: &str) {
+    for job in jobs {
+        job.fail(StoreError::Unavailable(why.to_owned()));
+    }
+}
+
+/// Decides, makes durable, applies, answers. Gives back the jobs that must wait for the next batch.
+fn one_batch(shared: &Shared, opened: &mut Opened, jobs: Vec<Job>) -> Result<Vec<Job>, Ended> {
+    match opened.journal.begin() {
+        Ok(()) => {}
+        Err(CommitError::Refused(e)) => {
+            jobs.into_iter().for_each(|job| job.fail(e.clone()));
+            return Ok(Vec::new());
+        }
+        Err(CommitError::Poisoned(why)) => {
+            fail_all(jobs, &why);
+            return Err(Ended::Broken { why, fresh_index: false });
+        }
+    }
+    let (staged, waiting) = decide(shared, opened, jobs);
+    let committed = opened.journal.commit();
+    match committed {
+        Ok(()) => {
+            finish(shared, &opened.engine, staged);
+            match opened.history.take_damage() {
+                None => Ok(waiting),
+                Some(why) => {
+                    fail_all(waiting, &why);
+                    Err(Ended::Broken { why, fresh_index: true })
+                }
+            }
+        }
+        Err(CommitError::Refused(e)) => {
+            undo(&opened.engine, staged, &e);
+            Ok(waiting)
+        }
+        Err(CommitError::Poisoned(why)) => {
+            undo(&opened.engine, staged, &StoreError::Unavailable(why.clone()));
+            fail_all(waiting, &why);
+            Err(Ended::Broken { why, fresh_index: false })
+        }
+    }
+}
+
+/// Decides each job. The live state is locked throughout, so that the index cannot make it forget what
+/// the snapshot of history does not show yet.
+fn decide(shared: &Shared, opened: &mut Opened, jobs: Vec<Job>) -> (Vec<Staged>, Vec<Job>) {
+    let Opened { engine, journal, history, .. } = opened;
+    let options = &shared.options;
+    let lag_max = options.index_lag_bytes_max;
+    let behind = engine.applier.lag().0 > lag_max;
+    let (mut staged, mut waiting) = (Vec::with_capacity(jobs.len()), Vec::new());
+    let mut live = engine.live();
+    if let Err(e) = history.begin() {
+        if e.is_damage() {
+            engine.suspect().say(e.to_string());
+        }
+        let e = StoreError::from(e);
+        jobs.into_iter().for_each(|job| job.fail(e.clone()));
+        return (staged, waiting);
+    }
+    let mut touched = Touched::default();
+    for mut job in jobs {
+        if behind && matches!(job.command, Command::Accept { .. }) {
+            job.fail(StoreError::Full { limit: "store.index_lag_bytes_max", value: lag_max });
+            continue;
+        }
+        let mut rules = Rules {
+            live: &mut live,
+            history: &*history,
+            entropy: &*options.entropy,
+            now: options.clock.now(),
+            pending_max: options.pending_max,
+        };
+        match rules.decide(&mut job.command, &mut touched) {
+            Err(e) => job.fail(e),
+            Ok(Decision::Wait) => waiting.push(job),
+            Ok(Decision::Go { changes, answer }) if changes.is_empty() => {
+                let _ = job.answer.send(Ok(answer));
+            }
+            Ok(Decision::Go { changes, answer }) => match stage(journal, &changes) {
+                Ok(at) => staged.push(Staged { changes, at, answer, waiter: job.answer }),
+                Err(e) => {
+                    withdraw(&mut live, &changes);
+                    job.fail(e);
+                }
+            },
+        }
+    }
+    if let Err(e) = history.end() {
+        tracing::error!("{e}");
+    }
+    (staged, waiting)
+}
+
+fn stage(journal: &mut Journal, changes: &[Change]) -> Result<Position, StoreError> {
+    let records = changes.iter().map(|(record, _)| record);
+    let pushed = journal.push(|buffer| codec::encode_into(buffer, records));
+    pushed.map_err(|e| StoreError::Failed(format!("{} bytes are too many for one record of the journal", e.bytes)))
+}
+
+/// After the sync: what was decided becomes true, history is told, and everyone is answered.
+fn finish(shared: &Shared, engine: &Engine, staged: Vec<Staged>) {
+    if staged.is_empty() {
+        return;
+    }
+    engine.recent.add(staged.iter().flat_map(|s| &s.changes).filter_map(|(record, _)| accepted(record)));
+    let (mut frames, mut answers) = (Vec::with_capacity(staged.len()), Vec::with_capacity(staged.len()));
+    let mut more = false;
+    let mut live = engine.live();
+    for Staged { changes, at, answer, waiter } in staged {
+        let mut records = Vec::with_capacity(changes.len());
+        for (record, recalled) in changes {
+            more |= live.apply(&record, at, recalled);
+            records.push(record);
+        }
+        frames.push((records, at));
+        answers.push((waiter, answer));
+    }
+    engine.pending_is(&live);
+    drop(live);
+    engine.applier.push(frames);
+    for (waiter, answer) in answers {
+        // Whoever waited may have gone; what they asked for is done.
+        let _ = waiter.send(Ok(answer));
+    }
+    if more {
+        shared.wake.notify_one();
+    }
+}
+
+fn accepted(record: &Record) -> Option<Arc<Event>> {
+    match record {
+        Record::Accepted { event, deliveries, .. } if !deliveries.is_empty() => Some(event.clone()),
+        _ => None,
+    }
+}
+
+fn undo(engine: &Engine, staged: Vec<Staged>, e: &StoreError) {
+    let mut live = engine.live();
+    staged.iter().for_each(|s| withdraw(&mut live, &s.changes));
+    drop(live);
+    for Staged { waiter, .. } in staged {
+        let _ = waiter.send(Err(e.clone()));
+    }
+}

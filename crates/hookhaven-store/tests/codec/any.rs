@@ -1,0 +1,148 @@
+//! Any record at all.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use hookhaven_core::{
+    Attempt, AttemptId, DeliveryId, EndReason, ErrorClass, Event, EventId, Lane, Phases, Policy, Time,
+    retry::RetryPolicy,
+};
+use hookhaven_store::{
+    CatalogEntry, NewDelivery,
+    position::Position,
+    record::{Record, SettledRecord, SettledTo},
+};
+use proptest::{collection::vec, option, prelude::*, sample::select};
+
+fn text() -> impl Strategy<Value = Arc<str>> {
+    ".{0,24}".prop_map(|s: String| s.into())
+}
+
+fn time() -> impl Strategy<Value = Time> {
+    any::<i64>().prop_map(Time::from_us)
+}
+
+fn blob() -> impl Strategy<Value = Bytes> {
+    vec(any::<u8>(), 0..200).prop_map(Bytes::from)
+}
+
+fn duration() -> impl Strategy<Value = Duration> {
+    (any::<u64>(), 0u32..1_000_000_000).prop_map(|(s, ns)| Duration::new(s, ns))
+}
+
+fn headers() -> impl Strategy<Value = Vec<(Arc<str>, Bytes)>> {
+    vec((text(), blob()), 0..4)
+}
+
+fn delivery_id() -> impl Strategy<Value = DeliveryId> {
+    any::<[u8; 16]>().prop_map(DeliveryId::from_bytes)
+}
+
+fn event_id() -> impl Strategy<Value = EventId> {
+    any::<[u8; 16]>().prop_map(EventId::from_bytes)
+}
+
+fn policy() -> impl Strategy<Value = Policy> {
+    // NaN equals nothing, itself included.
+    let factor = any::<f64>().prop_filter("a number", |x| !x.is_nan());
+    (any::<u32>(), duration(), factor, duration(), duration(), duration(), any::<bool>()).prop_map(
+        |(attempts, initial, factor, max, deadline, max_age, critical)| Policy {
+            retry: RetryPolicy { attempts, initial, factor, max },
+            deadline,
+            max_age,
+            critical,
+        },
+    )
+}
+
+fn delivery() -> impl Strategy<Value = NewDelivery> {
+    (delivery_id(), text(), text(), text(), policy(), time()).prop_map(
+        |(id, destination, lane, route, policy, due_at)| NewDelivery {
+            id,
+            destination,
+            lane: Lane::from_text(&lane),
+            route,
+            policy: Arc::new(policy),
+            due_at,
+        },
+    )
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let names = (event_id(), text(), text(), text(), text(), text());
+    let rest = (time(), option::of(time()), option::of(any::<u8>()), headers(), blob());
+    (names, rest).prop_map(
+        |((id, source, event_type, key, correlation_id, remote), (received_at, occurred_at, secret, headers, body))| {
+            Event {
+                id,
+                source,
+                event_type,
+                idempotency_key: key,
+                received_at,
+                occurred_at,
+                correlation_id,
+                matched_secret: secret,
+                remote,
+                headers,
+                body,
+            }
+        },
+    )
+}
+
+fn attempt() -> impl Strategy<Value = Attempt> {
+    let who = (any::<[u8; 16]>(), delivery_id(), any::<u32>(), time(), any::<u64>());
+    let phase = || option::of(any::<u64>());
+    let phases = (phase(), phase(), phase(), phase());
+    let what = (option::of(any::<u16>()), select(&ErrorClass::ALL), text(), headers(), blob(), option::of(time()));
+    (who, phases, what).prop_map(|((id, delivery, number, started_at, duration_us), phases, what)| Attempt {
+        id: AttemptId::from_bytes(id),
+        delivery,
+        number,
+        started_at,
+        duration_us,
+        phases: Phases { dns_us: phases.0, connect_us: phases.1, tls_us: phases.2, first_byte_us: phases.3 },
+        status: what.0,
+        class: what.1,
+        error: what.2,
+        response_headers: what.3,
+        response_excerpt: what.4,
+        next_attempt_at: what.5,
+    })
+}
+
+fn settled_to() -> impl Strategy<Value = SettledTo> {
+    use EndReason::{Aborted, Cancelled, Damaged, Exhausted, Expired, Lost};
+    prop_oneof![
+        Just(SettledTo::Delivered),
+        time().prop_map(|due_at| SettledTo::Retry { due_at }),
+        (time(), any::<u32>()).prop_map(|(due_at, lost)| SettledTo::Lost { due_at, lost }),
+        select(&[Exhausted, Aborted, Expired, Lost, Damaged, Cancelled]).prop_map(SettledTo::Dead),
+    ]
+}
+
+pub fn record() -> impl Strategy<Value = Record> {
+    let accepted = (event(), time(), vec(delivery(), 0..3))
+        .prop_map(|(event, key_until, deliveries)| Record::Accepted { event: Arc::new(event), key_until, deliveries });
+    let settled = (time(), delivery_id(), option::of(attempt()), settled_to()).prop_map(|(at, delivery, a, to)| {
+        Record::Settled(SettledRecord { at, delivery, attempt: a.map(Arc::new), to })
+    });
+    let place =
+        (any::<u32>(), any::<u64>(), any::<u32>()).prop_map(|(segment, offset, len)| Position { segment, offset, len });
+    let redelivered = (time(), event_id(), text(), text(), place, option::of(delivery_id()), delivery()).prop_map(
+        |(at, event, source, event_type, event_at, replaces, delivery)| Record::Redelivered {
+            at,
+            event,
+            source,
+            event_type,
+            event_at,
+            replaces,
+            delivery,
+        },
+    );
+    let dismissed = (time(), delivery_id()).prop_map(|(at, delivery)| Record::Dismissed { at, delivery });
+    let put = (time(), ".{0,9}", ".{0,9}", vec(any::<u8>(), 0..40))
+        .prop_map(|(at, kind, name, value)| Record::CatalogPut { at, entry: CatalogEntry { kind, name, value } });
+    let deleted = (time(), ".{0,9}", ".{0,9}").prop_map(|(at, kind, name)| Record::CatalogDeleted { at, kind, name });
+    prop_oneof![4 => accepted, 4 => settled, 2 => redelivered, 1 => dismissed, 1 => put, 1 => deleted]
+}

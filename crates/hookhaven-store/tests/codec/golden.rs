@@ -1,0 +1,144 @@
+//! Golden files: payloads as version 1 wrote them. They are never changed; a version that cannot read
+//! them, or writes other bytes for the same records, is broken.
+
+use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use hookhaven_core::{
+    Attempt, AttemptId, DeliveryId, EndReason, ErrorClass, Event, EventId, Lane, Phases, Policy, Time,
+    retry::RetryPolicy,
+};
+use hookhaven_store::{
+    CatalogEntry, NewDelivery, codec,
+    position::Position,
+    record::{Record, SettledRecord, SettledTo},
+};
+
+fn delivery(n: u8) -> NewDelivery {
+    let retry = RetryPolicy {
+        attempts: 5,
+        initial: Duration::from_secs(5),
+        factor: 5.0,
+        max: Duration::from_millis(3_600_500),
+    };
+    let policy = Policy {
+        retry,
+        deadline: Duration::from_secs(30),
+        max_age: Duration::from_secs(3 * 24 * 3600),
+        critical: n == 1,
+    };
+    NewDelivery {
+        id: DeliveryId::from_bytes([n; 16]),
+        destination: "billing".into(),
+        lane: Lane::of_destination("billing"),
+        route: "stripe#1".into(),
+        policy: Arc::new(policy),
+        due_at: Time::from_us(1_790_000_000_123_456),
+    }
+}
+
+fn accepted(full: bool) -> Record {
+    let headers = vec![
+        (Arc::from("content-type"), Bytes::from_static(b"application/json")),
+        (Arc::from("x-raw"), Bytes::from_static(b"\xff\x00")),
+    ];
+    let event = Event {
+        id: EventId::from_bytes(*b"0123456789abcdef"),
+        source: "stripe".into(),
+        event_type: "invoice.paid".into(),
+        idempotency_key: "evt_1É".into(),
+        received_at: Time::from_us(1_790_000_000_000_001),
+        occurred_at: full.then_some(Time::from_us(-1)),
+        correlation_id: "c-1".into(),
+        matched_secret: full.then_some(1),
+        remote: if full { "2001:db8::1".into() } else { "".into() },
+        headers: if full { headers } else { vec![] },
+        body: if full { Bytes::from_static(b"{\"id\": \"evt_1\"}\n") } else { Bytes::new() },
+    };
+    let deliveries = if full { vec![delivery(1), delivery(2)] } else { vec![] };
+    Record::Accepted { event: Arc::new(event), key_until: Time::from_s(1_790_604_800), deliveries }
+}
+
+fn settled(class: ErrorClass, to: SettledTo) -> Record {
+    let attempt = Attempt {
+        id: AttemptId::from_bytes([9; 16]),
+        delivery: DeliveryId::from_bytes([1; 16]),
+        number: 300,
+        started_at: Time::from_s(1_790_000_001),
+        duration_us: 1_234_567,
+        phases: Phases { dns_us: None, connect_us: Some(90), tls_us: Some(128), first_byte_us: Some(1_200) },
+        status: (class == ErrorClass::Http5xx).then_some(503),
+        class,
+        error: "503 Service Unavailable".into(),
+        response_headers: vec![("retry-after".into(), Bytes::from_static(b"7"))],
+        response_excerpt: Bytes::from_static(b"busy"),
+        next_attempt_at: Some(Time::from_s(1_790_000_008)),
+    };
+    let delivery = attempt.delivery;
+    Record::Settled(SettledRecord { at: Time::from_s(1_790_000_002), delivery, attempt: Some(Arc::new(attempt)), to })
+}
+
+fn samples() -> Vec<(&'static str, Vec<Record>)> {
+    use EndReason::{Aborted, Cancelled, Damaged, Exhausted, Expired, Lost};
+    let at = Time::from_s(1_790_000_003);
+    let due_at = Time::from_s(1_790_000_008);
+    let id = DeliveryId::from_bytes([1; 16]);
+    let redelivered = |replaces| Record::Redelivered {
+        at,
+        event: EventId::from_bytes(*b"0123456789abcdef"),
+        source: "stripe".into(),
+        event_type: "invoice.paid".into(),
+        event_at: Position { segment: 7, offset: 1 << 40, len: 2_100 },
+        replaces,
+        delivery: delivery(3),
+    };
+    let reasons = [Exhausted, Aborted, Expired, Lost, Damaged, Cancelled];
+    let dead = |reason| Record::Settled(SettledRecord { at, delivery: id, attempt: None, to: SettledTo::Dead(reason) });
+    let entry = CatalogEntry { kind: "destination-paused".into(), name: "billing".into(), value: vec![0, 255] };
+    vec![
+        ("accepted", vec![accepted(true)]),
+        ("accepted-unrouted", vec![accepted(false)]),
+        ("settled-delivered", vec![settled(ErrorClass::Ok, SettledTo::Delivered)]),
+        ("settled-retry", vec![settled(ErrorClass::Http5xx, SettledTo::Retry { due_at })]),
+        ("settled-lost", vec![settled(ErrorClass::Lost, SettledTo::Lost { due_at, lost: 3 })]),
+        ("settled-dead", reasons.map(dead).to_vec()),
+        ("classes", ErrorClass::ALL.map(|class| settled(class, SettledTo::Delivered)).to_vec()),
+        ("redelivered", vec![redelivered(Some(id)), redelivered(None)]),
+        ("dismissed", vec![Record::Dismissed { at, delivery: id }]),
+        (
+            "catalog",
+            vec![
+                Record::CatalogPut { at, entry: entry.clone() },
+                Record::CatalogDeleted { at, kind: entry.kind, name: entry.name },
+            ],
+        ),
+    ]
+}
+
+fn path(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("golden/v1").join(format!("{name}.bin"))
+}
+
+#[test]
+fn version_1_is_written_and_read_as_ever() {
+    for (name, records) in samples() {
+        let golden = fs::read(path(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert_eq!(codec::decode(&golden).unwrap(), records, "{name} is read otherwise");
+        assert_eq!(codec::encode(&records), golden, "{name} is written otherwise");
+    }
+}
+
+#[test]
+fn every_golden_file_is_checked() {
+    let files = fs::read_dir(path("x").parent().unwrap()).unwrap().count();
+    assert_eq!(files, samples().len());
+}
+
+/// For a sample added, before it is released: `cargo test -p hookhaven-store --test codec -- --ignored`.
+#[test]
+#[ignore = "writes the golden files that are not there yet"]
+fn write_new_golden_files() {
+    for (name, records) in samples().into_iter().filter(|(name, _)| !path(name).exists()) {
+        fs::write(path(name), codec::encode(&records)).unwrap();
+    }
+}

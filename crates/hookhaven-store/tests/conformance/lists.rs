@@ -1,0 +1,117 @@
+//! Lists, filters, counts: what people look at.
+
+use std::time::Duration;
+
+use hookhaven_core::{DeliveryState, ErrorClass};
+use hookhaven_store::{DeliveryFilter, EventFilter, Next, Page, clock::Clock};
+
+use crate::bench::*;
+
+pub async fn events_page_newest_first(bench: &dyn Bench) {
+    let (store, clock) = (bench.open().await, bench.clock());
+    let mut sent = Vec::new();
+    for n in 0..25 {
+        let new = event(&format!("k{n}"), clock.now(), &["billing"]);
+        sent.push(new.event.id);
+        accept(&store, new).await;
+        clock.advance(Duration::from_millis(3));
+    }
+    sent.reverse();
+    let (mut seen, mut after) = (Vec::new(), None);
+    loop {
+        let rows = store.events(&EventFilter::default(), Page { after, limit: 10 }).await.unwrap();
+        after = rows.last().map(|row| row.id);
+        if rows.is_empty() {
+            break;
+        }
+        seen.extend(rows.iter().map(|row| row.id));
+    }
+    assert_eq!(seen, sent);
+}
+
+pub async fn filters_hold(bench: &dyn Bench) {
+    let (store, clock) = (bench.open().await, bench.clock());
+    let early = clock.now();
+    accept(&store, event("a", early, &["billing"])).await;
+    clock.advance(Duration::from_secs(60));
+    let mut other = event("b", clock.now(), &["log"]);
+    (other.event.source, other.event.event_type) = ("github".into(), "push".into());
+    accept(&store, other).await;
+
+    let keys = |filter: EventFilter| {
+        let store = store.clone();
+        async move {
+            let rows = store.events(&filter, Page::first(10)).await.unwrap();
+            rows.iter().map(|row| row.idempotency_key.to_string()).collect::<Vec<_>>()
+        }
+    };
+    let all = EventFilter::default();
+    assert_eq!(keys(all.clone()).await, ["b", "a"]);
+    assert_eq!(keys(EventFilter { source: Some("github".into()), ..all.clone() }).await, ["b"]);
+    assert_eq!(keys(EventFilter { event_type: Some("invoice.paid".into()), ..all.clone() }).await, ["a"]);
+    assert_eq!(keys(EventFilter { idempotency_key: Some("b".into()), ..all.clone() }).await, ["b"]);
+    assert_eq!(keys(EventFilter { since: Some(clock.now()), ..all.clone() }).await, ["b"]);
+    assert_eq!(keys(EventFilter { until: Some(clock.now()), ..all }).await, ["a"]);
+
+    let found = |filter: DeliveryFilter| {
+        let store = store.clone();
+        async move { store.deliveries(&filter, Page::first(10)).await.unwrap().len() }
+    };
+    let all = DeliveryFilter::default();
+    assert_eq!(found(all.clone()).await, 2);
+    assert_eq!(found(DeliveryFilter { destination: Some("log".into()), ..all.clone() }).await, 1);
+    assert_eq!(found(DeliveryFilter { event_type: Some("push".into()), ..all.clone() }).await, 1);
+    assert_eq!(found(DeliveryFilter { source: Some("nobody".into()), ..all.clone() }).await, 0);
+    assert_eq!(found(DeliveryFilter { state: Some(DeliveryState::Pending), ..all.clone() }).await, 2);
+    assert_eq!(found(DeliveryFilter { state: Some(DeliveryState::Delivered), ..all.clone() }).await, 0);
+    assert_eq!(found(DeliveryFilter { since: Some(clock.now()), ..all.clone() }).await, 1);
+    assert_eq!(found(DeliveryFilter { until: Some(clock.now()), ..all }).await, 1);
+}
+
+pub async fn deliveries_show_their_last_attempt(bench: &dyn Bench) {
+    let (store, clock) = (bench.open().await, bench.clock());
+    accept(&store, event("k", clock.now(), &["billing"])).await;
+    let all = DeliveryFilter::default();
+    assert_eq!(store.deliveries(&all, Page::first(10)).await.unwrap()[0].last, None);
+    let session = store.open_session(TTL).await.unwrap();
+    for class in [ErrorClass::Timeout, ErrorClass::Http5xx] {
+        let leased = claim_one(&store, session, "billing").await;
+        let next = Next::Retry { due_at: clock.now() };
+        settle(&store, session, &leased, class, next, clock.now()).await;
+        let row = store.deliveries(&all, Page::first(10)).await.unwrap().remove(0);
+        assert_eq!(row.last.unwrap().class, class);
+    }
+    let of_class = |class| DeliveryFilter { class: Some(class), ..DeliveryFilter::default() };
+    assert_eq!(store.deliveries(&of_class(ErrorClass::Timeout), Page::first(10)).await.unwrap().len(), 0);
+    assert_eq!(store.deliveries(&of_class(ErrorClass::Http5xx), Page::first(10)).await.unwrap().len(), 1);
+}
+
+pub async fn counts_follow(bench: &dyn Bench) {
+    let (store, clock) = (bench.open().await, bench.clock());
+    for n in 0..5 {
+        accept(&store, event(&format!("k{n}"), clock.now(), &["billing"])).await;
+    }
+    let session = store.open_session(TTL).await.unwrap();
+    let leased = claim(&store, session, "billing", 2).await;
+    clock.advance(Duration::from_secs(3));
+    let stats = store.stats().await.unwrap();
+    assert_eq!((stats.pending, stats.depths[0].pending, stats.depths[0].leased), (5, 3, 2));
+    assert_eq!(stats.oldest_due, [("billing".into(), start())]);
+    settle(&store, session, &leased[0], ErrorClass::Ok, Next::Delivered, clock.now()).await;
+    let stats = store.stats().await.unwrap();
+    assert_eq!((stats.pending, stats.depths[0].pending, stats.depths[0].leased), (4, 3, 1));
+    assert_eq!((&*stats.depths[0].source, &*stats.depths[0].destination), ("stripe", "billing"));
+}
+
+pub async fn reads_see_earlier_writes(bench: &dyn Bench) {
+    let (store, now) = (bench.open().await, bench.clock().now());
+    for n in 0..50 {
+        let new = event(&format!("k{n}"), now, &["billing"]);
+        let (id, delivery) = (new.event.id, new.deliveries[0].id);
+        accept(&store, new).await;
+        assert!(store.event(id).await.unwrap().is_some());
+        assert!(store.delivery(delivery).await.unwrap().is_some());
+        let filter = EventFilter { idempotency_key: Some(format!("k{n}")), ..EventFilter::default() };
+        assert_eq!(store.events(&filter, Page::first(10)).await.unwrap().len(), 1);
+    }
+}

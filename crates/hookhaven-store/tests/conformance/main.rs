@@ -1,0 +1,56 @@
+//! The conformance suite: what every store must do, written once and run against each. A store proves
+//! itself by a `Bench` of its own in `stores.rs` and one line in `suite!`.
+#![allow(clippy::unwrap_used)]
+
+mod accept;
+mod bench;
+mod catalog;
+mod lease;
+mod lists;
+mod replay;
+mod restart;
+mod settle;
+mod stores;
+
+/// Every case, on one store: `suite!(name, bench constructor)`.
+macro_rules! suite {
+    ($store:ident, $make:expr) => {
+        mod $store {
+            crate::cases! { $store, $make,
+                accept: [new_and_duplicate, same_key_many_times_at_once, two_sources_may_share_a_key,
+                    a_key_is_forgotten_after_its_window, unrouted_events_are_kept, nothing_beyond_pending_max,
+                    bytes_come_back_as_they_came],
+                lease: [claims_in_due_order, rooms_and_max_are_kept, skipped_lanes_are_not_looked_at,
+                    a_claimed_delivery_is_not_claimed_twice, a_lapsed_session_holds_nothing,
+                    five_lost_attempts_end_a_delivery, a_closed_session_gives_back, lanes_meet_by_deadline,
+                    next_due_is_told, many_workers_claim_each_once],
+                settle: [delivered_is_final, retry_comes_back_when_due, dead_is_a_dead_letter,
+                    only_the_holder_settles, a_release_costs_nothing, expired_ends_dead, attempts_are_history,
+                    settling_twice_settles_once],
+                replay: [a_dead_delivery_is_replayed_once, a_redelivery_revives_dead_letters,
+                    a_redelivery_of_what_lives_changes_nothing, a_dismissed_letter_is_gone,
+                    an_unrouted_event_can_be_routed, what_has_not_ended_is_not_replayed, replays_race_once],
+                lists: [events_page_newest_first, filters_hold, deliveries_show_their_last_attempt,
+                    counts_follow, reads_see_earlier_writes],
+                catalog: [entries_are_kept_and_removed],
+                restart: [everything_but_sessions_survives],
+            }
+        }
+    };
+}
+
+macro_rules! cases {
+    ($store:ident, $make:expr, $($group:ident: [$($case:ident),* $(,)?]),* $(,)?) => {
+        $($(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                crate::$group::$case(&$make).await;
+            }
+        )*)*
+    };
+}
+pub(crate) use cases;
+
+suite!(memory, crate::stores::Memory::default());
+suite!(embedded, crate::stores::Embedded::on_files());
+suite!(embedded_on_a_simulated_disk, crate::stores::Embedded::simulated());

@@ -1,0 +1,220 @@
+//! `/dead-letters`: dead deliveries that nobody replayed or dismissed, and acting on many of them.
+//!
+//! A bulk act names ids, or a filter. By filter it goes through the list newest first, a page at a
+//! time, and stops after [`BULK_DELIVERIES_MAX`]; `next` in the answer lets the caller go on. Replays
+//! are newer than all they replace, so the walk never meets its own work.
+
+use std::time::Duration;
+
+use axum::{
+    Json, Router,
+    extract::State,
+    routing::{get, post},
+};
+use hookhaven_core::{DeliveryId, EventId, Time};
+use hookhaven_store::{DeliveryFilter, Dismissed, Page, Replayed};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Api, LIMIT_MAX, Shared, deliveries,
+    page::{self, Input, Params},
+    problem::{self, Problem},
+    view::{BulkAnswer, DeliveryView, Listing},
+};
+
+/// Most deliveries that one bulk request acts on.
+pub const BULK_DELIVERIES_MAX: usize = 5_000;
+
+pub(super) fn routes() -> Router<Shared> {
+    Router::new()
+        .route("/dead-letters", get(list))
+        .route("/dead-letters/replay", post(replay))
+        .route("/dead-letters/dismiss", post(dismiss))
+}
+
+/// Which dead letters; all set fields must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeadLetterFilter {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event: Option<EventId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub destination: Option<String>,
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub event_type: Option<String>,
+    /// Died at or after.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Time>,
+    /// Died before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Time>,
+    /// Class of the last attempt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub class: Option<String>,
+}
+
+impl DeadLetterFilter {
+    fn to_store(&self) -> Result<DeliveryFilter, Problem> {
+        page::check_span(self.since, self.until)?;
+        Ok(DeliveryFilter {
+            event: self.event,
+            source: self.source.clone(),
+            destination: self.destination.clone(),
+            event_type: self.event_type.clone(),
+            dead_letters: true,
+            class: deliveries::class(self.class.as_deref())?,
+            since: self.since,
+            until: self.until,
+            ..DeliveryFilter::default()
+        })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ListParams {
+    event: Option<EventId>,
+    source: Option<String>,
+    destination: Option<String>,
+    #[serde(rename = "type")]
+    event_type: Option<String>,
+    since: Option<Time>,
+    until: Option<Time>,
+    class: Option<String>,
+    after: Option<DeliveryId>,
+    limit: Option<usize>,
+}
+
+async fn list(
+    State(api): State<Shared>,
+    Params(p): Params<ListParams>,
+) -> Result<Json<Listing<DeliveryView>>, Problem> {
+    let filter = DeadLetterFilter {
+        event: p.event,
+        source: p.source,
+        destination: p.destination,
+        event_type: p.event_type,
+        since: p.since,
+        until: p.until,
+        class: p.class,
+    };
+    deliveries::page(&api, &filter.to_store()?, p.after, p.limit).await
+}
+
+/// Exactly one of `ids` and `filter`; an empty filter is every dead letter.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BulkRequest {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ids: Option<Vec<DeliveryId>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filter: Option<DeadLetterFilter>,
+    /// Only count.
+    #[serde(default)]
+    pub dry_run: bool,
+    /// `next` of the answer before; with a filter only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<DeliveryId>,
+}
+
+#[derive(Clone, Copy)]
+enum Act {
+    Replay,
+    Dismiss,
+}
+
+async fn replay(State(api): State<Shared>, Input(request): Input<BulkRequest>) -> Result<Json<BulkAnswer>, Problem> {
+    bulk(&api, Act::Replay, request).await.map(Json)
+}
+
+async fn dismiss(State(api): State<Shared>, Input(request): Input<BulkRequest>) -> Result<Json<BulkAnswer>, Problem> {
+    bulk(&api, Act::Dismiss, request).await.map(Json)
+}
+
+async fn bulk(api: &Api, act: Act, request: BulkRequest) -> Result<BulkAnswer, Problem> {
+    let bad = |detail: &str| Err(Problem::new(&problem::BAD_BODY, detail));
+    match (request.ids, request.filter) {
+        (Some(_), None) if request.after.is_some() => bad("after goes with a filter, not with ids"),
+        (Some(ids), None) if ids.len() > LIMIT_MAX => bad("at most 500 ids in one request"),
+        (Some(ids), None) => by_ids(api, act, &ids, request.dry_run).await,
+        (None, Some(filter)) => by_filter(api, act, filter.to_store()?, request.after, request.dry_run).await,
+        _ => bad("say which: either \"ids\": […] or \"filter\": {…}; an empty filter is every dead letter"),
+    }
+}
+
+async fn by_ids(api: &Api, act: Act, ids: &[DeliveryId], dry_run: bool) -> Result<BulkAnswer, Problem> {
+    let mut answer = BulkAnswer { dry_run, ..BulkAnswer::default() };
+    let mut letters = Vec::with_capacity(ids.len());
+    for id in ids {
+        match api.parts.store.delivery(*id).await? {
+            None => answer.unknown += 1,
+            Some(row) if row.delivery.is_dead_letter() => letters.push(*id),
+            Some(row) if row.delivery.replaced_by.is_some() || row.delivery.dismissed_at.is_some() => {
+                answer.already += 1
+            }
+            Some(_) => answer.refused += 1,
+        }
+    }
+    answer.matched = letters.len() as u64;
+    if !dry_run {
+        act_on(api, act, &letters, &mut answer).await?;
+    }
+    Ok(answer)
+}
+
+async fn by_filter(
+    api: &Api,
+    act: Act,
+    mut filter: DeliveryFilter,
+    mut after: Option<DeliveryId>,
+    dry_run: bool,
+) -> Result<BulkAnswer, Problem> {
+    // What dies from now on was asked about by nobody. `until` itself is excluded, now is not.
+    let now = api.parts.clock.now().plus(Duration::from_micros(1));
+    filter.until = Some(filter.until.map_or(now, |until| until.min(now)));
+    let mut answer = BulkAnswer { dry_run, until: filter.until, ..BulkAnswer::default() };
+    for _ in 0..BULK_DELIVERIES_MAX / LIMIT_MAX {
+        let rows = api.parts.store.deliveries(&filter, Page { after, limit: LIMIT_MAX }).await?;
+        let ids: Vec<_> = rows.iter().map(|row| row.delivery.id).collect();
+        answer.matched += ids.len() as u64;
+        if !dry_run {
+            act_on(api, act, &ids, &mut answer).await?;
+        }
+        if ids.len() < LIMIT_MAX {
+            return Ok(answer);
+        }
+        after = ids.last().copied();
+    }
+    answer.next = after;
+    Ok(answer)
+}
+
+async fn act_on(api: &Api, act: Act, ids: &[DeliveryId], answer: &mut BulkAnswer) -> Result<(), Problem> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    match act {
+        Act::Replay => {
+            for became in api.parts.store.replay(ids).await? {
+                match became {
+                    Replayed::New(_) => answer.done += 1,
+                    Replayed::Already(_) => answer.already += 1,
+                    Replayed::NotEnded => answer.refused += 1,
+                    Replayed::Unknown => answer.unknown += 1,
+                }
+            }
+        }
+        Act::Dismiss => {
+            for became in api.parts.store.dismiss(ids).await? {
+                match became {
+                    Dismissed::Done => answer.done += 1,
+                    Dismissed::NotDeadLetter => answer.already += 1,
+                    Dismissed::Unknown => answer.unknown += 1,
+                }
+            }
+        }
+    }
+    Ok(())
+}

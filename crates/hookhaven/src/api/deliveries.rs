@@ -1,0 +1,110 @@
+//! `/deliveries`: list, one with its attempts, and its replay.
+
+use axum::{
+    Json, Router,
+    extract::State,
+    routing::{get, post},
+};
+use hookhaven_core::{DeliveryId, DeliveryState, ErrorClass, EventId, Time};
+use hookhaven_store::{DeliveryFilter, DeliveryRow, Replayed};
+use serde::Deserialize;
+
+use super::{
+    Api, Shared,
+    page::{self, Id, Params},
+    problem::{self, Problem},
+    view::{AttemptView, DeliveryDetail, DeliveryView, Listing, ReplayAnswer, ReplayedView},
+};
+
+pub(super) fn routes() -> Router<Shared> {
+    Router::new()
+        .route("/deliveries", get(list))
+        .route("/deliveries/{id}", get(show))
+        .route("/deliveries/{id}/replay", post(replay))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ListParams {
+    event: Option<EventId>,
+    source: Option<String>,
+    destination: Option<String>,
+    #[serde(rename = "type")]
+    event_type: Option<String>,
+    state: Option<DeliveryState>,
+    class: Option<String>,
+    since: Option<Time>,
+    until: Option<Time>,
+    after: Option<DeliveryId>,
+    limit: Option<usize>,
+}
+
+async fn list(
+    State(api): State<Shared>,
+    Params(params): Params<ListParams>,
+) -> Result<Json<Listing<DeliveryView>>, Problem> {
+    page::check_span(params.since, params.until)?;
+    let filter = DeliveryFilter {
+        event: params.event,
+        source: params.source,
+        destination: params.destination,
+        event_type: params.event_type,
+        state: params.state,
+        dead_letters: false,
+        class: class(params.class.as_deref())?,
+        since: params.since,
+        until: params.until,
+    };
+    self::page(&api, &filter, params.after, params.limit).await
+}
+
+/// One page of whatever deliveries the filter names; dead letters are listed by it too.
+pub(super) async fn page(
+    api: &Api,
+    filter: &DeliveryFilter,
+    after: Option<DeliveryId>,
+    limit: Option<usize>,
+) -> Result<Json<Listing<DeliveryView>>, Problem> {
+    let page = page::page(after, limit)?;
+    let rows = api.parts.store.deliveries(filter, page).await?;
+    Ok(Json(page::listing(rows, &page, |row| row.delivery.id, DeliveryView::from)))
+}
+
+/// An error class by its name in a filter.
+pub(super) fn class(name: Option<&str>) -> Result<Option<ErrorClass>, Problem> {
+    let Some(name) = name else { return Ok(None) };
+    ErrorClass::parse(name).map(Some).ok_or_else(|| {
+        let known: Vec<_> = ErrorClass::ALL.iter().map(|c| c.as_str()).collect();
+        Problem::new(&problem::BAD_QUERY, format!("class {name:?} is none of {}", known.join(", ")))
+    })
+}
+
+async fn show(State(api): State<Shared>, Id(id): Id<DeliveryId>) -> Result<Json<DeliveryDetail>, Problem> {
+    let row = api.parts.store.delivery(id).await?.ok_or_else(|| unknown(id))?;
+    detail(&api, row).await.map(Json)
+}
+
+pub(super) async fn detail(api: &Api, row: DeliveryRow) -> Result<DeliveryDetail, Problem> {
+    let attempts = api.parts.store.attempts(row.delivery.id).await?;
+    Ok(DeliveryDetail { delivery: row.into(), attempts: attempts.into_iter().map(AttemptView::from).collect() })
+}
+
+/// Replays any ended delivery, delivered ones too. Asked twice, it answers the same delivery.
+async fn replay(State(api): State<Shared>, Id(id): Id<DeliveryId>) -> Result<Json<ReplayAnswer>, Problem> {
+    let became = api.parts.store.replay(&[id]).await?.into_iter().next();
+    let (replaced_by, already) = match became {
+        Some(Replayed::New(new)) => (new, false),
+        Some(Replayed::Already(new)) => (new, true),
+        Some(Replayed::NotEnded) => {
+            let detail = format!("{id} is still to be delivered; it will be tried again by itself");
+            return Err(Problem::new(&problem::NOT_ENDED, detail));
+        }
+        Some(Replayed::Unknown) | None => return Err(unknown(id)),
+    };
+    let replayed = vec![ReplayedView { delivery: id, replaced_by, already }];
+    Ok(Json(ReplayAnswer { replayed, ..ReplayAnswer::default() }))
+}
+
+fn unknown(id: DeliveryId) -> Problem {
+    Problem::new(&problem::DELIVERY_NOT_FOUND, format!("there is no delivery {id}"))
+}

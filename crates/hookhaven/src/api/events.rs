@@ -1,0 +1,178 @@
+//! `/events`: list, one whole story, its raw bytes, and the way back.
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    extract::State,
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use hookhaven_core::{Event, EventId, Lane, Time, destination::DestinationState, route};
+use hookhaven_store::{DeliveryFilter, EventFilter, NewDelivery, Page, Replayed, Routed};
+use http::{HeaderValue, header};
+use serde::Deserialize;
+
+use super::{
+    Api, LIMIT_MAX, Shared, deliveries,
+    page::{self, Id, Params},
+    problem::{self, Problem},
+    view::{EventDetail, EventView, GoesTo, Listing, ReplayAnswer, ReplayedView, RouteView, Routing},
+};
+use crate::config::Config;
+
+pub(super) fn routes() -> Router<Shared> {
+    Router::new()
+        .route("/events", get(list))
+        .route("/events/{id}", get(show))
+        .route("/events/{id}/body", get(body))
+        .route("/events/{id}/replay", post(replay))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ListParams {
+    source: Option<String>,
+    #[serde(rename = "type")]
+    event_type: Option<String>,
+    key: Option<String>,
+    since: Option<Time>,
+    until: Option<Time>,
+    #[serde(default)]
+    unrouted: bool,
+    after: Option<EventId>,
+    limit: Option<usize>,
+}
+
+async fn list(
+    State(api): State<Shared>,
+    Params(params): Params<ListParams>,
+) -> Result<Json<Listing<EventView>>, Problem> {
+    page::check_span(params.since, params.until)?;
+    let page = page::page(params.after, params.limit)?;
+    let filter = EventFilter {
+        source: params.source,
+        event_type: params.event_type,
+        idempotency_key: params.key,
+        since: params.since,
+        until: params.until,
+        unrouted: params.unrouted,
+    };
+    let rows = api.parts.store.events(&filter, page).await?;
+    Ok(Json(page::listing(rows, &page, |row| row.id, EventView::from)))
+}
+
+async fn show(State(api): State<Shared>, Id(id): Id<EventId>) -> Result<Json<EventDetail>, Problem> {
+    let event = find(&api, id).await?;
+    let filter = DeliveryFilter { event: Some(id), ..DeliveryFilter::default() };
+    let rows = api.parts.store.deliveries(&filter, Page::first(LIMIT_MAX)).await?;
+    let mut whole = Vec::with_capacity(rows.len());
+    for row in rows.into_iter().rev() {
+        whole.push(deliveries::detail(&api, row).await?);
+    }
+    let routing = routing(&api.parts.config.load(), &event);
+    Ok(Json(EventDetail::new(&event, whole, routing)))
+}
+
+/// The bytes as they came, as bytes: a browser must not read them as a page.
+async fn body(State(api): State<Shared>, Id(id): Id<EventId>) -> Result<Response, Problem> {
+    let event = find(&api, id).await?;
+    let mut response = event.body.clone().into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    headers.insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox; default-src 'none'"));
+    Ok(response)
+}
+
+async fn find(api: &Api, id: EventId) -> Result<Arc<Event>, Problem> {
+    let event = api.parts.store.event(id).await?;
+    event.ok_or_else(|| Problem::new(&problem::EVENT_NOT_FOUND, format!("there is no event {id}")))
+}
+
+/// Replays the event's dead letters; routes it by the config in force if it had gone nowhere.
+async fn replay(State(api): State<Shared>, Id(id): Id<EventId>) -> Result<Json<ReplayAnswer>, Problem> {
+    let event = find(&api, id).await?;
+    let filter = DeliveryFilter { event: Some(id), ..DeliveryFilter::default() };
+    let rows = api.parts.store.deliveries(&filter, Page::first(LIMIT_MAX)).await?;
+    if rows.is_empty() {
+        return route_again(&api, &event).await.map(Json);
+    }
+    let dead: Vec<_> = rows.iter().filter(|r| r.delivery.is_dead_letter()).map(|r| r.delivery.id).collect();
+    if dead.is_empty() {
+        let detail = "none of its deliveries is a dead letter; to deliver one again, replay that delivery by its id";
+        return Err(Problem::new(&problem::NOTHING_TO_REPLAY, detail));
+    }
+    let mut answer = ReplayAnswer::default();
+    for (delivery, became) in dead.iter().zip(api.parts.store.replay(&dead).await?) {
+        let (replaced_by, already) = match became {
+            Replayed::New(new) => (new, false),
+            Replayed::Already(new) => (new, true),
+            Replayed::NotEnded | Replayed::Unknown => continue,
+        };
+        answer.replayed.push(ReplayedView { delivery: *delivery, replaced_by, already });
+    }
+    Ok(Json(answer))
+}
+
+async fn route_again(api: &Api, event: &Event) -> Result<ReplayAnswer, Problem> {
+    let deliveries = new_deliveries(api, event);
+    if deliveries.is_empty() {
+        let detail = format!(
+            "no route of source {:?} takes the type {:?} to a destination that is not disabled; add one under [[routes]]",
+            event.source, event.event_type
+        );
+        return Err(Problem::new(&problem::NO_ROUTE, detail));
+    }
+    match api.parts.store.route(event.id, deliveries).await? {
+        Routed::Made(routed) => Ok(ReplayAnswer { routed, ..ReplayAnswer::default() }),
+        Routed::Unknown => Err(Problem::new(&problem::EVENT_NOT_FOUND, format!("there is no event {}", event.id))),
+    }
+}
+
+fn new_deliveries(api: &Api, event: &Event) -> Vec<NewDelivery> {
+    let config = api.parts.config.load();
+    let now = api.parts.clock.now();
+    route::matches(&config.routes, &event.source, &event.event_type)
+        .into_iter()
+        .filter(|m| !disabled(&config, m.destination))
+        .map(|m| NewDelivery {
+            id: hookhaven_core::DeliveryId::mint(now, api.parts.entropy.id_bytes()),
+            destination: m.destination.clone(),
+            lane: Lane::of_destination(m.destination),
+            route: m.route.name.clone(),
+            policy: m.route.policy.clone(),
+            due_at: now,
+        })
+        .collect()
+}
+
+fn disabled(config: &Config, destination: &str) -> bool {
+    config.destinations.get(destination).is_none_or(|d| d.state == DestinationState::Disabled)
+}
+
+fn routing(config: &Config, event: &Event) -> Routing {
+    let source = config.sources.get(&event.source);
+    let of_source = config.routes.iter().filter(|r| r.source == event.source);
+    let goes_to = route::matches(&config.routes, &event.source, &event.event_type);
+    Routing {
+        sender: source.map(|s| s.sender.name().to_owned()),
+        secret_count: source.map_or(0, |s| s.secrets.len()),
+        routes: of_source
+            .map(|r| RouteView {
+                name: r.name.to_string(),
+                events: r.events.iter().map(|g| g.as_str().to_owned()).collect(),
+                to: r.to.iter().map(|d| d.to_string()).collect(),
+                takes: r.takes(&event.source, &event.event_type),
+            })
+            .collect(),
+        goes_to: goes_to
+            .iter()
+            .map(|m| GoesTo {
+                destination: m.destination.to_string(),
+                route: m.route.name.to_string(),
+                disabled: disabled(config, m.destination),
+            })
+            .collect(),
+    }
+}

@@ -1,0 +1,323 @@
+//! A gateway's state for tests: a memory store on a clock that stands still, a config with two
+//! sources, and the router over them.
+
+use std::{
+    num::NonZeroU32,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use axum::{Router, body::Body};
+use bytes::Bytes;
+use hookhaven_core::{
+    Attempt, AttemptId, DeliveryId, Destination, EndReason, ErrorClass, Event, EventId, Lane, Phases, Policy, Secret,
+    Time,
+    destination::{BreakerPolicy, DestinationState},
+    glob::Glob,
+    retry::RetryPolicy,
+    route::{self, Route},
+    sender::{CannotSign, Facts, Keys, Proof, Rejection, Request, Sample, Sender, Signed},
+    source::Source,
+};
+use hookhaven_store::{
+    LaneRoom, Leased, NewDelivery, NewEvent, Next, Settlement, Store,
+    clock::{Entropy, ManualClock, SeededEntropy},
+    memory::MemoryStore,
+};
+use http::{HeaderMap, StatusCode, header};
+use http_body_util::BodyExt;
+use serde_json::Value;
+use tower::ServiceExt;
+
+use super::{ApiParts, Breaker, LaneView, ReloadState, Signals, router};
+use crate::config::{Config, Limits, Log, Server, Worker};
+
+pub(crate) const TOKEN: &str = "t0ken";
+pub(crate) const START: Time = Time::from_s(1_790_000_000);
+
+/// Signs with nothing but a header that says so.
+#[derive(Debug)]
+pub(crate) struct TestSender;
+
+impl Sender for TestSender {
+    fn name(&self) -> &'static str {
+        "test-sender"
+    }
+
+    fn verify(&self, _: &Request<'_>, _: &Keys<'_>) -> Result<Proof, Rejection> {
+        Ok(Proof { secret: Some(0) })
+    }
+
+    fn facts(&self, _: &Request<'_>) -> Facts {
+        Facts::default()
+    }
+
+    fn sample(&self, event_type: &str, id: &str, _: Time) -> Result<Sample, CannotSign> {
+        let body = format!("{{\"id\":{id:?},\"type\":{event_type:?}}}").into_bytes();
+        Ok(Sample { id: id.into(), event_type: event_type.into(), body })
+    }
+
+    fn sign(&self, sample: &Sample, _: Option<&str>, secret: &Secret, _: Time) -> Result<Signed, CannotSign> {
+        let seal = format!("{}:{}", String::from_utf8_lossy(secret.expose()), sample.body.len());
+        let headers = vec![("x-seal".into(), seal), ("content-type".into(), "application/json".into())];
+        Ok(Signed { headers, query: String::new(), body: sample.body.clone() })
+    }
+}
+
+/// What the running gateway would say, as a test wants it.
+#[derive(Debug, Default)]
+pub(crate) struct TestSignals {
+    pub reload: Mutex<ReloadState>,
+    pub draining: Mutex<Option<String>>,
+    pub changed: Mutex<Vec<String>>,
+}
+
+#[async_trait]
+impl Signals for TestSignals {
+    async fn render_metrics(&self) -> String {
+        "webhook_unrouted_total 3\n# EOF\n".into()
+    }
+
+    fn accepting(&self) -> Result<(), String> {
+        self.draining.lock().unwrap().clone().map_or(Ok(()), Err)
+    }
+
+    fn reload_state(&self) -> ReloadState {
+        self.reload.lock().unwrap().clone()
+    }
+
+    fn lane(&self, destination: &str) -> LaneView {
+        match destination {
+            "mail" => LaneView { breaker: Breaker::Open, hold_until: Some(START), in_flight: 2 },
+            _ => LaneView::default(),
+        }
+    }
+
+    fn destination_paused_changed(&self, destination: &str) {
+        self.changed.lock().unwrap().push(destination.into());
+    }
+}
+
+pub(crate) struct Scene {
+    pub clock: ManualClock,
+    pub entropy: Arc<dyn Entropy>,
+    pub store: Arc<MemoryStore>,
+    pub config: Arc<ArcSwap<Config>>,
+    pub signals: Arc<TestSignals>,
+    pub router: Router,
+}
+
+/// An answer of the router.
+pub(crate) struct Got {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Got {
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{e}: {:?}", self.body))
+    }
+
+    pub fn code(&self) -> String {
+        assert_eq!(self.headers[header::CONTENT_TYPE], "application/problem+json");
+        let problem = self.json();
+        assert_eq!(problem["status"], self.status.as_u16());
+        problem["code"].as_str().unwrap().to_owned()
+    }
+
+    /// The ids of a list.
+    pub fn ids(&self) -> Vec<String> {
+        let page = self.json();
+        page["items"].as_array().unwrap().iter().map(|i| i["id"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+impl Scene {
+    pub fn new() -> Self {
+        let clock = ManualClock::at(START);
+        let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(7));
+        let store = Arc::new(MemoryStore::new(Arc::new(clock.clone()), entropy.clone()));
+        let config = Arc::new(ArcSwap::from_pointee(config()));
+        let signals = Arc::new(TestSignals::default());
+        let router = router(ApiParts {
+            store: store.clone(),
+            clock: Arc::new(clock.clone()),
+            entropy: entropy.clone(),
+            config: config.clone(),
+            admin_token: Secret::new(TOKEN).unwrap(),
+            bound: "10.1.2.3:8081".parse().unwrap(),
+            signals: signals.clone(),
+        });
+        Scene { clock, entropy, store, config, signals, router }
+    }
+
+    /// Accepts an event as ingest would, a millisecond after the one before.
+    pub async fn accept(&self, source: &str, event_type: &str, body: &[u8]) -> EventId {
+        self.clock.advance(Duration::from_millis(1));
+        let now = hookhaven_store::clock::Clock::now(&self.clock);
+        let event = Event {
+            id: EventId::mint(now, self.entropy.id_bytes()),
+            source: source.into(),
+            event_type: event_type.into(),
+            idempotency_key: format!("key-{}", now.as_us()).into(),
+            received_at: now,
+            occurred_at: Some(now.minus(Duration::from_secs(3))),
+            correlation_id: "corr-1".into(),
+            matched_secret: Some(0),
+            remote: "192.0.2.7".into(),
+            headers: vec![
+                ("content-type".into(), Bytes::from("application/json")),
+                ("authorization".into(), Bytes::from("Basic hunter2")),
+            ],
+            body: Bytes::copy_from_slice(body),
+        };
+        let id = event.id;
+        let config = self.config.load();
+        let deliveries = route::matches(&config.routes, source, event_type)
+            .into_iter()
+            .map(|m| NewDelivery {
+                id: DeliveryId::mint(now, self.entropy.id_bytes()),
+                destination: m.destination.clone(),
+                lane: Lane::of_destination(m.destination),
+                route: m.route.name.clone(),
+                policy: m.route.policy.clone(),
+                due_at: now,
+            })
+            .collect();
+        let key_until = now.plus(Duration::from_secs(3_600));
+        self.store.accept(vec![NewEvent { event, key_until, deliveries }]).await.unwrap();
+        id
+    }
+
+    /// Attempts everything that is due at a destination once, with this end.
+    pub async fn settle(&self, destination: &str, class: ErrorClass, status: Option<u16>, next: Next) -> usize {
+        let session = self.store.open_session(Duration::from_secs(3_600)).await.unwrap();
+        let lanes = [LaneRoom { lane: Lane::of_destination(destination), room: 10_000 }];
+        let leased = self.store.claim(session, &lanes, 10_000).await.unwrap();
+        let now = hookhaven_store::clock::Clock::now(&self.clock);
+        let attempt = |l: &Leased| Attempt {
+            id: AttemptId::mint(now, self.entropy.id_bytes()),
+            delivery: l.delivery.id,
+            number: l.attempt_number,
+            started_at: now,
+            duration_us: 12_345,
+            phases: Phases::default(),
+            status,
+            class,
+            error: if class == ErrorClass::Ok { "".into() } else { "it said \u{1b}[31mno".into() },
+            response_headers: vec![("set-cookie".into(), Bytes::from("session=hunter2"))],
+            response_excerpt: Bytes::from_static(b"down for \xff\x1b[2J repairs"),
+            next_attempt_at: match next {
+                Next::Retry { due_at } => Some(due_at),
+                _ => None,
+            },
+        };
+        let settlements: Vec<_> = leased
+            .iter()
+            .map(|l| Settlement { delivery: l.delivery.id, fence: l.fence, attempt: Some(attempt(l)), next })
+            .collect();
+        let n = settlements.len();
+        self.store.settle(session, settlements).await.unwrap();
+        self.store.close_session(session).await.unwrap();
+        n
+    }
+
+    /// Everything due at a destination becomes a dead letter of the class `http_5xx`.
+    pub async fn kill(&self, destination: &str) -> usize {
+        self.settle(destination, ErrorClass::Http5xx, Some(503), Next::Dead(EndReason::Exhausted)).await
+    }
+
+    pub async fn get(&self, path: &str) -> Got {
+        self.send("GET", path, &[], Body::empty()).await
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> Got {
+        let headers = [("content-type", "application/json")];
+        self.send("POST", path, &headers, Body::from(body.to_string())).await
+    }
+
+    /// With the token and the name `localhost`, unless headers say otherwise. `-name` leaves one out.
+    pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Body) -> Got {
+        let mut request = http::Request::builder().method(method).uri(path);
+        let token = format!("Bearer {TOKEN}");
+        for (name, value) in [("host", "localhost:8081"), ("authorization", &token)] {
+            if !headers.iter().any(|(n, _)| n.trim_start_matches('-') == name) {
+                request = request.header(name, value);
+            }
+        }
+        for (name, value) in headers.iter().filter(|(n, _)| !n.starts_with('-')) {
+            request = request.header(*name, *value);
+        }
+        let response = self.router.clone().oneshot(request.body(body).unwrap()).await.unwrap();
+        let (head, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Got { status: head.status, headers: head.headers, body }
+    }
+}
+
+/// Two sources; `stripe` goes to `billing` (critical) and, for invoices, to `mail`; `github` goes nowhere.
+pub(crate) fn config() -> Config {
+    let source = |name: &str| {
+        let source = Source {
+            name: name.into(),
+            sender: Arc::new(TestSender),
+            secrets: vec![Secret::new("source-s3cret").unwrap()],
+            tolerance: Duration::from_secs(300),
+            dedupe_window: Duration::from_secs(3_600),
+            body_bytes_max: 1 << 20,
+            public_url: None,
+            allow: Vec::new(),
+        };
+        (Arc::from(name), Arc::new(source))
+    };
+    let destination = |name: &str, state: DestinationState| {
+        let destination = Destination {
+            name: name.into(),
+            url: format!("http://user:dest-s3cret@127.0.0.1:3000/{name}?token=dest-s3cret").parse().unwrap(),
+            timeout: Duration::from_secs(10),
+            concurrency: NonZeroU32::new(16).unwrap(),
+            rate: None,
+            secrets: vec![Secret::new("dest-s3cret").unwrap()],
+            breaker: BreakerPolicy::default(),
+            state,
+        };
+        (Arc::from(name), Arc::new(destination))
+    };
+    Config {
+        server: Server { admin_hosts: vec!["admin.example.com".into()], ..Server::default() },
+        store: crate::config::Store::default(),
+        limits: Limits::default(),
+        worker: Worker::default(),
+        log: Log::default(),
+        sources: [source("stripe"), source("github")].into(),
+        destinations: [
+            destination("billing", DestinationState::Active),
+            destination("mail", DestinationState::Active),
+            destination("old", DestinationState::Disabled),
+        ]
+        .into(),
+        routes: vec![
+            route("stripe#1", "stripe", "payment.*", "billing", true),
+            route("stripe#2", "stripe", "invoice.*", "mail", false),
+        ],
+    }
+}
+
+pub(crate) fn route(name: &str, source: &str, events: &str, to: &str, critical: bool) -> Route {
+    let policy = Policy {
+        retry: RetryPolicy::default(),
+        deadline: Duration::from_secs(30),
+        max_age: Duration::from_secs(3 * 86_400),
+        critical,
+    };
+    Route {
+        name: name.into(),
+        source: source.into(),
+        events: vec![Glob::parse(events).unwrap()],
+        to: vec![to.into()],
+        policy: Arc::new(policy),
+    }
+}

@@ -1,0 +1,64 @@
+//! `/healthz`, `/readyz` and `/metrics`: for machines that watch.
+//!
+//! `/healthz` says that the process answers, and nothing else: a restart would not mend anything that
+//! `/readyz` names. `/readyz` says whether a sender's request would be accepted, and why not; a config
+//! file that was refused does not make it unready, since the old config still serves, but is told.
+//! Both are open, for probes have no token; reasons are told only under a name of ours (see `guard`).
+
+use axum::{
+    Json, Router,
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use http::{HeaderValue, StatusCode, header};
+use serde::{Deserialize, Serialize};
+
+use super::{Api, ReloadState, Shared, guard};
+
+pub(super) fn open_routes() -> Router<Shared> {
+    Router::new().route("/healthz", get(alive)).route("/readyz", get(ready))
+}
+
+pub(super) fn guarded_routes() -> Router<Shared> {
+    Router::new().route("/metrics", get(metrics))
+}
+
+async fn alive() -> &'static str {
+    "ok\n"
+}
+
+/// Whether requests would be accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ready {
+    pub ready: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<ReloadState>,
+}
+
+async fn ready(State(api): State<Shared>, request: Request) -> Response {
+    let mut reasons = reasons(&api);
+    let ready = reasons.is_empty();
+    let mut config = Some(api.parts.signals.reload_state());
+    if !guard::under_own_name(&api, request.uri(), request.headers()) {
+        reasons.clear();
+        config = None;
+    }
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(Ready { ready, reasons, config })).into_response()
+}
+
+/// Why no request would be accepted; empty if it would.
+pub(super) fn reasons(api: &Api) -> Vec<String> {
+    let store = api.parts.store.ready().err().map(|e| e.to_string());
+    store.into_iter().chain(api.parts.signals.accepting().err()).collect()
+}
+
+async fn metrics(State(api): State<Shared>) -> Response {
+    let mut response = api.parts.signals.render_metrics().await.into_response();
+    let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}

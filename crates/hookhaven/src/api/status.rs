@@ -1,0 +1,93 @@
+//! `/status`: the gateway at one glance: version, uptime, what waits, whether it accepts.
+
+use axum::{Json, Router, extract::State, routing::get};
+use hookhaven_core::Time;
+use serde::{Deserialize, Serialize};
+
+use super::{ReloadState, Shared, health, problem::Problem};
+
+pub(super) fn routes() -> Router<Shared> {
+    Router::new().route("/status", get(show))
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    pub version: String,
+    pub now: Time,
+    pub started_at: Time,
+    pub uptime_ms: u64,
+    /// Whether it accepts requests, and why not.
+    pub accepting: bool,
+    pub reasons: Vec<String>,
+    pub config: ReloadState,
+    pub sources: usize,
+    pub destinations: usize,
+    pub routes: usize,
+    pub store: StoreStatus,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StoreStatus {
+    /// Deliveries that have not ended, and how many there may be.
+    pub pending: u64,
+    pub pending_max: u64,
+    pub dead_letters: u64,
+    pub dead_letters_critical: u64,
+    /// Journal records not yet in the index.
+    pub index_lag: u64,
+    pub journal_bytes: u64,
+    pub sessions: u64,
+    pub depths: Vec<DepthView>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DepthView {
+    pub source: String,
+    pub destination: String,
+    pub pending: u64,
+    pub leased: u64,
+    /// Of all routes, and of critical ones.
+    pub dead_letters: u64,
+    pub dead_letters_critical: u64,
+}
+
+async fn show(State(api): State<Shared>) -> Result<Json<Status>, Problem> {
+    let stats = api.parts.store.stats().await?;
+    let config = api.parts.config.load();
+    let now = api.parts.clock.now();
+    let reasons = health::reasons(&api);
+    let depths: Vec<_> = stats
+        .depths
+        .iter()
+        .map(|d| DepthView {
+            source: d.source.to_string(),
+            destination: d.destination.to_string(),
+            pending: d.pending,
+            leased: d.leased,
+            dead_letters: d.dead_letters + d.dead_letters_critical,
+            dead_letters_critical: d.dead_letters_critical,
+        })
+        .collect();
+    Ok(Json(Status {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        now,
+        started_at: api.started_at,
+        uptime_ms: u64::try_from(now.since(api.started_at).as_millis()).unwrap_or(u64::MAX),
+        accepting: reasons.is_empty(),
+        reasons,
+        config: api.parts.signals.reload_state(),
+        sources: config.sources.len(),
+        destinations: config.destinations.len(),
+        routes: config.routes.len(),
+        store: StoreStatus {
+            pending: stats.pending,
+            pending_max: stats.pending_max,
+            dead_letters: depths.iter().map(|d| d.dead_letters).sum(),
+            dead_letters_critical: depths.iter().map(|d| d.dead_letters_critical).sum(),
+            index_lag: stats.index_lag,
+            journal_bytes: stats.journal_bytes,
+            sessions: stats.sessions,
+            depths,
+        },
+    }))
+}

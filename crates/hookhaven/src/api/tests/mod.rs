@@ -1,0 +1,7 @@
+//! The admin API as its clients meet it: every path, over a memory store, in this process.
+
+mod bulk;
+mod door;
+mod health;
+mod lists;
+mod ways_back;

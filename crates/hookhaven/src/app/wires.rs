@@ -1,0 +1,121 @@
+//! The wires between parts that do not know each other: what the API asks of the worker and the
+//! metrics, what the worker counts, what a changed configuration sets going.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use hookhaven_core::{ErrorClass, Lane, breaker::BreakerState};
+use hookhaven_store::{Store, clock::Clock};
+use tokio::sync::watch;
+
+use crate::{
+    api::{Breaker, LaneView, ReloadState, Signals},
+    config::reload,
+    metrics::Metrics,
+    worker::{Hold, WorkerHandle, WorkerSignals},
+};
+
+/// What the API sees of the running gateway.
+#[derive(Debug)]
+pub(super) struct Wires {
+    pub metrics: Arc<Metrics>,
+    pub store: Arc<dyn Store>,
+    pub clock: Arc<dyn Clock>,
+    pub worker: WorkerHandle,
+    pub reload: watch::Receiver<reload::ReloadState>,
+    pub accepting: Arc<AtomicBool>,
+}
+
+#[async_trait]
+impl Signals for Wires {
+    async fn render_metrics(&self) -> String {
+        // A store that cannot answer just now has no figures; the counters are there all the same.
+        let stats = self.store.stats().await.unwrap_or_default();
+        self.metrics.render(&stats, self.clock.now())
+    }
+
+    fn accepting(&self) -> Result<(), String> {
+        match self.accepting.load(Ordering::Relaxed) {
+            true => Ok(()),
+            false => Err("the gateway is stopping".to_owned()),
+        }
+    }
+
+    fn reload_state(&self) -> ReloadState {
+        let state = self.reload.borrow();
+        ReloadState { loaded_at: Some(state.last_ok_at), refused_at: state.refused_at, error: state.last_error.clone() }
+    }
+
+    fn lane(&self, destination: &str) -> LaneView {
+        let lane = Lane::of_destination(destination);
+        let Some(view) = self.worker.lanes().into_iter().find(|view| view.lane == lane) else {
+            return LaneView::default();
+        };
+        LaneView {
+            breaker: match view.breaker {
+                BreakerState::Closed | BreakerState::Ramping(_) => Breaker::Closed,
+                BreakerState::Open(_) => Breaker::Open,
+                BreakerState::HalfOpen => Breaker::Probing,
+            },
+            hold_until: view.hold.and_then(Hold::until),
+            in_flight: u32::try_from(view.in_flight).unwrap_or(u32::MAX),
+        }
+    }
+
+    fn destination_paused_changed(&self, _destination: &str) {
+        self.worker.refresh();
+    }
+}
+
+impl WorkerSignals for Metrics {
+    fn attempt(
+        &self,
+        source: &Arc<str>,
+        destination: &Arc<str>,
+        event_type: &str,
+        outcome: &'static str,
+        class: ErrorClass,
+        took: Duration,
+    ) {
+        Metrics::attempt(self, source, destination, event_type, outcome, class, took);
+    }
+
+    fn end_to_end(&self, took: Duration) {
+        Metrics::end_to_end(self, took);
+    }
+
+    fn deadline_missed(&self, source: &Arc<str>, destination: &Arc<str>) {
+        Metrics::deadline_missed(self, source, destination);
+    }
+
+    fn retried(&self) {
+        Metrics::retried(self);
+    }
+
+    fn lease_lost(&self) {
+        Metrics::lease_lost(self);
+    }
+
+    fn breaker(&self, destination: &Arc<str>, open: bool) {
+        Metrics::breaker(self, destination, open);
+    }
+}
+
+/// Counts readings of the configuration, and lets the worker look at each new one at once.
+pub(super) async fn tell_of_reloads(
+    mut state: watch::Receiver<reload::ReloadState>,
+    metrics: Arc<Metrics>,
+    worker: WorkerHandle,
+) {
+    while state.changed().await.is_ok() {
+        let ok = state.borrow_and_update().last_error.is_none();
+        metrics.config_reload(ok);
+        worker.refresh();
+    }
+}

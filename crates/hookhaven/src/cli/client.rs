@@ -1,0 +1,335 @@
+//! The way from a command to the admin API. A running gateway is asked over HTTP. If none runs and
+//! its data directory is here and free, the directory is opened and the same router answers in this
+//! process, so that every command is written once and works on a stopped gateway too.
+//!
+//! Not here: what commands ask and print.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use anyhow::{Context as _, anyhow, bail};
+use arc_swap::ArcSwap;
+use axum::Router;
+use bytes::Bytes;
+use hookhaven_core::Secret;
+use hookhaven_store::{
+    Store, StoreError,
+    clock::{Clock, Entropy, OsEntropy, SystemClock},
+};
+use http::{HeaderMap, Method, Request, StatusCode, header};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_util::{
+    client::legacy::{Client as Pool, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use tower::ServiceExt;
+
+use super::{Context, print::Screen, print::clean, settings::Settings};
+use crate::{
+    api::{self, ApiParts, LIMIT_MAX, Offline, Problem},
+    app,
+    config::Config,
+};
+
+/// How long one request may take; a bulk act on thousands is the longest.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
+/// Longest answer that is read: an event's body, or a page of 500 deliveries.
+const ANSWER_BYTES_MAX: usize = 256 << 20;
+
+type Https = hyper_rustls::HttpsConnector<HttpConnector>;
+
+/// Speaks to one gateway.
+pub struct Client {
+    via: Via,
+    /// What the person knows it by, for messages.
+    name: String,
+    base: String,
+    token: Option<Secret>,
+}
+
+enum Via {
+    Http(Pool<HttpConnector, Full<Bytes>>),
+    Https(Pool<Https, Full<Bytes>>),
+    Opened { router: Router, store: Arc<dyn Store> },
+}
+
+/// An HTTP answer, read to its end.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+/// What the API refused. Branch on `code`.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", clean(&.0.detail))]
+pub struct Refusal(pub Problem);
+
+/// Finds the gateway, runs the command against it and lets go of it again.
+pub async fn with_gateway<R>(
+    context: &Context,
+    command: impl AsyncFnOnce(&Client, &mut Screen) -> anyhow::Result<R>,
+) -> anyhow::Result<R> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    let mut screen = Screen::of(context, clock.now());
+    let client = Client::find(&Settings::read(context)?, clock, Arc::new(OsEntropy)).await?;
+    if let Via::Opened { .. } = client.via {
+        screen.remark(format!(
+            "No gateway is running: this is what {} holds, and nothing is delivered until one starts.",
+            client.name
+        ));
+    }
+    let done = command(&client, &mut screen).await;
+    client.close().await;
+    done
+}
+
+impl Client {
+    /// A client of the running gateway, else of the data directory.
+    pub async fn find(settings: &Settings, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> anyhow::Result<Self> {
+        let client = Client::remote(&settings.url, settings.token.clone())?;
+        match client.send(Method::GET, "/healthz", None).await {
+            Ok(_) => return Ok(client),
+            Err(error) if is_refused(&error) => {}
+            Err(error) => return Err(error),
+        }
+        let url = &settings.url;
+        match &settings.data_dir {
+            _ if settings.url_given => bail!("no gateway at {url}: nobody listens there"),
+            Some(dir) if dir.is_dir() => Client::opened(settings, clock, entropy),
+            Some(dir) => bail!(
+                "no gateway at {url} and no data directory {}; start one with `hookhaven serve`, or say where one is \
+                 with --url",
+                dir.display()
+            ),
+            None => bail!("no gateway at {url}, and its store keeps nothing on disk; start one with `hookhaven serve`"),
+        }
+    }
+
+    /// A client of the gateway at an admin address.
+    pub fn remote(url: &str, token: Option<Secret>) -> anyhow::Result<Self> {
+        let mut connector = HttpConnector::new();
+        connector.set_connect_timeout(Some(Duration::from_secs(5)));
+        let pool = Pool::builder(TokioExecutor::new());
+        let via = if url.starts_with("https:") {
+            connector.enforce_http(false);
+            let provider = rustls::crypto::aws_lc_rs::default_provider();
+            let tls = hyper_rustls::HttpsConnectorBuilder::new()
+                .with_provider_and_native_roots(provider)
+                .context("reading this machine's root certificates")?;
+            Via::Https(pool.build(tls.https_only().enable_http1().wrap_connector(connector)))
+        } else {
+            Via::Http(pool.build(connector))
+        };
+        Ok(Client { via, name: url.to_owned(), base: url.to_owned(), token })
+    }
+
+    /// The data directory itself.
+    fn opened(settings: &Settings, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> anyhow::Result<Self> {
+        let config = settings.config()?.clone();
+        let name = settings.data_dir.as_ref().map(|d| d.display().to_string()).unwrap_or_default();
+        let store = app::open_store(&config, clock.clone(), entropy.clone()).map_err(|error| match error {
+            StoreError::Locked(who) => anyhow!(
+                "a process holds the data directory {name}, but no gateway answers at {}; say where it listens with \
+                 --url ({who})",
+                settings.url
+            ),
+            other => anyhow!(other).context(format!("opening the data directory {name}")),
+        })?;
+        Client::of_store(store, config, clock, entropy, name)
+    }
+
+    /// The API over an open store, in this process.
+    pub fn of_store(
+        store: Arc<dyn Store>,
+        config: Config,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        name: String,
+    ) -> anyhow::Result<Self> {
+        let mut random = [0u8; 32];
+        entropy.fill(&mut random);
+        let token = Secret::new(hex::encode(random)).context("no random bytes")?;
+        let router = api::router(ApiParts {
+            store: store.clone(),
+            clock,
+            entropy,
+            config: Arc::new(ArcSwap::from_pointee(config)),
+            admin_token: token.clone(),
+            bound: SocketAddr::from(([127, 0, 0, 1], 0)),
+            signals: Arc::new(Offline),
+        });
+        Ok(Client { via: Via::Opened { router, store }, name, base: "http://localhost".to_owned(), token: Some(token) })
+    }
+
+    /// Lets go of an opened data directory.
+    pub async fn close(self) {
+        if let Via::Opened { store, .. } = self.via {
+            store.close().await;
+        }
+    }
+
+    pub async fn get<T: DeserializeOwned>(&self, path: &str, query: &Query) -> anyhow::Result<T> {
+        let answer = self.send(Method::GET, &format!("/api/v1{path}{}", query.text()), None).await?;
+        self.read(answer)
+    }
+
+    /// The raw bytes at a path.
+    pub async fn bytes(&self, path: &str) -> anyhow::Result<Bytes> {
+        let answer = self.send(Method::GET, &format!("/api/v1{path}"), None).await?;
+        self.accepted(answer).map(|a| a.body)
+    }
+
+    /// The gateway's metrics, in the text format that Prometheus reads.
+    pub async fn metrics(&self) -> anyhow::Result<String> {
+        let answer = self.accepted(self.send(Method::GET, "/metrics", None).await?)?;
+        Ok(String::from_utf8_lossy(&answer.body).into_owned())
+    }
+
+    pub async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {
+        let body = Bytes::from(serde_json::to_vec(body)?);
+        let answer = self.send(Method::POST, &format!("/api/v1{path}"), Some(body)).await?;
+        self.read(answer)
+    }
+
+    /// Up to `limit` items of a list, over as many pages as that takes, and where it goes on.
+    pub async fn list(&self, path: &str, query: &Query, limit: usize, after: Option<String>) -> anyhow::Result<Value> {
+        let mut items = Vec::new();
+        let mut next = after;
+        loop {
+            let rest = (limit - items.len()).min(LIMIT_MAX);
+            let query = query.clone().with("after", next.take()).with("limit", Some(rest));
+            let mut page: Value = self.get(path, &query).await?;
+            if let Some(Value::Array(more)) = page.get_mut("items").map(Value::take) {
+                items.extend(more);
+            }
+            next = page.get("next").and_then(Value::as_str).map(str::to_owned);
+            if next.is_none() || items.len() >= limit {
+                return Ok(serde_json::json!({ "items": items, "next": next }));
+            }
+        }
+    }
+
+    fn read<T: DeserializeOwned>(&self, answer: Answer) -> anyhow::Result<T> {
+        let answer = self.accepted(answer)?;
+        serde_json::from_slice(&answer.body)
+            .with_context(|| format!("{} answers, but not as a gateway of this version", self.name))
+    }
+
+    fn accepted(&self, answer: Answer) -> anyhow::Result<Answer> {
+        if answer.status.is_success() {
+            return Ok(answer);
+        }
+        let Ok(problem) = serde_json::from_slice::<Problem>(&answer.body) else {
+            bail!("{} answers {}, which is not what a gateway says; is it one?", self.name, answer.status);
+        };
+        match answer.status {
+            StatusCode::UNAUTHORIZED if self.token.is_none() => bail!(
+                "the gateway at {} wants its admin token; give it with --token or HOOKHAVEN_ADMIN_TOKEN, or name its \
+                 data directory with --data",
+                self.name
+            ),
+            StatusCode::UNAUTHORIZED => bail!(
+                "the gateway at {} refuses this admin token; is it another gateway's? Give the right one with --token \
+                 or HOOKHAVEN_ADMIN_TOKEN",
+                self.name
+            ),
+            _ => Err(Refusal(problem).into()),
+        }
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Option<Bytes>) -> anyhow::Result<Answer> {
+        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
+        if let Some(token) = &self.token {
+            let value = [b"Bearer ", token.expose()].concat();
+            let mut value =
+                http::HeaderValue::from_bytes(&value).context("the admin token cannot stand in a header")?;
+            value.set_sensitive(true);
+            request = request.header(header::AUTHORIZATION, value);
+        }
+        if body.is_some() {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
+        let request = request.body(Full::new(body.unwrap_or_default()))?;
+        let sent = async {
+            match &self.via {
+                Via::Http(pool) => collect(pool.request(request).await?).await,
+                Via::Https(pool) => collect(pool.request(request).await?).await,
+                Via::Opened { router, .. } => {
+                    let request = request.map(axum::body::Body::new);
+                    match router.clone().oneshot(request).await {
+                        Ok(response) => collect(response).await,
+                        Err(never) => match never {},
+                    }
+                }
+            }
+        };
+        let answer = tokio::time::timeout(ANSWER_TIMEOUT, sent).await;
+        answer
+            .map_err(|_| anyhow!("no answer within {} s", ANSWER_TIMEOUT.as_secs()))
+            .and_then(|done| done)
+            .with_context(|| format!("asking the gateway at {}", self.name))
+    }
+}
+
+/// Sends one request without a token to any address; for `trigger`.
+pub async fn post_plain(url: &str, headers: &[(String, String)], body: Vec<u8>) -> anyhow::Result<Answer> {
+    let client = Client::remote(url, None)?;
+    let mut request = Request::builder().method(Method::POST).uri(url);
+    for (name, value) in headers {
+        request = request.header(name, value);
+    }
+    let request = request.body(Full::new(Bytes::from(body)))?;
+    let sent = async {
+        match &client.via {
+            Via::Https(pool) => collect(pool.request(request).await?).await,
+            Via::Http(pool) => collect(pool.request(request).await?).await,
+            Via::Opened { .. } => bail!("{url} is not an address"),
+        }
+    };
+    tokio::time::timeout(ANSWER_TIMEOUT, sent).await.context("no answer in time")?
+}
+
+async fn collect<B>(response: http::Response<B>) -> anyhow::Result<Answer>
+where
+    B: hyper::body::Body<Data = Bytes> + Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let (head, body) = response.into_parts();
+    let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(|e| anyhow!(e))?.to_bytes();
+    Ok(Answer { status: head.status, headers: head.headers, body })
+}
+
+/// Whether nobody listens there.
+pub fn is_refused(error: &anyhow::Error) -> bool {
+    let mut io = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+    io.any(|e| e.kind() == std::io::ErrorKind::ConnectionRefused)
+}
+
+/// A query string, built from what is set.
+#[derive(Clone, Debug, Default)]
+pub struct Query(Vec<(&'static str, String)>);
+
+impl Query {
+    pub fn with(mut self, name: &'static str, value: Option<impl ToString>) -> Self {
+        self.0.extend(value.map(|v| (name, v.to_string())));
+        self
+    }
+
+    fn text(&self) -> String {
+        if self.0.is_empty() {
+            return String::new();
+        }
+        let mut text = url::form_urlencoded::Serializer::for_suffix("?".to_owned(), 1);
+        text.extend_pairs(&self.0);
+        text.finish()
+    }
+}
+
+/// A name as one segment of a path.
+pub fn segment(name: &str) -> String {
+    let plain = |b: &u8| b.is_ascii_alphanumeric() || b"-_.~".contains(b);
+    name.bytes().map(|b| if plain(&b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+}

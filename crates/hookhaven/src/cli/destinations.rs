@@ -1,0 +1,87 @@
+//! `hookhaven destinations list|pause|resume`.
+
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use super::{
+    Context, DONE,
+    args::{DestinationsCommand, DestinationsListArgs},
+    client::{Client, Query, segment, with_gateway},
+    print::{Screen, clean, column, count, optional, relative, whole},
+};
+use crate::api::{Breaker, DestinationView, view::Listing};
+
+pub async fn run(command: DestinationsCommand, context: &Context) -> anyhow::Result<ExitCode> {
+    with_gateway(context, async |client, screen| act(command, client, screen).await).await.map(ExitCode::from)
+}
+
+pub(super) async fn act(command: DestinationsCommand, client: &Client, screen: &mut Screen) -> anyhow::Result<u8> {
+    match command {
+        DestinationsCommand::List(args) => list(args, client, screen).await,
+        DestinationsCommand::Pause(args) => {
+            let path = format!("/destinations/{}/pause", segment(&args.name));
+            let now: DestinationView = client.post(&path, &json!({})).await?;
+            let waiting = count(now.depth, "event");
+            screen.line(format!("{} is {}; {waiting} waiting.", clean(&now.name), clean(&now.state)))?;
+            Ok(DONE)
+        }
+        DestinationsCommand::Resume(args) => {
+            let path = format!("/destinations/{}/resume", segment(&args.name));
+            let now: DestinationView = client.post(&path, &json!({})).await?;
+            let waiting = count(now.depth, "event");
+            screen.line(format!("{} is {}; {waiting} to be delivered.", clean(&now.name), clean(&now.state)))?;
+            Ok(DONE)
+        }
+    }
+}
+
+async fn list(_: DestinationsListArgs, client: &Client, screen: &mut Screen) -> anyhow::Result<u8> {
+    let answer: Value = client.get("/destinations", &Query::default()).await?;
+    if screen.json {
+        screen.value(&answer)?;
+        return Ok(DONE);
+    }
+    let page: Listing<DestinationView> = serde_json::from_value(answer)?;
+    if page.items.is_empty() {
+        screen.remark("The config file names no destinations.");
+        return Ok(DONE);
+    }
+    let columns = [
+        whole("DESTINATION"),
+        column("STATE"),
+        column("BREAKER"),
+        column("WAITING"),
+        column("IN FLIGHT"),
+        column("DEAD"),
+        optional("OLDEST DUE"),
+        optional("URL"),
+    ];
+    let rows: Vec<_> = page.items.iter().map(|d| row(d, screen)).collect();
+    screen.table(&columns, &rows)?;
+    Ok(DONE)
+}
+
+fn row(d: &DestinationView, screen: &Screen) -> Vec<String> {
+    let breaker = match (d.breaker, d.hold_until) {
+        (Breaker::Closed, None) => "closed".to_owned(),
+        (Breaker::Closed, Some(until)) => format!("holds, ends {}", relative(until, screen.now)),
+        (Breaker::Open, Some(until)) => format!("open, probe {}", relative(until, screen.now)),
+        (Breaker::Open, None) => "open".to_owned(),
+        (Breaker::Probing, _) => "probing".to_owned(),
+    };
+    let state = match &d.paused {
+        Some(pause) if !pause.by.is_empty() => format!("{} by {}", clean(&d.state), clean(&pause.by)),
+        _ => clean(&d.state).into_owned(),
+    };
+    vec![
+        clean(&d.name).into_owned(),
+        state,
+        breaker,
+        d.depth.to_string(),
+        d.in_flight.to_string(),
+        d.dead_letters.to_string(),
+        d.oldest_due_at.map(|at| relative(at, screen.now)).unwrap_or_default(),
+        d.url.as_deref().map(|u| clean(u).into_owned()).unwrap_or_default(),
+    ]
+}

@@ -1,0 +1,248 @@
+//! `hookhaven init`: a first `hookhaven.toml`, commented, with the senders that were asked for.
+//!
+//! Not a wizard, and no secrets in it: the file names environment variables, and `check` says which of
+//! them are not set.
+
+use std::{
+    fmt::Write as _,
+    io::{ErrorKind, Write as _},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::Context as _;
+use hookhaven_core::senders::{self, SenderOptions};
+
+use super::{Context, UsageError, args::InitArgs};
+use crate::config::{load::DEFAULT_FILE, suggest};
+
+/// Where to find a sender's secret, and what it looks like.
+const SECRETS: [(&str, &str); 5] = [
+    ("stripe", "The endpoint's signing secret (whsec_...), in the dashboard under Developers, Webhooks"),
+    ("github", "The secret that you type in under Settings, Webhooks"),
+    ("slack", "The app's signing secret, under Basic Information"),
+    ("twilio", "The account's auth token, in the console"),
+    ("standard-webhooks", "The secret as the sender shows it (whsec_...)"),
+];
+
+pub async fn run(args: InitArgs, context: &Context) -> anyhow::Result<ExitCode> {
+    let senders = known(&args.sender)?;
+    let path = context.config_path.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_FILE));
+    write(&path, &text(&senders), args.force)?;
+    print!("{}", next_steps(&path, &senders));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The senders by their proper names, each once.
+fn known(asked: &[String]) -> Result<Vec<&'static str>, UsageError> {
+    let mut found = Vec::new();
+    for word in asked.iter().map(|word| word.trim()).filter(|word| !word.is_empty()) {
+        let Some(def) = senders::find(word) else {
+            let names: Vec<&str> = senders::names().collect();
+            let mend = suggest::mend(word, names.iter().copied(), "senders");
+            return Err(UsageError(format!("there is no sender {word:?}; {mend}")));
+        };
+        if !found.contains(&def.name) {
+            found.push(def.name);
+        }
+    }
+    if found.is_empty() { Err(UsageError("name at least one sender".to_owned())) } else { Ok(found) }
+}
+
+fn write(path: &Path, text: &str, force: bool) -> anyhow::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true);
+    if force {
+        options.create(true).truncate(true)
+    } else {
+        options.create_new(true)
+    };
+    let mut file = match options.open(path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            let what =
+                format!("{} is already there; --force replaces it, --config writes another file", path.display());
+            return Err(UsageError(what).into());
+        }
+        opened => opened.with_context(|| format!("cannot write {}", path.display()))?,
+    };
+    file.write_all(text.as_bytes()).with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn secret_of(sender: &str) -> &'static str {
+    SECRETS.iter().find(|(name, _)| *name == sender).map_or("The secret that it signs with", |(_, secret)| secret)
+}
+
+/// A type to try the source with.
+fn sample_type(sender: &str) -> &'static str {
+    let built = senders::find(sender).and_then(|def| (def.build)(&SenderOptions::default()).ok());
+    built.and_then(|sender| sender.sample_types().first().copied()).unwrap_or("test")
+}
+
+fn verifies(sender: &str) -> bool {
+    senders::find(sender).is_none_or(|def| def.verifies)
+}
+
+/// The variable that holds a source's secret.
+fn variable(sender: &str) -> String {
+    format!("{}_WEBHOOK_SECRET", sender.to_ascii_uppercase().replace('-', "_"))
+}
+
+/// The whole file. `check` accepts it once the variables are set.
+pub fn text(senders: &[&str]) -> String {
+    let public_url = if senders.contains(&"twilio") {
+        "public_url = \"https://hooks.example.com\"    # CHANGE THIS: the address under which Twilio posts; it is signed\n"
+    } else {
+        "# public_url = \"https://hooks.example.com\"  # needed for senders that sign the URL (Twilio)\n"
+    };
+    let mut text = format!("{HEAD}{public_url}{ADMIN}");
+    for sender in senders {
+        source(&mut text, sender);
+    }
+    text.push_str(DESTINATION);
+    for sender in senders {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "\n[[routes]]\nsource = \"{sender}\"\n{ROUTE}");
+    }
+    text
+}
+
+fn source(text: &mut String, sender: &str) {
+    let _ = write!(text, "\n# Posts to /webhooks/{sender}.\n[sources.{sender}]\nsender  = \"{sender}\"\n");
+    if verifies(sender) {
+        let (secret, variable) = (secret_of(sender), variable(sender));
+        let _ = write!(
+            text,
+            "# {secret}.\n# Also \"file:PATH\"; several while one replaces another.\nsecrets = [\"env:{variable}\"]\n",
+        );
+    } else {
+        text.push_str("# Who may post here; nothing else protects this address.\nallow   = [\"127.0.0.1\"]\n");
+    }
+    text.push_str("# dedupe_window = \"7d\"     # how long an event id is remembered\n# body_max = \"1MiB\"\n");
+    if sender == "hmac" {
+        text.push_str(HMAC);
+    }
+}
+
+fn next_steps(path: &Path, senders: &[&str]) -> String {
+    let option = if path == Path::new(DEFAULT_FILE) { String::new() } else { format!(" --config {}", path.display()) };
+    let mut text = format!("Wrote {}. Next:\n\n", path.display());
+    for sender in senders.iter().filter(|sender| verifies(sender)) {
+        let _ = writeln!(text, "  # {}\n  export {}='...'", secret_of(sender), variable(sender));
+    }
+    let first = senders.first().copied().unwrap_or_default();
+    let _ = write!(
+        text,
+        "  hookhaven check{option}          # says what is still missing\n  \
+         hookhaven serve{option}          # runs the gateway\n  \
+         hookhaven trigger{option} {first} {}   # sends a signed sample event\n\n\
+         Have the senders post to:\n\n",
+        sample_type(first),
+    );
+    for sender in senders {
+        let _ = writeln!(text, "  http://127.0.0.1:8080/webhooks/{sender}   (with your own host and https in front)");
+    }
+    text
+}
+
+const HEAD: &str = "\
+# Hookhaven's configuration. What starts with \"# \" and looks like a setting is its default or an example.
+# `hookhaven check` says what is wrong with it. A running gateway takes a changed file by itself, and
+# refuses a bad one.
+
+[server]
+ingest = \"127.0.0.1:8080\"    # senders post here; \"0.0.0.0:8080\" listens on every interface
+admin  = \"127.0.0.1:8081\"    # admin API, /metrics, /healthz, /readyz; keep it to yourself
+";
+
+const ADMIN: &str = "\
+# admin_token = \"env:HOOKHAVEN_ADMIN_TOKEN\"  # made at first start if absent, kept in the data directory
+
+[store]
+url = \"file:hookhaven-data\"  # a directory beside this file
+";
+
+const HMAC: &str = "\
+[sources.hmac.hmac]        # how the sender signs
+algorithm = \"sha256\"       # sha1, sha256 or sha512
+header    = \"X-Signature\"
+prefix    = \"sha256=\"
+encoding  = \"hex\"          # hex or base64
+signed    = \"{body}\"       # or \"{timestamp}.{body}\", with the timestamp below
+# timestamp = { header = \"X-Timestamp\", unit = \"s\" }
+# id        = \"header:X-Event-Id\"    # or \"json:/path/in/body\"
+# type      = \"json:/type\"
+";
+
+const DESTINATION: &str = "
+[destinations.app]         # your handler: answer 2xx within the timeout, and do the work afterwards
+url = \"http://127.0.0.1:3000/webhooks\"
+# timeout     = \"10s\"
+# concurrency = 16         # attempts in flight at once
+# rate        = \"200/s\"
+# secret      = \"env:APP_SECRET\"  # signs each attempt, Standard Webhooks style (whsec_...)
+";
+
+const ROUTE: &str = "\
+events = [\"*\"]             # or [\"invoice.*\", \"charge.failed\"]
+to     = [\"app\"]
+# critical = true          # a dead letter of this route counts as urgent
+# retry = { attempts = 5, initial = \"5s\", factor = 5.0, max = \"1h\" }
+";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{self, Environment, Origin};
+
+    fn context(path: &Path) -> Context {
+        Context { config_path: Some(path.to_owned()), ..Context::default() }
+    }
+
+    fn args(senders: &[&str], force: bool) -> InitArgs {
+        InitArgs { sender: senders.iter().map(|s| (*s).to_owned()).collect(), force }
+    }
+
+    fn load(path: &Path, environment: &Environment) -> Result<config::Loaded, config::Refused> {
+        config::load(Origin { file: Some(path.to_owned()), data_dir: None }, environment)
+    }
+
+    #[tokio::test]
+    async fn what_it_writes_is_accepted_for_every_sender_once_the_secrets_are_set() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("hookhaven.toml");
+        let all: Vec<&str> = senders::names().collect();
+        run(args(&all, false), &context(&path)).await.unwrap();
+
+        let names: Vec<String> = all.iter().map(|sender| variable(sender)).collect();
+        let secret = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+        let environment = Environment::from_iter(names.iter().map(|name| (name.as_str(), secret)));
+        let loaded = load(&path, &environment).unwrap_or_else(|refused| panic!("{refused}"));
+        assert_eq!(loaded.config.sources.len(), known(&args(&all, false).sender).unwrap().len());
+        let unverified = |p: &config::Problem| p.key == "sources.unverified.sender";
+        assert!(loaded.warnings.iter().all(unverified), "{:?}", loaded.warnings);
+
+        let refused = load(&path, &Environment::default()).unwrap_err();
+        assert!(refused.problems.iter().all(|p| !p.is_error() || p.what.ends_with("is not set")), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn nothing_is_overwritten_unless_forced() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("hookhaven.toml");
+        std::fs::write(&path, "mine").unwrap();
+        let error = run(args(&["stripe"], false), &context(&path)).await.unwrap_err();
+        assert!(error.is::<UsageError>() && error.to_string().contains("--force"), "{error}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "mine");
+        run(args(&["stripe"], true), &context(&path)).await.unwrap();
+        assert!(std::fs::read_to_string(&path).unwrap().contains("[sources.stripe]"));
+    }
+
+    #[tokio::test]
+    async fn a_mistyped_sender_writes_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("hookhaven.toml");
+        let error = run(args(&["strype"], false), &context(&path)).await.unwrap_err();
+        assert_eq!(error.to_string(), "there is no sender \"strype\"; did you mean \"stripe\"?");
+        assert!(!path.exists());
+    }
+}

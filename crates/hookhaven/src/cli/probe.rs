@@ -1,0 +1,136 @@
+//! What `check` asks of this machine and of the network: can the addresses be bound, is the data directory
+//! ours to write, do the destinations answer?
+//!
+//! Each question has a time limit and leaves nothing behind.
+
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    io::{self, ErrorKind},
+    net::SocketAddr,
+    path::Path,
+    time::Duration,
+};
+
+use futures_util::{StreamExt, stream};
+use hookhaven_core::{Destination, destination::DestinationState};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::config::{Config, Loaded, Place, Problem, Severity};
+
+/// In the data directory; held locked by the gateway that uses it.
+pub const LOCK_FILE: &str = "lock";
+
+/// For one destination: name lookup and connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Destinations asked at once.
+const CONNECTIONS_MAX: usize = 16;
+
+/// What this machine says.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// A hookhaven holds the data directory.
+    pub running: bool,
+    pub problems: Vec<Problem>,
+}
+
+pub async fn machine(loaded: &Loaded) -> Found {
+    let config = &loaded.config;
+    let mut found = match &config.store.place {
+        Place::Directory(dir) => directory(dir, if loaded.origin.data_dir.is_some() { "--data" } else { "store.url" }),
+        Place::Memory => Found::default(),
+    };
+    for (key, address) in [("server.ingest", config.server.ingest), ("server.admin", config.server.admin)] {
+        match TcpListener::bind(address).await {
+            Ok(_) => {}
+            // It is the running one that has it, as it should.
+            Err(error) if error.kind() == ErrorKind::AddrInUse && found.running => {}
+            Err(error) => found.problems.push(unbindable(key, address, &error)),
+        }
+    }
+    found
+}
+
+fn unbindable(key: &str, address: SocketAddr, error: &io::Error) -> Problem {
+    let (what, mend) = match error.kind() {
+        ErrorKind::AddrInUse => (format!("{address} is taken by another program"), "stop it, or choose another port"),
+        ErrorKind::AddrNotAvailable => {
+            (format!("{} is not an address of this machine", address.ip()), "use 127.0.0.1, or 0.0.0.0 for all of them")
+        }
+        ErrorKind::PermissionDenied => {
+            (format!("port {} may not be used by this user", address.port()), "choose one above 1023")
+        }
+        _ => (format!("cannot listen on {address}: {error}"), ""),
+    };
+    Problem::of(Severity::Error, key, what, mend)
+}
+
+/// `key` is what named the directory.
+fn directory(dir: &Path, key: &str) -> Found {
+    let error = |what: String, mend: &str| Found {
+        running: false,
+        problems: vec![Problem::of(Severity::Error, key, what, mend)],
+    };
+    match std::fs::metadata(dir) {
+        Ok(meta) if !meta.is_dir() => {
+            error(format!("{} is not a directory", dir.display()), "choose another one, or take the file away")
+        }
+        Ok(_) => match locked(&dir.join(LOCK_FILE)) {
+            Ok(true) => Found { running: true, problems: Vec::new() },
+            Ok(false) => writable(dir, dir).map_or_else(|what| error(what, OWNER), |()| Found::default()),
+            Err(why) => error(format!("cannot open the lock in {}: {why}", dir.display()), OWNER),
+        },
+        Err(why) if why.kind() == ErrorKind::NotFound => {
+            // It will be made at the first start, inside the nearest directory that is there.
+            let mut parents = dir.ancestors().skip(1);
+            let parent = parents.find(|p| !p.as_os_str().is_empty() && p.exists()).unwrap_or(Path::new("."));
+            writable(parent, dir).map_or_else(|what| error(what, OWNER), |()| Found::default())
+        }
+        Err(why) => error(format!("cannot look at {}: {why}", dir.display()), OWNER),
+    }
+}
+
+const OWNER: &str = "check who owns it, and as whom the gateway runs";
+
+fn locked(path: &Path) -> io::Result<bool> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    match file.try_lock() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// By writing and removing a file: permissions alone do not tell of a full or read-only disk.
+fn writable(dir: &Path, wanted: &Path) -> Result<(), String> {
+    let path = dir.join(format!(".hookhaven-check-{}", std::process::id()));
+    let written = OpenOptions::new().write(true).create_new(true).open(&path);
+    let removed = written.and_then(|_| std::fs::remove_file(&path));
+    removed.map_err(|error| format!("cannot write in {}: {error}", if dir == wanted { wanted } else { dir }.display()))
+}
+
+/// A warning for each active destination that does not take a connection now.
+pub async fn destinations(config: &Config) -> Vec<Problem> {
+    let active = config.destinations.values().filter(|d| d.state != DestinationState::Disabled).cloned();
+    let asked = stream::iter(active).map(|destination| async move { reach(&destination).await });
+    // In the order of their names, whoever answers first.
+    let answers: Vec<Option<Problem>> = asked.buffered(CONNECTIONS_MAX).collect().await;
+    answers.into_iter().flatten().collect()
+}
+
+async fn reach(destination: &Destination) -> Option<Problem> {
+    let host = destination.url.host_str()?.trim_matches(['[', ']']);
+    let port = destination.url.port_or_known_default()?;
+    let connect = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect((host, port)));
+    let why = match connect.await {
+        Ok(Ok(_)) => return None,
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()),
+    };
+    let what = format!("cannot connect to {host}:{port}: {why}");
+    let mend = "start the handler, or correct the url; deliveries wait and are retried until then";
+    Some(Problem::of(Severity::Warning, &format!("destinations.{}", destination.name), what, mend))
+}

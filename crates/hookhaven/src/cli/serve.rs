@@ -1,0 +1,81 @@
+//! `hookhaven serve`: runs the gateway until it is told to stop. SIGHUP reads the configuration again;
+//! SIGTERM and SIGINT finish what is under way, in bounded time, and exit with 0.
+
+use std::{process::ExitCode, sync::Arc};
+
+use anyhow::Context as _;
+use hookhaven_store::{
+    StoreError,
+    clock::{OsEntropy, SystemClock},
+};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{Context, USAGE, args::ServeArgs};
+use crate::{
+    app::{Gateway, Outside, StartError},
+    config::Place,
+    log,
+};
+
+pub async fn run(_: ServeArgs, context: &Context) -> anyhow::Result<ExitCode> {
+    let loaded = context.load()?;
+    let clock = Arc::new(SystemClock::start());
+    let log = log::init(&loaded.config.log, clock.clone()).context("setting up the log")?;
+    for warning in &loaded.warnings {
+        tracing::warn!(problem = %warning, "config");
+    }
+    let place = loaded.config.store.place.clone();
+    let outside = Outside {
+        environment: context.environment.clone(),
+        clock,
+        entropy: Arc::new(OsEntropy),
+        log_lines_dropped: log.dropped(),
+    };
+    // Signals are taken from here on, so that one that comes during a long opening is not lost.
+    let mut stop = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
+    let [Ok(terminate), Ok(interrupt)] = &mut stop else { anyhow::bail!("signals cannot be taken on this system") };
+    let mut hang_up = signal(SignalKind::hangup()).context("signals cannot be taken on this system")?;
+    let gateway = match Gateway::start(loaded, outside).await {
+        Ok(gateway) => gateway,
+        Err(error) => return Ok(refused(&error)),
+    };
+    announce(&gateway, &place);
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hang_up.recv() => {
+                // What came of it is logged by the reading itself.
+                gateway.reload().await;
+            }
+        }
+    }
+    tracing::info!("stopping: finishing what is under way");
+    let aborted = gateway.stop().await;
+    tracing::info!(aborted, "stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn announce(gateway: &Gateway, place: &Place) {
+    let (ingest, admin) = (gateway.ingest_addr, gateway.admin_addr);
+    tracing::info!(%ingest, %admin, version = env!("CARGO_PKG_VERSION"), "listening");
+    match (gateway.token_is_new, place) {
+        (true, Place::Directory(dir)) => {
+            let file = dir.join(crate::app::TOKEN_FILE);
+            tracing::info!(file = %file.display(), "made the admin token; the command line finds it there by itself");
+        }
+        // Nobody could look it up later: it is printed, once, and not logged.
+        (true, Place::Memory) => println!("admin token: {}", String::from_utf8_lossy(gateway.admin_token.expose())),
+        (false, _) => {}
+    }
+}
+
+/// Why it did not start. What the configuration asked for and cannot be had is exit code 2, as `check`
+/// would have said.
+fn refused(error: &StartError) -> ExitCode {
+    eprintln!("error: {error}");
+    match error {
+        StartError::Store(StoreError::Failed(_)) | StartError::Transport(_) => ExitCode::from(super::FAILED),
+        _ => ExitCode::from(USAGE),
+    }
+}

@@ -1,0 +1,74 @@
+//! Values that a person types on the command line, parsed at the edge into types: moments, states,
+//! error classes, secrets.
+//!
+//! Not the commands themselves (`args`), nor the config file's values (`config`).
+
+use std::time::Duration;
+
+use hookhaven_core::{DeliveryState, ErrorClass, Secret, Time};
+
+use crate::config::duration;
+
+/// A point in time as typed: absolute, or so long ago.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    At(Time),
+    Ago(Duration),
+}
+
+impl Moment {
+    pub fn resolve(self, now: Time) -> Time {
+        match self {
+            Moment::At(time) => time,
+            Moment::Ago(duration) => now.minus(duration),
+        }
+    }
+}
+
+/// `2h` (that long ago) or `2026-11-21T09:30:00Z`.
+pub fn moment(text: &str) -> Result<Moment, String> {
+    if let Some(ago) = duration::parse(text) {
+        return Ok(Moment::Ago(ago));
+    }
+    Time::parse_rfc3339(text).map(Moment::At).ok_or_else(|| {
+        "write how long ago, e.g. \"2h\" or \"7d\", or a time with its zone, e.g. \"2026-11-21T09:30:00Z\"".to_owned()
+    })
+}
+
+pub fn delivery_state(text: &str) -> Result<DeliveryState, String> {
+    use DeliveryState::{Cancelled, Dead, Delivered, Leased, Pending};
+    let all = [Pending, Leased, Delivered, Dead, Cancelled];
+    all.into_iter()
+        .find(|state| state.as_str() == text)
+        .ok_or_else(|| format!("one of: {}", all.map(DeliveryState::as_str).join(", ")))
+}
+
+pub fn error_class(text: &str) -> Result<ErrorClass, String> {
+    ErrorClass::parse(text).ok_or_else(|| format!("one of: {}", ErrorClass::ALL.map(ErrorClass::as_str).join(", ")))
+}
+
+pub fn secret(text: &str) -> Result<Secret, String> {
+    Secret::new(text).ok_or_else(|| "the token is empty".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_absolute_or_so_long_ago() {
+        let now = Time::from_s(10_000);
+        let resolve = |text| moment(text).map(|m| m.resolve(now));
+        assert_eq!(resolve("1h"), Ok(Time::from_s(6_400)));
+        assert_eq!(resolve("1970-01-01T00:00:05Z"), Ok(Time::from_s(5)));
+        assert!(moment("yesterday").is_err());
+    }
+
+    #[test]
+    fn a_wrong_word_is_answered_with_the_right_ones() {
+        assert_eq!(delivery_state("dead"), Ok(DeliveryState::Dead));
+        assert_eq!(delivery_state("died"), Err("one of: pending, leased, delivered, dead, cancelled".to_owned()));
+        assert_eq!(error_class("http_5xx"), Ok(ErrorClass::Http5xx));
+        assert!(error_class("500").is_err_and(|e| e.contains("rate_limited")));
+    }
+}

@@ -1,0 +1,356 @@
+//! What to say of where a delivery stands: what happens next by itself, and what a person can do.
+//! Pure: it takes what the API told and answers in words.
+
+use hookhaven_core::Time;
+
+use super::print::{clean, relative, when};
+use crate::api::{
+    Breaker, DestinationView,
+    view::{DeliveryDetail, DeliveryView, EventView, Routing},
+};
+
+/// Who paused it, when it was the rule about 410 Gone and no person.
+const RULE_410: &str = "410";
+
+/// Whose turn it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    Nobody,
+    Patience,
+    Person,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    pub needs: Needs,
+    pub what: String,
+    /// What puts it right, a step a line.
+    pub mend: Vec<String>,
+}
+
+fn verdict(needs: Needs, what: impl Into<String>, mend: &[String]) -> Verdict {
+    Verdict { needs, what: what.into(), mend: mend.to_vec() }
+}
+
+/// Where a delivery stands, given what is known of its destination.
+pub fn of(detail: &DeliveryDetail, destination: Option<&DestinationView>, now: Time) -> Verdict {
+    let d = &detail.delivery;
+    match d.state.as_str() {
+        "delivered" => verdict(Needs::Nobody, "Delivered; nothing is left to do.", &[]),
+        "leased" => verdict(Needs::Patience, "It is being attempted right now.", &[]),
+        "pending" => pending(d, destination, now),
+        "dead" => dead(d),
+        _ => verdict(Needs::Nobody, "Cancelled; it will not be delivered.", &[]),
+    }
+}
+
+fn pending(d: &DeliveryView, destination: Option<&DestinationView>, now: Time) -> Verdict {
+    let name = clean(&d.destination);
+    let expiry = format!("If that does not happen, it ends dead {}.", when(d.expires_at, now));
+    let state = destination.map_or("missing", |s| s.state.as_str());
+    let configured = destination.map_or("missing", |s| s.configured.as_str());
+    match state {
+        "missing" => {
+            let mend = format!("The owner of the config file puts [destinations.{name}] back.");
+            return verdict(Needs::Person, format!("It waits: {name} is gone from the config file."), &[mend, expiry]);
+        }
+        "paused" if configured == "paused" => {
+            let mend = format!("The owner of the config file sets state = \"active\" under [destinations.{name}].");
+            return verdict(Needs::Person, format!("It waits: {name} is paused in the config file."), &[mend, expiry]);
+        }
+        "paused" => {
+            let pause = destination.and_then(|s| s.paused.clone()).unwrap_or_default();
+            if pause.by == RULE_410 {
+                let mend = format!(
+                    "Whoever runs the handler at {name} says whether it moved; then: hookhaven destinations resume {name}"
+                );
+                let what = format!("It waits: {name} was paused, since several deliveries were answered 410 Gone.");
+                return verdict(Needs::Person, what, &[mend, expiry]);
+            }
+            let by = if pause.by.is_empty() { String::new() } else { format!(" by {}", clean(&pause.by)) };
+            let why = if pause.reason.is_empty() { String::new() } else { format!(" ({})", clean(&pause.reason)) };
+            let mend = format!("An operator lets it go: hookhaven destinations resume {name}");
+            return verdict(Needs::Person, format!("It waits: {name} is paused{by}{why}."), &[mend, expiry]);
+        }
+        _ => {}
+    }
+    if let Some(s) = destination.filter(|s| s.breaker != Breaker::Closed) {
+        let probe = s.hold_until.map(|at| format!(", the next probe {}", relative(at, now))).unwrap_or_default();
+        let mend = format!("Whoever runs the handler at {name} mends it; what waits is then delivered by itself.");
+        return verdict(
+            Needs::Patience,
+            format!("It waits: {name} failed too often in a row{probe}."),
+            &[mend, expiry],
+        );
+    }
+    let due = d.due_at.unwrap_or(now);
+    let next = d.attempt_count + 1;
+    if due > now {
+        let what = format!("Attempt {next} of {} is due {}; it happens by itself.", d.attempts_max, relative(due, now));
+        return verdict(Needs::Patience, what, &[]);
+    }
+    let held = destination.and_then(|s| s.hold_until).filter(|at| *at > now);
+    let what = match held {
+        Some(at) => format!("It is due and held back: {name} asked for a rest, which ends {}.", relative(at, now)),
+        None => format!("Attempt {next} of {} is due and waits for its turn.", d.attempts_max),
+    };
+    verdict(Needs::Patience, what, &[])
+}
+
+fn dead(d: &DeliveryView) -> Verdict {
+    if let Some(new) = d.replaced_by {
+        return verdict(Needs::Nobody, format!("Dead, and replayed since as {new}."), &[]);
+    }
+    if d.dismissed_at.is_some() {
+        let mend = format!("It can still be delivered: hookhaven deliveries replay {}", d.id);
+        return verdict(Needs::Nobody, "Dead, and dismissed by a person.", &[mend]);
+    }
+    let name = clean(&d.destination);
+    let replay = format!("Then: hookhaven dlq replay {}", d.id);
+    let (what, mend) = match d.end_reason.as_deref() {
+        Some("aborted") => (
+            "A dead letter: the handler said not to try it again.".to_owned(),
+            format!("Whoever runs the handler at {name} knows why it refuses this event."),
+        ),
+        Some("expired") => (
+            format!("A dead letter: {name} could not be attempted for as long as the route allows."),
+            format!("Whoever runs {name} sees to it that it answers and is not paused."),
+        ),
+        Some("lost") => (
+            "A dead letter: the gateway went down five times in a row while attempting it.".to_owned(),
+            "Whoever runs the gateway looks into its log for what brings it down.".to_owned(),
+        ),
+        Some("damaged") => (
+            "A dead letter: the stored event could not be read back.".to_owned(),
+            "Whoever runs the gateway looks at its disk, and asks the sender to send the event again.".to_owned(),
+        ),
+        _ => exhausted(d, &name),
+    };
+    verdict(Needs::Person, what, &[mend, replay])
+}
+
+/// Out of attempts: who can help depends on how the last one failed.
+fn exhausted(d: &DeliveryView, name: &str) -> (String, String) {
+    let class = d.last_attempt.as_ref().map_or("", |l| l.class.as_str());
+    let status = d.last_attempt.as_ref().and_then(|l| l.status).map(|s| s.to_string()).unwrap_or_default();
+    let tries = match d.attempt_count {
+        1 => "its one attempt".to_owned(),
+        n => format!("all {n} attempts"),
+    };
+    let what = |how: String| format!("A dead letter: {tries} failed; the last time {how}.");
+    let owner = |does: &str| format!("Whoever runs the handler at {name} {does}.");
+    let config = format!("the url under [destinations.{name}]");
+    match class {
+        "http_4xx" => (
+            what(format!("the handler refused it with {status}")),
+            owner(&format!("mends the handler, or the owner of the config file mends {config}")),
+        ),
+        "http_3xx" => (
+            what(format!("the answer was a redirect ({status}), which is never followed")),
+            format!("The owner of the config file writes the final address into {config}."),
+        ),
+        "http_5xx" => {
+            (what(format!("the handler failed with {status}")), owner("finds the fault in the handler's log"))
+        }
+        "rate_limited" => (
+            what("the handler wanted fewer requests (429)".to_owned()),
+            format!("The owner of the config file sets rate or concurrency under [destinations.{name}]."),
+        ),
+        "timeout" => (
+            what("the handler took too long".to_owned()),
+            owner(&format!("makes it answer sooner, or timeout under [destinations.{name}] is raised")),
+        ),
+        "dns" => (what("its name could not be resolved".to_owned()), format!("Mend DNS, or {config}.")),
+        "connect" => (what("nothing listened there".to_owned()), owner("starts it")),
+        "tls" => (what("TLS failed".to_owned()), owner("renews its certificate")),
+        "refused" => (
+            what("its address is one that must not be called".to_owned()),
+            format!("The owner of the config file corrects {config}."),
+        ),
+        _ => (what(format!("with {}", clean(class))), owner("looks into it")),
+    }
+}
+
+/// Why an event went nowhere, and what takes it somewhere now.
+pub fn unrouted(event: &EventView, routing: &Routing) -> Vec<String> {
+    let (source, kind) = (clean(&event.source), clean(&event.event_type));
+    let mut lines = vec!["No delivery was made: no route took it when it came.".to_owned()];
+    let taken: Vec<_> = routing.goes_to.iter().filter(|g| !g.disabled).collect();
+    if let Some(first) = taken.first() {
+        let to: Vec<_> = taken.iter().map(|g| clean(&g.destination).into_owned()).collect();
+        let route = clean(&first.route);
+        lines.push(format!(
+            "Now route {route} takes it, to {}. To deliver it: hookhaven events replay {}",
+            to.join(", "),
+            event.id
+        ));
+        return lines;
+    }
+    if let Some(disabled) = routing.goes_to.first() {
+        let to = clean(&disabled.destination);
+        lines.push(format!("A route takes it to {to}, which is disabled: new events make no delivery there."));
+        lines.push(format!(
+            "The owner of the config file enables [destinations.{to}]; then: hookhaven events replay {}",
+            event.id
+        ));
+        return lines;
+    }
+    if routing.sender.is_none() {
+        lines.push(format!("The source {source} is gone from the config file, and no route names it."));
+    } else if routing.routes.is_empty() {
+        lines.push(format!("There is no route for the source {source} at all."));
+    } else {
+        lines.push(format!("The routes of {source} take other types:"));
+        let events = |r: &crate::api::view::RouteView| clean(&r.events.join(", ")).into_owned();
+        lines.extend(routing.routes.iter().map(|r| format!("  {}: {}", clean(&r.name), events(r))));
+    }
+    lines.push(format!(
+        "The owner of the config file adds a route with source = \"{source}\", events = [\"{kind}\"]; then: hookhaven \
+         events replay {}",
+        event.id
+    ));
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use hookhaven_core::{DeliveryId, EventId};
+
+    use super::*;
+    use crate::api::{
+        Pause,
+        view::{GoesTo, LastAttemptView, RouteView},
+    };
+
+    const NOW: Time = Time::from_s(1_790_000_000);
+
+    fn delivery(state: &str) -> DeliveryDetail {
+        let delivery = DeliveryView {
+            id: DeliveryId::from_bytes([1; 16]),
+            event: EventId::from_bytes([2; 16]),
+            source: "stripe".into(),
+            event_type: "invoice.paid".into(),
+            destination: "billing".into(),
+            route: "stripe#1".into(),
+            lane: "d:billing".into(),
+            state: state.into(),
+            critical: false,
+            accepted_at: NOW,
+            due_at: None,
+            expires_at: NOW.plus(std::time::Duration::from_secs(3_600)),
+            attempt_count: 1,
+            attempts_max: 5,
+            lost_count: 0,
+            ended_at: None,
+            end_reason: None,
+            replaces: None,
+            replaced_by: None,
+            dismissed_at: None,
+            dead_letter: state == "dead",
+            last_attempt: None,
+        };
+        DeliveryDetail { delivery, attempts: Vec::new() }
+    }
+
+    fn destination(state: &str, configured: &str) -> DestinationView {
+        DestinationView {
+            name: "billing".into(),
+            state: state.into(),
+            configured: configured.into(),
+            paused: None,
+            url: None,
+            timeout_ms: None,
+            concurrency: None,
+            breaker: Breaker::Closed,
+            hold_until: None,
+            in_flight: 0,
+            depth: 1,
+            dead_letters: 0,
+            dead_letters_critical: 0,
+            oldest_due_at: None,
+        }
+    }
+
+    #[test]
+    fn who_holds_a_pending_delivery_back_is_named() {
+        let mut d = delivery("pending");
+        d.delivery.due_at = Some(NOW.plus(std::time::Duration::from_secs(25)));
+        let active = destination("active", "active");
+        let waits = of(&d, Some(&active), NOW);
+        assert_eq!(
+            (waits.needs, &*waits.what),
+            (Needs::Patience, "Attempt 2 of 5 is due in 25 s; it happens by itself.")
+        );
+
+        let mut paused = destination("paused", "active");
+        paused.paused = Some(Pause { by: "operator".into(), at: None, reason: "deploy".into() });
+        let held = of(&d, Some(&paused), NOW);
+        assert_eq!((held.needs, &*held.what), (Needs::Person, "It waits: billing is paused by operator (deploy)."));
+        assert!(held.mend[0].ends_with("hookhaven destinations resume billing"));
+
+        paused.paused = Some(Pause { by: RULE_410.into(), ..Pause::default() });
+        assert!(of(&d, Some(&paused), NOW).what.contains("answered 410 Gone"));
+
+        let open = DestinationView { breaker: Breaker::Open, ..active };
+        assert!(of(&d, Some(&open), NOW).what.contains("failed too often"));
+        assert!(of(&d, None, NOW).what.contains("gone from the config file"));
+        assert!(of(&d, Some(&destination("paused", "paused")), NOW).mend[0].contains("state = \"active\""));
+    }
+
+    #[test]
+    fn a_dead_letter_says_who_can_put_it_right_and_how() {
+        for (class, status, who) in [
+            ("http_5xx", Some(503), "handler's log"),
+            ("http_4xx", Some(404), "mends the handler"),
+            ("http_3xx", Some(302), "final address"),
+            ("connect", None, "starts it"),
+            ("tls", None, "certificate"),
+            ("dns", None, "DNS"),
+        ] {
+            let mut d = delivery("dead");
+            d.delivery.end_reason = Some("exhausted".into());
+            let last = LastAttemptView { at: NOW, class: class.into(), status, error: String::new() };
+            d.delivery.last_attempt = Some(last);
+            let dead = of(&d, None, NOW);
+            assert_eq!(dead.needs, Needs::Person, "{class}");
+            assert!(dead.mend[0].contains(who), "{class}: {}", dead.mend[0]);
+            assert!(dead.mend[1].contains("hookhaven dlq replay dlv_"), "{class}");
+        }
+    }
+
+    #[test]
+    fn what_was_put_right_needs_nobody() {
+        assert_eq!(of(&delivery("delivered"), None, NOW).needs, Needs::Nobody);
+        let mut d = delivery("dead");
+        d.delivery.replaced_by = Some(DeliveryId::from_bytes([3; 16]));
+        assert_eq!(of(&d, None, NOW).needs, Needs::Nobody);
+    }
+
+    #[test]
+    fn an_unrouted_event_says_why_and_the_way_out() {
+        let event = EventView {
+            id: EventId::from_bytes([2; 16]),
+            source: "stripe".into(),
+            event_type: "evil\u{1b}[2J".into(),
+            idempotency_key: String::new(),
+            received_at: NOW,
+            occurred_at: None,
+            correlation_id: String::new(),
+            matched_secret: None,
+            remote: String::new(),
+            body_bytes: 0,
+            delivery_count: 0,
+        };
+        let route = RouteView { name: "stripe#1".into(), events: vec!["invoice.*".into()], to: vec![], takes: false };
+        let mut routing = Routing { sender: Some("stripe".into()), routes: vec![route], ..Routing::default() };
+        let text = unrouted(&event, &routing).join("\n");
+        assert!(text.contains("stripe#1: invoice.*") && text.contains("adds a route"), "{text}");
+        assert!(!text.contains('\u{1b}'), "{text:?}");
+
+        routing.goes_to = vec![GoesTo { destination: "billing".into(), route: "new".into(), disabled: false }];
+        assert!(unrouted(&event, &routing)[1].contains("hookhaven events replay evt_"));
+        routing.goes_to[0].disabled = true;
+        assert!(unrouted(&event, &routing)[1].contains("disabled"));
+        assert!(unrouted(&event, &Routing::default())[1].contains("gone from the config file"));
+    }
+}

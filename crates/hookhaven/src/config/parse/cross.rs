@@ -1,0 +1,101 @@
+//! What is only seen when all sections are known: things nobody uses, routes that get in each other's
+//! way. All of it warnings: the gateway does what the file says, and it is probably not what was meant.
+
+use hookhaven_core::{Destination, glob::Glob, source::Source};
+
+use super::{
+    document::Document,
+    name::Named,
+    route::{Placed, Routes},
+};
+use crate::config::problem::Severity;
+
+pub fn check(doc: &Document<'_>, sources: &Named<Source>, destinations: &Named<Destination>, routes: &Routes) {
+    // A route that could not be read may be the one that uses it.
+    if routes.complete {
+        unused(doc, sources, destinations, &routes.routes);
+    }
+    for (n, later) in routes.routes.iter().enumerate() {
+        for first in &routes.routes[..n] {
+            if let Some(shared) = shared(first, later) {
+                let what = format!("some events also go to \"{shared}\" by {}", first.path);
+                let mend = "the first route wins: its policy counts, and one delivery is made";
+                doc.report(Severity::Warning, &later.at, &later.path, what, mend.to_owned());
+            }
+        }
+    }
+}
+
+fn unused(doc: &Document<'_>, sources: &Named<Source>, destinations: &Named<Destination>, routes: &[Placed]) {
+    for (name, at) in sources.places() {
+        if !routes.iter().any(|r| &*r.route.source == name) {
+            let what = "no route takes this source".to_owned();
+            let mend = "its events will be stored and go nowhere until a [[routes]] names it".to_owned();
+            doc.report(Severity::Warning, at, &format!("sources.{name}"), what, mend);
+        }
+    }
+    for (name, at) in destinations.places() {
+        if !routes.iter().any(|r| r.route.to.iter().any(|to| &**to == name)) {
+            let what = "no route goes to this destination".to_owned();
+            let mend = "nothing will be delivered to it until a [[routes]] names it".to_owned();
+            doc.report(Severity::Warning, at, &format!("destinations.{name}"), what, mend);
+        }
+    }
+}
+
+/// A destination to which both routes would send the same event.
+fn shared<'a>(first: &Placed, later: &'a Placed) -> Option<&'a str> {
+    let (first, later) = (&first.route, &later.route);
+    let overlap =
+        first.source == later.source && first.events.iter().any(|a| later.events.iter().any(|b| overlap(a, b)));
+    later.to.iter().find(|to| overlap && first.to.contains(to)).map(|to| &**to)
+}
+
+/// Whether some text matches both patterns. Patterns are at most 256 bytes, so the table is small.
+fn overlap(a: &Glob, b: &Glob) -> bool {
+    let (a, b) = (a.as_str().as_bytes(), b.as_str().as_bytes());
+    // reach[j]: whether what is left of `a` from the present row on and of `b` from j on can meet.
+    let mut below = vec![false; b.len() + 1];
+    for i in (0..=a.len()).rev() {
+        let mut row = vec![false; b.len() + 1];
+        for j in (0..=b.len()).rev() {
+            let (x, y) = (a.get(i), b.get(j));
+            row[j] = match (x, y) {
+                (None, None) => true,
+                (Some(b'*'), _) if below[j] => true,
+                (_, Some(b'*')) if row[j + 1] => true,
+                (Some(b'*'), Some(_)) => row[j + 1],
+                (Some(_), Some(b'*')) => below[j],
+                (Some(x), Some(y)) => x == y && below[j + 1],
+                _ => false,
+            };
+        }
+        below = row;
+    }
+    below[0]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_overlap_if_some_text_matches_both() {
+        for (a, b, want) in [
+            ("*", "invoice.paid", true),
+            ("invoice.*", "invoice.paid", true),
+            ("invoice.*", "*.paid", true),
+            ("invoice.*", "charge.*", false),
+            ("a*b", "a*c", false),
+            ("a*b*", "ab", true),
+            ("push", "push", true),
+            ("push", "pull", false),
+            ("*a", "b*", true),
+            ("x", "x*y", false),
+        ] {
+            let glob = |text| Glob::parse(text).expect("a pattern");
+            assert_eq!(overlap(&glob(a), &glob(b)), want, "{a} {b}");
+            assert_eq!(overlap(&glob(b), &glob(a)), want, "{b} {a}");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! From the text of `hookhaven.toml` to a [`Config`]: one file per section, every problem reported at
+//! once, each with its place and its mend.
+//!
+//! Not here: finding the file (`load`), noticing that it changed (`reload`).
+
+mod cross;
+mod destination;
+pub mod document;
+mod hmac;
+mod name;
+mod route;
+mod server;
+mod source;
+#[cfg(test)]
+mod tests;
+mod values;
+
+use std::path::Path;
+
+use toml::de::DeTable;
+
+use self::document::{Document, Table};
+use super::{
+    environment::Environment,
+    files::Files,
+    model::Config,
+    problem::{Places, Problem, Severity},
+    secret::Resolver,
+};
+
+/// What a text came to.
+#[derive(Debug)]
+pub struct Parsed {
+    /// `None` if there are errors among the problems.
+    pub config: Option<Config>,
+    /// In the file's order.
+    pub problems: Vec<Problem>,
+    /// Secret files that were read, or should have been: a change in one is a change of the config.
+    pub secret_files: Files,
+    pub places: Places,
+}
+
+/// Parses the text of `file`. Secrets come from `environment` and from files relative to `file`.
+pub fn parse(file: &Path, text: &str, environment: &Environment) -> Parsed {
+    let (root, errors) = DeTable::parse_recoverable(text);
+    let doc = Document::new(file, text);
+    let base = file.parent().unwrap_or(Path::new("")).to_owned();
+    let secrets = Resolver::new(environment, base.clone());
+    let readable = report_syntax(&doc, &errors);
+    // After a syntax error, what follows from it would be reported too, and mislead.
+    let config = readable.then(|| read(&doc, root.get_ref(), &secrets, &base));
+    let config = config.filter(|_| !doc.has_errors());
+    let (problems, places) = doc.into_problems();
+    Parsed { config, secret_files: secrets.into_files(), problems, places }
+}
+
+/// Whether the tree can be trusted all the same: a name that is there twice spoils nothing else.
+fn report_syntax(doc: &Document<'_>, errors: &[toml::de::Error]) -> bool {
+    let mut readable = true;
+    let mut second_table = 0..0;
+    for error in errors {
+        let at = error.span().unwrap_or_default();
+        if error.message() != "duplicate key" {
+            readable = false;
+            doc.report(Severity::Error, &at, "", format!("not TOML: {}", error.message()), String::new());
+        } else if !second_table.contains(&at.start) {
+            // Where a whole table is there twice, nothing more is said about its keys.
+            second_table = doc.table_begun_at(&at);
+            let what = format!("{} is there twice", values::quote(doc.slice(&at)));
+            doc.report(Severity::Error, &at, "", what, "rename one of the two, or take it out".to_owned());
+        }
+    }
+    readable
+}
+
+fn read(doc: &Document<'_>, root: &DeTable<'_>, secrets: &Resolver<'_>, base: &Path) -> Config {
+    let mut root = Table::new(doc, String::new(), 0..0, root);
+    let server = server::server(&mut root, secrets);
+    let store = server::store(&mut root, base);
+    let limits = server::limits(&mut root);
+    let worker = server::worker(&mut root);
+    let log = server::log(&mut root);
+    let sources = source::all(&mut root, secrets, server.public_url.as_ref());
+    let destinations = destination::all(&mut root, secrets, &server);
+    let routes = route::all(&mut root, &sources, &destinations);
+    for later in ["publish", "alerts", "net"] {
+        root.not_yet(later);
+    }
+    cross::check(doc, &sources, &destinations, &routes);
+    root.finish();
+    Config {
+        server,
+        store,
+        limits,
+        worker,
+        log,
+        sources: sources.into_values(),
+        destinations: destinations.into_values(),
+        routes: routes.routes.into_iter().map(|r| r.route).collect(),
+    }
+}

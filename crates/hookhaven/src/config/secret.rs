@@ -1,0 +1,141 @@
+//! Where secrets come from: a literal, `env:NAME` or `file:PATH`.
+//!
+//! What a secret must look like is its sender's business. No message here repeats any part of one.
+
+use std::{
+    cell::RefCell,
+    io,
+    path::{Path, PathBuf},
+};
+
+use hookhaven_core::Secret;
+
+use super::{environment::Environment, files::Files, parse::document::Item, suggest};
+
+/// No secret file is longer; a longer one is the wrong file.
+pub const FILE_BYTES_MAX: u64 = 64 << 10;
+
+const WANTED: &str = "a secret in quotes: \"env:NAME\", \"file:PATH\" or the secret itself";
+
+/// Resolves references to secrets, and remembers the files it read.
+#[derive(Debug)]
+pub struct Resolver<'e> {
+    environment: &'e Environment,
+    /// Relative paths start here: the config file's directory.
+    base: PathBuf,
+    files: RefCell<Files>,
+}
+
+/// Why a reference gives no secret, and how to mend it.
+struct Wrong {
+    what: String,
+    mend: String,
+}
+
+impl<'e> Resolver<'e> {
+    pub fn new(environment: &'e Environment, base: PathBuf) -> Self {
+        Resolver { environment, base, files: RefCell::default() }
+    }
+
+    /// Every file that was read, or could not be.
+    pub fn into_files(self) -> Files {
+        self.files.into_inner()
+    }
+
+    /// The secret that an item gives or refers to. What is wrong is reported on the item.
+    pub fn resolve(&self, item: &Item<'_>) -> Option<Secret> {
+        let reference = item.text(WANTED)?;
+        match self.find(reference) {
+            Ok(secret) => {
+                let edge = |c: Option<&u8>| c.is_some_and(u8::is_ascii_whitespace);
+                if edge(secret.expose().first()) || edge(secret.expose().last()) {
+                    item.warn("the secret begins or ends with a blank", "check that it was copied rightly");
+                }
+                Some(secret)
+            }
+            Err(Wrong { what, mend }) => {
+                item.error(what, mend);
+                None
+            }
+        }
+    }
+
+    fn find(&self, reference: &str) -> Result<Secret, Wrong> {
+        if let Some(name) = reference.strip_prefix("env:") {
+            return self.in_environment(name);
+        }
+        if let Some(path) = reference.strip_prefix("file:") {
+            return self.in_file(path);
+        }
+        if let Some(name) = reference.strip_prefix('$') {
+            let name = name.trim_start_matches('{').trim_end_matches('}');
+            if is_variable_name(name) {
+                return Err(Wrong {
+                    what: "variables are not put in like in a shell".to_owned(),
+                    mend: format!("write \"env:{name}\""),
+                });
+            }
+        }
+        Secret::new(reference).ok_or_else(|| Wrong {
+            what: "the secret is blank".to_owned(),
+            mend: "give it a value, or refer to one with \"env:NAME\" or \"file:PATH\"".to_owned(),
+        })
+    }
+
+    fn in_environment(&self, name: &str) -> Result<Secret, Wrong> {
+        if !is_variable_name(name) {
+            return Err(Wrong {
+                what: "\"env:\" must be followed by the name of an environment variable".to_owned(),
+                mend: "for example \"env:STRIPE_WEBHOOK_SECRET\"".to_owned(),
+            });
+        }
+        let Some(value) = self.environment.get(name) else {
+            let mend = match suggest::nearest(name, self.environment.names()) {
+                Some(meant) => format!("{meant} is set; did you mean that?"),
+                None => format!("set it before starting, e.g. export {name}='…'"),
+            };
+            return Err(Wrong { what: format!("the environment variable {name} is not set"), mend });
+        };
+        Secret::new(value).ok_or_else(|| Wrong {
+            what: format!("the environment variable {name} is blank"),
+            mend: "give it the secret as its value".to_owned(),
+        })
+    }
+
+    fn in_file(&self, path: &str) -> Result<Secret, Wrong> {
+        if path.is_empty() {
+            return Err(Wrong {
+                what: "\"file:\" must be followed by a path".to_owned(),
+                mend: "for example \"file:/run/secrets/stripe\"".to_owned(),
+            });
+        }
+        let path = self.base.join(path);
+        let mut bytes =
+            self.files.borrow_mut().read(&path, FILE_BYTES_MAX).map_err(|error| unreadable(&path, &error))?;
+        if bytes.last() == Some(&b'\n') {
+            bytes.pop();
+            if bytes.last() == Some(&b'\r') {
+                bytes.pop();
+            }
+        }
+        Secret::new(bytes).ok_or_else(|| Wrong {
+            what: format!("the secret file {} is empty", path.display()),
+            mend: "write the secret into it".to_owned(),
+        })
+    }
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Wrong {
+    let (why, mend) = match error.kind() {
+        io::ErrorKind::NotFound => ("there is no such file".to_owned(), "check the path"),
+        io::ErrorKind::FileTooLarge => ("longer than 64 KiB".to_owned(), "check that it is the right file"),
+        _ => (error.to_string(), "check the path and who may read it"),
+    };
+    Wrong { what: format!("cannot read the secret file {}: {why}", path.display()), mend: mend.to_owned() }
+}
+
+fn is_variable_name(name: &str) -> bool {
+    !name.is_empty()
+        && !name.starts_with(|c: char| c.is_ascii_digit())
+        && name.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_')
+}

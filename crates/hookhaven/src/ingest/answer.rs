@@ -1,0 +1,187 @@
+//! What became of a request, what its sender is answered, and its one log line.
+//!
+//! A refusal's name is for us: it stands in the log and in metrics, never in an answer.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use hookhaven_core::{
+    EventId,
+    sender::{Answer, Rejection},
+    source::Source,
+};
+use hookhaven_store::StoreError;
+use http::{HeaderValue, Method, Response, StatusCode, header};
+use http_body_util::Full;
+
+/// When to come again after a 503, in seconds. Long enough for a restart; senders that know better
+/// follow their own schedule.
+const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("5");
+/// Of a source's name that is not configured, this much is logged.
+const NAME_CHARS_MAX: usize = 64;
+
+/// Why a request was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    UnknownSource,
+    Method,
+    /// Asked before the body was read.
+    NotReady(StoreError),
+    BodyTooLarge,
+    ContentType,
+    BodyTimeout,
+    /// The connection or the framing broke.
+    BodyBroken,
+    /// `limits.body_bytes_in_flight_max` is used up.
+    Busy,
+    Rejected(Rejection),
+    /// The accept failed: nothing was kept, or nobody knows.
+    NotStored(StoreError),
+}
+
+impl Refusal {
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::UnknownSource => "unknown_source",
+            Self::Method => "method",
+            Self::NotReady(_) => "store_not_ready",
+            Self::BodyTooLarge => "body_too_large",
+            Self::ContentType => "content_type",
+            Self::BodyTimeout => "body_timeout",
+            Self::BodyBroken => "body_broken",
+            Self::Busy => "busy",
+            Self::Rejected(rejection) => rejection.as_str(),
+            Self::NotStored(_) => "not_stored",
+        }
+    }
+
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::UnknownSource => StatusCode::NOT_FOUND,
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::BodyBroken => StatusCode::BAD_REQUEST,
+            Self::Rejected(_) => StatusCode::UNAUTHORIZED,
+            Self::NotReady(_) | Self::Busy | Self::NotStored(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// Our own trouble, in words.
+    fn error(&self) -> Option<&StoreError> {
+        match self {
+            Self::NotReady(error) | Self::NotStored(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// What became of a request.
+#[derive(Clone, Debug)]
+pub(super) enum Outcome {
+    Stored {
+        /// Of a duplicate, the event stored the first time.
+        event: EventId,
+        event_type: Arc<str>,
+        duplicate: bool,
+        unrouted: bool,
+        answer: Answer,
+    },
+    Handshake(Answer),
+    Refused(Refusal),
+}
+
+impl Outcome {
+    pub fn into_response(self) -> Response<Full<Bytes>> {
+        match self {
+            Outcome::Stored { answer, .. } | Outcome::Handshake(answer) => answered(answer),
+            Outcome::Refused(refusal) => {
+                let mut response = empty(refusal.status());
+                let headers = response.headers_mut();
+                match refusal.status() {
+                    StatusCode::METHOD_NOT_ALLOWED => {
+                        headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
+                    }
+                    StatusCode::SERVICE_UNAVAILABLE => {
+                        headers.insert(header::RETRY_AFTER, RETRY_AFTER_S);
+                    }
+                    _ => {}
+                }
+                response
+            }
+        }
+    }
+}
+
+fn answered(answer: Answer) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(answer.body)));
+    *response.status_mut() = answer.status;
+    if let Some(content_type) = answer.content_type {
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        // A handshake's answer may hold text of the request; no browser shall take it for a page.
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    }
+    response
+}
+
+pub(super) fn empty(status: StatusCode) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = status;
+    response
+}
+
+/// Alive; whether it can accept is `/readyz`'s business, on the admin side.
+pub(super) fn health(method: &Method) -> Response<Full<Bytes>> {
+    match *method {
+        Method::GET | Method::HEAD => Response::new(Full::from("ok\n")),
+        _ => {
+            let mut response = empty(StatusCode::METHOD_NOT_ALLOWED);
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+            response
+        }
+    }
+}
+
+/// A request's log line, but for its outcome.
+pub(super) struct Line<'a> {
+    pub source_name: &'a str,
+    pub source: Option<&'a Source>,
+    pub correlation_id: Option<Arc<str>>,
+    pub took: Duration,
+}
+
+impl Line<'_> {
+    pub fn log(&self, outcome: &Outcome) {
+        let sender = self.source.map(|s| s.sender.name());
+        let cut = self.source_name.char_indices().nth(NAME_CHARS_MAX).map_or(self.source_name.len(), |(at, _)| at);
+        let source = &self.source_name[..cut];
+        let duration_ms = self.took.as_micros() as f64 / 1_000.0;
+        let correlation_id = self.correlation_id.as_deref();
+        match outcome {
+            Outcome::Stored { event, event_type, duplicate, unrouted, .. } => {
+                let status = match (duplicate, unrouted) {
+                    (true, _) => "duplicate",
+                    (false, true) => "unrouted",
+                    (false, false) => "queued",
+                };
+                let (event_id, event_type) = (tracing::field::display(event), &**event_type);
+                tracing::info!(sender, source, event_id, event_type, status, duration_ms, correlation_id, "request");
+            }
+            Outcome::Handshake(_) => {
+                tracing::info!(sender, source, status = "handshake", duration_ms, correlation_id, "request");
+            }
+            Outcome::Refused(refusal) => {
+                let status = format!("rejected:{}", refusal.as_str());
+                let status = &*status;
+                match refusal.error() {
+                    Some(error) => {
+                        tracing::warn!(sender, source, status, duration_ms, correlation_id, %error, "request");
+                    }
+                    None => tracing::info!(sender, source, status, duration_ms, correlation_id, "request"),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Figures asked for at a scrape: the store's and the process's.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use hookhaven_core::Time;
+use hookhaven_store::Stats;
+use prometheus_client::{
+    encoding::{
+        EncodeLabelSet,
+        text::{encode_eof, encode_registry},
+    },
+    metrics::{
+        counter::ConstCounter,
+        family::Family,
+        gauge::{ConstGauge, Gauge},
+        info::Info,
+    },
+    registry::{Registry, Unit},
+};
+
+use super::{OfDestination, OfPair, gauges};
+
+/// Ticks of `/proc/self/stat` in a second: fixed by the kernel's interface to programs (`USER_HZ`).
+const TICKS_PER_S: f64 = 100.0;
+
+labels! {
+    OfState { destination: Arc<str>, state: &'static str }
+    DeadLetters { source: Arc<str>, destination: Arc<str>, critical: bool }
+}
+
+/// A registry that lives for one scrape.
+pub(super) fn registry(stats: &Stats, now: Time, up: Duration, log_lines_dropped: u64) -> Registry {
+    let mut registry = Registry::default();
+    deliveries(&mut registry, stats, now);
+    store(&mut registry, stats);
+    process(&mut registry, up);
+    let dropped = ConstCounter::new(log_lines_dropped);
+    registry.register("hookhaven_log_lines_dropped", "Log lines nobody took fast enough", dropped);
+    registry
+}
+
+pub(super) fn text(registries: &[&Registry]) -> String {
+    let mut text = String::with_capacity(16 << 10);
+    for registry in registries {
+        // Writing to a String does not fail.
+        let _ = encode_registry(&mut text, registry);
+    }
+    let _ = encode_eof(&mut text);
+    text
+}
+
+fn deliveries(registry: &mut Registry, stats: &Stats, now: Time) {
+    let depth = gauges(registry, "webhook_queue_depth", "Deliveries waiting or in hand");
+    let dead = gauges(registry, "webhook_dlq_size", "Dead letters: dead, not replayed, not dismissed");
+    let states = gauges(registry, "webhook_deliveries", "Deliveries that are not history yet, by state");
+    let mut oldest: BTreeMap<&Arc<str>, Duration> = BTreeMap::new();
+    for d in &stats.depths {
+        let (source, destination) = (d.source.clone(), d.destination.clone());
+        let of = OfPair { source: source.clone(), destination: destination.clone() };
+        add(&depth, &of, d.pending + d.leased);
+        for (critical, count) in [(false, d.dead_letters), (true, d.dead_letters_critical)] {
+            let of = DeadLetters { source: source.clone(), destination: destination.clone(), critical };
+            add(&dead, &of, count);
+        }
+        let dead = d.dead_letters + d.dead_letters_critical;
+        for (state, count) in [("pending", d.pending), ("leased", d.leased), ("dead_letter", dead)] {
+            add(&states, &OfState { destination: destination.clone(), state }, count);
+        }
+        oldest.entry(&d.destination).or_default();
+    }
+    for (destination, due_at) in &stats.oldest_due {
+        oldest.insert(destination, now.since(*due_at));
+    }
+    let ages: Family<OfDestination, Gauge<f64, std::sync::atomic::AtomicU64>> = Family::default();
+    for (destination, age) in oldest {
+        ages.get_or_create(&OfDestination { destination: destination.clone() }).set(age.as_secs_f64());
+    }
+    let help = "How long ago the oldest due delivery fell due";
+    registry.register_with_unit("webhook_queue_oldest", help, Unit::Seconds, ages);
+}
+
+fn store(registry: &mut Registry, stats: &Stats) {
+    for (name, help, value) in [
+        ("hookhaven_store_pending", "Deliveries that have not ended", stats.pending),
+        ("hookhaven_store_pending_max", "Where store.pending_max stands", stats.pending_max),
+        ("hookhaven_store_index_lag_records", "Journal records not yet in the index", stats.index_lag),
+        ("hookhaven_store_journal_bytes", "Bytes of journal kept", stats.journal_bytes),
+        ("hookhaven_store_sessions", "Live sessions of workers", stats.sessions),
+    ] {
+        registry.register(name, help, ConstGauge::new(value));
+    }
+}
+
+fn process(registry: &mut Registry, up: Duration) {
+    registry.register("hookhaven_build", "What runs", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+    let uptime = ConstGauge::new(up.as_secs_f64());
+    registry.register_with_unit("hookhaven_uptime", "Since the start", Unit::Seconds, uptime);
+    // Without /proc (not Linux) these are absent rather than wrong.
+    if let Some(bytes) = resident_bytes() {
+        let gauge = ConstGauge::new(bytes);
+        registry.register_with_unit("process_resident_memory", "Memory in use", Unit::Bytes, gauge);
+    }
+    if let Ok(fds) = std::fs::read_dir("/proc/self/fd") {
+        let gauge = ConstGauge::new(fds.count() as u64);
+        registry.register("process_open_fds", "Open files and sockets", gauge);
+    }
+    if let Some(cpu_s) = cpu_s() {
+        let counter = ConstCounter::new(cpu_s);
+        registry.register_with_unit("process_cpu", "Processor time used", Unit::Seconds, counter);
+    }
+}
+
+fn resident_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib * 1024)
+}
+
+fn cpu_s() -> Option<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // The name in parentheses may hold blanks; fields are counted after it. User and system time are
+    // the 14th and 15th of all (proc(5)).
+    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace().skip(11);
+    let user: f64 = fields.next()?.parse().ok()?;
+    let system: f64 = fields.next()?.parse().ok()?;
+    Some((user + system) / TICKS_PER_S)
+}
+
+fn add<L>(family: &Family<L, Gauge>, of: &L, count: u64)
+where
+    L: Clone + std::hash::Hash + Eq,
+{
+    family.get_or_create(of).inc_by(i64::try_from(count).unwrap_or(i64::MAX));
+}

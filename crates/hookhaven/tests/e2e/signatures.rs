@@ -1,0 +1,137 @@
+//! Who gets in: requests that the senders' own SDKs signed, over HTTP; and who does not. And the other
+//! way round: what we sign, checked by a handler with the SDK.
+
+use hookhaven_bench::now::unix_s;
+
+use crate::support::{
+    gateway::{Gateway, PUBLIC_URL},
+    handler::Handler,
+    sdk::{Sdk, Signed, ToSign},
+};
+
+const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+const OTHER_SECRET: &str = "whsec_bm90IHRoZSBzZWNyZXQgb2YgdGhhdCBzb3VyY2U=";
+
+/// One request of a sender that it would send itself. The bodies are ours.
+struct Case {
+    sender: &'static str,
+    body: &'static str,
+    /// Whether its signature covers the time.
+    timed: bool,
+}
+
+const CASES: [Case; 8] = [
+    Case { sender: "stripe", body: r#"{"id":"evt_1","type":"invoice.paid","created":1760000000}"#, timed: true },
+    Case { sender: "github", body: r#"{"action":"opened","issue":{"number":1,"title":"ünïcode"}}"#, timed: false },
+    Case { sender: "slack", body: r#"{"type":"event_callback","event_id":"Ev1","event":{"type":"message"}}"#, timed: true },
+    Case { sender: "slack", body: "command=%2Fweather&text=94070&trigger_id=1.2", timed: true },
+    Case { sender: "twilio", body: "MessageSid=SM1&MessageStatus=delivered&To=%2B15550001&Body=a+b%26c", timed: false },
+    Case { sender: "twilio", body: "Media=b&Media=a&Media=b&MessageSid=SM2&SmsStatus=sent&a=&Z=1", timed: false },
+    Case { sender: "twilio", body: r#"[{"id":"EV1","type":"com.twilio.messaging.message.sent"}]"#, timed: false },
+    Case { sender: "standard-webhooks", body: r#"{"type":"user.created","data":{}}"#, timed: true },
+];
+
+fn config(handler: &Handler) -> String {
+    let source = |sender| {
+        format!(
+            "[sources.{sender}]\nsender = \"{sender}\"\nsecrets = [\"{SECRET}\"]\n\n\
+             [[routes]]\nsource = \"{sender}\"\nto = [\"app\"]\n\n"
+        )
+    };
+    let sources: String = ["stripe", "github", "slack", "twilio", "standard-webhooks"].map(source).concat();
+    format!("{sources}[destinations.app]\nurl = \"{}\"\nsecret = \"{SECRET}\"\n", handler.url())
+}
+
+async fn sign(sdk: &mut Sdk, case: &Case, secret: &str, id: &str, timestamp_s: u64) -> Signed {
+    let url = format!("{PUBLIC_URL}/webhooks/{}", case.sender);
+    let Case { sender, body, .. } = case;
+    sdk.sign(&ToSign { sender, secret, body, url: &url, timestamp_s, id, event_type: "issues" }).await
+}
+
+fn path(case: &Case, signed: &Signed) -> String {
+    format!("/webhooks/{}{}", case.sender, signed.query)
+}
+
+#[tokio::test]
+async fn what_the_sdks_sign_is_accepted_and_delivered_as_it_came() {
+    let (handler, mut sdk) = (Handler::answering(200).await, Sdk::start());
+    let gateway = Gateway::start(&config(&handler)).await;
+    for (number, case) in CASES.iter().enumerate() {
+        let signed = sign(&mut sdk, case, SECRET, &format!("id-{number}"), unix_s()).await;
+        let answer = gateway.post(&path(case, &signed), &signed.headers, case.body.as_bytes()).await;
+        assert_eq!(answer.status, 200, "{}: {}", case.sender, case.body);
+        // Twilio sends any other text to the customer.
+        let body = String::from_utf8_lossy(&answer.body);
+        let right = if case.sender == "twilio" { body.ends_with("<Response/>") } else { body.is_empty() };
+        assert!(right, "{} is answered {body:?}", case.sender);
+
+        let attempt = handler.nth(number + 1).await;
+        assert_eq!(attempt.body, case.body.as_bytes(), "{}: the body is kept to the byte", case.sender);
+        assert_eq!(attempt.header("hookhaven-source"), case.sender);
+        sdk.verify(SECRET, &attempt.headers, &attempt.body).await.expect("the handler's SDK accepts what we signed");
+    }
+}
+
+#[tokio::test]
+async fn failure_mode_signature_bypass() {
+    let (handler, mut sdk) = (Handler::answering(200).await, Sdk::start());
+    let gateway = Gateway::start(&config(&handler)).await;
+    for case in &CASES {
+        let signed = sign(&mut sdk, case, SECRET, "id", unix_s()).await;
+        let path = path(case, &signed);
+        let refused = async |what: &str, headers: &[(String, String)], body: &[u8]| {
+            let answer = gateway.post(&path, headers, body).await;
+            assert_eq!(answer.status, 401, "{}, {what}", case.sender);
+            assert!(answer.body.is_empty(), "{}, {what}: it is not told why", case.sender);
+        };
+        let mut body = case.body.as_bytes().to_vec();
+        let last = body.len() - 2;
+        body[last] ^= 1;
+        refused("one bit of the body changed", &signed.headers, &body).await;
+        for (position, (name, value)) in signed.headers.iter().enumerate() {
+            if !name.contains("signature") {
+                continue;
+            }
+            let with = |value: String| {
+                let mut headers = signed.headers.clone();
+                headers[position].1 = value;
+                headers
+            };
+            refused("an empty signature", &with(String::new()), case.body.as_bytes()).await;
+            refused("half a signature", &with(value[..value.len() / 2].into()), case.body.as_bytes()).await;
+            let without: Vec<_> = signed.headers.iter().filter(|(n, _)| n != name).cloned().collect();
+            refused("no signature", &without, case.body.as_bytes()).await;
+            let twice = [&signed.headers[..], &[(name.clone(), value.clone())]].concat();
+            refused("a signature twice", &twice, case.body.as_bytes()).await;
+        }
+    }
+    gateway.until("/api/v1/status", |status| status["store"]["pending"] == 0).await;
+    assert_eq!(handler.received().len(), 0, "nothing that was refused is delivered");
+}
+
+#[tokio::test]
+async fn failure_mode_sender_authentication() {
+    let (handler, mut sdk) = (Handler::answering(200).await, Sdk::start());
+    let gateway = Gateway::start(&config(&handler)).await;
+    for case in &CASES {
+        let signed = sign(&mut sdk, case, OTHER_SECRET, "id", unix_s()).await;
+        let answer = gateway.post(&path(case, &signed), &signed.headers, case.body.as_bytes()).await;
+        assert_eq!(answer.status, 401, "{}: signed with another source's secret", case.sender);
+    }
+    assert_eq!(handler.received().len(), 0);
+}
+
+#[tokio::test]
+async fn a_signature_is_good_for_minutes_only() {
+    let (handler, mut sdk) = (Handler::answering(200).await, Sdk::start());
+    let gateway = Gateway::start(&config(&handler)).await;
+    for case in CASES.iter().filter(|case| case.timed) {
+        for (what, at_s, status) in
+            [("stale", unix_s() - 600, 401), ("from the future", unix_s() + 600, 401), ("young", unix_s() - 60, 200)]
+        {
+            let signed = sign(&mut sdk, case, SECRET, what, at_s).await;
+            let answer = gateway.post(&path(case, &signed), &signed.headers, case.body.as_bytes()).await;
+            assert_eq!(answer.status, status, "{}, {what}", case.sender);
+        }
+    }
+}

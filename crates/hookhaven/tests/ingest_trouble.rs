@@ -1,0 +1,258 @@
+//! Ingest in trouble: a store that fails or panics, hostile bytes, and what the log says of it all.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
+
+mod support;
+
+use std::{
+    io::{self, Write},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use bytes::Bytes;
+use hookhaven::{
+    config::{Log, LogFormat},
+    ingest::{Ingest, IngestParts},
+    metrics::Metrics,
+    server::Peer,
+};
+use hookhaven_core::{Attempt, DeliveryId, Event, EventId, Lane};
+use hookhaven_store::{
+    Accepted, CatalogEntry, DeliveryFilter, DeliveryRow, Dismissed, Due, EventFilter, EventRow, LaneRoom, Leased,
+    NewDelivery, NewEvent, Page, Renewed, Replayed, Routed, SessionId, Settled, Settlement, Stats, Store, StoreError,
+    clock::{Entropy, ManualClock, SeededEntropy},
+};
+use http_body_util::Full;
+use support::{Gateway, NOW, SOON, config};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::Notify,
+    time::Instant,
+};
+
+/// Ready, and then not able after all; `None` never answers.
+#[derive(Debug)]
+struct Failing(Option<Accept>);
+
+type Accept = fn() -> Result<Vec<Accepted>, StoreError>;
+
+#[async_trait]
+impl Store for Failing {
+    fn ready(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+    async fn accept(&self, _: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError> {
+        match self.0 {
+            Some(answer) => answer(),
+            None => std::future::pending().await,
+        }
+    }
+    async fn stats(&self) -> Result<Stats, StoreError> {
+        Ok(Stats::default())
+    }
+    fn wake(&self) -> Arc<Notify> {
+        Arc::default()
+    }
+    async fn close(&self) {}
+
+    // Ingest has no business with the rest.
+    async fn open_session(&self, _: Duration) -> Result<SessionId, StoreError> {
+        unreachable!()
+    }
+    async fn renew_session(&self, _: SessionId) -> Result<Renewed, StoreError> {
+        unreachable!()
+    }
+    async fn close_session(&self, _: SessionId) -> Result<(), StoreError> {
+        unreachable!()
+    }
+    async fn due(&self, _: &[Lane], _: usize) -> Result<Due, StoreError> {
+        unreachable!()
+    }
+    async fn claim(&self, _: SessionId, _: &[LaneRoom], _: usize) -> Result<Vec<Leased>, StoreError> {
+        unreachable!()
+    }
+    async fn settle(&self, _: SessionId, _: Vec<Settlement>) -> Result<Vec<Settled>, StoreError> {
+        unreachable!()
+    }
+    async fn release_lapsed(&self) -> Result<usize, StoreError> {
+        unreachable!()
+    }
+    async fn expire(&self, _: &[Lane]) -> Result<usize, StoreError> {
+        unreachable!()
+    }
+    async fn replay(&self, _: &[DeliveryId]) -> Result<Vec<Replayed>, StoreError> {
+        unreachable!()
+    }
+    async fn route(&self, _: EventId, _: Vec<NewDelivery>) -> Result<Routed, StoreError> {
+        unreachable!()
+    }
+    async fn dismiss(&self, _: &[DeliveryId]) -> Result<Vec<Dismissed>, StoreError> {
+        unreachable!()
+    }
+    async fn put_catalog(&self, _: CatalogEntry) -> Result<(), StoreError> {
+        unreachable!()
+    }
+    async fn delete_catalog(&self, _: &str, _: &str) -> Result<(), StoreError> {
+        unreachable!()
+    }
+    async fn catalog(&self, _: &str) -> Result<Vec<CatalogEntry>, StoreError> {
+        unreachable!()
+    }
+    async fn events(&self, _: &EventFilter, _: Page<EventId>) -> Result<Vec<EventRow>, StoreError> {
+        unreachable!()
+    }
+    async fn event(&self, _: EventId) -> Result<Option<Arc<Event>>, StoreError> {
+        unreachable!()
+    }
+    async fn deliveries(&self, _: &DeliveryFilter, _: Page<DeliveryId>) -> Result<Vec<DeliveryRow>, StoreError> {
+        unreachable!()
+    }
+    async fn delivery(&self, _: DeliveryId) -> Result<Option<DeliveryRow>, StoreError> {
+        unreachable!()
+    }
+    async fn attempts(&self, _: DeliveryId) -> Result<Vec<Attempt>, StoreError> {
+        unreachable!()
+    }
+}
+
+fn over(accept: Accept) -> Gateway {
+    Gateway::over(config(), ManualClock::at(NOW), Arc::new(Failing(Some(accept))), None)
+}
+
+#[tokio::test]
+async fn whatever_the_store_s_trouble_the_sender_is_asked_to_come_again() {
+    for accept in [
+        (|| Err(StoreError::Unavailable("disk".into()))) as Accept,
+        || Err(StoreError::Full { limit: "store.pending_max", value: 1 }),
+        || Err(StoreError::Failed("disk".into())),
+        || Ok(Vec::new()),
+    ] {
+        let gateway = over(accept);
+        let answer = gateway.post("stripe", &gateway.signed("stripe", "a", "evt_1")).await;
+        assert_eq!((answer.status.as_u16(), answer.body.len()), (503, 0));
+        assert_eq!(answer.headers["retry-after"], "5");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_does_not_answer_is_a_503_before_the_sender_gives_up() {
+    let clock = Arc::new(ManualClock::at(NOW));
+    let ingest = Ingest::new(IngestParts {
+        store: Arc::new(Failing(None)),
+        clock,
+        entropy: Arc::new(SeededEntropy::new(1)),
+        config: Arc::new(ArcSwap::from_pointee(config())),
+        metrics: Arc::new(Metrics::new(1, NOW, Arc::default())),
+    });
+    let sender = support::sender("github");
+    let sample = sender.sample("push", "1", NOW).unwrap();
+    let signed = sender.sign(&sample, None, &support::secret("github"), NOW).unwrap();
+    let mut request = http::Request::post("/webhooks/github");
+    for (name, value) in &signed.headers {
+        request = request.header(name, value);
+    }
+    let request = request.body(Full::new(Bytes::from(signed.body))).unwrap();
+    let before = Instant::now();
+    let answer = ingest.receive("github", request, Peer(([127, 0, 0, 1], 1).into())).await;
+    assert_eq!(answer.status(), 503);
+    assert!(before.elapsed() <= Duration::from_secs(20), "senders wait hardly longer");
+}
+
+#[tokio::test]
+async fn a_panic_is_an_answer_too() {
+    let gateway = over(|| panic!("on purpose"));
+    let answer = gateway.post("stripe", &gateway.signed("stripe", "a", "evt_1")).await;
+    assert_eq!((answer.status.as_u16(), answer.body.len()), (500, 0));
+}
+
+#[derive(Clone, Default)]
+struct Paper(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Paper {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        io::Write::write(&mut *self.0.lock().unwrap(), bytes)
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn each_request_is_one_line_without_body_or_secret() {
+    let paper = Paper::default();
+    let log = Log { format: LogFormat::Json, level: tracing::Level::INFO };
+    let (subscriber, guard) = hookhaven::log::subscriber(&log, Arc::new(ManualClock::at(NOW)), paper.clone());
+    let this_thread = tracing::subscriber::set_default(subscriber);
+    let gateway = Gateway::start(config());
+    let mut good = gateway.signed("stripe", "invoice.paid", "evt_1");
+    good.headers.push(("X-Request-Id".to_owned(), "req-7".to_owned()));
+    gateway.post("stripe", &good).await;
+    gateway.post("stripe", &good).await;
+    good.body.push(b' ');
+    gateway.post("stripe", &good).await;
+    gateway.send("POST", "/webhooks/%1b%5b2Jnobody", &[], Vec::new()).await;
+    drop((this_thread, guard));
+    let text = String::from_utf8(paper.0.lock().unwrap().clone()).unwrap();
+    let lines: Vec<serde_json::Value> = text.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let requests: Vec<_> = lines.iter().filter(|l| l["message"] == "request").collect();
+    let statuses: Vec<_> = requests.iter().map(|l| l["status"].as_str().unwrap()).collect();
+    assert_eq!(statuses, ["queued", "duplicate", "rejected:signature_mismatch", "rejected:unknown_source"]);
+    for line in &requests[..2] {
+        assert_eq!((&line["sender"], &line["source"]), (&"stripe".into(), &"stripe".into()));
+        assert_eq!((&line["event_type"], &line["correlation_id"]), (&"invoice.paid".into(), &"req-7".into()));
+        assert!(line["event_id"].as_str().unwrap().starts_with("evt_") && line["duration_ms"].is_number());
+    }
+    assert_eq!(requests[0]["event_id"], requests[1]["event_id"], "a duplicate names the event that is stored");
+    let signature = &good.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case("stripe-signature")).unwrap().1;
+    for hidden in [signature.as_str(), "whsec_", "\"object\"", "amount"] {
+        assert!(!text.contains(hidden), "{hidden} in {text}");
+    }
+}
+
+/// Bytes that a peer with bad intentions or a broken program might send; the same in each run.
+fn hostile(n: u64) -> Vec<u8> {
+    let random = SeededEntropy::new(n);
+    let mut noise = vec![0; 1 + (n as usize * 37) % 3_000];
+    random.fill(&mut noise);
+    let head: &[u8] = match n % 8 {
+        0 => b"",
+        1 => b"POST /webhooks/stripe HTTP/1.1\r\nhost: a\r\ncontent-length: 18446744073709551616\r\n\r\n",
+        2 => b"POST /webhooks/stripe HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\nfffffffffffffffff\r\n",
+        3 => b"POST /webhooks/stripe HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n",
+        4 => b"POST /webhooks/stripe HTTP/1.1\r\nhost: a\r\ncontent-length: 400\r\nstripe-signature: t=,v1=,,=\r\n\r\n",
+        5 => b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        6 => b"BREW /webhooks/../../etc/passwd HTTP/1.1\r\nhost: a\r\nx:",
+        _ => b"POST /webhooks/stripe HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked, gzip\r\ncontent-length: 3\r\n\r\n",
+    };
+    [head, &noise].concat()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hostile_bytes_store_nothing_and_stop_nothing() {
+    let mut config = config();
+    (config.limits.header_timeout, config.limits.body_timeout) = (SOON, SOON);
+    let gateway = Gateway::start(config);
+    for batch in 0..16 {
+        let attacks = (0..32).map(|n| {
+            let (addr, bytes) = (gateway.addr, hostile(batch * 32 + n));
+            tokio::spawn(async move {
+                let mut stream = TcpStream::connect(addr).await.unwrap();
+                let _ = stream.write_all(&bytes).await;
+                let mut answer = Vec::new();
+                let _ = stream.read_to_end(&mut answer).await;
+                let answer = String::from_utf8_lossy(&answer).into_owned();
+                assert!(!answer.contains("HTTP/1.1 2") && !answer.contains("HTTP/1.1 5"), "{answer}");
+            })
+        });
+        for attack in futures_util::future::join_all(attacks).await {
+            attack.unwrap();
+        }
+    }
+    assert!(gateway.events().await.is_empty());
+    let answer = gateway.post("stripe", &gateway.signed("stripe", "a", "evt_1")).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(gateway.stop().await.cut, 0);
+}

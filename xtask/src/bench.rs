@@ -1,0 +1,23 @@
+//! `cargo xtask bench [NAME…]`: builds the gateway and the bench in release mode and runs the scenarios.
+//!
+//! What is measured, and how, stands in `bench/`.
+
+use anyhow::Result;
+
+use crate::command::{self, cargo, root};
+
+pub fn run(names: &[&str]) -> Result<()> {
+    command::run(&mut cargo(&["build", "--release", "--locked", "-p", "hookhaven", "-p", "hookhaven-bench"]))?;
+    let release = cargo_target().join("release");
+    let mut bench = std::process::Command::new(release.join("hookhaven-bench"));
+    bench.arg("run").arg("--gateway").arg(release.join("hookhaven")).args(names).current_dir(root());
+    command::run(&mut bench)
+}
+
+/// Where cargo builds to: this program itself stands in `<target>/<profile>/`.
+fn cargo_target() -> std::path::PathBuf {
+    let own = std::env::current_exe().unwrap_or_default();
+    own.parent()
+        .and_then(|profile| profile.parent())
+        .map_or_else(|| root().join("target"), |target| target.to_path_buf())
+}

@@ -1,0 +1,47 @@
+//! Running other programs from the workspace's root, saying what is run.
+
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+    process::{Command, ExitStatus},
+};
+
+use anyhow::{Context as _, Result, bail};
+
+/// The workspace's root, whatever directory the runner was called from.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf)
+}
+
+/// `cargo` with these arguments, at the root. Says nothing yet and runs nothing yet.
+pub fn cargo<S: AsRef<OsStr>>(arguments: &[S]) -> Command {
+    let mut command = Command::new("cargo");
+    command.args(arguments).current_dir(root());
+    command
+}
+
+/// Runs it, having said so; anything but success is an error.
+pub fn run(command: &mut Command) -> Result<()> {
+    let status = status(command)?;
+    if !status.success() {
+        bail!("`{}` ended with {status}", text(command));
+    }
+    Ok(())
+}
+
+/// Runs it, having said so.
+pub fn status(command: &mut Command) -> Result<ExitStatus> {
+    say(&text(command));
+    command.status().with_context(|| format!("`{}` could not be started", text(command)))
+}
+
+pub fn say(what: &str) {
+    println!("\n==> {what}");
+}
+
+/// The command as one would type it.
+pub fn text(command: &Command) -> String {
+    let program = Path::new(command.get_program()).file_name().unwrap_or(command.get_program());
+    let words = std::iter::once(program).chain(command.get_args());
+    words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
+}
