@@ -18,7 +18,7 @@ use hookhaven_core::Secret;
 use hookhaven_store::{
     Store, StoreError,
     clock::{Clock, Entropy},
-
+    embedded::{EmbeddedOptions, EmbeddedStore, disk::RealDisk},
     memory::MemoryStore,
 };
 use tokio::task::JoinHandle;
@@ -94,7 +94,15 @@ pub fn open_store(
     let store = &config.store;
     Ok(match &store.place {
         Place::Memory => Arc::new(MemoryStore::with_pending_max(clock, entropy, store.pending_max)),
-        Place::Directory(_) => Arc::new(MemoryStore::with_pending_max(clock, entropy, store.pending_max)),
+        Place::Directory(dir) => Arc::new(EmbeddedStore::open(EmbeddedOptions {
+            dir: dir.clone(),
+            pending_max: store.pending_max,
+            segment_bytes: store.segment_bytes,
+            index_lag_bytes_max: store.index_lag_bytes_max,
+            disk: Arc::new(RealDisk),
+            clock,
+            entropy,
+        })?),
     })
 }
 
@@ -172,8 +180,12 @@ impl Gateway {
             worker,
             sweeps,
             accepting,
-            ingest: tokio::spawn(async move { let _ = ingest.await; }),
-            admin: tokio::spawn(async move { let _ = admin.await; }),
+            ingest: tokio::spawn(async move {
+                let _ = ingest.await;
+            }),
+            admin: tokio::spawn(async move {
+                let _ = admin.await;
+            }),
             stop_ingest,
             stop_admin,
             upkeep,

@@ -49,11 +49,7 @@ impl Signals for Wires {
 
     fn reload_state(&self) -> ReloadState {
         let state = self.reload.borrow();
-        ReloadState {
-            loaded_at: Some(state.last_ok_at),
-            refused_at: state.refused_at,
-            error: state.last_error.clone(),
-        }
+        ReloadState { loaded_at: Some(state.last_ok_at), refused_at: state.refused_at, error: state.last_error.clone() }
     }
 
     fn lane(&self, destination: &str) -> LaneView {

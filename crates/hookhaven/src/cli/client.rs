@@ -76,7 +76,10 @@ pub async fn with_gateway<R>(
     let mut screen = Screen::of(context, clock.now());
     let client = Client::find(&Settings::read(context)?, clock, Arc::new(OsEntropy)).await?;
     if let Via::Opened { .. } = client.via {
-        screen.remark(format!("No gateway is running; this is what {} holds.", client.name));
+        screen.remark(format!(
+            "No gateway is running: this is what {} holds, and nothing is delivered until one starts.",
+            client.name
+        ));
     }
     let done = command(&client, &mut screen).await;
     client.close().await;
@@ -87,24 +90,21 @@ impl Client {
     /// A client of the running gateway, else of the data directory.
     pub async fn find(settings: &Settings, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> anyhow::Result<Self> {
         let client = Client::remote(&settings.url, settings.token.clone())?;
-        let refused = match client.send(Method::GET, "/healthz", None).await {
+        match client.send(Method::GET, "/healthz", None).await {
             Ok(_) => return Ok(client),
-            Err(error) if settings.url_given => return Err(error),
-            Err(error) if is_refused(&error) => error,
+            Err(error) if is_refused(&error) => {}
             Err(error) => return Err(error),
-        };
+        }
+        let url = &settings.url;
         match &settings.data_dir {
+            _ if settings.url_given => bail!("no gateway at {url}: nobody listens there"),
             Some(dir) if dir.is_dir() => Client::opened(settings, clock, entropy),
-            Some(dir) => Err(refused.context(format!(
-                "no gateway at {} and no data directory {}; start one with `hookhaven serve`, or say where one is \
+            Some(dir) => bail!(
+                "no gateway at {url} and no data directory {}; start one with `hookhaven serve`, or say where one is \
                  with --url",
-                settings.url,
                 dir.display()
-            ))),
-            None => Err(refused.context(format!(
-                "no gateway at {}, and its store keeps nothing on disk; start one with `hookhaven serve`",
-                settings.url
-            ))),
+            ),
+            None => bail!("no gateway at {url}, and its store keeps nothing on disk; start one with `hookhaven serve`"),
         }
     }
 
@@ -180,6 +180,12 @@ impl Client {
     pub async fn bytes(&self, path: &str) -> anyhow::Result<Bytes> {
         let answer = self.send(Method::GET, &format!("/api/v1{path}"), None).await?;
         self.accepted(answer).map(|a| a.body)
+    }
+
+    /// The gateway's metrics, in the text format that Prometheus reads.
+    pub async fn metrics(&self) -> anyhow::Result<String> {
+        let answer = self.accepted(self.send(Method::GET, "/metrics", None).await?)?;
+        Ok(String::from_utf8_lossy(&answer.body).into_owned())
     }
 
     pub async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> anyhow::Result<T> {

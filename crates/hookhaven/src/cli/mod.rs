@@ -1,7 +1,8 @@
 //! What a person types: the command line, read by `args` and handed to one file per command.
 //!
 //! Commands that look at or change what the gateway holds talk to the running gateway over its admin
-//! API; only `serve`, `demo`, `init` and `check` touch this machine's files. A new command is one new
+//! API, or open its data directory if none runs (`client`); only `serve`, `demo`, `init` and `check` work
+//! on this machine alone. A new command is one new
 //! file, one entry in `args::Command` and one line in [`dispatch`].
 
 pub mod args;

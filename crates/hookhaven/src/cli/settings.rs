@@ -15,9 +15,8 @@ use hookhaven_core::Secret;
 use super::{Context, UsageError};
 use crate::{
     app::TOKEN_FILE,
-    config::{self, Config, Environment, Origin, Place},
+    config::{self, Config, Environment, Origin, Place, Refused},
 };
-
 
 /// No token file is longer.
 const TOKEN_BYTES_MAX: u64 = 4_096;
@@ -33,21 +32,18 @@ pub struct Settings {
     pub data_dir: Option<PathBuf>,
     pub token: Option<Secret>,
     /// The whole configuration, or what is wrong with it.
-    config: Result<Config, String>,
+    config: Result<Config, Refused>,
 }
 
 impl Settings {
     pub fn read(context: &Context) -> anyhow::Result<Self> {
         let origin = Origin::find(context.config_path.clone(), context.data_dir.clone());
         let file = origin.file.clone();
-        let config =
-            config::load(origin, &context.environment).map(|l| l.config).map_err(|refused| refused.to_string());
+        let config = config::load(origin, &context.environment).map(|loaded| loaded.config);
         let found = match (&config, &file) {
             (Ok(config), _) => Found::in_config(config),
-            (Err(wrong), Some(file)) => {
-                Found::in_file(file, &context.environment).ok_or_else(|| UsageError(wrong.clone()))?
-            }
-            (Err(wrong), None) => return Err(UsageError(wrong.clone()).into()),
+            (Err(refused), Some(file)) => Found::in_file(file, &context.environment).ok_or_else(|| refused.clone())?,
+            (Err(refused), None) => return Err(refused.clone().into()),
         };
         let data_dir = context.data_dir.clone().or(found.data_dir);
         let url = match &context.url {
@@ -63,7 +59,7 @@ impl Settings {
 
     /// The whole configuration, for what cannot do without.
     pub fn config(&self) -> anyhow::Result<&Config> {
-        self.config.as_ref().map_err(|wrong| UsageError(wrong.clone()).into())
+        self.config.as_ref().map_err(|refused| refused.clone().into())
     }
 
     #[cfg(test)]
@@ -169,7 +165,7 @@ mod tests {
         assert_eq!(settings.url, "http://127.0.0.1:9000");
         assert_eq!(settings.data_dir, Some(dir.path().join("data")));
         assert_eq!(settings.token, Secret::new("from-env"));
-        assert!(settings.config().unwrap_err().is::<UsageError>(), "what needs the whole config says what is wrong");
+        assert!(settings.config().unwrap_err().is::<Refused>(), "what needs the whole config says what is wrong");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 use std::{io::Read, path::Path, process::ExitCode, sync::Arc, time::Duration};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use hookhaven_core::{
     Secret,
     sender::{Sample, Signed},
@@ -106,7 +106,7 @@ fn signed(
 
 fn no_answer(error: anyhow::Error, url: &str) -> anyhow::Error {
     match is_refused(&error) {
-        true => error.context(format!("no gateway takes webhooks at {url}; start one with `hookhaven serve`")),
+        true => anyhow!("no gateway takes webhooks at {url}; start one with `hookhaven serve`"),
         false => error.context(format!("sending to {url}")),
     }
 }

@@ -9,6 +9,9 @@ use crate::api::{
     view::{DeliveryDetail, DeliveryView, EventView, Routing},
 };
 
+/// Who paused it, when it was the rule about 410 Gone and no person.
+const RULE_410: &str = "410";
+
 /// Whose turn it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needs {
@@ -57,6 +60,13 @@ fn pending(d: &DeliveryView, destination: Option<&DestinationView>, now: Time) -
         }
         "paused" => {
             let pause = destination.and_then(|s| s.paused.clone()).unwrap_or_default();
+            if pause.by == RULE_410 {
+                let mend = format!(
+                    "Whoever runs the handler at {name} says whether it moved; then: hookhaven destinations resume {name}"
+                );
+                let what = format!("It waits: {name} was paused, since several deliveries were answered 410 Gone.");
+                return verdict(Needs::Person, what, &[mend, expiry]);
+            }
             let by = if pause.by.is_empty() { String::new() } else { format!(" by {}", clean(&pause.by)) };
             let why = if pause.reason.is_empty() { String::new() } else { format!(" ({})", clean(&pause.reason)) };
             let mend = format!("An operator lets it go: hookhaven destinations resume {name}");
@@ -277,6 +287,9 @@ mod tests {
         let held = of(&d, Some(&paused), NOW);
         assert_eq!((held.needs, &*held.what), (Needs::Person, "It waits: billing is paused by operator (deploy)."));
         assert!(held.mend[0].ends_with("hookhaven destinations resume billing"));
+
+        paused.paused = Some(Pause { by: RULE_410.into(), ..Pause::default() });
+        assert!(of(&d, Some(&paused), NOW).what.contains("answered 410 Gone"));
 
         let open = DestinationView { breaker: Breaker::Open, ..active };
         assert!(of(&d, Some(&open), NOW).what.contains("failed too often"));

@@ -141,7 +141,8 @@ impl Handler {
         let listener = socket.listen(1024)?;
         self.addr = listener.local_addr()?;
         drop(listening);
-        let take = async |State(ledger): State<Arc<Ledger>>, headers: HeaderMap, body: Bytes| ledger.answer(&headers, &body);
+        let take =
+            async |State(ledger): State<Arc<Ledger>>, headers: HeaderMap, body: Bytes| ledger.answer(&headers, &body);
         let router = Router::new().route("/{destination}", post(take)).with_state(self.ledger.clone());
         process.spawn(async move {
             // It ends by being killed; an error of the listener shows as events that never arrive.
