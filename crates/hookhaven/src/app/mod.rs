@@ -18,7 +18,7 @@ use hookhaven_core::Secret;
 use hookhaven_store::{
     Store, StoreError,
     clock::{Clock, Entropy},
-    embedded::{EmbeddedOptions, EmbeddedStore, disk::RealDisk},
+    embedded::{EmbeddedOptions, EmbeddedStore, disk::RealDisk, queue::QueueLimits},
     memory::MemoryStore,
 };
 use tokio::task::JoinHandle;
@@ -99,6 +99,7 @@ pub fn open_store(
             pending_max: store.pending_max,
             segment_bytes: store.segment_bytes,
             index_lag_bytes_max: store.index_lag_bytes_max,
+            queue: QueueLimits { jobs_max: store.queue_max, bodies_bytes_max: store.queue_bodies_bytes_max },
             disk: Arc::new(RealDisk),
             clock,
             entropy,
