@@ -4,3 +4,4 @@
 //! No case waits for time to pass: each waits for what it expects, and fails if it does not come.
 
 mod support;
+mod signatures;
