@@ -20,6 +20,7 @@ mod home;
 pub mod index;
 pub mod journal;
 mod queue;
+mod reader;
 mod recent;
 pub mod segment;
 mod store;

@@ -171,3 +171,47 @@ impl State {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn release() -> Command {
+        Command::ReleaseLapsed
+    }
+
+    #[test]
+    fn a_batch_is_what_queued_up_after_what_was_left_over() {
+        let queue = JobQueue::default();
+        let _answers = queue.push(vec![release(), release()]).unwrap();
+        let Work::Batch(first) = queue.take(vec![]) else { panic!("closed") };
+        assert_eq!(first.len(), 2);
+        let _more = queue.push((0..BATCH_MAX).map(|_| release()).collect()).unwrap();
+        let Work::Batch(second) = queue.take(first) else { panic!("closed") };
+        assert_eq!(second.len(), BATCH_MAX);
+    }
+
+    #[test]
+    fn the_queue_has_a_limit() {
+        let queue = JobQueue::default();
+        let _answers = queue.push((0..QUEUE_MAX).map(|_| release()).collect()).unwrap();
+        let told = queue.push(vec![release()]).unwrap_err();
+        assert_eq!(told, StoreError::Full { limit: "store.queue_max", value: QUEUE_MAX as u64 });
+    }
+
+    #[test]
+    fn those_who_wait_are_told_when_nothing_is_taken() {
+        let queue = JobQueue::default();
+        let mut waiting = queue.push(vec![release()]).unwrap();
+        queue.refuse("broken");
+        let told = StoreError::Unavailable("broken".into());
+        assert_eq!(waiting.remove(0).try_recv(), Ok(Err(told.clone())));
+        assert_eq!(queue.push(vec![release()]).unwrap_err(), told);
+        queue.accept_again();
+        let _answers = queue.push(vec![release()]).unwrap();
+        queue.close();
+        assert!(queue.push(vec![release()]).is_err());
+        assert!(matches!(queue.take(vec![]), Work::Batch(jobs) if jobs.len() == 1));
+        assert!(matches!(queue.take(vec![]), Work::Closed));
+    }
+}
