@@ -4,3 +4,9 @@
 //! No case waits for time to pass: each waits for what it expects, and fails if it does not come.
 
 mod support;
+
+mod answers;
+mod duplicates;
+mod failure_modes;
+mod odd_events;
+mod signatures;

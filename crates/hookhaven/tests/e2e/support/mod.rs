@@ -5,6 +5,7 @@ pub mod gateway;
 pub mod handler;
 pub mod load;
 pub mod sdk;
+pub mod sign;
 
 use std::time::Duration;
 
