@@ -3,4 +3,5 @@
 //!
 //! No case waits for time to pass: each waits for what it expects, and fails if it does not come.
 
+mod retries;
 mod support;
