@@ -3,6 +3,7 @@
 //!
 //! No case waits for time to pass: each waits for what it expects, and fails if it does not come.
 
+mod retries;
 mod support;
 
 mod answers;
