@@ -54,8 +54,9 @@ pub struct Outside {
 /// Why a gateway did not start. All of them are for the operator to mend.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error(transparent)]
-    Bind(#[from] BindError),
+    /// `key` is the one in the config file.
+    #[error("{error}")]
+    Bind { key: &'static str, error: BindError },
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("the admin token in {0}: {1}")]
@@ -112,8 +113,9 @@ impl Gateway {
     pub async fn start(loaded: Loaded, outside: Outside) -> Result<Self, StartError> {
         let Outside { environment, clock, entropy, log_lines_dropped } = outside;
         let settings = loaded.config.clone();
-        let ingest_server = Server::bind(settings.server.ingest)?;
-        let admin_server = Server::bind(settings.server.admin)?;
+        let bind = |key, address| Server::bind(address).map_err(|error| StartError::Bind { key, error });
+        let ingest_server = bind("server.ingest", settings.server.ingest)?;
+        let admin_server = bind("server.admin", settings.server.admin)?;
         let (ingest_addr, admin_addr) = (ingest_server.local_addr(), admin_server.local_addr());
         let store = open_in_background(&settings, &clock, &entropy).await?;
         let admin_token = token::find_or_make(&settings, &*entropy)?;
