@@ -27,7 +27,7 @@ mod store;
 mod writer;
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard},
 };
 
@@ -42,6 +42,15 @@ use crate::{
     clock::{Clock, Entropy},
     seam::StoreError,
 };
+
+/// Whether this version can read what is in a data directory; one with nothing in it is fine. Takes no
+/// lock and changes nothing.
+///
+/// # Errors
+/// [`StoreError::Incompatible`] with the version needed, or that the directory is not ours.
+pub fn check_dir(disk: &dyn Disk, dir: &Path) -> Result<(), StoreError> {
+    home::has_format(disk, dir).map(|_| ())
+}
 
 /// What the embedded store is opened with.
 #[derive(Clone, Debug)]

@@ -54,8 +54,9 @@ pub struct Outside {
 /// Why a gateway did not start. All of them are for the operator to mend.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error(transparent)]
-    Bind(#[from] BindError),
+    /// `key` is the one in the config file.
+    #[error("{error}")]
+    Bind { key: &'static str, error: BindError },
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("the admin token in {0}: {1}")]
@@ -235,8 +236,11 @@ struct Doors {
 }
 
 impl Doors {
-    fn bind(settings: &Config) -> Result<Self, BindError> {
-        Ok(Doors { ingest: Server::bind(settings.server.ingest)?, admin: Server::bind(settings.server.admin)? })
+    fn bind(settings: &Config) -> Result<Self, StartError> {
+        let bind = |key, address| Server::bind(address).map_err(|error| StartError::Bind { key, error });
+        let ingest = bind("server.ingest", settings.server.ingest)?;
+        let admin = bind("server.admin", settings.server.admin)?;
+        Ok(Doors { ingest, admin })
     }
 }
 
