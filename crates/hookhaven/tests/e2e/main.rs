@@ -7,6 +7,7 @@ mod retries;
 mod support;
 
 mod answers;
+mod cli;
 mod duplicates;
 mod failure_modes;
 mod odd_events;
