@@ -37,12 +37,20 @@ const FORMS: [(&str, Form); 22] = [
         format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n").into_bytes()
     }),
     ("a broken request line", |chance| {
-        let line = chance.one(&["POST", "POST /", "POST / HTTP/9.9", "POST  /  HTTP/1.1", " POST / HTTP/1.1", "\r\n\r\n\r\n"]);
+        let line =
+            chance.one(&["POST", "POST /", "POST / HTTP/9.9", "POST  /  HTTP/1.1", " POST / HTTP/1.1", "\r\n\r\n\r\n"]);
         format!("{line}\r\nhost: a\r\n\r\n").into_bytes()
     }),
     ("a version before headers", |_| b"POST /webhooks/shop HTTP/1.0\r\n\r\n".to_vec()),
     ("broken chunks", |chance| {
-        let chunks = chance.one(&["zz\r\nab\r\n", "-1\r\n", "5\r\nab\r\n0\r\n\r\n", "ffffffffffffffffff\r\n", "3;\r\nabcdef", "\r\n\r\n"]);
+        let chunks = chance.one(&[
+            "zz\r\nab\r\n",
+            "-1\r\n",
+            "5\r\nab\r\n0\r\n\r\n",
+            "ffffffffffffffffff\r\n",
+            "3;\r\nabcdef",
+            "\r\n\r\n",
+        ]);
         with_head("transfer-encoding: chunked\r\n", chunks.as_bytes())
     }),
     ("endless chunk extensions", |chance| {
@@ -60,10 +68,19 @@ const FORMS: [(&str, Form); 22] = [
     }),
     ("two lengths", |_| with_head("content-length: 3\r\ncontent-length: 30\r\n", b"abcPOST /webhooks/shop HTTP/1.1")),
     ("a length and chunks", |_| {
-        with_head("content-length: 4\r\ntransfer-encoding: chunked\r\n", b"0\r\n\r\nGET /metrics HTTP/1.1\r\nhost: a\r\n\r\n")
+        with_head(
+            "content-length: 4\r\ntransfer-encoding: chunked\r\n",
+            b"0\r\n\r\nGET /metrics HTTP/1.1\r\nhost: a\r\n\r\n",
+        )
     }),
     ("encodings of nobody's", |chance| {
-        let coding = chance.one(&["chunked, identity", "xchunked", "chunked\r\ntransfer-encoding: chunked", "gzip", "\x0bchunked"]);
+        let coding = chance.one(&[
+            "chunked, identity",
+            "xchunked",
+            "chunked\r\ntransfer-encoding: chunked",
+            "gzip",
+            "\x0bchunked",
+        ]);
         with_head(&format!("transfer-encoding: {coding}\r\n"), b"0\r\n\r\n")
     }),
     ("a flood of headers", |chance| {
@@ -87,7 +104,14 @@ const FORMS: [(&str, Form); 22] = [
         format!("POST /webhooks/{address} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n").into_bytes()
     }),
     ("a path that climbs", |chance| {
-        let path = chance.one(&["../../etc/passwd", "%2e%2e%2f%2e%2e%2fadmin-token", "..%5c..", "shop/..", "shop%00.x", ".//shop"]);
+        let path = chance.one(&[
+            "../../etc/passwd",
+            "%2e%2e%2f%2e%2e%2fadmin-token",
+            "..%5c..",
+            "shop/..",
+            "shop%00.x",
+            ".//shop",
+        ]);
         let root = chance.one(&["/webhooks/", "/api/v1/events/", "/"]);
         format!("GET {root}{path} HTTP/1.1\r\nhost: localhost\r\n\r\n").into_bytes()
     }),
@@ -111,7 +135,8 @@ const FORMS: [(&str, Form); 22] = [
     }),
     ("HTTP/2 streams opened and reset", |_| {
         // :method POST, :path /, :scheme http from the static table (RFC 7541, appendix A).
-        let open_and_reset = |n: u32| [frame(1, 4, 2 * n + 1, &[0x83, 0x84, 0x86]), frame(3, 0, 2 * n + 1, &[0, 0, 0, 8])];
+        let open_and_reset =
+            |n: u32| [frame(1, 4, 2 * n + 1, &[0x83, 0x84, 0x86]), frame(3, 0, 2 * n + 1, &[0, 0, 0, 8])];
         let streams = (0..300).flat_map(open_and_reset).collect::<Vec<_>>().concat();
         [PREFACE, &frame(4, 0, 0, &[]), &streams].concat()
     }),
@@ -245,10 +270,8 @@ async fn ten_thousand_hostile_requests_leave_it_serving() {
     }
     good_event(&gateway, &handler, good + 1).await;
 
-    let (growth, peak_growth) = (
-        memory_bytes(pid, "VmRSS:").saturating_sub(warm),
-        memory_bytes(pid, "VmHWM:").saturating_sub(warm_peak),
-    );
+    let (growth, peak_growth) =
+        (memory_bytes(pid, "VmRSS:").saturating_sub(warm), memory_bytes(pid, "VmHWM:").saturating_sub(warm_peak));
     println!("memory: {warm} bytes warm, {growth} more at the end, {peak_growth} more at its highest");
     assert!(growth <= GROWTH_BYTES_MAX, "memory grew from {warm} by {growth} bytes");
     assert!(peak_growth <= PEAK_GROWTH_BYTES_MAX, "memory rose from {warm_peak} by {peak_growth} bytes");
@@ -258,7 +281,8 @@ async fn ten_thousand_hostile_requests_leave_it_serving() {
     assert_eq!(handler.received().len(), good + 1, "and nothing else was delivered");
     let log = gateway.log();
     for line in log.lines() {
-        let line: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("seed {seed}: {e}: {line:?}"));
+        let line: serde_json::Value =
+            serde_json::from_str(line).unwrap_or_else(|e| panic!("seed {seed}: {e}: {line:?}"));
         assert_ne!(line["message"], "panic", "seed {seed}: {line}");
         assert_ne!(line["level"], "error", "seed {seed}: {line}");
     }

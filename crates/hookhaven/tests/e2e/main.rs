@@ -3,4 +3,11 @@
 //!
 //! No case waits for time to pass: each waits for what it expects, and fails if it does not come.
 
+mod hostile;
+mod isolation;
+mod kill;
+mod reload;
+mod shutdown;
+mod signals;
+mod start;
 mod support;

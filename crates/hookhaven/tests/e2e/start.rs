@@ -44,7 +44,10 @@ const MISTAKES: [Mistake; 14] = [
         edit: ("secrets =", "secret ="),
         says: ("hookhaven.toml:8:1: sources.shop.secret: ", "did you mean \"secrets\"?"),
     },
-    Mistake { edit: ("secrets = [\"whsec_x\"]", ""), says: ("hookhaven.toml:6:10: sources.shop: ", "secrets is missing") },
+    Mistake {
+        edit: ("secrets = [\"whsec_x\"]", ""),
+        says: ("hookhaven.toml:6:10: sources.shop: ", "secrets is missing"),
+    },
     Mistake {
         edit: ("whsec_x", "env:HOOKHAVEN_NO_SUCH_SECRET"),
         says: ("hookhaven.toml:8:12: sources.shop.secrets[0]: ", "HOOKHAVEN_NO_SUCH_SECRET is not set"),
@@ -72,7 +75,10 @@ const MISTAKES: [Mistake; 14] = [
         edit: ("source = \"shop\"", "source = \"shop\"\nevents = [\"invoice.[ab]\"]"),
         says: ("hookhaven.toml:13:11: routes[0].events[0]: ", "bad pattern \"invoice.[ab]\""),
     },
-    Mistake { edit: ("[[routes]]", "[sources.shop]\n[[routes]]"), says: ("hookhaven.toml:11:10: ", "\"shop\" is there twice") },
+    Mistake {
+        edit: ("[[routes]]", "[sources.shop]\n[[routes]]"),
+        says: ("hookhaven.toml:11:10: ", "\"shop\" is there twice"),
+    },
     Mistake { edit: ("[[routes]]", "[[routes]"), says: ("hookhaven.toml:11:10: ", "not TOML") },
 ];
 
@@ -84,11 +90,12 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
-        let directory = TempDir::new().unwrap();
-        fs::write(directory.path().join("plain-file"), "").unwrap();
-        fs::create_dir(directory.path().join("newer")).unwrap();
-        fs::write(directory.path().join("newer/format"), "hookhaven-data 9 needs 99.1.0\n").unwrap();
-        Scene { directory, taken: TcpListener::bind("127.0.0.1:0").unwrap() }
+        let directory = TempDir::new().expect("a directory");
+        let newer = directory.path().join("newer");
+        let made = fs::write(directory.path().join("plain-file"), "").and_then(|()| fs::create_dir(&newer));
+        let made = made.and_then(|()| fs::write(newer.join("format"), "hookhaven-data 9 needs 99.1.0\n"));
+        made.expect("files in a directory of our own");
+        Scene { directory, taken: TcpListener::bind("127.0.0.1:0").expect("a free port") }
     }
 
     fn config(&self) -> PathBuf {
@@ -98,13 +105,14 @@ impl Scene {
     fn make(&self, mistake: &Mistake) {
         let (sound, wrong) = mistake.edit;
         assert!(SOUND.contains(sound), "{sound}");
-        let text = SOUND.replacen(sound, wrong, 1).replace("TAKEN", &self.taken.local_addr().unwrap().to_string());
-        fs::write(self.config(), text).unwrap();
+        let taken = self.taken.local_addr().expect("a bound address");
+        let text = SOUND.replacen(sound, wrong, 1).replace("TAKEN", &taken.to_string());
+        fs::write(self.config(), text).expect("a file of our own");
     }
 
     fn files(&self) -> Vec<String> {
-        let entries = fs::read_dir(self.directory.path()).unwrap();
-        let mut names: Vec<_> = entries.map(|e| e.unwrap().file_name().to_string_lossy().into_owned()).collect();
+        let entries = fs::read_dir(self.directory.path()).expect("a directory of our own").flatten();
+        let mut names: Vec<_> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
         names.sort();
         names
     }
