@@ -3,11 +3,18 @@
 //!
 //! No case waits for time to pass: each waits for what it expects, and fails if it does not come.
 
+mod support;
+
+mod answers;
+mod duplicates;
+mod failure_modes;
 mod hostile;
 mod isolation;
 mod kill;
+mod odd_events;
 mod reload;
+mod retries;
 mod shutdown;
 mod signals;
+mod signatures;
 mod start;
-mod support;

@@ -2,10 +2,12 @@
 #![allow(dead_code, reason = "each case takes what it needs")]
 
 pub mod chance;
+pub mod clocked;
 pub mod gateway;
 pub mod handler;
 pub mod load;
 pub mod sdk;
+pub mod sign;
 
 use std::time::Duration;
 
