@@ -14,13 +14,7 @@ use hookhaven_bench::{
 use serde_json::Value;
 use tokio::sync::watch;
 
-use crate::support::{
-    chance::Chance,
-    gateway::Gateway,
-    handler::Handler,
-    load::number_of,
-    soon,
-};
+use crate::support::{chance::Chance, gateway::Gateway, handler::Handler, load::number_of, soon};
 
 const LIVES: u64 = 20;
 const CONNECTIONS: usize = 8;
@@ -121,7 +115,9 @@ async fn live_and_die(gateway: &mut Gateway, load: &Arc<Load>, until: u64) {
     let forever = Until { requests: u64::MAX, time: Duration::from_secs(300) };
     let loading = tokio::spawn(closed(gateway.ingest(), CONNECTIONS, forever, Arc::clone(load)));
     let mut acknowledged = load.acknowledged.subscribe();
-    soon("the acknowledged requests of a life", acknowledged.wait_for(|count| *count >= until)).await.unwrap();
+    soon("the acknowledged requests of a life", acknowledged.wait_for(|count| *count >= until))
+        .await
+        .expect("the load lasts");
     gateway.kill().await;
     loading.abort();
     // Nothing is told after this: answers that were read have been counted.

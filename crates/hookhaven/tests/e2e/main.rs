@@ -3,12 +3,19 @@
 //!
 //! No case waits for time to pass: each waits for what it expects, and fails if it does not come.
 
-mod retries;
 mod support;
 
 mod answers;
 mod cli;
 mod duplicates;
 mod failure_modes;
+mod hostile;
+mod isolation;
+mod kill;
 mod odd_events;
+mod reload;
+mod retries;
+mod shutdown;
+mod signals;
 mod signatures;
+mod start;

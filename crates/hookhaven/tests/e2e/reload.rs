@@ -20,13 +20,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use crate::support::{
-    PATIENCE,
-    gateway::Gateway,
-    handler::Handler,
-    load::stripe_headers,
-    soon,
-};
+use crate::support::{PATIENCE, gateway::Gateway, handler::Handler, load::stripe_headers, soon};
 
 const OLD: &str = "whsec_the_old_one";
 const NEW: &str = "whsec_the_new_one";
@@ -83,7 +77,7 @@ async fn send(to: SocketAddr, shared: Arc<Shared>) {
         let number = shared.number.fetch_add(1, Ordering::Relaxed);
         let body = format!("{{\"id\":\"evt_{number}\",\"type\":\"invoice.paid\"}}");
         let secrets = shared.secrets.read().await;
-        let secret = secrets[usize::try_from(number).unwrap() % secrets.len()];
+        let secret = secrets[usize::try_from(number).expect("few requests") % secrets.len()];
         let request = post("h", "/webhooks/shop", &stripe_headers(secret, body.as_bytes()), body.as_bytes());
         let answer = soon("an answer", connection.exchange(&request)).await.expect("the connection stays");
         assert_eq!(answer.status, 200, "request {number}, signed with {secret}");
