@@ -12,9 +12,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::watch;
+use hookhaven_core::Time;
+use tokio::sync::{oneshot, watch};
 
-use super::index::{IndexWriter, lists::READ_MAX};
+use super::index::{IndexError, IndexWriter, forget::Step, lists::READ_MAX};
 use crate::{position::Position, record::Record, seam::StoreError};
 
 /// How long records are gathered, unless a reader waits.
@@ -22,6 +23,8 @@ const GATHER: Duration = Duration::from_millis(100);
 const TRANSACTION_RECORDS_MAX: usize = 20_000;
 /// Between two tries after an error.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Between two steps of upkeep while nothing else is to do, so that readers and the disk have their turn.
+const PACE: Duration = Duration::from_millis(2);
 
 /// The records of one frame.
 pub type Frame = (Vec<Record>, Position);
@@ -43,6 +46,20 @@ struct Shared {
     applied: watch::Sender<Position>,
 }
 
+/// What upkeep let go of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Upkept {
+    pub events: u64,
+    pub keys: u64,
+}
+
+/// Somebody waits until removed segments and keys expired by then are forgotten.
+#[derive(Debug)]
+struct Wanted {
+    now: Time,
+    answer: oneshot::Sender<Upkept>,
+}
+
 #[derive(Debug, Default)]
 struct Queue {
     frames: VecDeque<Frame>,
@@ -53,6 +70,7 @@ struct Queue {
     last: Position,
     /// Somebody waits for the index: do not gather.
     hurry: bool,
+    upkeep: Option<Wanted>,
     stop: Stop,
 }
 
@@ -117,6 +135,15 @@ impl Applier {
         }
     }
 
+    /// Forgets what lay in removed segments, and keys expired by `now`, in small steps beside the applying.
+    /// Waits until it is done. One at a time: whoever asked before is left without an answer.
+    pub async fn upkeep(&self, now: Time) -> Result<Upkept, StoreError> {
+        let (answer, done) = oneshot::channel();
+        self.queue().upkeep = Some(Wanted { now, answer });
+        self.0.changed.notify_one();
+        done.await.map_err(|_| StoreError::Unavailable("the store is closing".into()))
+    }
+
     /// Ends the thread, after what is queued or at once. What is left is in the journal.
     pub fn stop(&self, drain: bool) {
         self.queue().stop = if drain { Stop::Drained } else { Stop::Now };
@@ -124,39 +151,74 @@ impl Applier {
     }
 
     fn run(&self, mut index: IndexWriter, heard: &dyn Heard) {
-        while let Some(frames) = self.gather() {
-            let (mut records, mut bytes) = (Vec::with_capacity(frames.len()), 0);
-            for (of_frame, at) in frames {
-                bytes += u64::from(at.len);
-                records.extend(of_frame.into_iter().map(|record| (record, at)));
+        let (mut upkeep, mut upkept) = (None, Upkept::default());
+        loop {
+            let Some(frames) = self.gather(upkeep.is_some()) else { return };
+            if !frames.is_empty() {
+                let bytes = frames.iter().map(|(_, at)| u64::from(at.len)).sum();
+                let of_frame = |(records, at): Frame| records.into_iter().map(move |record| (record, at));
+                let records: Vec<_> = frames.into_iter().flat_map(of_frame).collect();
+                let Some(()) = self.retried(heard, || index.apply(&records)) else { return };
+                self.tell(&records, bytes, heard);
             }
-            while let Err(e) = index.apply(&records) {
-                if e.is_damage() {
-                    return heard.damaged(e.to_string());
-                }
-                tracing::error!("{e}; it will be tried again");
-                if self.pause() {
-                    return;
+            // Records that were handed over before upkeep was asked for are in the index first.
+            if upkeep.is_none() && self.queue().frames.is_empty() {
+                upkeep = self.queue().upkeep.take();
+            }
+            if let Some(wanted) = upkeep.take() {
+                let Some((step, done)) = self.retried(heard, || upkeep_step(&index, wanted.now)) else { return };
+                (upkept.events, upkept.keys) = (upkept.events + step.events, upkept.keys + step.keys);
+                if done {
+                    // Whoever asked may have gone; it is done all the same.
+                    let _ = wanted.answer.send(std::mem::take(&mut upkept));
+                } else {
+                    upkeep = Some(wanted);
                 }
             }
-            let mut queue = self.queue();
-            queue.bytes -= bytes;
-            queue.records -= records.len();
-            drop(queue);
-            let Some((_, upto)) = records.last() else { continue };
-            self.0.applied.send_replace(*upto);
-            heard.applied(*upto);
         }
     }
 
-    /// Whole frames for one transaction; `None` when it is time to end.
-    fn gather(&self) -> Option<Vec<Frame>> {
-        let idle = |queue: &mut Queue| queue.frames.is_empty() && queue.stop == Stop::No;
-        let few = |queue: &mut Queue| queue.records < TRANSACTION_RECORDS_MAX && !queue.hurry && queue.stop == Stop::No;
-        let queue = self.0.changed.wait_while(self.queue(), idle).unwrap_or_else(|e| e.into_inner());
-        let gathered = self.0.changed.wait_timeout_while(queue, GATHER, few);
-        let mut queue = gathered.unwrap_or_else(|e| e.into_inner()).0;
-        if queue.stop == Stop::Now || queue.frames.is_empty() {
+    /// Does it, again and again if need be; `None` when it is time to end.
+    fn retried<T>(&self, heard: &dyn Heard, mut act: impl FnMut() -> Result<T, IndexError>) -> Option<T> {
+        loop {
+            match act() {
+                Ok(done) => return Some(done),
+                Err(e) if e.is_damage() => {
+                    heard.damaged(e.to_string());
+                    return None;
+                }
+                Err(e) => tracing::error!("{e}; it will be tried again"),
+            }
+            if self.pause() {
+                return None;
+            }
+        }
+    }
+
+    fn tell(&self, records: &[(Record, Position)], bytes: u64, heard: &dyn Heard) {
+        let mut queue = self.queue();
+        queue.bytes -= bytes;
+        queue.records -= records.len();
+        drop(queue);
+        let Some((_, upto)) = records.last() else { return };
+        self.0.applied.send_replace(*upto);
+        heard.applied(*upto);
+    }
+
+    /// Whole frames for one transaction, none if upkeep should go on; `None` when it is time to end.
+    fn gather(&self, upkeep: bool) -> Option<Vec<Frame>> {
+        let idle =
+            |queue: &mut Queue| queue.frames.is_empty() && queue.stop == Stop::No && (upkeep || queue.upkeep.is_none());
+        let few = |queue: &mut Queue| {
+            queue.records < TRANSACTION_RECORDS_MAX && !queue.hurry && queue.stop == Stop::No && queue.upkeep.is_none()
+        };
+        let mut queue = if upkeep {
+            self.0.changed.wait_timeout_while(self.queue(), PACE, idle).unwrap_or_else(|e| e.into_inner()).0
+        } else {
+            let queue = self.0.changed.wait_while(self.queue(), idle).unwrap_or_else(|e| e.into_inner());
+            self.0.changed.wait_timeout_while(queue, GATHER, few).unwrap_or_else(|e| e.into_inner()).0
+        };
+        if queue.stop == Stop::Now || (queue.stop == Stop::Drained && queue.frames.is_empty()) {
             return None;
         }
         let (mut frames, mut records) = (Vec::new(), 0);
@@ -176,4 +238,14 @@ impl Applier {
         let waited = self.0.changed.wait_timeout_while(self.queue(), PAUSE, going);
         waited.unwrap_or_else(|e| e.into_inner()).0.stop != Stop::No
     }
+}
+
+/// One step of whatever is left to forget, and whether that was the last.
+fn upkeep_step(index: &IndexWriter, now: Time) -> Result<(Upkept, bool), IndexError> {
+    let events = index.forget_removed()?;
+    if events.more {
+        return Ok((Upkept { events: events.gone, keys: 0 }, false));
+    }
+    let Step { gone, more } = index.forget_keys(now)?;
+    Ok((Upkept { events: events.gone, keys: gone }, !more))
 }

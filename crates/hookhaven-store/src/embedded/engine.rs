@@ -8,7 +8,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::JoinHandle,
 };
@@ -50,6 +50,9 @@ pub struct Engine {
     pub applier: Applier,
     readers: Readers,
     suspect: Arc<Suspect>,
+    /// The writer is to begin a new segment.
+    pub roll: AtomicBool,
+    pub dismissed_by_age: AtomicU64,
 }
 
 /// Why the index must be made again, once somebody found out.
@@ -151,6 +154,8 @@ fn start(
         applier,
         readers: Readers::new(index.clone()),
         suspect,
+        roll: AtomicBool::new(false),
+        dismissed_by_age: AtomicU64::new(0),
     };
     Ok(Opened { engine: Arc::new(engine), journal, history, applying })
 }
@@ -186,7 +191,13 @@ impl From<Trouble> for StoreError {
 fn remember(index: &Index, journal: &JournalReader, options: &EmbeddedOptions) -> Result<(IndexWriter, Live), Trouble> {
     let mut writer = index.open(journal)?;
     catch_up(&mut writer, journal)?;
+    // The power may have gone between a removal's record and its end.
+    let removed = writer.removed_upto()?.unwrap_or(0);
+    for number in journal.segments().into_iter().take_while(|number| *number <= removed) {
+        journal.remove(number).map_err(|e| StoreError::Failed(format!("cannot remove segment {number}: {e}")))?;
+    }
     let mut live = Live::new();
+    live.set_begins(journal.first_segment());
     let mut epoch = [0; 8];
     options.entropy.fill(&mut epoch);
     // Random, so that no session of an earlier run has the number of a later one.
@@ -255,6 +266,14 @@ impl Engine {
         })
     }
 
+    /// Asks the index as it is just now.
+    pub async fn ask_now<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Reader) -> Result<T, IndexError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        Ok(self.readers.ask(question).await?)
+    }
+
     /// Events by where they lie, in the order asked for, each with why it could not be read.
     pub async fn events_at(&self, wanted: Vec<(EventId, Position)>) -> Vec<Result<Arc<Event>, String>> {
         let mut found: Vec<_> = wanted.iter().map(|(id, _)| self.recent.get(*id).map(Ok)).collect();
@@ -291,23 +310,30 @@ fn records_at(journal: &JournalReader, at: Position) -> Result<Vec<Record>, Stri
 fn read_event(journal: &JournalReader, id: EventId, at: Position) -> Result<Arc<Event>, String> {
     let mine = |record| match record {
         Record::Accepted { event, .. } if event.id == id => Some(event),
+        Record::Carried(carried) if carried.event.id == id => Some(carried.event),
         _ => None,
     };
     let found = records_at(journal, at)?.into_iter().find_map(mine);
     found.ok_or_else(|| format!("the journal has something else in the place of {id}"))
 }
 
-fn read_attempts(journal: &JournalReader, delivery: DeliveryId, places: Vec<Position>) -> Vec<Attempt> {
+fn attempts_in(record: Record) -> Vec<Arc<Attempt>> {
+    match record {
+        Record::Settled(settled) => settled.attempt.into_iter().collect(),
+        Record::Carried(carried) => carried.deliveries.into_iter().flat_map(|d| d.attempts).collect(),
+        _ => Vec::new(),
+    }
+}
+
+pub(super) fn read_attempts(journal: &JournalReader, delivery: DeliveryId, places: Vec<Position>) -> Vec<Attempt> {
     let mut attempts = BTreeMap::new();
     for at in places {
         match records_at(journal, at) {
             Err(e) => tracing::error!(%delivery, "an attempt cannot be read: {e}"),
-            Ok(records) => attempts.extend(records.into_iter().filter_map(|record| match record {
-                Record::Settled(settled) if settled.delivery == delivery => {
-                    settled.attempt.map(|a| (a.number, Attempt::clone(&a)))
-                }
-                _ => None,
-            })),
+            Ok(records) => {
+                let found = records.into_iter().flat_map(attempts_in).filter(|a| a.delivery == delivery);
+                attempts.extend(found.map(|a| (a.number, Attempt::clone(&a))));
+            }
         }
     }
     attempts.into_values().collect()

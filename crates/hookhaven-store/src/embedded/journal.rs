@@ -33,6 +33,8 @@ pub struct Journal {
     /// The batch being built, as it will be appended.
     batch: Vec<u8>,
     poisoned: bool,
+    /// The next batch begins a new segment, however long this one is.
+    roll: bool,
 }
 
 /// What a failed commit left behind. Either way nothing of the batch was kept.
@@ -93,10 +95,11 @@ impl Journal {
             }
         };
         let end = End { segment: newest.number, offset: len };
-        let older = numbers.iter().filter(|n| **n < newest.number).map(|n| segment::path(dir, *n));
-        let older_bytes = older.filter_map(|path| disk.open(&path).and_then(|file| file.len()).ok()).sum();
-        let reader = JournalReader::new(disk, dir, end, &newest, older_bytes);
-        let journal = Journal { reader, entropy, segment_bytes, newest, len, batch: Vec::new(), poisoned: false };
+        let len_of = |n: u32| disk.open(&segment::path(dir, n)).and_then(|file| file.len()).unwrap_or(0);
+        let older = numbers.iter().filter(|n| **n < newest.number).map(|n| (*n, len_of(*n))).collect();
+        let reader = JournalReader::new(disk, dir, end, &newest, older);
+        let journal =
+            Journal { reader, entropy, segment_bytes, newest, len, batch: Vec::new(), poisoned: false, roll: false };
         Ok((journal, damages))
     }
 
@@ -106,6 +109,11 @@ impl Journal {
 
     pub fn end(&self) -> End {
         End { segment: self.newest.number, offset: self.len }
+    }
+
+    /// Lets the next batch begin a new segment, so that this one can go when its time comes.
+    pub fn roll(&mut self) {
+        self.roll = true;
     }
 
     /// Bytes of the batch so far.
@@ -119,7 +127,8 @@ impl Journal {
             return Err(CommitError::Poisoned("an earlier sync failed".into()));
         }
         self.batch.clear();
-        if self.len < self.segment_bytes.max(segment::SEGMENT_HEADER_BYTES + 1) {
+        let full = self.segment_bytes.max(segment::SEGMENT_HEADER_BYTES + 1);
+        if self.len < if self.roll { segment::SEGMENT_HEADER_BYTES + 1 } else { full } {
             return Ok(());
         }
         let number = self.newest.number + 1;
@@ -127,6 +136,7 @@ impl Journal {
         match Segment::create(&*shared.disk, &shared.dir, number, salt(&*self.entropy)) {
             Ok(segment) => {
                 self.newest = segment;
+                self.roll = false;
                 self.len = segment::SEGMENT_HEADER_BYTES;
                 self.reader.moved_to(self.end(), Some(&self.newest));
                 Ok(())

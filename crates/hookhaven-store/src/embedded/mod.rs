@@ -13,6 +13,7 @@
 //! Not here: rules (`rules`), the state they decide from (`live`), SQL outside `index`.
 
 mod applier;
+mod backup;
 pub mod disk;
 mod engine;
 pub mod frame;
@@ -22,6 +23,7 @@ pub mod journal;
 pub mod queue;
 mod reader;
 mod recent;
+mod retention;
 pub mod segment;
 mod store;
 mod writer;
@@ -86,11 +88,19 @@ struct Shared {
     engine: Mutex<Option<Arc<Engine>>>,
     /// Held over all runs, until the last has let go of its files.
     lock: Mutex<Option<Box<dyn Lock>>>,
+    /// Held while a step of retention is under way.
+    retention: tokio::sync::Mutex<retention::Memo>,
+    /// Backups under way, which need all segments to stay. Held while a segment is removed.
+    pins: Mutex<usize>,
 }
 
 impl Shared {
     fn engine_slot(&self) -> MutexGuard<'_, Option<Arc<Engine>>> {
         self.engine.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    fn pins(&self) -> MutexGuard<'_, usize> {
+        self.pins.lock().unwrap_or_else(|e| e.into_inner())
     }
 
     fn set_engine(&self, engine: Option<Arc<Engine>>) {
@@ -114,7 +124,15 @@ impl EmbeddedStore {
         let queue = Arc::new(JobQueue::new(options.queue));
         let opened = engine::open(&options, &queue, false)?;
         let engine = Mutex::new(Some(opened.engine.clone()));
-        let shared = Arc::new(Shared { options, queue, wake: Arc::default(), engine, lock: Mutex::new(Some(lock)) });
+        let shared = Arc::new(Shared {
+            options,
+            queue,
+            wake: Arc::default(),
+            engine,
+            lock: Mutex::new(Some(lock)),
+            retention: Default::default(),
+            pins: Mutex::default(),
+        });
         let (tell, done) = watch::channel(false);
         let of_thread = shared.clone();
         let thread = move || {

@@ -5,7 +5,10 @@
 //! the run ends and the next one begins by the one start-up path (`engine::open`), tried again until it
 //! succeeds or the store is closed; meanwhile everyone is refused.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use hookhaven_core::Event;
 use tokio::sync::oneshot;
@@ -63,6 +66,8 @@ pub fn run(shared: &Shared, first: Opened) {
                 tracing::error!("the store stops and opens again: {why}");
                 shared.queue.refuse(&format!("it is being opened again after a failure: {why}"));
                 shared.set_engine(None);
+                // A removal under way ends first; the next run must not see half of it.
+                drop(shared.pins());
                 opened.stop(false);
                 next = open_again(shared, fresh_index);
             }
@@ -119,6 +124,9 @@ fn fail_all(jobs: Vec<Job>, why: &str) {
 
 /// Decides, makes durable, applies, answers. Gives back the jobs that must wait for the next batch.
 fn one_batch(shared: &Shared, opened: &mut Opened, jobs: Vec<Job>) -> Result<Vec<Job>, Ended> {
+    if opened.engine.roll.swap(false, Ordering::Relaxed) {
+        opened.journal.roll();
+    }
     match opened.journal.begin() {
         Ok(()) => {}
         Err(CommitError::Refused(e)) => {
