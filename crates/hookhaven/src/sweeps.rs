@@ -6,7 +6,7 @@
 use std::{fmt, pin::Pin, sync::Arc, time::Duration};
 
 use hookhaven_core::Lane;
-use hookhaven_store::{Store, StoreError, clock::Clock};
+use hookhaven_store::{Retained, Retention, Store, StoreError, clock::Clock};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// How long a stop waits for sweeps that are at work.
@@ -19,6 +19,15 @@ pub struct SweepParts {
     pub clock: Arc<dyn Clock>,
     /// Lanes that cannot be attempted for their destination's own fault; the worker knows.
     pub failing_lanes: Arc<dyn Fn() -> Vec<Lane> + Send + Sync>,
+    pub keep: Keep,
+}
+
+/// How long things are kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Keep {
+    pub events: Duration,
+    /// `None`: for ever.
+    pub dead_letters: Option<Duration>,
 }
 
 impl fmt::Debug for SweepParts {
@@ -39,7 +48,11 @@ struct Sweep {
 const SWEEPS: &[Sweep] = &[
     Sweep { name: "release-lapsed", every: Duration::from_secs(5), run: |parts| Box::pin(release_lapsed(parts)) },
     Sweep { name: "expire", every: Duration::from_secs(60), run: |parts| Box::pin(expire(parts)) },
+    Sweep { name: "retain", every: Duration::from_secs(60), run: |parts| Box::pin(retain(parts)) },
 ];
+
+/// Steps of retention in one run: segments, as a rule.
+const RETAIN_STEPS_MAX: usize = 100;
 
 /// Leases of nodes that went away go back to their lanes.
 async fn release_lapsed(parts: &SweepParts) -> Result<usize, StoreError> {
@@ -50,6 +63,23 @@ async fn release_lapsed(parts: &SweepParts) -> Result<usize, StoreError> {
 async fn expire(parts: &SweepParts) -> Result<usize, StoreError> {
     let lanes = (parts.failing_lanes)();
     if lanes.is_empty() { Ok(0) } else { parts.store.expire(&lanes).await }
+}
+
+/// What is older than its retention goes, dead letters past theirs are dismissed, expired keys forgotten.
+async fn retain(parts: &SweepParts) -> Result<usize, StoreError> {
+    let (now, mut swept) = (parts.clock.now(), 0);
+    let retention = Retention {
+        before: now.minus(parts.keep.events),
+        dead_before: parts.keep.dead_letters.map(|keep| now.minus(keep)),
+    };
+    for _ in 0..RETAIN_STEPS_MAX {
+        let Retained { events, dismissed, keys, more, .. } = parts.store.retain(retention).await?;
+        swept += events + dismissed + keys;
+        if !more {
+            break;
+        }
+    }
+    Ok(usize::try_from(swept).unwrap_or(usize::MAX))
 }
 
 /// The running sweeps.
@@ -121,8 +151,12 @@ mod tests {
             let _ = asked.send(());
             vec![Lane::of_destination("billing")]
         };
-        let parts =
-            SweepParts { store: store.clone(), clock: Arc::new(clock.clone()), failing_lanes: Arc::new(failing_lanes) };
+        let parts = SweepParts {
+            store: store.clone(),
+            clock: Arc::new(clock.clone()),
+            failing_lanes: Arc::new(failing_lanes),
+            keep: Keep { events: Duration::from_secs(3_600), dead_letters: None },
+        };
         let sweeps = Sweeps::start(parts);
         times.recv().await.unwrap();
         for _ in 0..2 {

@@ -72,6 +72,8 @@ pub enum Command {
     /// List, pause and resume destinations
     #[command(subcommand)]
     Destinations(DestinationsCommand),
+    /// Write a copy of the store while it runs
+    Backup(BackupArgs),
     /// Tell one event's whole story: where it went, every attempt, and why
     Why(WhyArgs),
 }
@@ -324,6 +326,20 @@ pub struct DestinationArgs {
 }
 
 #[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:\n  hookhaven backup /backups/monday\n  \
+                        hookhaven serve --data /backups/monday      to go on from it\n\n\
+                        A running gateway writes it, on its own machine, without stopping; if none runs, this command\n\
+                        does. It holds everything that was accepted before it began. The admin token is not in it.")]
+pub struct BackupArgs {
+    /// A directory that is new or empty
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Debug, Args)]
 #[command(after_help = "Example:\n  hookhaven why evt_06dz9k3m8r4v2w1x5y7t0q6n3p")]
 pub struct WhyArgs {
     #[arg(value_name = "EVENT_ID")]
@@ -410,6 +426,7 @@ impl Command {
             Command::Dlq(DlqCommand::Replay(a) | DlqCommand::Dismiss(a)) => a.select.json,
             Command::Destinations(DestinationsCommand::List(a)) => a.json,
             Command::Why(a) => a.json,
+            Command::Backup(a) => a.json,
             Command::Demo(_) | Command::Serve(_) | Command::Init(_) | Command::Trigger(_) => false,
             Command::Destinations(DestinationsCommand::Pause(_) | DestinationsCommand::Resume(_)) => false,
         }

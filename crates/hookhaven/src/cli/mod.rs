@@ -6,6 +6,7 @@
 //! file, one entry in `args::Command` and one line in [`dispatch`].
 
 pub mod args;
+pub mod backup;
 pub mod check;
 pub mod client;
 pub mod deliveries;
@@ -133,5 +134,6 @@ async fn dispatch(command: Command, context: &Context) -> anyhow::Result<ExitCod
         Command::Dlq(command) => dlq::run(command, context).await,
         Command::Destinations(command) => destinations::run(command, context).await,
         Command::Why(args) => why::run(args, context).await,
+        Command::Backup(args) => backup::run(args, context).await,
     }
 }

@@ -47,6 +47,10 @@ pub struct Store {
     pub queue_max: usize,
     /// Bytes of bodies among them.
     pub queue_bodies_bytes_max: usize,
+    /// How long an event is kept after everything of it is over.
+    pub retention: Duration,
+    /// How long a dead letter stays before it is dismissed; `None`: until a person replays or dismisses it.
+    pub retention_dead: Option<Duration>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,6 +129,8 @@ impl Default for Store {
             index_lag_bytes_max: 1 << 30,
             queue_max: 65_536,
             queue_bodies_bytes_max: 256 << 20,
+            retention: Duration::from_secs(35 * 24 * 3_600),
+            retention_dead: None,
         }
     }
 }

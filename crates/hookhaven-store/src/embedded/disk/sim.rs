@@ -45,6 +45,7 @@ struct State {
     random: u64,
     appends_until_full: Option<u32>,
     syncs_until_error: Option<u32>,
+    changes_until_stop: Option<u32>,
     syncs: u64,
 }
 
@@ -102,6 +103,7 @@ impl SimDisk {
         let mut state = self.state();
         state.random ^= seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         state.boot += 1;
+        state.changes_until_stop = None;
         let mut files = std::mem::take(&mut state.files);
         for content in files.values_mut() {
             content.lose(&mut state);
@@ -124,6 +126,7 @@ impl SimDisk {
     pub fn kill(&self) -> SimDisk {
         let mut state = self.state();
         state.boot += 1;
+        state.changes_until_stop = None;
         SimDisk { boot: state.boot, ..self.clone() }
     }
 
@@ -157,6 +160,22 @@ impl SimDisk {
         stall.waiting += 1;
         let mut stall = self.stall.1.wait_while(stall, |s| s.on).unwrap_or_else(|e| e.into_inner());
         stall.waiting -= 1;
+    }
+
+    /// The process dies at the change after `n` more: an append, a sync, a name made, moved or removed.
+    /// Take the power away, too, or kill it, to go on.
+    pub fn stop_after(&self, n: u32) {
+        self.state().changes_until_stop = Some(n);
+    }
+
+    /// For a living process that is about to change something.
+    fn changing(&self) -> io::Result<MutexGuard<'_, State>> {
+        let mut state = self.alive()?;
+        if State::strikes(&mut state.changes_until_stop) {
+            state.boot += 1;
+            return Err(io::Error::other("the process was killed"));
+        }
+        Ok(state)
     }
 
     /// How many data syncs there have been.
@@ -273,7 +292,7 @@ impl Disk for SimDisk {
     }
 
     fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
-        let mut state = self.alive()?;
+        let mut state = self.changing()?;
         if state.names.contains_key(path) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
@@ -296,18 +315,18 @@ impl Disk for SimDisk {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let mut state = self.alive()?;
+        let mut state = self.changing()?;
         let file = state.names.remove(from).ok_or_else(|| missing(from))?;
         state.names.insert(to.to_owned(), file);
         Ok(())
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        self.alive()?.names.remove(path).map(|_| ()).ok_or_else(|| missing(path))
+        self.changing()?.names.remove(path).map(|_| ()).ok_or_else(|| missing(path))
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        let mut state = self.alive()?;
+        let mut state = self.changing()?;
         state.names_durable.retain(|path, _| path.parent() != Some(dir));
         let synced: Vec<_> =
             state.names.iter().filter(|(path, _)| path.parent() == Some(dir)).map(|(p, f)| (p.clone(), *f)).collect();
@@ -332,7 +351,19 @@ impl Disk for SimDisk {
 impl SimFile {
     /// The disk and this file's content, unless the process that opened it is dead.
     fn with<T>(&self, act: impl FnOnce(&mut State, &mut Content) -> io::Result<T>) -> io::Result<T> {
-        let mut state = self.disk.alive()?;
+        self.with_state(self.disk.alive()?, act)
+    }
+
+    /// The same, to change it.
+    fn change<T>(&self, act: impl FnOnce(&mut State, &mut Content) -> io::Result<T>) -> io::Result<T> {
+        self.with_state(self.disk.changing()?, act)
+    }
+
+    fn with_state<T>(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        act: impl FnOnce(&mut State, &mut Content) -> io::Result<T>,
+    ) -> io::Result<T> {
         let mut content = state.files.remove(&self.file).ok_or(io::ErrorKind::NotFound)?;
         let done = act(&mut state, &mut content);
         state.files.insert(self.file, content);
@@ -342,7 +373,7 @@ impl SimFile {
 
 impl DiskFile for SimFile {
     fn append(&self, bytes: &[u8]) -> io::Result<()> {
-        self.with(|state, content| {
+        self.change(|state, content| {
             if State::strikes(&mut state.appends_until_full) {
                 let part = state.next() as usize % (bytes.len() + 1);
                 content.append(&bytes[..part]);
@@ -380,7 +411,7 @@ impl DiskFile for SimFile {
     }
 
     fn truncate(&self, len: u64) -> io::Result<()> {
-        self.with(|_, content| {
+        self.change(|_, content| {
             let len = usize::try_from(len).unwrap_or(usize::MAX);
             content.current.truncate(len);
             content.touch(len, len + 1);
