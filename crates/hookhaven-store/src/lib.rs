@@ -7,6 +7,7 @@
 pub mod clock;
 pub mod codec;
 pub mod embedded;
+pub mod faulty;
 pub mod history;
 pub mod live;
 pub mod memory;

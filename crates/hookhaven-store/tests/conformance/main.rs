@@ -52,5 +52,6 @@ macro_rules! cases {
 pub(crate) use cases;
 
 suite!(memory, crate::stores::Memory::default());
+suite!(faulty, crate::stores::Decorated::default());
 suite!(embedded, crate::stores::Embedded::on_files());
 suite!(embedded_on_a_simulated_disk, crate::stores::Embedded::simulated());

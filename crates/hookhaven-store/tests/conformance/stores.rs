@@ -13,6 +13,7 @@ use hookhaven_store::{
         EmbeddedOptions, EmbeddedStore,
         disk::{Disk, RealDisk, SimDisk},
     },
+    faulty::Faulty,
     memory::MemoryStore,
 };
 
@@ -41,6 +42,25 @@ impl Bench for Memory {
 
     fn clock(&self) -> &ManualClock {
         &self.clock
+    }
+}
+
+/// The decorator, without a fault, must not show.
+#[derive(Default)]
+pub struct Decorated(Memory);
+
+#[async_trait]
+impl Bench for Decorated {
+    async fn open(&self) -> Arc<dyn Store> {
+        Arc::new(Faulty::over(self.0.open().await))
+    }
+
+    async fn reopen(&self, _: Arc<dyn Store>) -> Option<Arc<dyn Store>> {
+        None
+    }
+
+    fn clock(&self) -> &ManualClock {
+        self.0.clock()
     }
 }
 
@@ -74,6 +94,7 @@ impl Embedded {
             // Small, so that the cases cross from one segment into the next.
             segment_bytes: 4_096,
             index_lag_bytes_max: 64 << 20,
+            queue: Default::default(),
             disk,
             clock: Arc::new(self.clock.clone()),
             entropy: self.entropy.clone(),

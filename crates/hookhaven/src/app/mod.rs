@@ -18,7 +18,7 @@ use hookhaven_core::Secret;
 use hookhaven_store::{
     Store, StoreError,
     clock::{Clock, Entropy},
-    embedded::{EmbeddedOptions, EmbeddedStore, disk::RealDisk},
+    embedded::{EmbeddedOptions, EmbeddedStore, disk::RealDisk, queue::QueueLimits},
     memory::MemoryStore,
 };
 use tokio::task::JoinHandle;
@@ -54,8 +54,9 @@ pub struct Outside {
 /// Why a gateway did not start. All of them are for the operator to mend.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error(transparent)]
-    Bind(#[from] BindError),
+    /// `key` is the one in the config file.
+    #[error("{error}")]
+    Bind { key: &'static str, error: BindError },
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("the admin token in {0}: {1}")]
@@ -99,6 +100,7 @@ pub fn open_store(
             pending_max: store.pending_max,
             segment_bytes: store.segment_bytes,
             index_lag_bytes_max: store.index_lag_bytes_max,
+            queue: QueueLimits { jobs_max: store.queue_max, bodies_bytes_max: store.queue_bodies_bytes_max },
             disk: Arc::new(RealDisk),
             clock,
             entropy,
@@ -110,12 +112,23 @@ impl Gateway {
     /// Binds, opens, wires and starts everything. Addresses are bound first: a taken port is found
     /// before the store is touched.
     pub async fn start(loaded: Loaded, outside: Outside) -> Result<Self, StartError> {
+        let doors = Doors::bind(&loaded.config)?;
+        let store = open_in_background(&loaded.config, &outside.clock, &outside.entropy).await?;
+        Self::wire(loaded, outside, doors, store)
+    }
+
+    /// The same on a store that is open already, whatever the configuration says of it: for tests and
+    /// simulation, which bring one that fails.
+    pub fn start_on(loaded: Loaded, outside: Outside, store: Arc<dyn Store>) -> Result<Self, StartError> {
+        let doors = Doors::bind(&loaded.config)?;
+        Self::wire(loaded, outside, doors, store)
+    }
+
+    fn wire(loaded: Loaded, outside: Outside, doors: Doors, store: Arc<dyn Store>) -> Result<Self, StartError> {
         let Outside { environment, clock, entropy, log_lines_dropped } = outside;
         let settings = loaded.config.clone();
-        let ingest_server = Server::bind(settings.server.ingest)?;
-        let admin_server = Server::bind(settings.server.admin)?;
+        let Doors { ingest: ingest_server, admin: admin_server } = doors;
         let (ingest_addr, admin_addr) = (ingest_server.local_addr(), admin_server.local_addr());
-        let store = open_in_background(&settings, &clock, &entropy).await?;
         let admin_token = token::find_or_make(&settings, &*entropy)?;
 
         let (config, watcher) = reload::watch(loaded, environment, clock.clone());
@@ -213,6 +226,21 @@ impl Gateway {
         let _ = self.admin.await;
         self.store.close().await;
         drained.aborted
+    }
+}
+
+/// Both addresses, bound.
+struct Doors {
+    ingest: Server,
+    admin: Server,
+}
+
+impl Doors {
+    fn bind(settings: &Config) -> Result<Self, StartError> {
+        let bind = |key, address| Server::bind(address).map_err(|error| StartError::Bind { key, error });
+        let ingest = bind("server.ingest", settings.server.ingest)?;
+        let admin = bind("server.admin", settings.server.admin)?;
+        Ok(Doors { ingest, admin })
     }
 }
 

@@ -287,9 +287,10 @@ fn tell(parts: &WorkerParts, leased: &Leased, attempt: &Attempt, next: Next, cla
     }
     let took = Duration::from_micros(attempt.duration_us);
     parts.signals.attempt(&delivery.source, &delivery.destination, &delivery.event_type, outcome, class, took);
-    match (next, &leased.event) {
-        (Next::Delivered, Ok(event)) => parts.signals.end_to_end(parts.clock.now().since(event.received_at)),
-        (Next::Retry { .. }, _) => parts.signals.retried(),
-        _ => {}
+    if attempt.number > 1 {
+        parts.signals.retried();
+    }
+    if let (Next::Delivered, Ok(event)) = (next, &leased.event) {
+        parts.signals.end_to_end(parts.clock.now().since(event.received_at));
     }
 }

@@ -1,0 +1,330 @@
+//! A store that fails or stalls on demand: a decorator around any other, for tests and simulation of what
+//! stands above the seam. Without faults it changes nothing.
+//!
+//! A fault strikes one verb, before the inner call (nothing was done) or after it (it was done, and the
+//! caller does not learn that). Not here: faults of the disk below a store (`embedded::disk::SimDisk`).
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use hookhaven_core::{Attempt, DeliveryId, Event, EventId, Lane};
+use tokio::sync::{Notify, watch};
+
+use crate::seam::*;
+
+/// The calls that a fault can strike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verb {
+    /// It does not wait: it can fail before, and nothing else.
+    Ready,
+    Accept,
+    OpenSession,
+    RenewSession,
+    CloseSession,
+    Due,
+    Claim,
+    Settle,
+    ReleaseLapsed,
+    Expire,
+    Replay,
+    Route,
+    Dismiss,
+    PutCatalog,
+    DeleteCatalog,
+    Catalog,
+    Events,
+    Event,
+    Deliveries,
+    Delivery,
+    Attempts,
+    Stats,
+}
+
+/// On which side of the inner call a fault strikes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum When {
+    Before,
+    After,
+}
+
+type Point = (Verb, When);
+
+#[derive(Clone, Debug)]
+enum Fault {
+    /// The next so many calls fail.
+    Fail(StoreError, usize),
+    Hold(Gate),
+}
+
+/// Where calls wait. Both ends of a [`Held`] share it.
+#[derive(Clone, Debug)]
+struct Gate {
+    arrived: Arc<watch::Sender<usize>>,
+    open: Arc<watch::Sender<bool>>,
+}
+
+/// Calls held at one point. Let go when this is dropped.
+#[derive(Debug)]
+pub struct Held(Gate);
+
+impl Held {
+    /// Waits until so many calls have come to the point.
+    pub async fn reached(&self, calls: usize) {
+        // The sender lives as long as we do.
+        let _ = self.0.arrived.subscribe().wait_for(|n| *n >= calls).await;
+    }
+
+    /// Lets all calls go on, those to come too.
+    pub fn release(self) {}
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.open.send_replace(true);
+    }
+}
+
+/// A store with faults.
+#[derive(Debug)]
+pub struct Faulty {
+    inner: Arc<dyn Store>,
+    faults: Mutex<HashMap<Point, Fault>>,
+}
+
+impl Faulty {
+    pub fn over(inner: Arc<dyn Store>) -> Self {
+        Faulty { inner, faults: Mutex::default() }
+    }
+
+    /// The next `times` calls of a verb fail at that point. Replaces the fault that was there.
+    pub fn fail(&self, verb: Verb, when: When, error: StoreError, times: usize) {
+        self.faults().insert((verb, when), Fault::Fail(error, times));
+    }
+
+    /// From now on calls of a verb wait at that point until what is answered is dropped. Replaces the
+    /// fault that was there.
+    pub fn hold(&self, verb: Verb, when: When) -> Held {
+        let gate = Gate { arrived: Arc::new(watch::Sender::new(0)), open: Arc::new(watch::Sender::new(false)) };
+        self.faults().insert((verb, when), Fault::Hold(gate.clone()));
+        Held(gate)
+    }
+
+    /// No faults any more. Calls that are held stay held.
+    pub fn mend(&self) {
+        self.faults().clear();
+    }
+
+    fn faults(&self) -> MutexGuard<'_, HashMap<Point, Fault>> {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A failure that strikes now, used up by one.
+    fn failure(&self, point: Point) -> Option<StoreError> {
+        match self.faults().get_mut(&point) {
+            Some(Fault::Fail(error, times)) if *times > 0 => {
+                *times -= 1;
+                Some(error.clone())
+            }
+            _ => None,
+        }
+    }
+
+    async fn pass(&self, verb: Verb, when: When) -> Result<(), StoreError> {
+        let point = (verb, when);
+        if let Some(error) = self.failure(point) {
+            return Err(error);
+        }
+        let held = match self.faults().get(&point) {
+            Some(Fault::Hold(gate)) => Some(gate.clone()),
+            _ => None,
+        };
+        if let Some(gate) = held {
+            gate.arrived.send_modify(|n| *n += 1);
+            // Our own clone of the sender is alive as long as we wait.
+            let _ = gate.open.subscribe().wait_for(|open| *open).await;
+        }
+        Ok(())
+    }
+}
+
+macro_rules! through {
+    ($self:ident, $verb:ident, $call:expr) => {{
+        $self.pass(Verb::$verb, When::Before).await?;
+        let answer = $call.await?;
+        $self.pass(Verb::$verb, When::After).await?;
+        Ok(answer)
+    }};
+}
+
+#[async_trait]
+impl Store for Faulty {
+    fn ready(&self) -> Result<(), StoreError> {
+        self.failure((Verb::Ready, When::Before)).map_or_else(|| self.inner.ready(), Err)
+    }
+
+    async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError> {
+        through!(self, Accept, self.inner.accept(events))
+    }
+
+    fn wake(&self) -> Arc<Notify> {
+        self.inner.wake()
+    }
+
+    async fn open_session(&self, ttl: Duration) -> Result<SessionId, StoreError> {
+        through!(self, OpenSession, self.inner.open_session(ttl))
+    }
+
+    async fn renew_session(&self, session: SessionId) -> Result<Renewed, StoreError> {
+        through!(self, RenewSession, self.inner.renew_session(session))
+    }
+
+    async fn close_session(&self, session: SessionId) -> Result<(), StoreError> {
+        through!(self, CloseSession, self.inner.close_session(session))
+    }
+
+    async fn due(&self, skip: &[Lane], limit: usize) -> Result<Due, StoreError> {
+        through!(self, Due, self.inner.due(skip, limit))
+    }
+
+    async fn claim(&self, session: SessionId, lanes: &[LaneRoom], max: usize) -> Result<Vec<Leased>, StoreError> {
+        through!(self, Claim, self.inner.claim(session, lanes, max))
+    }
+
+    async fn settle(&self, session: SessionId, settlements: Vec<Settlement>) -> Result<Vec<Settled>, StoreError> {
+        through!(self, Settle, self.inner.settle(session, settlements))
+    }
+
+    async fn release_lapsed(&self) -> Result<usize, StoreError> {
+        through!(self, ReleaseLapsed, self.inner.release_lapsed())
+    }
+
+    async fn expire(&self, lanes: &[Lane]) -> Result<usize, StoreError> {
+        through!(self, Expire, self.inner.expire(lanes))
+    }
+
+    async fn replay(&self, deliveries: &[DeliveryId]) -> Result<Vec<Replayed>, StoreError> {
+        through!(self, Replay, self.inner.replay(deliveries))
+    }
+
+    async fn route(&self, event: EventId, deliveries: Vec<NewDelivery>) -> Result<Routed, StoreError> {
+        through!(self, Route, self.inner.route(event, deliveries))
+    }
+
+    async fn dismiss(&self, deliveries: &[DeliveryId]) -> Result<Vec<Dismissed>, StoreError> {
+        through!(self, Dismiss, self.inner.dismiss(deliveries))
+    }
+
+    async fn put_catalog(&self, entry: CatalogEntry) -> Result<(), StoreError> {
+        through!(self, PutCatalog, self.inner.put_catalog(entry))
+    }
+
+    async fn delete_catalog(&self, kind: &str, name: &str) -> Result<(), StoreError> {
+        through!(self, DeleteCatalog, self.inner.delete_catalog(kind, name))
+    }
+
+    async fn catalog(&self, kind: &str) -> Result<Vec<CatalogEntry>, StoreError> {
+        through!(self, Catalog, self.inner.catalog(kind))
+    }
+
+    async fn events(&self, filter: &EventFilter, page: Page<EventId>) -> Result<Vec<EventRow>, StoreError> {
+        through!(self, Events, self.inner.events(filter, page))
+    }
+
+    async fn event(&self, id: EventId) -> Result<Option<Arc<Event>>, StoreError> {
+        through!(self, Event, self.inner.event(id))
+    }
+
+    async fn deliveries(
+        &self,
+        filter: &DeliveryFilter,
+        page: Page<DeliveryId>,
+    ) -> Result<Vec<DeliveryRow>, StoreError> {
+        through!(self, Deliveries, self.inner.deliveries(filter, page))
+    }
+
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryRow>, StoreError> {
+        through!(self, Delivery, self.inner.delivery(id))
+    }
+
+    async fn attempts(&self, delivery: DeliveryId) -> Result<Vec<Attempt>, StoreError> {
+        through!(self, Attempts, self.inner.attempts(delivery))
+    }
+
+    async fn stats(&self) -> Result<Stats, StoreError> {
+        through!(self, Stats, self.inner.stats())
+    }
+
+    /// Never fails: whoever closes a store must be able to.
+    async fn close(&self) {
+        self.inner.close().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hookhaven_core::Time;
+
+    use super::*;
+    use crate::{
+        clock::{ManualClock, SeededEntropy},
+        memory::MemoryStore,
+    };
+
+    fn faulty() -> Arc<Faulty> {
+        let clock = Arc::new(ManualClock::at(Time::from_s(1_790_000_000)));
+        Arc::new(Faulty::over(Arc::new(MemoryStore::new(clock, Arc::new(SeededEntropy::new(1))))))
+    }
+
+    fn entry() -> CatalogEntry {
+        CatalogEntry { kind: "k".into(), name: "n".into(), value: vec![] }
+    }
+
+    fn disk() -> StoreError {
+        StoreError::Unavailable("disk".into())
+    }
+
+    #[tokio::test]
+    async fn a_failure_before_does_nothing_and_one_after_is_not_told_what_it_did() {
+        let store = faulty();
+        store.fail(Verb::PutCatalog, When::Before, disk(), 1);
+        assert_eq!(store.put_catalog(entry()).await, Err(disk()));
+        assert_eq!(store.catalog("k").await.unwrap(), []);
+        store.fail(Verb::PutCatalog, When::After, disk(), 1);
+        assert_eq!(store.put_catalog(entry()).await, Err(disk()));
+        assert_eq!(store.catalog("k").await.unwrap(), [entry()]);
+        assert_eq!(store.put_catalog(entry()).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn it_fails_as_often_as_it_was_told() {
+        let store = faulty();
+        store.fail(Verb::Ready, When::Before, disk(), 2);
+        assert_eq!([store.ready(), store.ready(), store.ready()], [Err(disk()), Err(disk()), Ok(())]);
+        store.fail(Verb::Ready, When::Before, disk(), usize::MAX);
+        assert_eq!(store.ready(), Err(disk()));
+        store.mend();
+        assert_eq!(store.ready(), Ok(()));
+    }
+
+    #[tokio::test]
+    async fn held_calls_wait_where_they_were_held() {
+        let store = faulty();
+        for (when, kept) in [(When::Before, 0), (When::After, 1)] {
+            let held = store.hold(Verb::PutCatalog, when);
+            let putting = tokio::spawn({
+                let store = store.clone();
+                async move { store.put_catalog(entry()).await }
+            });
+            held.reached(1).await;
+            assert_eq!(store.catalog("k").await.unwrap().len(), kept);
+            assert!(!putting.is_finished());
+            held.release();
+            assert_eq!(putting.await.unwrap(), Ok(()));
+            store.delete_catalog("k", "n").await.unwrap();
+        }
+    }
+}
