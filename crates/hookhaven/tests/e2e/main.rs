@@ -3,5 +3,8 @@
 //!
 //! No case waits for time to pass: each waits for what it expects, and fails if it does not come.
 
+mod canaries;
+mod demo;
+mod guarantees;
 mod retries;
 mod support;
