@@ -11,8 +11,7 @@ use crate::{
 };
 
 /// What went wrong, coarse enough to group by. `Ok` is the class of a success.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorClass {
     Ok,
     Dns,

@@ -119,6 +119,13 @@ impl Breaker {
         }
     }
 
+    /// Something was mended (a new address, a person's resume): the rest is over now.
+    pub fn cut_rest(&mut self, now: Time) {
+        if let BreakerState::Open(until) = self.state {
+            self.state = BreakerState::Open(until.min(now));
+        }
+    }
+
     fn alive(&mut self, full: usize) -> Option<Change> {
         self.failures = 0;
         self.deliveries.clear();
@@ -265,6 +272,16 @@ mod tests {
         let probe = breaker.started(later);
         assert_eq!(end(&mut breaker, 1, Health::Silent, probe, later), None);
         assert_eq!(breaker.room(0, later), 1);
+    }
+
+    #[test]
+    fn a_rest_can_be_cut_short_and_a_probe_still_decides() {
+        let mut breaker = opened();
+        breaker.cut_rest(NOW);
+        assert!(breaker.is_open() && breaker.room(0, NOW) == 1);
+        let mut closed = Breaker::default();
+        closed.cut_rest(NOW);
+        assert_eq!(closed.state(), BreakerState::Closed);
     }
 
     #[test]

@@ -44,6 +44,7 @@ impl World {
             pending_max: 10_000,
             segment_bytes: 16_384,
             index_lag_bytes_max: 64 << 20,
+            queue: Default::default(),
             disk,
             clock: Arc::new(self.clock.clone()),
             entropy: self.entropy.clone(),

@@ -13,6 +13,7 @@ pub mod egress;
 pub mod ingest;
 pub mod log;
 pub mod metrics;
+pub mod routing;
 pub mod server;
 pub mod sweeps;
 pub mod worker;

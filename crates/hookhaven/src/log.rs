@@ -9,6 +9,7 @@
 //! Not here: what is worth a line; that is for those who act.
 
 mod format;
+mod panic;
 mod writer;
 
 use std::{
@@ -41,10 +42,11 @@ impl LogGuard {
     }
 }
 
-/// Sets up logging to standard error for the whole process. Once.
+/// Sets up logging to standard error for the whole process, panics included. Once.
 pub fn init(log: &Log, clock: Arc<dyn Clock>) -> Result<LogGuard, SetGlobalDefaultError> {
     let (subscriber, guard) = subscriber(log, clock, io::stderr());
     tracing::subscriber::set_global_default(subscriber)?;
+    panic::log_from_now_on();
     Ok(guard)
 }
 
@@ -142,6 +144,30 @@ mod tests {
             page,
             "2026-09-21T14:13:20.000000Z WARN  hello\\u001b[2J source=\"x\\nINFO forged\" plain=stripe empty=\"\"\n"
         );
+    }
+
+    #[test]
+    fn a_panic_is_one_line_and_tells_no_data() {
+        let usual = std::panic::take_hook();
+        let page = written(LogFormat::Json, Level::INFO, || {
+            panic::log_from_now_on();
+            let body = "a body\n\u{1b}[2J";
+            let caught = [
+                std::panic::catch_unwind(|| panic!("our own words")),
+                std::panic::catch_unwind(|| panic!("cannot read {body}")),
+                std::panic::catch_unwind(|| {
+                    body[..].parse::<u8>().unwrap();
+                }),
+            ];
+            assert!(caught.iter().all(Result::is_err));
+            std::panic::set_hook(usual);
+        });
+        let lines: Vec<serde_json::Value> = page.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+        assert_eq!(lines.len(), 3, "{page}");
+        assert_eq!((&lines[0]["message"], &lines[0]["why"]), (&"panic".into(), &"our own words".into()));
+        assert!(lines[0]["at"].as_str().is_some_and(|at| at.contains("log.rs:")), "{page}");
+        assert!(lines[1]["why"].as_str().is_some_and(|why| why.starts_with("not told")), "{page}");
+        assert!(!page.contains("body") && !page.contains("\u{1b}"), "{page}");
     }
 
     #[test]

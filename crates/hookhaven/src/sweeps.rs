@@ -99,3 +99,42 @@ async fn repeat(sweep: &Sweep, parts: SweepParts, stop: CancellationToken) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use hookhaven_core::Time;
+    use hookhaven_store::{
+        Renewed,
+        clock::{ManualClock, SeededEntropy},
+        memory::MemoryStore,
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn sweeps_run_at_once_and_then_on_the_clock() {
+        let clock = ManualClock::at(Time::from_s(1_700_000_000));
+        let store = Arc::new(MemoryStore::new(Arc::new(clock.clone()), Arc::new(SeededEntropy::new(1))));
+        let session = store.open_session(Duration::from_secs(3)).await.unwrap();
+        let (asked, mut times) = tokio::sync::mpsc::unbounded_channel();
+        let failing_lanes = move || {
+            let _ = asked.send(());
+            vec![Lane::of_destination("billing")]
+        };
+        let parts =
+            SweepParts { store: store.clone(), clock: Arc::new(clock.clone()), failing_lanes: Arc::new(failing_lanes) };
+        let sweeps = Sweeps::start(parts);
+        times.recv().await.unwrap();
+        for _ in 0..2 {
+            while clock.next_wake().is_none_or(|at| at <= clock.now()) {
+                tokio::task::yield_now().await;
+            }
+            clock.advance(Duration::from_secs(60));
+            times.recv().await.unwrap();
+        }
+        sweeps.stop().await;
+        assert!(times.try_recv().is_err());
+        assert_eq!(store.renew_session(session).await, Ok(Renewed::Lapsed));
+        assert_eq!(store.stats().await.unwrap().sessions, 0);
+    }
+}

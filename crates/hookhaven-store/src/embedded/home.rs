@@ -43,17 +43,19 @@ pub fn enter(disk: &dyn Disk, dir: &Path, wait: Duration) -> Result<Box<dyn Lock
             wait.as_secs()
         ))
     })?;
-    check_format(disk, dir)?;
+    if !has_format(disk, dir)? {
+        let path = dir.join("format");
+        write_format(disk, dir, &path).map_err(|e| failed("write", &path, &e))?;
+    }
     Ok(lock)
 }
 
-fn check_format(disk: &dyn Disk, dir: &Path) -> Result<(), StoreError> {
+/// Whether a version wrote its format here; an error if it is none that we can read.
+pub fn has_format(disk: &dyn Disk, dir: &Path) -> Result<bool, StoreError> {
     let path = dir.join("format");
     let file = match disk.open(&path) {
         Ok(file) => file,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => {
-            return write_format(disk, dir, &path).map_err(|e| failed("write", &path, &e));
-        }
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(e) => return Err(failed("open", &path, &e)),
     };
     let mut line = [0; 256];
@@ -62,7 +64,7 @@ fn check_format(disk: &dyn Disk, dir: &Path) -> Result<(), StoreError> {
     let mut words = line.split_ascii_whitespace();
     let number = words.next().filter(|word| *word == WORD).and_then(|_| words.next()?.parse::<u32>().ok());
     match number {
-        Some(FORMAT) => Ok(()),
+        Some(FORMAT) => Ok(true),
         Some(other) => {
             let needs: String = words.nth(1).unwrap_or("a newer one").chars().take(32).collect();
             Err(StoreError::Incompatible(format!(

@@ -1,5 +1,5 @@
 //! The journal: segment files of frames, appended to by one writer, read by anyone. Here are opening,
-//! appending with one sync a batch, rolling to a new segment, and reading back.
+//! appending with one sync a batch, and rolling to a new segment. Reading back is `reader`'s.
 //!
 //! Not here: what payloads mean, and who waits for which sync (`writer`).
 //!
@@ -8,22 +8,17 @@
 //! before anything in it is believed; older ones were synced before the next was begun. After a sync that
 //! failed the journal takes nothing more, and the one way on is to open it again.
 
-use std::{
-    collections::BTreeMap,
-    io,
-    path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard},
-};
+use std::{io, path::Path, sync::Arc};
 
+pub use super::reader::{End, Entry, Iterate, JournalReader, ReadError};
 use super::{
     disk::{Disk, DiskFile},
     frame::{self, PAYLOAD_BYTES_MAX},
-    segment::{self, BadHeader, Damage, Found, Scan, Segment},
+    reader::{failed, newer, unreadable},
+    segment::{self, BadHeader, Damage, Found, Segment},
 };
 use crate::{clock::Entropy, position::Position, seam::StoreError};
 
-/// Segment files kept open for reading.
-const OPEN_SEGMENTS_MAX: usize = 64;
 const COPY_BYTES: usize = 1 << 20;
 
 /// The writing end; there is one.
@@ -53,17 +48,6 @@ pub enum CommitError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLong {
     pub bytes: usize,
-}
-
-/// Where the journal ends: frames before it are on stable storage.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct End {
-    pub segment: u32,
-    pub offset: u64,
-}
-
-fn failed(what: &str, path: &Path, e: &io::Error) -> StoreError {
-    StoreError::Failed(format!("cannot {what} {}: {e}", path.display()))
 }
 
 impl Journal {
@@ -215,18 +199,6 @@ fn salt(entropy: &dyn Entropy) -> [u8; 16] {
     salt
 }
 
-fn newer(path: &Path, version: u32) -> StoreError {
-    StoreError::Incompatible(format!(
-        "{} has journal format {version}; this version of Hookhaven reads up to {}: use the newer one",
-        path.display(),
-        segment::FORMAT
-    ))
-}
-
-fn unreadable(segment: u32, bytes: u64) -> Damage {
-    Damage { segment, offset: 0, bytes, held: vec!["its header, and so all of it".into()] }
-}
-
 /// Numbers of the segments, ascending. Copies that an earlier open did not finish are removed.
 fn tidy(disk: &dyn Disk, dir: &Path) -> Result<Vec<u32>, StoreError> {
     let names = disk.list(dir).map_err(|e| failed("list", dir, &e))?;
@@ -289,156 +261,4 @@ fn copy_to(from: &dyn DiskFile, to: &dyn DiskFile, len: u64) -> io::Result<()> {
         at += n as u64;
     }
     Ok(())
-}
-
-/// Reads the journal from any thread. Clones share the open files.
-#[derive(Clone, Debug)]
-pub struct JournalReader(Arc<Shared>);
-
-#[derive(Debug)]
-struct Shared {
-    disk: Arc<dyn Disk>,
-    dir: PathBuf,
-    state: Mutex<ReaderState>,
-}
-
-#[derive(Debug)]
-struct ReaderState {
-    end: End,
-    /// Bytes of all segments before the newest.
-    older_bytes: u64,
-    /// Segments open for reading.
-    open: BTreeMap<u32, Segment>,
-}
-
-/// Why a frame could not be read.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ReadError {
-    #[error("the journal is damaged at segment {}, byte {}", .0.segment, .0.offset)]
-    Damaged(Position),
-    #[error("the journal cannot be read: {0}")]
-    Failed(String),
-}
-
-impl From<io::Error> for ReadError {
-    fn from(e: io::Error) -> Self {
-        ReadError::Failed(e.to_string())
-    }
-}
-
-impl JournalReader {
-    fn new(disk: Arc<dyn Disk>, dir: &Path, end: End, newest: &Segment, older_bytes: u64) -> Self {
-        let open = BTreeMap::from([(newest.number, newest.clone())]);
-        let state = Mutex::new(ReaderState { end, older_bytes, open });
-        JournalReader(Arc::new(Shared { disk, dir: dir.to_owned(), state }))
-    }
-
-    fn state(&self) -> MutexGuard<'_, ReaderState> {
-        self.0.state.lock().unwrap_or_else(|e| e.into_inner())
-    }
-
-    fn moved_to(&self, end: End, newest: Option<&Segment>) {
-        let mut state = self.state();
-        if let Some(segment) = newest {
-            state.older_bytes += state.end.offset;
-            keep(&mut state.open, segment);
-        }
-        state.end = end;
-    }
-
-    pub fn end(&self) -> End {
-        self.state().end
-    }
-
-    fn segment(&self, number: u32) -> io::Result<Result<Segment, BadHeader>> {
-        if let Some(segment) = self.state().open.get(&number) {
-            return Ok(Ok(segment.clone()));
-        }
-        let opened = Segment::open(&*self.0.disk, &self.0.dir, number)?;
-        if let Ok(segment) = &opened {
-            keep(&mut self.state().open, segment);
-        }
-        Ok(opened)
-    }
-
-    /// The salt of a segment: who knows it has read this very file.
-    pub fn salt(&self, number: u32) -> Option<[u8; 16]> {
-        self.segment(number).ok()?.ok().map(|segment| segment.salt)
-    }
-
-    /// The payload of one frame.
-    pub fn read(&self, at: Position) -> Result<Vec<u8>, ReadError> {
-        let segment = self.segment(at.segment)?.map_err(|_| ReadError::Damaged(at))?;
-        segment.read(at)?.ok_or(ReadError::Damaged(at))
-    }
-
-    /// All frames from a place on, oldest first, to where the journal ends now.
-    pub fn iterate(&self, from: Option<End>) -> Result<Iterate, StoreError> {
-        let from = from.unwrap_or(End { segment: 0, offset: 0 });
-        let names = self.0.disk.list(&self.0.dir).map_err(|e| failed("list", &self.0.dir, &e))?;
-        let mut numbers: Vec<u32> = names.iter().filter_map(|name| segment::number_of(name)).collect();
-        let end = self.end();
-        numbers.retain(|n| (from.segment..=end.segment).contains(n));
-        numbers.sort_unstable_by_key(|n| std::cmp::Reverse(*n));
-        Ok(Iterate { reader: self.clone(), from, end, rest: numbers, scan: None })
-    }
-
-    /// Bytes of all segment files.
-    pub fn bytes(&self) -> u64 {
-        let state = self.state();
-        state.older_bytes + state.end.offset
-    }
-}
-
-fn keep(open: &mut BTreeMap<u32, Segment>, segment: &Segment) {
-    open.insert(segment.number, segment.clone());
-    if open.len() > OPEN_SEGMENTS_MAX {
-        open.pop_first();
-    }
-}
-
-/// See [`JournalReader::iterate`].
-#[derive(Debug)]
-pub struct Iterate {
-    reader: JournalReader,
-    from: End,
-    end: End,
-    /// Numbers yet to come, the next one last.
-    rest: Vec<u32>,
-    scan: Option<Scan>,
-}
-
-/// What comes next in the journal.
-#[derive(Debug)]
-pub enum Entry {
-    Frame(Position, Vec<u8>),
-    Damage(Damage),
-}
-
-impl Iterate {
-    /// The next entry; `None` at the end.
-    pub fn step(&mut self) -> io::Result<Option<Entry>> {
-        loop {
-            if let Some(scan) = &mut self.scan {
-                match scan.step()? {
-                    Some(Found::Frame(at, payload)) => return Ok(Some(Entry::Frame(at, payload))),
-                    Some(Found::Damage(damage) | Found::Tail(damage)) => return Ok(Some(Entry::Damage(damage))),
-                    None => self.scan = None,
-                }
-            }
-            let Some(number) = self.rest.pop() else { return Ok(None) };
-            match self.reader.segment(number)? {
-                Ok(segment) => {
-                    let to = if number == self.end.segment { self.end.offset } else { segment.file.len()? };
-                    let from = if number == self.from.segment { self.from.offset } else { 0 };
-                    self.scan = Some(segment.scan(from, to));
-                }
-                Err(BadHeader::Newer(version)) => {
-                    let path = segment::path(&self.reader.0.dir, number);
-                    return Err(io::Error::other(newer(&path, version).to_string()));
-                }
-                Err(BadHeader::Unreadable { len }) => return Ok(Some(Entry::Damage(unreadable(number, len)))),
-            }
-        }
-    }
 }

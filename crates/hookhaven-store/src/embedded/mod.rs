@@ -19,14 +19,15 @@ pub mod frame;
 mod home;
 pub mod index;
 pub mod journal;
-mod queue;
+pub mod queue;
+mod reader;
 mod recent;
 pub mod segment;
 mod store;
 mod writer;
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard},
 };
 
@@ -35,12 +36,21 @@ use tokio::sync::{Notify, watch};
 use self::{
     disk::{Disk, Lock},
     engine::Engine,
-    queue::JobQueue,
+    queue::{JobQueue, QueueLimits},
 };
 use crate::{
     clock::{Clock, Entropy},
     seam::StoreError,
 };
+
+/// Whether this version can read what is in a data directory; one with nothing in it is fine. Takes no
+/// lock and changes nothing.
+///
+/// # Errors
+/// [`StoreError::Incompatible`] with the version needed, or that the directory is not ours.
+pub fn check_dir(disk: &dyn Disk, dir: &Path) -> Result<(), StoreError> {
+    home::has_format(disk, dir).map(|_| ())
+}
 
 /// What the embedded store is opened with.
 #[derive(Clone, Debug)]
@@ -53,6 +63,8 @@ pub struct EmbeddedOptions {
     pub segment_bytes: u64,
     /// Journal bytes not yet in the index beyond which nothing is accepted.
     pub index_lag_bytes_max: u64,
+    /// What may wait for the writer.
+    pub queue: QueueLimits,
     pub disk: Arc<dyn Disk>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
@@ -99,7 +111,7 @@ impl EmbeddedStore {
     /// blocking until everything that survived is in place.
     pub fn open(options: EmbeddedOptions) -> Result<Self, StoreError> {
         let lock = home::enter(&*options.disk, &options.dir, home::LOCK_WAIT)?;
-        let queue = Arc::new(JobQueue::default());
+        let queue = Arc::new(JobQueue::new(options.queue));
         let opened = engine::open(&options, &queue, false)?;
         let engine = Mutex::new(Some(opened.engine.clone()));
         let shared = Arc::new(Shared { options, queue, wake: Arc::default(), engine, lock: Mutex::new(Some(lock)) });

@@ -15,9 +15,6 @@ use crate::{
     seam::StoreError,
 };
 
-/// Commands that wait at most, and the bytes of their event bodies.
-pub const QUEUE_MAX: usize = 65_536;
-pub const QUEUE_BYTES_MAX: usize = 256 << 20;
 /// Commands in one batch at most, and bytes of bodies: claims wait while a batch is decided.
 const BATCH_MAX: usize = 1_024;
 const BATCH_BYTES_MAX: usize = 8 << 20;
@@ -43,10 +40,26 @@ impl Job {
     }
 }
 
+/// How much may wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueLimits {
+    /// Commands (`store.queue_max`).
+    pub jobs_max: usize,
+    /// Bytes of their event bodies (`store.queue_bodies_max`).
+    pub bodies_bytes_max: usize,
+}
+
+impl Default for QueueLimits {
+    fn default() -> Self {
+        QueueLimits { jobs_max: 65_536, bodies_bytes_max: 256 << 20 }
+    }
+}
+
 #[derive(Debug, Default)]
 pub struct JobQueue {
     state: Mutex<State>,
     changed: Condvar,
+    limits: QueueLimits,
 }
 
 #[derive(Debug, Default)]
@@ -72,9 +85,13 @@ impl JobQueue {
         self.state.lock().unwrap_or_else(|e| e.into_inner())
     }
 
+    pub fn new(limits: QueueLimits) -> Self {
+        JobQueue { limits, ..JobQueue::default() }
+    }
+
     /// Whether a job would be taken.
     pub fn ready(&self) -> Result<(), StoreError> {
-        self.state().ready()
+        self.state().ready(&self.limits)
     }
 
     /// Queues commands, all or none; answers where their answers will come.
@@ -84,7 +101,7 @@ impl JobQueue {
     ) -> Result<Vec<oneshot::Receiver<Result<Answer, StoreError>>>, StoreError> {
         let mut answers = Vec::with_capacity(commands.len());
         let mut state = self.state();
-        state.ready()?;
+        state.ready(&self.limits)?;
         for command in commands {
             let (answer, receiver) = oneshot::channel();
             let job = Job { command, answer };
@@ -155,19 +172,63 @@ impl JobQueue {
 }
 
 impl State {
-    fn ready(&self) -> Result<(), StoreError> {
+    fn ready(&self, limits: &QueueLimits) -> Result<(), StoreError> {
         if self.closed {
             return Err(StoreError::Unavailable("the store is closed".into()));
         }
         if let Some(why) = &self.refusing {
             return Err(StoreError::Unavailable(why.clone()));
         }
-        if self.jobs.len() >= QUEUE_MAX {
-            return Err(StoreError::Full { limit: "store.queue_max", value: QUEUE_MAX as u64 });
+        if self.jobs.len() >= limits.jobs_max {
+            return Err(StoreError::Full { limit: "store.queue_max", value: limits.jobs_max as u64 });
         }
-        if self.bytes >= QUEUE_BYTES_MAX {
-            return Err(StoreError::Full { limit: "store.queue_bytes_max", value: QUEUE_BYTES_MAX as u64 });
+        if self.bytes >= limits.bodies_bytes_max {
+            return Err(StoreError::Full { limit: "store.queue_bodies_max", value: limits.bodies_bytes_max as u64 });
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn release() -> Command {
+        Command::ReleaseLapsed
+    }
+
+    #[test]
+    fn a_batch_is_what_queued_up_after_what_was_left_over() {
+        let queue = JobQueue::default();
+        let _answers = queue.push(vec![release(), release()]).unwrap();
+        let Work::Batch(first) = queue.take(vec![]) else { panic!("closed") };
+        assert_eq!(first.len(), 2);
+        let _more = queue.push((0..BATCH_MAX).map(|_| release()).collect()).unwrap();
+        let Work::Batch(second) = queue.take(first) else { panic!("closed") };
+        assert_eq!(second.len(), BATCH_MAX);
+    }
+
+    #[test]
+    fn the_queue_has_a_limit() {
+        let queue = JobQueue::new(QueueLimits { jobs_max: 3, ..QueueLimits::default() });
+        let _answers = queue.push((0..3).map(|_| release()).collect()).unwrap();
+        let told = queue.push(vec![release()]).unwrap_err();
+        assert_eq!(told, StoreError::Full { limit: "store.queue_max", value: 3 });
+    }
+
+    #[test]
+    fn those_who_wait_are_told_when_nothing_is_taken() {
+        let queue = JobQueue::default();
+        let mut waiting = queue.push(vec![release()]).unwrap();
+        queue.refuse("broken");
+        let told = StoreError::Unavailable("broken".into());
+        assert_eq!(waiting.remove(0).try_recv(), Ok(Err(told.clone())));
+        assert_eq!(queue.push(vec![release()]).unwrap_err(), told);
+        queue.accept_again();
+        let _answers = queue.push(vec![release()]).unwrap();
+        queue.close();
+        assert!(queue.push(vec![release()]).is_err());
+        assert!(matches!(queue.take(vec![]), Work::Batch(jobs) if jobs.len() == 1));
+        assert!(matches!(queue.take(vec![]), Work::Closed));
     }
 }

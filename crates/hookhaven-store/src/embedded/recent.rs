@@ -36,9 +36,10 @@ impl RecentEvents {
         let mut state = self.state();
         for event in events {
             let (id, bytes) = (event.id, size(&event));
-            if state.events.insert(id, event).is_none() {
-                state.order.push_back(id);
-                state.bytes += bytes;
+            state.bytes += bytes;
+            match state.events.insert(id, event) {
+                None => state.order.push_back(id),
+                Some(old) => state.bytes -= size(&old),
             }
         }
         while state.bytes > BYTES_MAX

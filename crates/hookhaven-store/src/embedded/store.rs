@@ -83,7 +83,7 @@ impl Store for EmbeddedStore {
             return Err(StoreError::Full { limit: "store.pending_max", value: options.pending_max });
         }
         if engine.applier.lag().0 > options.index_lag_bytes_max {
-            return Err(StoreError::Full { limit: "store.index_lag_bytes_max", value: options.index_lag_bytes_max });
+            return Err(StoreError::Full { limit: "store.index_lag_max", value: options.index_lag_bytes_max });
         }
         Ok(())
     }

@@ -42,8 +42,19 @@ struct Staged {
     waiter: oneshot::Sender<Result<Answer, StoreError>>,
 }
 
+/// Leaves nobody waiting for a writer that is no more, should it end in a panic.
+struct Farewell<'a>(&'a Shared);
+
+impl Drop for Farewell<'_> {
+    fn drop(&mut self) {
+        self.0.set_engine(None);
+        self.0.queue.refuse(if std::thread::panicking() { "its writer has failed" } else { "the store is closed" });
+    }
+}
+
 /// The thread: one run after another, until the store is closed.
 pub fn run(shared: &Shared, first: Opened) {
+    let _farewell = Farewell(shared);
     let mut next = Some(first);
     while let Some(mut opened) = next.take() {
         match serve(shared, &mut opened) {
@@ -57,8 +68,6 @@ pub fn run(shared: &Shared, first: Opened) {
             }
         }
     }
-    shared.set_engine(None);
-    shared.queue.refuse("it is closed");
 }
 
 fn open_again(shared: &Shared, fresh_index: bool) -> Option<Opened> {
@@ -166,7 +175,7 @@ fn decide(shared: &Shared, opened: &mut Opened, jobs: Vec<Job>) -> (Vec<Staged>,
     let mut touched = Touched::default();
     for mut job in jobs {
         if behind && matches!(job.command, Command::Accept { .. }) {
-            job.fail(StoreError::Full { limit: "store.index_lag_bytes_max", value: lag_max });
+            job.fail(StoreError::Full { limit: "store.index_lag_max", value: lag_max });
             continue;
         }
         let mut rules = Rules {

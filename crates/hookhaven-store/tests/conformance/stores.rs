@@ -94,6 +94,7 @@ impl Embedded {
             // Small, so that the cases cross from one segment into the next.
             segment_bytes: 4_096,
             index_lag_bytes_max: 64 << 20,
+            queue: Default::default(),
             disk,
             clock: Arc::new(self.clock.clone()),
             entropy: self.entropy.clone(),

@@ -8,8 +8,8 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use hookhaven_core::{Event, EventId, Lane, Time, destination::DestinationState, route};
-use hookhaven_store::{DeliveryFilter, EventFilter, NewDelivery, Page, Replayed, Routed};
+use hookhaven_core::{Event, EventId, Time, route};
+use hookhaven_store::{DeliveryFilter, EventFilter, Page, Replayed, Routed};
 use http::{HeaderValue, header};
 use serde::Deserialize;
 
@@ -19,7 +19,7 @@ use super::{
     problem::{self, Problem},
     view::{EventDetail, EventView, GoesTo, Listing, ReplayAnswer, ReplayedView, RouteView, Routing},
 };
-use crate::config::Config;
+use crate::{config::Config, routing};
 
 pub(super) fn routes() -> Router<Shared> {
     Router::new()
@@ -116,7 +116,8 @@ async fn replay(State(api): State<Shared>, Id(id): Id<EventId>) -> Result<Json<R
 }
 
 async fn route_again(api: &Api, event: &Event) -> Result<ReplayAnswer, Problem> {
-    let deliveries = new_deliveries(api, event);
+    let (config, now) = (api.parts.config.load(), api.parts.clock.now());
+    let deliveries = routing::deliveries(&config, &event.source, &event.event_type, now, &*api.parts.entropy);
     if deliveries.is_empty() {
         let detail = format!(
             "no route of source {:?} takes the type {:?} to a destination that is not disabled; add one under [[routes]]",
@@ -128,27 +129,6 @@ async fn route_again(api: &Api, event: &Event) -> Result<ReplayAnswer, Problem> 
         Routed::Made(routed) => Ok(ReplayAnswer { routed, ..ReplayAnswer::default() }),
         Routed::Unknown => Err(Problem::new(&problem::EVENT_NOT_FOUND, format!("there is no event {}", event.id))),
     }
-}
-
-fn new_deliveries(api: &Api, event: &Event) -> Vec<NewDelivery> {
-    let config = api.parts.config.load();
-    let now = api.parts.clock.now();
-    route::matches(&config.routes, &event.source, &event.event_type)
-        .into_iter()
-        .filter(|m| !disabled(&config, m.destination))
-        .map(|m| NewDelivery {
-            id: hookhaven_core::DeliveryId::mint(now, api.parts.entropy.id_bytes()),
-            destination: m.destination.clone(),
-            lane: Lane::of_destination(m.destination),
-            route: m.route.name.clone(),
-            policy: m.route.policy.clone(),
-            due_at: now,
-        })
-        .collect()
-}
-
-fn disabled(config: &Config, destination: &str) -> bool {
-    config.destinations.get(destination).is_none_or(|d| d.state == DestinationState::Disabled)
 }
 
 fn routing(config: &Config, event: &Event) -> Routing {
@@ -171,7 +151,7 @@ fn routing(config: &Config, event: &Event) -> Routing {
             .map(|m| GoesTo {
                 destination: m.destination.to_string(),
                 route: m.route.name.to_string(),
-                disabled: disabled(config, m.destination),
+                disabled: routing::disabled(config, m.destination),
             })
             .collect(),
     }

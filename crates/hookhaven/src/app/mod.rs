@@ -18,7 +18,7 @@ use hookhaven_core::Secret;
 use hookhaven_store::{
     Store, StoreError,
     clock::{Clock, Entropy},
-    embedded::{EmbeddedOptions, EmbeddedStore, disk::RealDisk},
+    embedded::{EmbeddedOptions, EmbeddedStore, disk::RealDisk, queue::QueueLimits},
     memory::MemoryStore,
 };
 use tokio::task::JoinHandle;
@@ -54,8 +54,9 @@ pub struct Outside {
 /// Why a gateway did not start. All of them are for the operator to mend.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error(transparent)]
-    Bind(#[from] BindError),
+    /// `key` is the one in the config file.
+    #[error("{error}")]
+    Bind { key: &'static str, error: BindError },
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("the admin token in {0}: {1}")]
@@ -99,6 +100,7 @@ pub fn open_store(
             pending_max: store.pending_max,
             segment_bytes: store.segment_bytes,
             index_lag_bytes_max: store.index_lag_bytes_max,
+            queue: QueueLimits { jobs_max: store.queue_max, bodies_bytes_max: store.queue_bodies_bytes_max },
             disk: Arc::new(RealDisk),
             clock,
             entropy,
@@ -234,8 +236,11 @@ struct Doors {
 }
 
 impl Doors {
-    fn bind(settings: &Config) -> Result<Self, BindError> {
-        Ok(Doors { ingest: Server::bind(settings.server.ingest)?, admin: Server::bind(settings.server.admin)? })
+    fn bind(settings: &Config) -> Result<Self, StartError> {
+        let bind = |key, address| Server::bind(address).map_err(|error| StartError::Bind { key, error });
+        let ingest = bind("server.ingest", settings.server.ingest)?;
+        let admin = bind("server.admin", settings.server.admin)?;
+        Ok(Doors { ingest, admin })
     }
 }
 

@@ -76,7 +76,10 @@ pub async fn with_gateway<R>(
     let mut screen = Screen::of(context, clock.now());
     let client = Client::find(&Settings::read(context)?, clock, Arc::new(OsEntropy)).await?;
     if let Via::Opened { .. } = client.via {
-        screen.remark(format!("No gateway is running; this is what {} holds.", client.name));
+        screen.remark(format!(
+            "No gateway is running: this is what {} holds, and nothing is delivered until one starts.",
+            client.name
+        ));
     }
     let done = command(&client, &mut screen).await;
     client.close().await;

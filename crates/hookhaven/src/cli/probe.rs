@@ -13,9 +13,10 @@ use std::{
 
 use futures_util::{StreamExt, stream};
 use hookhaven_core::{Destination, destination::DestinationState};
+use hookhaven_store::embedded::{check_dir, disk::RealDisk};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::config::{Config, Loaded, Place, Problem, Severity};
+use crate::config::{Config, Loaded, Origin, Place, Problem, Severity};
 
 /// In the data directory; held locked by the gateway that uses it.
 pub const LOCK_FILE: &str = "lock";
@@ -36,7 +37,7 @@ pub struct Found {
 pub async fn machine(loaded: &Loaded) -> Found {
     let config = &loaded.config;
     let mut found = match &config.store.place {
-        Place::Directory(dir) => directory(dir, if loaded.origin.data_dir.is_some() { "--data" } else { "store.url" }),
+        Place::Directory(dir) => directory(dir, store_key(&loaded.origin)),
         Place::Memory => Found::default(),
     };
     for (key, address) in [("server.ingest", config.server.ingest), ("server.admin", config.server.admin)] {
@@ -50,7 +51,13 @@ pub async fn machine(loaded: &Loaded) -> Found {
     found
 }
 
-fn unbindable(key: &str, address: SocketAddr, error: &io::Error) -> Problem {
+/// What named the store.
+pub fn store_key(origin: &Origin) -> &'static str {
+    if origin.data_dir.is_some() { "--data" } else { "store.url" }
+}
+
+/// An address that could not be listened on.
+pub fn unbindable(key: &str, address: SocketAddr, error: &io::Error) -> Problem {
     let (what, mend) = match error.kind() {
         ErrorKind::AddrInUse => (format!("{address} is taken by another program"), "stop it, or choose another port"),
         ErrorKind::AddrNotAvailable => {
@@ -76,7 +83,10 @@ fn directory(dir: &Path, key: &str) -> Found {
         }
         Ok(_) => match locked(&dir.join(LOCK_FILE)) {
             Ok(true) => Found { running: true, problems: Vec::new() },
-            Ok(false) => writable(dir, dir).map_or_else(|what| error(what, OWNER), |()| Found::default()),
+            Ok(false) => match check_dir(&RealDisk, dir) {
+                Ok(()) => writable(dir, dir).map_or_else(|what| error(what, OWNER), |()| Found::default()),
+                Err(why) => error(why.to_string(), ""),
+            },
             Err(why) => error(format!("cannot open the lock in {}: {why}", dir.display()), OWNER),
         },
         Err(why) if why.kind() == ErrorKind::NotFound => {

@@ -4,16 +4,13 @@
 use std::{process::ExitCode, sync::Arc};
 
 use anyhow::Context as _;
-use hookhaven_store::{
-    StoreError,
-    clock::{OsEntropy, SystemClock},
-};
+use hookhaven_store::clock::{OsEntropy, SystemClock};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Context, USAGE, args::ServeArgs};
+use super::{Context, USAGE, args::ServeArgs, probe};
 use crate::{
     app::{Gateway, Outside, StartError},
-    config::Place,
+    config::{Place, Places, Problem, Severity},
     log,
 };
 
@@ -25,6 +22,7 @@ pub async fn run(_: ServeArgs, context: &Context) -> anyhow::Result<ExitCode> {
         tracing::warn!(problem = %warning, "config");
     }
     let place = loaded.config.store.place.clone();
+    let (places, store_key) = (loaded.places.clone(), probe::store_key(&loaded.origin));
     let outside = Outside {
         environment: context.environment.clone(),
         clock,
@@ -37,7 +35,7 @@ pub async fn run(_: ServeArgs, context: &Context) -> anyhow::Result<ExitCode> {
     let mut hang_up = signal(SignalKind::hangup()).context("signals cannot be taken on this system")?;
     let gateway = match Gateway::start(loaded, outside).await {
         Ok(gateway) => gateway,
-        Err(error) => return Ok(refused(&error)),
+        Err(error) => return Ok(refused(&error, &places, store_key)),
     };
     announce(&gateway, &place);
     loop {
@@ -70,12 +68,18 @@ fn announce(gateway: &Gateway, place: &Place) {
     }
 }
 
-/// Why it did not start. What the configuration asked for and cannot be had is exit code 2, as `check`
-/// would have said.
-fn refused(error: &StartError) -> ExitCode {
-    eprintln!("error: {error}");
-    match error {
-        StartError::Store(StoreError::Failed(_)) | StartError::Transport(_) => ExitCode::from(super::FAILED),
-        _ => ExitCode::from(USAGE),
-    }
+/// Why it did not start. What the configuration asked for and cannot be had is told as `check` tells it,
+/// with the same exit code.
+fn refused(error: &StartError, places: &Places, store_key: &str) -> ExitCode {
+    let problem = match error {
+        StartError::Bind { key, error } => probe::unbindable(key, error.addr, &error.source),
+        // The token lies in the data directory.
+        StartError::Store(_) | StartError::Token(..) => Problem::of(Severity::Error, store_key, error.to_string(), ""),
+        StartError::Transport(_) => {
+            eprintln!("error: {error}");
+            return ExitCode::from(super::FAILED);
+        }
+    };
+    eprintln!("{}", places.locate(problem));
+    ExitCode::from(USAGE)
 }

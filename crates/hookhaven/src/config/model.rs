@@ -43,6 +43,10 @@ pub struct Store {
     pub segment_bytes: u64,
     /// Journal bytes that the index may lag behind before accepts answer 503.
     pub index_lag_bytes_max: u64,
+    /// Changes that may wait for the journal, beyond which 503.
+    pub queue_max: usize,
+    /// Bytes of bodies among them.
+    pub queue_bodies_bytes_max: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,6 +123,8 @@ impl Default for Store {
             pending_max: 2_000_000,
             segment_bytes: 128 << 20,
             index_lag_bytes_max: 1 << 30,
+            queue_max: 65_536,
+            queue_bodies_bytes_max: 256 << 20,
         }
     }
 }

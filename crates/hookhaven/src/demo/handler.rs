@@ -49,8 +49,18 @@ pub struct Ledger {
 #[derive(Clone, Copy, Debug)]
 struct Seen {
     flaky: bool,
-    calls: u64,
+    /// Calls before the one that succeeded.
+    calls_before: u64,
     done: Option<Instant>,
+}
+
+/// An event handled.
+#[derive(Clone, Copy, Debug)]
+pub struct Done {
+    /// When it was first answered with 200.
+    pub at: Instant,
+    /// Whether it was at the first call.
+    pub first_try: bool,
 }
 
 impl Ledger {
@@ -70,10 +80,11 @@ impl Ledger {
         self.mended.store(true, Ordering::Relaxed);
     }
 
-    /// When each event was first answered with 200, by its `webhook-id`.
-    pub fn done(&self) -> HashMap<String, Instant> {
+    /// What became of each event that was answered with 200, by its `webhook-id`.
+    pub fn done(&self) -> HashMap<String, Done> {
         let seen = self.seen.lock().unwrap_or_else(|e| e.into_inner());
-        seen.iter().filter_map(|(id, s)| s.done.map(|at| (id.clone(), at))).collect()
+        let done = |s: &Seen| s.done.map(|at| Done { at, first_try: s.calls_before == 0 });
+        seen.iter().filter_map(|(id, s)| Some((id.clone(), done(s)?))).collect()
     }
 
     fn signature_holds(&self, headers: &HeaderMap, body: &[u8]) -> bool {
@@ -92,11 +103,11 @@ impl Ledger {
         let mut seen = self.seen.lock().unwrap_or_else(|e| e.into_inner());
         let event = seen.entry(id.to_owned()).or_insert_with(|| {
             let n = self.events.fetch_add(1, Ordering::Relaxed);
-            Seen { flaky: n % FLAKY_EVERY == FLAKY_EVERY - 1, calls: 0, done: None }
+            Seen { flaky: n % FLAKY_EVERY == FLAKY_EVERY - 1, calls_before: 0, done: None }
         });
-        event.calls += 1;
         let poison = body.windows(POISON.len()).any(|w| w == POISON.as_bytes());
-        if (poison && !self.mended.load(Ordering::Relaxed)) || (event.flaky && event.calls == 1) {
+        if (poison && !self.mended.load(Ordering::Relaxed)) || (event.flaky && event.calls_before == 0) {
+            event.calls_before += 1;
             return StatusCode::INTERNAL_SERVER_ERROR;
         }
         event.done.get_or_insert_with(Instant::now);

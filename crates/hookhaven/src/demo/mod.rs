@@ -15,7 +15,7 @@ use std::{
     path::Path,
     process::ExitCode,
     sync::{Arc, atomic::AtomicU64},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, ensure};
@@ -123,8 +123,10 @@ impl Demo {
             // The play may be over already; then nobody needs to know.
             let _ = told.send(done);
         }));
+        let mut killed_at = Instant::now();
         while let Some(done) = tell.recv().await {
             if done == kill_at {
+                killed_at = Instant::now();
                 self.handler.kill();
                 say(&bar, "handler killed; senders go on and get their 200 all the same");
             } else if done == revive_at {
@@ -144,6 +146,7 @@ impl Demo {
         Ok(Outcome {
             events: self.events().await?,
             done: self.ledger.done(),
+            killed_at,
             retried: self.metric("webhook_retries_total", None).await?.values().sum(),
             refusals: self.metric("webhook_signature_invalid_total", Some("reason")).await?,
             dead,

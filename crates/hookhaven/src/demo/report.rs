@@ -8,7 +8,7 @@ use std::{
 use comfy_table::{Table, presets};
 use http::StatusCode;
 
-use super::{plan::Kind, send::Sent};
+use super::{handler::Done, plan::Kind, send::Sent};
 
 /// Everything the table is made from.
 #[derive(Debug)]
@@ -16,8 +16,10 @@ pub struct Outcome {
     pub sent: Vec<Sent>,
     /// The gateway's event id, by source and the sender's id.
     pub events: HashMap<(String, String), String>,
-    /// When the handler first answered 200, by event id.
-    pub done: HashMap<String, Instant>,
+    /// What the handler answered with 200, by event id.
+    pub done: HashMap<String, Done>,
+    /// Until then the handler was up.
+    pub killed_at: Instant,
     pub retried: u64,
     pub dead: u64,
     pub replayed: u64,
@@ -40,7 +42,7 @@ pub struct Verdict {
 impl Outcome {
     pub fn verdict(&self) -> Verdict {
         let acknowledged = self.acknowledged();
-        let delivered = acknowledged.iter().filter(|key| self.done_at(key).is_some()).count();
+        let delivered = acknowledged.iter().filter(|key| self.done(key).is_some()).count();
         let misjudged = self.sent.iter().filter(|s| (s.status == StatusCode::OK) != accepted(s.kind)).count();
         Verdict { acknowledged: acknowledged.len(), delivered, lost: acknowledged.len() - delivered, misjudged }
     }
@@ -50,7 +52,7 @@ impl Outcome {
         good.map(|s| (s.source, s.key.as_str())).collect()
     }
 
-    fn done_at(&self, (source, key): &(&'static str, &str)) -> Option<Instant> {
+    fn done(&self, (source, key): &(&'static str, &str)) -> Option<Done> {
         let id = self.events.get(&((*source).to_owned(), (*key).to_owned()))?;
         self.done.get(id).copied()
     }
@@ -75,16 +77,18 @@ impl Outcome {
         row("  dead, replayed", format!("{}, {}", self.dead, self.replayed), "refused until the handler was mended");
         row("lost", verdict.lost.to_string(), "");
         row("answer", percentiles(answers), "p50 / p99, as the sender saw it");
-        row("end to end", percentiles(self.end_to_end()), "p50 / p99, of events whose way was free");
+        row("end to end", percentiles(self.end_to_end()), "p50 / p99, first tries while the handler was up");
         table
     }
 
-    /// From sending to the handler's 200, of events whose way was never blocked.
+    /// From sending to the handler's 200, of events that came while it was up and went at the first try.
     fn end_to_end(&self) -> Vec<Duration> {
-        const UNDISTURBED: Duration = Duration::from_millis(200);
-        let first = self.sent.iter().filter(|s| s.kind == Kind::Good && s.status == StatusCode::OK);
-        let took = first.filter_map(|s| Some(self.done_at(&(s.source, &s.key))?.saturating_duration_since(s.at)));
-        took.filter(|took| *took < UNDISTURBED).collect()
+        let up = |s: &&Sent| s.kind == Kind::Good && s.status == StatusCode::OK && s.at < self.killed_at;
+        let took = |s: &Sent| {
+            let done = self.done(&(s.source, &s.key)).filter(|done| done.first_try && done.at < self.killed_at)?;
+            Some(done.at.saturating_duration_since(s.at))
+        };
+        self.sent.iter().filter(up).filter_map(took).collect()
     }
 }
 
@@ -113,10 +117,12 @@ mod tests {
     }
 
     fn outcome(sent: Vec<Sent>, done: &[&str]) -> Outcome {
+        let handled = Done { at: Instant::now(), first_try: true };
         let event = |s: &Sent| (("stripe".to_owned(), s.key.clone()), format!("evt_{}", s.key));
         Outcome {
             events: sent.iter().map(event).collect(),
-            done: done.iter().map(|key| (format!("evt_{key}"), Instant::now())).collect(),
+            done: done.iter().map(|key| (format!("evt_{key}"), handled)).collect(),
+            killed_at: Instant::now(),
             sent,
             retried: 0,
             dead: 0,

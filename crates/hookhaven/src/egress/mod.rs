@@ -35,6 +35,10 @@ use self::{
     resolve::Resolver,
 };
 
+/// How often a connection with several requests on it is tried while it is silent, and how long it
+/// may then stay so.
+const H2_PING: Duration = Duration::from_secs(5);
+
 /// How the transport is set up. `Default` is right but for the gateway's own addresses.
 #[derive(Clone, Debug)]
 pub struct TransportOptions {
@@ -165,6 +169,9 @@ fn pool(options: &TransportOptions, tls: ClientConfig, reach: Reach, resolver: A
         .http1_max_headers(options.answer_headers_max)
         .http1_max_buf_size(options.answer_header_bytes_max.max(8 << 10))
         .http2_max_header_list_size(h2_header_bytes)
+        // Otherwise a host that vanished takes every attempt with it until TCP notices.
+        .http2_keep_alive_interval(H2_PING)
+        .http2_keep_alive_timeout(H2_PING)
         .build(connector)
 }
 

@@ -3,14 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use hookhaven_core::{
-    DeliveryId, Event, EventId, Lane, Time,
-    destination::DestinationState,
-    route,
+    Event, EventId, Time,
     sender::{Keys, Proof, Request, Sender},
     senders::facts_or_fallback,
     source::Source,
 };
-use hookhaven_store::{Accepted, NewDelivery, NewEvent, StoreError, clock::Entropy};
+use hookhaven_store::{Accepted, NewEvent, StoreError};
 use http::request;
 use tokio::time::timeout;
 
@@ -20,7 +18,7 @@ use super::{
     body::Whole,
     headers,
 };
-use crate::{config::Config, server::Peer};
+use crate::{config::Config, routing, server::Peer};
 
 /// How long an accept may take before the sender is told to come again. It may yet be stored; then the
 /// next try is its duplicate.
@@ -61,7 +59,7 @@ pub(super) async fn accept(
     }
     let event = event(&taken, &request, proof, parts, correlation_id);
     let (id, event_type) = (event.id, event.event_type.clone());
-    let deliveries = deliveries(config, &event, parts);
+    let deliveries = routing::deliveries(config, &event.source, &event.event_type, event.received_at, &*parts.entropy);
     let unrouted = deliveries.is_empty();
     let key_until = taken.arrived.plus(taken.source.dedupe_window);
     let accepted = match store(parts, NewEvent { event, key_until, deliveries }).await {
@@ -106,27 +104,6 @@ fn event(
         headers: headers::kept(&taken.head.headers),
         body: taken.body.bytes.clone(),
     }
-}
-
-/// One for each destination that a route names; none for disabled ones.
-fn deliveries(config: &Config, event: &Event, parts: &IngestParts) -> Vec<NewDelivery> {
-    let active = |name: &Arc<str>| {
-        config.destinations.get(name).is_some_and(|destination| destination.state != DestinationState::Disabled)
-    };
-    let matches = route::matches(&config.routes, &event.source, &event.event_type);
-    let entropy: &dyn Entropy = &*parts.entropy;
-    matches
-        .into_iter()
-        .filter(|found| active(found.destination))
-        .map(|found| NewDelivery {
-            id: DeliveryId::mint(event.received_at, entropy.id_bytes()),
-            destination: found.destination.clone(),
-            lane: Lane::of_destination(found.destination),
-            route: found.route.name.clone(),
-            policy: found.route.policy.clone(),
-            due_at: event.received_at,
-        })
-        .collect()
 }
 
 async fn store(parts: &IngestParts, event: NewEvent) -> Result<Accepted, StoreError> {

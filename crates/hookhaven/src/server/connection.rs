@@ -94,7 +94,7 @@ async fn answer<H: Handler>(
     } else {
         match AssertUnwindSafe(terms.handler.handle(request, *peer)).catch_unwind().await {
             Ok(response) => response.map(Some),
-            // The panic hook has printed what and where; the peer is told nothing.
+            // The panic hook has logged what and where; the peer is told nothing.
             Err(_) => {
                 tracing::error!(peer = %peer.0, "a request's handler panicked; answered 500");
                 bare(StatusCode::INTERNAL_SERVER_ERROR)

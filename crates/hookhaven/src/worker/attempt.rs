@@ -6,6 +6,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use hookhaven_core::{
     Attempt, AttemptId, Destination, ErrorClass, Phases, Time,
+    breaker::Change,
     destination::DestinationState,
     lifecycle::{self, Answer, Decision, Outcome, Standing},
 };
@@ -14,13 +15,12 @@ use http::{HeaderMap, Method, StatusCode};
 
 use super::{
     PAUSED_KIND, WorkerParts,
-    board::{Board, Slot},
+    board::{Board, Settling, Slot},
     headers,
     lanes::Effect,
     session::Session,
 };
 use crate::egress::{Outbound, Sent};
-use hookhaven_core::breaker::Change;
 
 /// Headers of an answer that are recorded.
 const RECORDED_HEADERS_MAX: usize = 32;
@@ -69,6 +69,9 @@ pub async fn run(parts: Arc<WorkerParts>, board: Arc<Board>, session: Arc<Sessio
     let settlement =
         Settlement { delivery: leased.delivery.id, fence: leased.fence, attempt: Some(attempt.clone()), next };
     let settled = settle(&parts, &session, settlement).await;
+    if settled == Settled::LeaseLost {
+        session.doubt.notify_one();
+    }
     drop(settling);
     tell(&parts, &leased, &attempt, next, class, settled);
 }
@@ -147,7 +150,7 @@ async fn decide(
     destination: &Destination,
     tried: &Tried,
     slot: Slot,
-) -> (Decision, Next, super::board::Settling) {
+) -> (Decision, Next, Settling) {
     let delivery = &leased.delivery;
     let (now, jitter) = (parts.clock.now(), parts.entropy.unit());
     let standing = Standing { retry: &delivery.policy.retry, attempts: delivery.attempts };
@@ -284,9 +287,10 @@ fn tell(parts: &WorkerParts, leased: &Leased, attempt: &Attempt, next: Next, cla
     }
     let took = Duration::from_micros(attempt.duration_us);
     parts.signals.attempt(&delivery.source, &delivery.destination, &delivery.event_type, outcome, class, took);
-    match (next, &leased.event) {
-        (Next::Delivered, Ok(event)) => parts.signals.end_to_end(parts.clock.now().since(event.received_at)),
-        (Next::Retry { .. }, _) => parts.signals.retried(),
-        _ => {}
+    if attempt.number > 1 {
+        parts.signals.retried();
+    }
+    if let (Next::Delivered, Ok(event)) = (next, &leased.event) {
+        parts.signals.end_to_end(parts.clock.now().since(event.received_at));
     }
 }

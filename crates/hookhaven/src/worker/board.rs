@@ -59,7 +59,7 @@ impl Board {
         self.changed.notify_one();
     }
 
-    pub fn set_all_paused(&self, destinations: &HashSet<String>) {
+    pub fn set_all_paused(&self, destinations: HashSet<String>) {
         self.lanes().set_all_paused(destinations);
     }
 

@@ -16,7 +16,8 @@ const LANES_MAX: usize = 256;
 const LOOKS_MAX: usize = 16;
 /// Until the store is asked again after it failed.
 const AFTER_ERROR: Duration = Duration::from_secs(1);
-/// Until it is asked again when it showed due work and gave none (another node was quicker).
+/// Until it is asked again when it showed due work and gave none: another node was quicker, or our
+/// session is no more.
 const AFTER_NOTHING: Duration = Duration::from_millis(250);
 
 #[derive(Debug)]
@@ -93,6 +94,9 @@ impl Dispatcher {
         if claimed > 0 {
             return Ok(Round::Claimed);
         }
+        if !claims.is_empty() {
+            session.doubt.notify_one();
+        }
         let again = (!claims.is_empty()).then(|| self.parts.clock.now().plus(AFTER_NOTHING));
         Ok(Round::Until([next, due.next_due, again].into_iter().flatten().min()))
     }
@@ -141,7 +145,7 @@ impl Dispatcher {
     async fn read_paused(&self) -> Result<(), StoreError> {
         let entries = self.parts.store.catalog(PAUSED_KIND).await?;
         let names: HashSet<_> = entries.into_iter().map(|e| e.name).collect();
-        self.board.set_all_paused(&names);
+        self.board.set_all_paused(names);
         Ok(())
     }
 }

@@ -57,6 +57,9 @@ pub fn build(event: &Event, destination: &Destination, attempt: u32, now: Time) 
     set("hookhaven-source", &event.source);
     set("hookhaven-attempt", &attempt.to_string());
     set("hookhaven-received-at", &event.received_at.to_string());
+    if let Some(occurred_at) = event.occurred_at {
+        set("hookhaven-occurred-at", &occurred_at.to_string());
+    }
     set("hookhaven-correlation-id", &event.correlation_id);
     match sign::sign(&id, now, &event.body, &destination.secrets) {
         Some(signed) => {
@@ -184,6 +187,14 @@ mod tests {
         for absent in ["host", "transfer-encoding", "content-length", "hookhaven-role", "webhook-signature"] {
             assert_eq!(all(absent), [""; 0], "{absent}");
         }
+        assert_eq!(all("hookhaven-occurred-at"), [""; 0], "the sender did not say when");
+    }
+
+    #[test]
+    fn the_senders_own_time_is_there_to_order_by() {
+        let event = Event { occurred_at: Some(Time::from_s(1_600_000_000)), ..event("a", &[]) };
+        let headers = build(&event, &destination("http://h/", &[]), 1, Time::EPOCH);
+        assert_eq!(headers["hookhaven-occurred-at"], "2020-09-13T12:26:40.000000Z");
     }
 
     #[test]

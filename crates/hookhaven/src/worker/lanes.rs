@@ -79,6 +79,8 @@ struct LaneState {
     in_flight: BTreeSet<(Time, u64)>,
     last_took: Option<Duration>,
     warned_gone: bool,
+    /// Where it was when last looked at: a new address deserves a new chance.
+    url: Option<url::Url>,
 }
 
 /// An attempt under way. Handed back through [`Lanes::finished`], whatever becomes of it.
@@ -145,7 +147,7 @@ struct Budget {
 impl Lanes {
     /// Known lanes without room. `next` is when the earliest of them may have some by time alone.
     pub fn plan(&mut self, config: &Config, now: Time) -> Plan {
-        self.note_resumed(config, now);
+        self.note_mended(config, now);
         let budget = self.budget(config.worker.slots, 0, now);
         let mut plan = Plan::default();
         for (lane, state) in &self.lanes {
@@ -235,19 +237,16 @@ impl Lanes {
     }
 
     pub fn set_paused(&mut self, destination: &str, paused: bool) {
-        let changed = if paused { self.paused.insert(destination.to_owned()) } else { self.paused.remove(destination) };
-        if let (true, Some(state)) = (changed, self.lanes.get_mut(&Lane::of_destination(destination))) {
-            state.gone.reset();
+        if paused {
+            self.paused.insert(destination.to_owned());
+        } else {
+            self.paused.remove(destination);
         }
     }
 
     /// Exactly these are paused.
-    pub fn set_all_paused(&mut self, destinations: &HashSet<String>) {
-        let resumed: Vec<_> = self.paused.difference(destinations).cloned().collect();
-        for name in resumed {
-            self.set_paused(&name, false);
-        }
-        self.paused.extend(destinations.iter().cloned());
+    pub fn set_all_paused(&mut self, destinations: HashSet<String>) {
+        self.paused = destinations;
     }
 
     /// Whether an attempt that starts now is later than its deadline; time spent paused aside.
@@ -290,11 +289,24 @@ impl Lanes {
         self.lanes.values().map(|s| s.in_flight.len()).sum()
     }
 
-    fn note_resumed(&mut self, config: &Config, now: Time) {
+    /// Takes note of what people changed: deadlines count from the end of a pause, and neither a
+    /// resumed destination nor one with a new address waits for the rest of a breaker or a hold.
+    fn note_mended(&mut self, config: &Config, now: Time) {
         for (lane, state) in &mut self.lanes {
             let withheld = withheld(lane, &self.paused, config).is_some();
-            if std::mem::replace(&mut state.withheld, withheld) && !withheld {
+            let resumed = std::mem::replace(&mut state.withheld, withheld) && !withheld;
+            if resumed {
                 state.resumed_at = Some(now);
+            }
+            let url = destination_of(lane, config).map(|d| &d.url);
+            let moved = state.url.as_ref() != url && url.is_some();
+            if moved {
+                state.url = url.cloned();
+            }
+            if resumed || moved {
+                state.breaker.cut_rest(now);
+                state.held_until = None;
+                state.gone.reset();
             }
         }
     }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use hookhaven_core::Time;
 use hookhaven_store::{Renewed, SessionId};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::WorkerParts;
@@ -19,6 +19,8 @@ pub struct Session {
     pub id: SessionId,
     /// Cancelled when attempts under it must stop.
     pub ended: CancellationToken,
+    /// Said when the store behaves as if it had lapsed: ask now, not at the next renewal.
+    pub doubt: Notify,
 }
 
 /// Keeps a session published in `publish`, opening a new one when one lapsed; `None` in between.
@@ -38,9 +40,9 @@ pub async fn keep(parts: Arc<WorkerParts>, publish: watch::Sender<Option<Arc<Ses
                 continue;
             }
         };
-        let session = Arc::new(Session { id, ended: CancellationToken::new() });
+        let session = Arc::new(Session { id, ended: CancellationToken::new(), doubt: Notify::new() });
         publish.send_replace(Some(session.clone()));
-        let end = renew(&parts, id, ttl, opened_at, &stop).await;
+        let end = renew(&parts, &session, ttl, opened_at, &stop).await;
         publish.send_replace(None);
         session.ended.cancel();
         match end {
@@ -63,7 +65,13 @@ enum End {
 
 /// Renews at every third of its life; gives up when four fifths are over without success, so that
 /// attempts have stopped when the store lets others in.
-async fn renew(parts: &WorkerParts, id: SessionId, ttl: Duration, opened_at: Time, stop: &CancellationToken) -> End {
+async fn renew(
+    parts: &WorkerParts,
+    session: &Session,
+    ttl: Duration,
+    opened_at: Time,
+    stop: &CancellationToken,
+) -> End {
     let clock = &parts.clock;
     let mut renewed_at = opened_at;
     let mut next_try = renewed_at.plus(ttl / 3);
@@ -71,13 +79,14 @@ async fn renew(parts: &WorkerParts, id: SessionId, ttl: Duration, opened_at: Tim
     loop {
         tokio::select! {
             () = clock.sleep_until(next_try) => {}
+            () = session.doubt.notified() => {}
             () = stop.cancelled() => return End::Stopped,
         }
         let give_up_at = renewed_at.plus(ttl.mul_f64(0.8));
         let asked_at = clock.now();
         let renewed = tokio::select! {
             biased;
-            renewed = parts.store.renew_session(id) => renewed,
+            renewed = parts.store.renew_session(session.id) => renewed,
             () = clock.sleep_until(give_up_at) => return End::Lapsed("the store did not answer in time"),
         };
         match renewed {

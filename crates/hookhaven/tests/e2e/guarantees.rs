@@ -29,6 +29,8 @@ use crate::support::{
     soon,
 };
 
+const DOCUMENT: &str = include_str!("../../../../docs/guarantees.md");
+
 fn config(handler: &Handler, route: &str) -> String {
     format!(
         "[worker]\nsession_ttl = \"1h\"\n\n\
@@ -161,7 +163,6 @@ async fn i3_a_settle_that_comes_too_late_changes_nothing() {
 
 #[test]
 fn i4_every_limit_of_the_document_is_a_key_and_has_the_default_it_says() {
-    const DOCUMENT: &str = include_str!("../../../../docs/guarantees.md");
     let block = DOCUMENT.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("the limits");
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("hookhaven.toml");
@@ -359,4 +360,31 @@ async fn i9_a_store_in_trouble_says_so_before_the_body_and_recovers() {
     handler.until(1).await;
     store.close().await;
     assert_eq!(head_only(&gateway).await, (503, Some("5".to_owned())));
+}
+
+#[test]
+fn every_test_that_the_document_names_is_there() {
+    let crates = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let (mut code, mut directories) = (String::new(), vec![crates]);
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(directory).expect("it can be read").flatten() {
+            match entry.path() {
+                path if path.is_dir() => directories.push(path),
+                path if path.extension().is_some_and(|e| e == "rs") => {
+                    code += &std::fs::read_to_string(path).expect("text");
+                }
+                _ => {}
+            }
+        }
+    }
+    let table = DOCUMENT.lines().filter(|line| line.starts_with("| **I"));
+    let named = table.flat_map(|line| line.rsplit(" | ").next().unwrap_or_default().split('`').skip(1).step_by(2));
+    let mut found = 0;
+    for name in named.filter(|name| name.contains('_') && !name.contains(['.', '/', ' '])) {
+        if !["sender_laws"].contains(&name) {
+            assert!(code.contains(&format!("fn {name}(")), "the document names {name}");
+            found += 1;
+        }
+    }
+    assert!(found > 50, "{found} names are read");
 }

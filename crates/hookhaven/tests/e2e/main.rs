@@ -3,8 +3,22 @@
 //!
 //! No case waits for time to pass: each waits for what it expects, and fails if it does not come.
 
-mod canaries;
-mod demo;
-mod guarantees;
-mod retries;
 mod support;
+
+mod answers;
+mod canaries;
+mod cli;
+mod demo;
+mod duplicates;
+mod failure_modes;
+mod guarantees;
+mod hostile;
+mod isolation;
+mod kill;
+mod odd_events;
+mod reload;
+mod retries;
+mod shutdown;
+mod signals;
+mod signatures;
+mod start;

@@ -1,12 +1,15 @@
 //! Who gets in: requests that the senders' own SDKs signed, over HTTP; and who does not. And the other
 //! way round: what we sign, checked by a handler with the SDK.
 
+use std::collections::BTreeMap;
+
 use hookhaven_bench::now::unix_s;
+use serde_json::Value;
 
 use crate::support::{
     gateway::{Gateway, PUBLIC_URL},
     handler::Handler,
-    sdk::{Sdk, Signed, ToSign},
+    sdk::{Sdk, Signed, ToSign, github_payloads},
 };
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -23,7 +26,11 @@ struct Case {
 const CASES: [Case; 8] = [
     Case { sender: "stripe", body: r#"{"id":"evt_1","type":"invoice.paid","created":1760000000}"#, timed: true },
     Case { sender: "github", body: r#"{"action":"opened","issue":{"number":1,"title":"ünïcode"}}"#, timed: false },
-    Case { sender: "slack", body: r#"{"type":"event_callback","event_id":"Ev1","event":{"type":"message"}}"#, timed: true },
+    Case {
+        sender: "slack",
+        body: r#"{"type":"event_callback","event_id":"Ev1","event":{"type":"message"}}"#,
+        timed: true,
+    },
     Case { sender: "slack", body: "command=%2Fweather&text=94070&trigger_id=1.2", timed: true },
     Case { sender: "twilio", body: "MessageSid=SM1&MessageStatus=delivered&To=%2B15550001&Body=a+b%26c", timed: false },
     Case { sender: "twilio", body: "Media=b&Media=a&Media=b&MessageSid=SM2&SmsStatus=sent&a=&Z=1", timed: false },
@@ -69,6 +76,51 @@ async fn what_the_sdks_sign_is_accepted_and_delivered_as_it_came() {
         assert_eq!(attempt.body, case.body.as_bytes(), "{}: the body is kept to the byte", case.sender);
         assert_eq!(attempt.header("hookhaven-source"), case.sender);
         sdk.verify(SECRET, &attempt.headers, &attempt.body).await.expect("the handler's SDK accepts what we signed");
+    }
+}
+
+/// All that GitHub publishes as examples: their types and ids as a plain parser reads them.
+#[tokio::test]
+async fn githubs_own_payloads_are_stored_as_what_they_are() {
+    let (handler, mut sdk) = (Handler::answering(200).await, Sdk::start());
+    let gateway = Gateway::start(&config(&handler)).await;
+    let payloads = github_payloads().await;
+    let mut expected = BTreeMap::new();
+    for (number, (name, body)) in payloads.iter().enumerate() {
+        let id = format!("72d3162e-cc78-11e3-81ab-{number:012}");
+        let parsed: Value = serde_json::from_str(body).expect("JSON");
+        let event_type = match parsed["action"].as_str() {
+            Some(action) => format!("{name}.{action}"),
+            None => name.clone(),
+        };
+        let to_sign = ToSign {
+            sender: "github",
+            secret: SECRET,
+            body,
+            url: "",
+            timestamp_s: unix_s(),
+            id: &id,
+            event_type: name,
+        };
+        let signed = sdk.sign(&to_sign).await;
+        let answer = gateway.post("/webhooks/github", &signed.headers, body.as_bytes()).await;
+        assert_eq!(answer.status, 200, "{event_type}: {body}");
+        expected.insert(id, (event_type, body.as_bytes()));
+    }
+    assert_eq!(expected.len(), payloads.len());
+    gateway.until_drained().await;
+
+    let events = gateway.items("/api/v1/events?limit=500").await;
+    let text = |event: &Value, name: &str| event[name].as_str().unwrap_or_default().to_owned();
+    let stored: BTreeMap<_, _> =
+        events.iter().map(|event| (text(event, "idempotency_key"), text(event, "type"))).collect();
+    let types: BTreeMap<_, _> = expected.iter().map(|(id, (event_type, _))| (id.clone(), event_type.clone())).collect();
+    assert_eq!(stored, types);
+    let received = handler.received();
+    assert_eq!(received.len(), expected.len());
+    for attempt in &received {
+        let (event_type, body) = &expected[attempt.header("x-github-delivery")];
+        assert_eq!((attempt.header("hookhaven-event-type"), &attempt.body[..]), (&**event_type, *body));
     }
 }
 

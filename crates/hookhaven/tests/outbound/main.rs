@@ -3,6 +3,8 @@
 //!
 //! No test sleeps. What takes real time is bounded by [`soon`], which fails instead of hanging.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking, as tests do")]
+
 mod egress;
 mod handler;
 mod rig;

@@ -51,19 +51,27 @@ impl Signals {
 }
 
 impl WorkerSignals for Signals {
-    fn attempt(&self, _: &str, destination: &str, _: &str, outcome: &'static str, class: ErrorClass, _: Duration) {
-        self.tell(Told::Attempt { destination: destination.to_owned(), outcome, class });
+    fn attempt(
+        &self,
+        _: &Arc<str>,
+        destination: &Arc<str>,
+        _: &str,
+        outcome: &'static str,
+        class: ErrorClass,
+        _: Duration,
+    ) {
+        self.tell(Told::Attempt { destination: destination.to_string(), outcome, class });
     }
     fn end_to_end(&self, _: Duration) {}
-    fn deadline_missed(&self, _: &str, _: &str) {
+    fn deadline_missed(&self, _: &Arc<str>, _: &Arc<str>) {
         self.tell(Told::DeadlineMissed);
     }
     fn retried(&self) {}
     fn lease_lost(&self) {
         self.tell(Told::LeaseLost);
     }
-    fn breaker(&self, destination: &str, open: bool) {
-        self.tell(Told::Breaker { destination: destination.to_owned(), open });
+    fn breaker(&self, destination: &Arc<str>, open: bool) {
+        self.tell(Told::Breaker { destination: destination.to_string(), open });
     }
 }
 

@@ -306,7 +306,10 @@ async fn a_lost_session_aborts_its_attempts_and_the_deliveries_go_on() {
 #[tokio::test]
 async fn a_lease_that_was_lost_settles_nothing() {
     let mut handler = Handler::gated(|_| status(200)).await;
-    let mut rig = Rig::start(config([destination("billing", &handler.url())]));
+    let mut billing = destination("billing", &handler.url());
+    // Its lane is full, so nothing is claimed that would betray the loss before the answer comes.
+    billing.concurrency = NonZeroU32::MIN;
+    let mut rig = Rig::start(config([billing]));
     let delivery = rig.accept("billing").await;
     handler.next().await;
     for id in 0..16 {
@@ -314,8 +317,33 @@ async fn a_lease_that_was_lost_settles_nothing() {
     }
     handler.gate.add_permits(1);
     assert_eq!(rig.told().await, Told::LeaseLost);
-    assert_eq!(rig.state(delivery).await, DeliveryState::Pending);
     assert!(rig.attempts(delivery).await.is_empty());
+    // The next renewal is hours away; the doubt brings a new session now.
+    rig.clock.advance(Duration::from_secs(1));
+    handler.next().await;
+    handler.gate.add_permits(1);
+    assert_eq!(rig.outcome().await.1, "delivered");
+    assert_eq!(rig.attempts(delivery).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_session_is_renewed_while_an_attempt_takes_long() {
+    let mut handler = Handler::gated(|_| status(200)).await;
+    let mut config = config([destination("billing", &handler.url())]);
+    config.worker.session_ttl = Duration::from_secs(30);
+    let mut rig = Rig::start(config);
+    rig.accept("billing").await;
+    handler.next().await;
+    for n in 1..=12 {
+        until(|| rig.clock.next_wake() == Some(at(10 * n))).await;
+        rig.advance_to(at(10 * n));
+    }
+    until(|| rig.clock.next_wake() == Some(at(130))).await;
+    handler.gate.add_permits(1);
+    assert_eq!(
+        rig.told().await,
+        Told::Attempt { destination: "billing".into(), outcome: "delivered", class: ErrorClass::Ok }
+    );
 }
 
 #[tokio::test]

@@ -57,6 +57,7 @@ pub struct Indexed {
 #[derive(Debug, Default)]
 pub struct Names {
     texts: RefCell<HashMap<Box<str>, Arc<str>>>,
+    lanes: RefCell<HashMap<Box<str>, Lane>>,
     policies: RefCell<HashMap<i64, Arc<Policy>>>,
 }
 
@@ -74,6 +75,19 @@ impl Names {
         }
         let new: Arc<str> = text.into();
         texts.insert(text.into(), new.clone());
+        new
+    }
+
+    fn lane(&self, text: &str) -> Lane {
+        let mut lanes = self.lanes.borrow_mut();
+        if let Some(known) = lanes.get(text) {
+            return known.clone();
+        }
+        if lanes.len() >= NAMES_MAX {
+            lanes.clear();
+        }
+        let new = Lane::from_text(text);
+        lanes.insert(text.into(), new.clone());
         new
     }
 
@@ -105,7 +119,7 @@ impl Names {
             source: self.shared(row, 2)?,
             event_type: self.shared(row, 3)?,
             destination: self.shared(row, 4)?,
-            lane: Lane::from_text(text(row, 5)?),
+            lane: self.lane(text(row, 5)?),
             route: self.shared(row, 6)?,
             policy: self.policy(connection, row.get(7)?)?,
             accepted_at: time(row.get(8)?),

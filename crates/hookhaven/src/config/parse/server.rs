@@ -86,6 +86,8 @@ pub fn store(root: &mut Table<'_>, base: &Path) -> Store {
     set(&mut store.pending_max, table.take("pending_max").and_then(|i| i.integer(1..=100_000_000)));
     set(&mut store.segment_bytes, table.take("segment").and_then(|i| i.size(MIB..=4 * GIB)));
     set(&mut store.index_lag_bytes_max, table.take("index_lag_max").and_then(|i| i.size(MIB..=64 * GIB)));
+    set(&mut store.queue_max, usize_of(&mut table, "queue_max", 1_024..=1_000_000));
+    set(&mut store.queue_bodies_bytes_max, bytes_of(&mut table, "queue_bodies_max", MIB..=64 * GIB));
     table.not_yet("retention");
     table.not_yet("retention_dead");
     table.finish();

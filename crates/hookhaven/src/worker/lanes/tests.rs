@@ -171,6 +171,7 @@ fn held_lanes_are_skipped_until_their_time() {
     let mut lanes = Lanes::default();
     let names = ["paused", "gone", "rate", "breaker", "asked"];
     lanes.claims(&config, &due(&names), NOW);
+    lanes.plan(&config, NOW);
     lanes.started(&Lane::of_destination("rate"), Some(&config.destinations["rate"]), NOW);
 
     let asked = lanes.started(&Lane::of_destination("asked"), None, NOW);
@@ -194,6 +195,24 @@ fn held_lanes_are_skipped_until_their_time() {
     assert_eq!((plan.skip.len(), plan.next), (5, Some(later(7_000))));
     let now: HashSet<_> = lanes.plan(&config, later(7_000)).skip.into_iter().collect();
     assert!(!now.contains(&Lane::of_destination("asked")) && now.len() == 4);
+}
+
+#[test]
+fn a_new_address_is_tried_at_once() {
+    let mut config = config(&["a"]);
+    let mut lanes = Lanes::default();
+    lanes.claims(&config, &due(&["a"]), NOW);
+    assert!(lanes.plan(&config, NOW).skip.is_empty());
+    for n in 0..10 {
+        let ticket = lanes.started(&Lane::of_destination("a"), None, NOW);
+        let told = Some((DeliveryId::from_bytes([n; 16]), &outcome(500), &*config.destinations["a"]));
+        lanes.finished(ticket, told, NOW);
+    }
+    assert_eq!(lanes.plan(&config, NOW).skip.len(), 1);
+    change(&mut config, "a", |d| d.url = "http://127.0.0.1:2/".parse().unwrap());
+    assert!(lanes.plan(&config, NOW).skip.is_empty());
+    // By one probe.
+    assert_eq!(fill(&mut lanes, &config, &["a"], NOW)["a"].len(), 1);
 }
 
 #[test]

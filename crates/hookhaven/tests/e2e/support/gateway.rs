@@ -113,6 +113,12 @@ impl Gateway {
         String::from_utf8_lossy(&fs::read(self.home.log()).unwrap_or_default()).into_owned()
     }
 
+    /// Waits until the log, which is written behind, holds this.
+    pub async fn until_logged(&self, text: &str) {
+        let found = poll(PATIENCE, async || self.log().contains(text).then_some(()));
+        assert!(found.await.is_some(), "waited in vain for {text:?} in the log\n{}", self.log());
+    }
+
     /// Posts to a source, on a connection of its own.
     pub async fn post(&self, path: &str, headers: &[(String, String)], body: &[u8]) -> Answer {
         self.exchange(&post("hooks.example.test", path, headers, body)).await
@@ -127,6 +133,14 @@ impl Gateway {
     /// What the admin API answers to a GET.
     pub async fn get(&self, path: &str) -> Value {
         self.admin().get(path).await.unwrap_or_else(|error| panic!("{error:#}\n{}", self.log()))
+    }
+
+    /// The items of a list of the admin API, newest first.
+    pub async fn items(&self, path: &str) -> Vec<Value> {
+        match self.get(path).await.get_mut("items").map(Value::take) {
+            Some(Value::Array(items)) => items,
+            _ => panic!("{path} answers no list"),
+        }
     }
 
     /// Asks the admin API again and again until `holds`; the answer it held for.

@@ -60,3 +60,10 @@ impl Requests for Stripe {
         }
     }
 }
+
+/// The headers with which Stripe would send this body now.
+pub fn stripe_headers(secret: &str, body: &[u8]) -> Vec<(String, String)> {
+    let events = Events { run: String::new(), secret: secret.into(), body_bytes: 0 };
+    let signature = events.signature(body, hookhaven_bench::now::unix_s());
+    vec![("content-type".into(), "application/json".into()), ("stripe-signature".into(), signature)]
+}

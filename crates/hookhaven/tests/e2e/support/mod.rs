@@ -1,11 +1,13 @@
 //! What the cases stand on: the gateway, the handlers it delivers to, the SDKs that sign, and load.
 #![allow(dead_code, reason = "each case takes what it needs")]
 
+pub mod chance;
 pub mod clocked;
 pub mod gateway;
 pub mod handler;
 pub mod load;
 pub mod sdk;
+pub mod sign;
 
 use std::time::Duration;
 

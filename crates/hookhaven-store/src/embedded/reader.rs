@@ -1,0 +1,193 @@
+//! Reading the journal, from any thread: one frame by its position, or all from a place on, damage told
+//! and gone around. Never past what is synced.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use super::{
+    disk::Disk,
+    segment::{self, BadHeader, Damage, Found, Scan, Segment},
+};
+use crate::{position::Position, seam::StoreError};
+
+/// Segment files kept open for reading.
+const OPEN_SEGMENTS_MAX: usize = 64;
+
+/// Where the journal ends: frames before it are on stable storage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct End {
+    pub segment: u32,
+    pub offset: u64,
+}
+
+/// Reads the journal from any thread. Clones share the open files.
+#[derive(Clone, Debug)]
+pub struct JournalReader(pub(super) Arc<Shared>);
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub disk: Arc<dyn Disk>,
+    pub dir: PathBuf,
+    state: Mutex<ReaderState>,
+}
+
+#[derive(Debug)]
+struct ReaderState {
+    end: End,
+    /// Bytes of all segments before the newest.
+    older_bytes: u64,
+    /// Segments open for reading.
+    open: BTreeMap<u32, Segment>,
+}
+
+/// Why a frame could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    #[error("the journal is damaged at segment {}, byte {}", .0.segment, .0.offset)]
+    Damaged(Position),
+    #[error("the journal cannot be read: {0}")]
+    Failed(String),
+}
+
+impl From<io::Error> for ReadError {
+    fn from(e: io::Error) -> Self {
+        ReadError::Failed(e.to_string())
+    }
+}
+
+impl JournalReader {
+    pub(super) fn new(disk: Arc<dyn Disk>, dir: &Path, end: End, newest: &Segment, older_bytes: u64) -> Self {
+        let open = BTreeMap::from([(newest.number, newest.clone())]);
+        let state = Mutex::new(ReaderState { end, older_bytes, open });
+        JournalReader(Arc::new(Shared { disk, dir: dir.to_owned(), state }))
+    }
+
+    fn state(&self) -> MutexGuard<'_, ReaderState> {
+        self.0.state.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    pub(super) fn moved_to(&self, end: End, newest: Option<&Segment>) {
+        let mut state = self.state();
+        if let Some(segment) = newest {
+            state.older_bytes += state.end.offset;
+            keep(&mut state.open, segment);
+        }
+        state.end = end;
+    }
+
+    pub fn end(&self) -> End {
+        self.state().end
+    }
+
+    fn segment(&self, number: u32) -> io::Result<Result<Segment, BadHeader>> {
+        if let Some(segment) = self.state().open.get(&number) {
+            return Ok(Ok(segment.clone()));
+        }
+        let opened = Segment::open(&*self.0.disk, &self.0.dir, number)?;
+        if let Ok(segment) = &opened {
+            keep(&mut self.state().open, segment);
+        }
+        Ok(opened)
+    }
+
+    /// The salt of a segment: who knows it has read this very file.
+    pub fn salt(&self, number: u32) -> Option<[u8; 16]> {
+        self.segment(number).ok()?.ok().map(|segment| segment.salt)
+    }
+
+    /// The payload of one frame.
+    pub fn read(&self, at: Position) -> Result<Vec<u8>, ReadError> {
+        let segment = self.segment(at.segment)?.map_err(|_| ReadError::Damaged(at))?;
+        segment.read(at)?.ok_or(ReadError::Damaged(at))
+    }
+
+    /// All frames from a place on, oldest first, to where the journal ends now.
+    pub fn iterate(&self, from: Option<End>) -> Result<Iterate, StoreError> {
+        let from = from.unwrap_or(End { segment: 0, offset: 0 });
+        let names = self.0.disk.list(&self.0.dir).map_err(|e| failed("list", &self.0.dir, &e))?;
+        let mut numbers: Vec<u32> = names.iter().filter_map(|name| segment::number_of(name)).collect();
+        let end = self.end();
+        numbers.retain(|n| (from.segment..=end.segment).contains(n));
+        numbers.sort_unstable_by_key(|n| std::cmp::Reverse(*n));
+        Ok(Iterate { reader: self.clone(), from, end, rest: numbers, scan: None })
+    }
+
+    /// Bytes of all segment files.
+    pub fn bytes(&self) -> u64 {
+        let state = self.state();
+        state.older_bytes + state.end.offset
+    }
+}
+
+fn keep(open: &mut BTreeMap<u32, Segment>, segment: &Segment) {
+    open.insert(segment.number, segment.clone());
+    if open.len() > OPEN_SEGMENTS_MAX {
+        open.pop_first();
+    }
+}
+
+/// See [`JournalReader::iterate`].
+#[derive(Debug)]
+pub struct Iterate {
+    reader: JournalReader,
+    from: End,
+    end: End,
+    /// Numbers yet to come, the next one last.
+    rest: Vec<u32>,
+    scan: Option<Scan>,
+}
+
+/// What comes next in the journal.
+#[derive(Debug)]
+pub enum Entry {
+    Frame(Position, Vec<u8>),
+    Damage(Damage),
+}
+
+impl Iterate {
+    /// The next entry; `None` at the end.
+    pub fn step(&mut self) -> io::Result<Option<Entry>> {
+        loop {
+            if let Some(scan) = &mut self.scan {
+                match scan.step()? {
+                    Some(Found::Frame(at, payload)) => return Ok(Some(Entry::Frame(at, payload))),
+                    Some(Found::Damage(damage) | Found::Tail(damage)) => return Ok(Some(Entry::Damage(damage))),
+                    None => self.scan = None,
+                }
+            }
+            let Some(number) = self.rest.pop() else { return Ok(None) };
+            match self.reader.segment(number)? {
+                Ok(segment) => {
+                    let to = if number == self.end.segment { self.end.offset } else { segment.file.len()? };
+                    let from = if number == self.from.segment { self.from.offset } else { 0 };
+                    self.scan = Some(segment.scan(from, to));
+                }
+                Err(BadHeader::Newer(version)) => {
+                    let path = segment::path(&self.reader.0.dir, number);
+                    return Err(io::Error::other(newer(&path, version).to_string()));
+                }
+                Err(BadHeader::Unreadable { len }) => return Ok(Some(Entry::Damage(unreadable(number, len)))),
+            }
+        }
+    }
+}
+
+pub(super) fn failed(what: &str, path: &Path, e: &io::Error) -> StoreError {
+    StoreError::Failed(format!("cannot {what} {}: {e}", path.display()))
+}
+
+pub(super) fn newer(path: &Path, version: u32) -> StoreError {
+    StoreError::Incompatible(format!(
+        "{} has journal format {version}; this version of Hookhaven reads up to {}: use the newer one",
+        path.display(),
+        segment::FORMAT
+    ))
+}
+
+pub(super) fn unreadable(segment: u32, bytes: u64) -> Damage {
+    Damage { segment, offset: 0, bytes, held: vec!["its header, and so all of it".into()] }
+}

@@ -1,0 +1,34 @@
+//! From an event to the deliveries it makes under the present configuration: one for each destination
+//! that a route names, none for disabled ones. The same for a fresh event and for one routed later.
+
+use hookhaven_core::{DeliveryId, Lane, Time, destination::DestinationState, route};
+use hookhaven_store::{NewDelivery, clock::Entropy};
+
+use crate::config::Config;
+
+/// Deliveries due at `due_at`; empty if no route takes the event.
+pub fn deliveries(
+    config: &Config,
+    source: &str,
+    event_type: &str,
+    due_at: Time,
+    entropy: &dyn Entropy,
+) -> Vec<NewDelivery> {
+    route::matches(&config.routes, source, event_type)
+        .into_iter()
+        .filter(|found| !disabled(config, found.destination))
+        .map(|found| NewDelivery {
+            id: DeliveryId::mint(due_at, entropy.id_bytes()),
+            destination: found.destination.clone(),
+            lane: Lane::of_destination(found.destination),
+            route: found.route.name.clone(),
+            policy: found.route.policy.clone(),
+            due_at,
+        })
+        .collect()
+}
+
+/// Whether new events make no delivery there.
+pub fn disabled(config: &Config, destination: &str) -> bool {
+    config.destinations.get(destination).is_none_or(|d| d.state == DestinationState::Disabled)
+}

@@ -1,0 +1,31 @@
+//! Signatures made by hand, for bodies that are no text (the SDKs sign text) and for many at once.
+//! Written from the senders' documentation, not from our own code.
+
+use aws_lc_rs::hmac;
+use hookhaven_bench::{event::Events, now::unix_s};
+
+pub type Headers = Vec<(String, String)>;
+
+/// Signed now.
+pub fn stripe(secret: &str, body: &[u8]) -> Headers {
+    stripe_at(secret, body, unix_s())
+}
+
+pub fn stripe_at(secret: &str, body: &[u8], at_s: u64) -> Headers {
+    let events = Events { run: String::new(), secret: secret.to_owned(), body_bytes: 0 };
+    headers(&[("content-type", "application/json"), ("stripe-signature", &events.signature(body, at_s))])
+}
+
+/// With the event's name and the delivery's id, which are headers and not signed; without one if `None`.
+pub fn github(secret: &str, event: Option<&str>, id: Option<&str>, body: &[u8]) -> Headers {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+    let signature = format!("sha256={}", hex::encode(hmac::sign(&key, body)));
+    let mut all = headers(&[("content-type", "application/json"), ("x-hub-signature-256", &signature)]);
+    all.extend(event.map(|event| ("x-github-event".to_owned(), event.to_owned())));
+    all.extend(id.map(|id| ("x-github-delivery".to_owned(), id.to_owned())));
+    all
+}
+
+fn headers(pairs: &[(&str, &str)]) -> Headers {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
