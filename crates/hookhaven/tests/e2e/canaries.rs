@@ -1,7 +1,10 @@
 //! I6: secrets stand in the config and nowhere else. Each is a canary here, and everything that the gateway
 //! says is searched for it.
 
-use hookhaven::config::{self, Environment, Origin};
+use hookhaven::{
+    config::{self, Environment, Origin},
+    egress::Outbound,
+};
 
 use crate::support::{
     clocked::{Clocked, SECRET},
@@ -62,6 +65,20 @@ async fn no_debug_output_answer_or_command_tells_a_secret() {
     silent("the configuration", &format!("{loaded:?} {loaded:#?}"));
     silent("the gateway", &format!("{:?}", gateway.gateway()));
     silent("the store", &format!("{:?}", gateway.gateway().store));
+
+    let destination = &loaded.config.destinations["billing"];
+    let mut headers = http::HeaderMap::new();
+    headers.insert("authorization", "Bearer canary-admin-token".parse().expect("a header"));
+    let outbound = Outbound {
+        method: http::Method::POST,
+        url: destination.url.clone(),
+        headers,
+        body: bytes::Bytes::from_static(b"canary-password"),
+        timeout: destination.timeout,
+        excerpt_bytes_max: 0,
+        response_bytes_max: 0,
+    };
+    silent("an attempt", &format!("{outbound:?} {destination:?} {:?}", loaded.config.sources));
 
     let event = gateway.events().await[0].id;
     for path in ["status", "events", "deliveries", "dead-letters", "destinations", "destinations/billing"]
