@@ -6,10 +6,12 @@
 mod support;
 
 mod answers;
+mod canaries;
 mod cli;
 mod demo;
 mod duplicates;
 mod failure_modes;
+mod guarantees;
 mod hostile;
 mod isolation;
 mod kill;
