@@ -13,6 +13,7 @@ mod failure_modes;
 mod hostile;
 mod isolation;
 mod kill;
+mod newcomer;
 mod odd_events;
 mod reload;
 mod retries;
