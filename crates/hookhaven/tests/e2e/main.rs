@@ -15,6 +15,7 @@ mod guarantees;
 mod hostile;
 mod isolation;
 mod kill;
+mod newcomer;
 mod odd_events;
 mod reload;
 mod retries;
