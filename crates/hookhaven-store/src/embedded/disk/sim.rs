@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{Arc, Condvar, Mutex, MutexGuard},
     time::Duration,
 };
 
@@ -20,8 +20,16 @@ const SECTOR_BYTES: usize = 512;
 #[derive(Clone, Debug)]
 pub struct SimDisk {
     state: Arc<Mutex<State>>,
+    stall: Arc<(Mutex<Stall>, Condvar)>,
     index_dir: PathBuf,
     boot: u64,
+}
+
+/// Of data syncs: whether they hang, and how many do.
+#[derive(Debug, Default)]
+struct Stall {
+    on: bool,
+    waiting: usize,
 }
 
 #[derive(Debug, Default)]
@@ -75,7 +83,7 @@ impl SimDisk {
     /// index may be lost at any time.
     pub fn new(seed: u64, index_dir: &Path) -> Self {
         let state = State { random: seed, ..State::default() };
-        SimDisk { state: Arc::new(Mutex::new(state)), index_dir: index_dir.to_owned(), boot: 0 }
+        SimDisk { state: Arc::new(Mutex::new(state)), stall: Arc::default(), index_dir: index_dir.to_owned(), boot: 0 }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -127,6 +135,28 @@ impl SimDisk {
     /// The sync after `n` more fails, and what it should have written may silently be lost.
     pub fn fail_sync_after(&self, n: u32) {
         self.state().syncs_until_error = Some(n);
+    }
+
+    /// From now on data syncs hang, as on a device that stopped answering, or hang no longer.
+    pub fn stall_syncs(&self, on: bool) {
+        self.stalled().on = on;
+        self.stall.1.notify_all();
+    }
+
+    /// How many syncs hang now.
+    pub fn syncs_waiting(&self) -> usize {
+        self.stalled().waiting
+    }
+
+    fn stalled(&self) -> MutexGuard<'_, Stall> {
+        self.stall.0.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    fn wait_out_stall(&self) {
+        let mut stall = self.stalled();
+        stall.waiting += 1;
+        let mut stall = self.stall.1.wait_while(stall, |s| s.on).unwrap_or_else(|e| e.into_inner());
+        stall.waiting -= 1;
     }
 
     /// How many data syncs there have been.
@@ -333,6 +363,7 @@ impl DiskFile for SimFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
+        self.disk.wait_out_stall();
         self.with(|state, content| {
             state.syncs += 1;
             if State::strikes(&mut state.syncs_until_error) {
