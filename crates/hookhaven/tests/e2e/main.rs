@@ -7,6 +7,7 @@ mod support;
 
 mod answers;
 mod cli;
+mod demo;
 mod duplicates;
 mod failure_modes;
 mod hostile;
