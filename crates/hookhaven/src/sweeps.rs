@@ -171,4 +171,37 @@ mod tests {
         assert_eq!(store.renew_session(session).await, Ok(Renewed::Lapsed));
         assert_eq!(store.stats().await.unwrap().sessions, 0);
     }
+
+    #[tokio::test]
+    async fn retention_is_asked_for_with_the_configured_times() {
+        let clock = ManualClock::at(Time::from_s(1_700_000_000));
+        let store = Arc::new(MemoryStore::new(Arc::new(clock.clone()), Arc::new(SeededEntropy::new(1))));
+        let keep = Keep { events: Duration::from_secs(7_200), dead_letters: Some(Duration::from_secs(3_600)) };
+        let parts = SweepParts {
+            store: store.clone(),
+            clock: Arc::new(clock.clone()),
+            failing_lanes: Arc::new(Vec::new),
+            keep,
+        };
+        let event = hookhaven_core::Event {
+            id: hookhaven_core::EventId::from_bytes([1; 16]),
+            source: "stripe".into(),
+            event_type: "x".into(),
+            idempotency_key: "k".into(),
+            received_at: clock.now(),
+            occurred_at: None,
+            correlation_id: "c".into(),
+            matched_secret: None,
+            remote: "".into(),
+            headers: vec![],
+            body: Default::default(),
+        };
+        let key_until = clock.now().plus(Duration::from_secs(9_000));
+        store.accept(vec![hookhaven_store::NewEvent { event, key_until, deliveries: vec![] }]).await.unwrap();
+        // Neither event nor key; then the event; then the key.
+        for swept in [0, 1, 1] {
+            clock.advance(Duration::from_secs(3_601));
+            assert_eq!(retain(&parts).await, Ok(swept));
+        }
+    }
 }

@@ -85,6 +85,10 @@ fn the_store_s_figures_are_those_of_the_scrape() {
         pending_max: 100,
         index_lag: 4,
         journal_bytes: 1 << 20,
+        segments: 3,
+        index_bytes: 4_096,
+        oldest_event: Some(Time::from_s(20)),
+        dismissed_by_age: 2,
         sessions: 1,
     };
     let text = metrics(1).render(&stats, Time::from_s(60));
@@ -101,6 +105,10 @@ fn the_store_s_figures_are_those_of_the_scrape() {
         r#"hookhaven_store_pending_max 100"#,
         r#"hookhaven_store_index_lag_records 4"#,
         r#"hookhaven_store_journal_bytes 1048576"#,
+        r#"hookhaven_store_segments 3"#,
+        r#"hookhaven_store_index_bytes 4096"#,
+        r#"hookhaven_store_oldest_event_seconds 40.0"#,
+        r#"webhook_dlq_dismissed_by_age_total 2"#,
         r#"hookhaven_store_sessions 1"#,
     ] {
         has(&text, line);
