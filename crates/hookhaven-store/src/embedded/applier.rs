@@ -118,6 +118,11 @@ impl Applier {
 
     /// Waits until everything handed over by now is in the index, at most [`READ_MAX`].
     pub async fn caught_up(&self) -> Result<(), StoreError> {
+        self.caught_up_within(READ_MAX).await
+    }
+
+    /// The same with another limit, for those who are in no hurry.
+    pub async fn caught_up_within(&self, limit: Duration) -> Result<(), StoreError> {
         let mut applied = self.0.applied.subscribe();
         let target = {
             let mut queue = self.queue();
@@ -128,7 +133,7 @@ impl Applier {
             queue.last
         };
         self.0.changed.notify_one();
-        match tokio::time::timeout(READ_MAX, applied.wait_for(|at| *at >= target)).await {
+        match tokio::time::timeout(limit, applied.wait_for(|at| *at >= target)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(_)) => Err(StoreError::Unavailable("the store is closing".into())),
             Err(_) => Err(StoreError::Unavailable("the index is too far behind; ask again later".into())),

@@ -258,12 +258,7 @@ impl Engine {
         question: impl FnOnce(&Reader) -> Result<T, IndexError> + Send + 'static,
     ) -> Result<T, StoreError> {
         self.applier.caught_up().await?;
-        self.readers.ask(question).await.map_err(|e| {
-            if e.is_damage() {
-                self.suspect.say(e.to_string());
-            }
-            e.into()
-        })
+        self.ask_now(question).await
     }
 
     /// Asks the index as it is just now.
@@ -271,7 +266,12 @@ impl Engine {
         &self,
         question: impl FnOnce(&Reader) -> Result<T, IndexError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        Ok(self.readers.ask(question).await?)
+        self.readers.ask(question).await.map_err(|e| {
+            if e.is_damage() {
+                self.suspect.say(e.to_string());
+            }
+            e.into()
+        })
     }
 
     /// Events by where they lie, in the order asked for, each with why it could not be read.

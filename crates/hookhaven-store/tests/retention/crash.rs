@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hookhaven_store::{
-    Accepted, Store,
+    Accepted, DeliveryFilter, Next, Page, Store,
     embedded::disk::{RealDisk, SimDisk},
 };
 
@@ -67,4 +67,27 @@ async fn an_index_made_anew_equals_the_old_one() {
     std::fs::remove_file(world.data().join("index.sqlite")).unwrap();
     store = world.open(Arc::new(RealDisk));
     assert_eq!(pictures(&store).await, old);
+}
+
+/// A replay's record may lie in a younger segment than the event it is of.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replay_is_gone_with_its_event_though_its_record_stays() {
+    let world = World::new(2_048);
+    let disk = SimDisk::new(1, world.dir.path());
+    let store = world.open(Arc::new(disk.clone()));
+    world.accept(&store, "over", &["fast"]).await;
+    let delivered = world.attempt(&store, "fast", Next::Delivered).await;
+    for n in 0..12 {
+        world.accept(&store, &format!("old {n}"), &[]).await;
+    }
+    world.clock.advance(DAY * 3 / 4);
+    store.replay(&delivered).await.unwrap();
+    let replayed = world.attempt(&store, "fast", Next::Delivered).await;
+    world.clock.advance(DAY / 2);
+    assert!(world.retain(&store).await.unwrap().segments > 0);
+    assert_eq!(store.delivery(replayed[0]).await.unwrap(), None);
+    drop(store);
+    let store = world.open(Arc::new(disk.kill()));
+    let rows = store.deliveries(&DeliveryFilter::default(), Page::first(10)).await.unwrap();
+    assert!(rows.is_empty(), "{rows:?}");
 }

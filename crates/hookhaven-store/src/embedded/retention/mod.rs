@@ -20,6 +20,7 @@ mod scan;
 use std::{
     collections::HashMap,
     sync::{Arc, atomic::Ordering},
+    time::Duration,
 };
 
 use hookhaven_core::{Attempt, DeliveryId, DeliveryState, EventId, Time};
@@ -28,7 +29,7 @@ use self::scan::{FoundEvent, Piece, Summary};
 use super::{
     EmbeddedStore,
     engine::{self, Engine},
-    index::{Indexed, lists::Reader},
+    index::{IndexError, Indexed, lists::Reader},
     journal::{Iterate, JournalReader},
 };
 use crate::{
@@ -47,6 +48,8 @@ const BURIED_MAX: usize = 500;
 const ROUNDS_MAX: usize = 20;
 /// Of a carried record; beyond it its attempts lose the answers' headers and excerpts.
 const CARRIED_BYTES_MAX: usize = 32 << 20;
+/// How long a step waits for the index.
+const INDEX_WAIT_MAX: Duration = Duration::from_secs(120);
 /// Segments span at most this part of the retention.
 const SPANS: u32 = 8;
 
@@ -112,7 +115,7 @@ impl EmbeddedStore {
 
     /// Dead letters never vanish: those past their retention are dismissed, each by a record and a line.
     async fn dismiss_old(&self, engine: &Engine, before: Time, retained: &mut Retained) -> Result<(), StoreError> {
-        let old = engine.ask(move |reader: &Reader| reader.dead_before(before, DISMISSED_MAX)).await?;
+        let old = ask(engine, move |reader: &Reader| reader.dead_before(before, DISMISSED_MAX)).await?;
         retained.more |= old.len() == DISMISSED_MAX;
         let answers = self.run(old.iter().map(|letter| Command::Dismiss(letter.delivery.id)).collect()).await?;
         for (letter, answer) in old.iter().zip(answers) {
@@ -130,7 +133,7 @@ impl EmbeddedStore {
     }
 
     async fn forget(&self, engine: &Engine, retained: &mut Retained) -> Result<(), StoreError> {
-        engine.applier.caught_up().await?;
+        engine.applier.caught_up_within(INDEX_WAIT_MAX).await?;
         let upkept = engine.applier.upkeep(self.now()).await?;
         retained.events += upkept.events;
         retained.keys += upkept.keys;
@@ -186,7 +189,7 @@ impl EmbeddedStore {
     async fn carry_piece(&self, engine: &Arc<Engine>, piece: Piece, retained: &mut Retained) -> Result<(), StoreError> {
         let (mut found, mut keys, now) = (piece.events, piece.keys, self.now());
         for _ in 0..ROUNDS_MAX {
-            let Sorted { live, over } = engine.ask(move |reader: &Reader| sort(reader, found)).await?;
+            let Sorted { live, over } = ask(engine, move |reader: &Reader| sort(reader, found)).await?;
             keys.extend(over.iter().filter_map(key_of));
             let carried =
                 read(&engine.journal, move |journal| Ok(live.into_iter().map(|f| f.read(journal)).collect::<Vec<_>>()))
@@ -222,7 +225,7 @@ impl EmbeddedStore {
     /// Ends deliveries whose events cannot be read and so cannot be carried, by records, aloud.
     async fn bury(&self, engine: &Engine, segment: u32) -> Result<(), StoreError> {
         loop {
-            let left = engine.ask(move |reader: &Reader| reader.unended_upto(segment, BURIED_MAX)).await?;
+            let left = ask(engine, move |reader: &Reader| reader.unended_upto(segment, BURIED_MAX)).await?;
             for one in &left {
                 let d = &one.delivery;
                 tracing::error!(
@@ -270,6 +273,15 @@ impl EmbeddedStore {
     }
 }
 
+/// Asks the index once it has caught up, which may take a while under load: nobody waits for retention.
+async fn ask<T: Send + 'static>(
+    engine: &Engine,
+    question: impl FnOnce(&Reader) -> Result<T, IndexError> + Send + 'static,
+) -> Result<T, StoreError> {
+    engine.applier.caught_up_within(INDEX_WAIT_MAX).await?;
+    engine.ask_now(question).await
+}
+
 async fn blocking<T: Send + 'static>(
     act: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
@@ -290,7 +302,7 @@ async fn next_piece(mut entries: Iterate) -> Result<(Piece, Iterate), StoreError
 }
 
 /// Which of these events live, are over, or have moved elsewhere (those are neither).
-fn sort(reader: &Reader, found: Vec<FoundEvent>) -> Result<Sorted, super::index::IndexError> {
+fn sort(reader: &Reader, found: Vec<FoundEvent>) -> Result<Sorted, IndexError> {
     let mut sorted = Sorted::default();
     for found in found {
         let id: EventId = found.event.id;
