@@ -39,6 +39,8 @@ async fn dies_at(n: u32) -> bool {
     let store = world.open(Arc::new(disk.kill()));
     assert_eq!(picture(&store, "live").await, before, "opened again after change {n}");
     assert!(picture(&store, "over").await.events.is_empty(), "opened again after change {n}");
+    let again = store.accept(vec![world.event("over 4", &[])]).await.unwrap();
+    assert!(matches!(again[0], Accepted::Duplicate { .. }), "a key of after change {n}");
     died
 }
 
