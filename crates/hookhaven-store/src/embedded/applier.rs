@@ -30,6 +30,8 @@ pub type Frame = (Vec<Record>, Position);
 pub trait Heard: Send {
     fn applied(&self, upto: Position);
     fn damaged(&self, why: String);
+    /// The disk is full.
+    fn full(&self);
 }
 
 /// The handle on the thread. Clones are the same one.
@@ -133,6 +135,9 @@ impl Applier {
             while let Err(e) = index.apply(&records) {
                 if e.is_damage() {
                     return heard.damaged(e.to_string());
+                }
+                if e.is_full() {
+                    heard.full();
                 }
                 tracing::error!("{e}; it will be tried again");
                 if self.pause() {

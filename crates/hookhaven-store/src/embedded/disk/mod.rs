@@ -39,6 +39,13 @@ pub trait Disk: Send + Sync + fmt::Debug {
     /// did not. Dropping the value, or dying, lets go.
     fn lock(&self, path: &Path, wait: Duration) -> io::Result<Option<Box<dyn Lock>>>;
 
+    /// Bytes that this process may still write where `dir` is.
+    fn free_bytes(&self, dir: &Path) -> io::Result<u64>;
+
+    /// Makes a file that takes up so much room and holds nothing; an error, and no file, if there is not
+    /// so much. Removing it gives the room back.
+    fn hold_room(&self, path: &Path, bytes: u64) -> io::Result<()>;
+
     /// Where SQLite may keep the index of the data directory `dir`.
     fn index_path(&self, dir: &Path) -> PathBuf;
 }

@@ -47,6 +47,11 @@ pub enum IndexError {
 }
 
 impl IndexError {
+    /// Whether there is no room for it.
+    pub fn is_full(&self) -> bool {
+        matches!(self, IndexError::Sqlite(e) if e.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull))
+    }
+
     /// Whether only making it again can help.
     pub fn is_damage(&self) -> bool {
         use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase, SchemaChanged};
