@@ -15,8 +15,8 @@ use hookhaven_core::{
     retry::RetryPolicy,
 };
 use hookhaven_store::{
-    Accepted, CatalogEntry, DeliveryFilter, EventFilter, LaneRoom, Leased, Leave, NewDelivery, NewEvent, Next, Page, Settled,
-    Settlement, Store, StoreError,
+    Accepted, CatalogEntry, DeliveryFilter, EventFilter, LaneRoom, Leased, Leave, NewDelivery, NewEvent, Next, Page,
+    Settled, Settlement, Store, StoreError,
     clock::{Clock, Entropy, ManualClock, SeededEntropy},
     embedded::{
         EmbeddedOptions, EmbeddedStore,

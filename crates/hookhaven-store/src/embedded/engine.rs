@@ -128,6 +128,8 @@ pub fn open(shared: &Shared, fresh_index: bool) -> Result<Opened, StoreError> {
     let index = Index::new(options.disk.index_path(&options.dir));
     if fresh_index {
         index.discard()?;
+    } else if let Some(lost) = index.beyond(&journal.reader()) {
+        damages.met(&lost);
     }
     let (writer, live) = match remember(&index, &journal.reader(), shared) {
         Err(Trouble::Index(e)) if e.is_damage() => {
@@ -260,7 +262,7 @@ pub(super) fn catch_up(
 }
 
 /// A frame whose checksum holds and whose content we cannot read was written by another version.
-fn unreadable(at: Position, e: &codec::DecodeError) -> StoreError {
+pub(super) fn unreadable(at: Position, e: &codec::DecodeError) -> StoreError {
     let Position { segment, offset, .. } = at;
     StoreError::Incompatible(format!("segment {segment} of the journal, frame at byte {offset}: {e}"))
 }

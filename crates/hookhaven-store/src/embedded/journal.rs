@@ -99,7 +99,8 @@ impl Journal {
         let older = numbers.iter().filter(|n| **n < newest.number).map(|n| segment::path(dir, *n));
         let older_bytes = older.filter_map(|path| disk.open(&path).and_then(|file| file.len()).ok()).sum();
         let reader = JournalReader::new(disk, dir, end, &newest, older_bytes);
-        let journal = Journal { reader, entropy, segment_bytes, newest, len, batch: Vec::new(), poisoned: false, space: None };
+        let journal =
+            Journal { reader, entropy, segment_bytes, newest, len, batch: Vec::new(), poisoned: false, space: None };
         Ok((journal, damages))
     }
 

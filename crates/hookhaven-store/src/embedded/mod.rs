@@ -15,6 +15,7 @@
 mod applier;
 mod damages;
 pub mod disk;
+pub mod doctor;
 mod engine;
 pub mod frame;
 mod home;
@@ -23,6 +24,7 @@ pub mod journal;
 pub mod queue;
 mod reader;
 mod recent;
+mod reindex;
 pub mod segment;
 pub mod space;
 mod store;
@@ -34,6 +36,8 @@ use std::{
 };
 
 use tokio::sync::{Notify, watch};
+
+pub use self::reindex::{ReindexRefused, Reindexed, reindex};
 
 use self::{
     damages::Damages,

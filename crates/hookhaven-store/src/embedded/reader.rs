@@ -116,6 +116,13 @@ impl JournalReader {
         Ok(Iterate { reader: self.clone(), from, end, rest: numbers, scan: None, last: None })
     }
 
+    /// Bytes of the segment files before this one that are there.
+    pub fn bytes_before(&self, number: u32) -> u64 {
+        let names = self.0.disk.list(&self.0.dir).unwrap_or_default();
+        let before = names.iter().filter_map(|name| segment::number_of(name)).filter(|n| *n < number);
+        before.filter_map(|n| self.0.disk.open(&segment::path(&self.0.dir, n)).and_then(|file| file.len()).ok()).sum()
+    }
+
     /// Bytes of all segment files.
     pub fn bytes(&self) -> u64 {
         let state = self.state();

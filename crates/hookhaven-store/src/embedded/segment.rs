@@ -82,13 +82,7 @@ impl Segment {
     }
 
     /// A new, empty segment, on stable storage when this returns.
-    pub fn create(
-        disk: &dyn Disk,
-        dir: &Path,
-        number: u32,
-        salt: [u8; 16],
-        before_bytes: u64,
-    ) -> io::Result<Self> {
+    pub fn create(disk: &dyn Disk, dir: &Path, number: u32, salt: [u8; 16], before_bytes: u64) -> io::Result<Self> {
         let file = disk.create(&path(dir, number))?;
         file.append(&header(number, &salt, before_bytes))?;
         file.sync_data()?;

@@ -3,6 +3,7 @@
 //!
 //! Not here: SQLite's own files. The index may always be thrown away, so it needs no such care.
 
+mod read_only;
 mod real;
 mod sim;
 
@@ -13,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-pub use self::{real::RealDisk, sim::SimDisk};
+pub use self::{read_only::ReadOnlyDisk, real::RealDisk, sim::SimDisk};
 
 /// Directories and names. Nothing made, renamed or removed is sure to outlast a power cut before
 /// `sync_dir` of its directory.

@@ -23,7 +23,7 @@ const ZEROS_BYTES: usize = 1 << 20;
 pub struct RealDisk;
 
 #[derive(Debug)]
-struct RealFile(File);
+pub(super) struct RealFile(pub(super) File);
 
 /// `flock` lasts as long as the open file, so a process that dies lets go of it.
 #[derive(Debug)]
@@ -70,16 +70,7 @@ impl Disk for RealDisk {
     }
 
     fn lock(&self, path: &Path, wait: Duration) -> io::Result<Option<Box<dyn Lock>>> {
-        let file = options().create(true).open(path)?;
-        let started = Instant::now();
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(Some(Box::new(HeldLock { _file: file }))),
-                Err(TryLockError::Error(e)) => return Err(e),
-                Err(TryLockError::WouldBlock) if started.elapsed() >= wait => return Ok(None),
-                Err(TryLockError::WouldBlock) => std::thread::park_timeout(LOCK_POLL),
-            }
-        }
+        try_to_hold(options().create(true).open(path)?, wait)
     }
 
     fn free_bytes(&self, dir: &Path) -> io::Result<u64> {
@@ -101,6 +92,18 @@ impl Disk for RealDisk {
 
     fn index_path(&self, dir: &Path) -> PathBuf {
         dir.join("index.sqlite")
+    }
+}
+
+pub(super) fn try_to_hold(file: File, wait: Duration) -> io::Result<Option<Box<dyn Lock>>> {
+    let started = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(Some(Box::new(HeldLock { _file: file }))),
+            Err(TryLockError::Error(e)) => return Err(e),
+            Err(TryLockError::WouldBlock) if started.elapsed() >= wait => return Ok(None),
+            Err(TryLockError::WouldBlock) => std::thread::park_timeout(LOCK_POLL),
+        }
     }
 }
 

@@ -202,7 +202,11 @@ impl SimDisk {
 impl State {
     fn used_bytes(&self) -> u64 {
         let named: BTreeSet<_> = self.names.values().collect();
-        self.files.iter().filter(|(file, _)| named.contains(file)).map(|(_, content)| content.current.len() as u64).sum()
+        self.files
+            .iter()
+            .filter(|(file, _)| named.contains(file))
+            .map(|(_, content)| content.current.len() as u64)
+            .sum()
     }
 
     fn free_bytes(&self) -> u64 {

@@ -71,6 +71,15 @@ impl IndexWriter {
         Ok(())
     }
 
+    /// Ends it as one file, with nothing left beside it. Answers how many events and deliveries are in it.
+    pub fn finish(self) -> Result<(u64, u64), IndexError> {
+        let count = |sql| self.connection.query_row(sql, [], |row| row.get(0));
+        let counts = (count("SELECT count(*) FROM events")?, count("SELECT count(*) FROM deliveries")?);
+        self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        self.connection.close().map_err(|(_, e)| e)?;
+        Ok(counts)
+    }
+
     /// Hands over every pending delivery, oldest first.
     pub fn pending(&self, mut take: impl FnMut(PendingImage)) -> Result<(), IndexError> {
         let names = rows::Names::default();
