@@ -126,6 +126,11 @@ impl Applier {
     }
 
     fn run(&self, mut index: IndexWriter, heard: &dyn Heard) {
+        self.keep_up(&mut index, heard);
+        index.settle_down();
+    }
+
+    fn keep_up(&self, index: &mut IndexWriter, heard: &dyn Heard) {
         while let Some(frames) = self.gather() {
             let (mut records, mut bytes) = (Vec::with_capacity(frames.len()), 0);
             for (of_frame, at) in frames {
