@@ -618,3 +618,18 @@ fn what_nobody_uses_is_told_under_the_key_it_stands_under() {
     assert_eq!(problem.key, "sources.\"git.hub\"");
     assert!(parsed.places.keys.contains_key(&problem.key));
 }
+
+#[test]
+fn reserved_sources_are_left_a_share_by_the_others() {
+    let two = with("[sources.github]\nsender = \"github\"\nsecrets = [\"x\"]\nreserved = true\n");
+    let config = config(&two);
+    let leave = |name: &str| config.leave(&config.sources[name]).of(100);
+    assert_eq!((leave("stripe"), leave("github")), (80, 100));
+    let alone = self::config(&with(""));
+    assert_eq!(alone.leave(&alone.sources["stripe"]).of(100), 100, "nobody to leave it to");
+    let problems = problems(&two.replace("reserved = true", "reserved = true\nrate = \"9/s\""));
+    assert!(
+        problems.iter().any(|p| p.contains("sources.github.rate: what goes beyond this rate is refused")),
+        "{problems:?}"
+    );
+}
