@@ -88,10 +88,11 @@ impl Segment {
     pub fn open(disk: &dyn Disk, dir: &Path, number: u32) -> io::Result<Result<Self, BadHeader>> {
         let file = disk.open(&path(dir, number))?;
         let mut bytes = [0; SEGMENT_HEADER_BYTES as usize];
-        file.read_at(0, &mut bytes)?;
+        let whole = file.read_at(0, &mut bytes)? == bytes.len();
         let mut salt = [0; 16];
         salt.copy_from_slice(&bytes[SALT]);
-        if bytes == header(number, &salt) {
+        // The header ends in zeros, so that one cut short there would pass for whole.
+        if whole && bytes == header(number, &salt) {
             return Ok(Ok(Segment::new(number, salt, file)));
         }
         let version = u32::from_le_bytes([bytes[8], bytes[9], bytes[10], bytes[11]]);
