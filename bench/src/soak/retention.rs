@@ -97,6 +97,7 @@ impl Soak {
             segment_bytes: SEGMENT_BYTES,
             index_lag_bytes_max: 1 << 30,
             queue: Default::default(),
+            space: Default::default(),
             disk: Arc::new(RealDisk),
             clock: Arc::new(clock.clone()),
             entropy: Arc::new(OsEntropy),

@@ -22,8 +22,8 @@ use hookhaven::{
 use hookhaven_core::{Attempt, DeliveryId, Event, EventId, Lane};
 use hookhaven_store::{
     Accepted, BackupProgress, CatalogEntry, DeliveryFilter, DeliveryRow, Dismissed, Due, EventFilter, EventRow,
-    LaneRoom, Leased, NewDelivery, NewEvent, OnBackup, Page, Renewed, Replayed, Retained, Retention, Routed, SessionId,
-    Settled, Settlement, Stats, Store, StoreError,
+    LaneRoom, Leased, Leave, NewDelivery, NewEvent, OnBackup, Page, Renewed, Replayed, Retained, Retention, Routed,
+    SessionId, Settled, Settlement, Stats, Store, StoreError,
     clock::{Entropy, ManualClock, SeededEntropy},
 };
 use http_body_util::Full;
@@ -43,7 +43,7 @@ type Accept = fn() -> Result<Vec<Accepted>, StoreError>;
 
 #[async_trait]
 impl Store for Failing {
-    fn ready(&self) -> Result<(), StoreError> {
+    fn ready(&self, _: Leave) -> Result<(), StoreError> {
         Ok(())
     }
     async fn accept(&self, _: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError> {

@@ -33,6 +33,8 @@ pub type Frame = (Vec<Record>, Position);
 pub trait Heard: Send {
     fn applied(&self, upto: Position);
     fn damaged(&self, why: String);
+    /// The disk is full.
+    fn full(&self);
 }
 
 /// The handle on the thread. Clones are the same one.
@@ -156,6 +158,11 @@ impl Applier {
     }
 
     fn run(&self, mut index: IndexWriter, heard: &dyn Heard) {
+        self.keep_up(&mut index, heard);
+        index.settle_down();
+    }
+
+    fn keep_up(&self, index: &mut IndexWriter, heard: &dyn Heard) {
         let (mut upkeep, mut upkept) = (None, Upkept::default());
         loop {
             let Some(frames) = self.gather(upkeep.is_some()) else { return };
@@ -171,7 +178,7 @@ impl Applier {
                 upkeep = self.queue().upkeep.take();
             }
             if let Some(wanted) = upkeep.take() {
-                let Some((step, done)) = self.retried(heard, || upkeep_step(&index, wanted.now)) else { return };
+                let Some((step, done)) = self.retried(heard, || upkeep_step(index, wanted.now)) else { return };
                 (upkept.events, upkept.keys) = (upkept.events + step.events, upkept.keys + step.keys);
                 if done {
                     // Whoever asked may have gone; it is done all the same.
@@ -192,7 +199,12 @@ impl Applier {
                     heard.damaged(e.to_string());
                     return None;
                 }
-                Err(e) => tracing::error!("{e}; it will be tried again"),
+                Err(e) => {
+                    if e.is_full() {
+                        heard.full();
+                    }
+                    tracing::error!("{e}; it will be tried again");
+                }
             }
             if self.pause() {
                 return None;

@@ -37,6 +37,7 @@ impl World {
             segment_bytes: self.segment_bytes,
             index_lag_bytes_max: 64 << 20,
             queue: Default::default(),
+            space: Default::default(),
             disk,
             clock: Arc::new(self.clock.clone()),
             entropy: self.entropy.clone(),

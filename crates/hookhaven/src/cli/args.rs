@@ -76,6 +76,10 @@ pub enum Command {
     Backup(BackupArgs),
     /// Tell one event's whole story: where it went, every attempt, and why
     Why(WhyArgs),
+    /// Say whether anything in the data directory is damaged, and what that costs
+    Doctor(DoctorArgs),
+    /// Make the index of history again, from the journal alone
+    Reindex(ReindexArgs),
 }
 
 #[derive(Clone, Debug, Args)]
@@ -114,6 +118,25 @@ pub struct CheckArgs {
     /// Print the problems as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:\n  hookhaven doctor\n  hookhaven doctor --data /var/lib/hookhaven --json\n\n\
+                  The gateway must be stopped; nothing is changed. Exits with 0 if all is sound, 1 if something is \
+                  damaged, 2 if it could not look.")]
+pub struct DoctorArgs {
+    /// Print what was found as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:\n  hookhaven reindex\n  hookhaven reindex --data /var/lib/hookhaven\n\n\
+                        The gateway must be stopped. The old index stays until the new one is whole.")]
+pub struct ReindexArgs {
+    /// Even if the journal is damaged and the old index knows what was there
+    #[arg(long)]
+    pub force: bool,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -430,7 +453,10 @@ impl Command {
             Command::Destinations(DestinationsCommand::List(a)) => a.json,
             Command::Why(a) => a.json,
             Command::Backup(a) => a.json,
-            Command::Demo(_) | Command::Serve(_) | Command::Init(_) | Command::Trigger(_) => false,
+            Command::Doctor(a) => a.json,
+            Command::Demo(_) | Command::Serve(_) | Command::Init(_) | Command::Trigger(_) | Command::Reindex(_) => {
+                false
+            }
             Command::Destinations(DestinationsCommand::Pause(_) | DestinationsCommand::Resume(_)) => false,
         }
     }
@@ -440,7 +466,9 @@ impl Command {
         match self {
             Command::Demo(_) => &["--config", "--data", "--url", "--token"],
             Command::Init(_) => &["--data", "--url", "--token"],
-            Command::Serve(_) | Command::Check(_) | Command::Trigger(_) => &["--url", "--token"],
+            Command::Serve(_) | Command::Check(_) | Command::Trigger(_) | Command::Doctor(_) | Command::Reindex(_) => {
+                &["--url", "--token"]
+            }
             _ => &[],
         }
     }

@@ -88,6 +88,7 @@ fn store(registry: &mut Registry, stats: &Stats, now: Time) {
         ("hookhaven_store_segments", "Segment files of the journal", stats.segments),
         ("hookhaven_store_index_bytes", "Bytes of the index", stats.index_bytes),
         ("hookhaven_store_sessions", "Live sessions of workers", stats.sessions),
+        ("hookhaven_store_free_min_bytes", "Where store.free_min stands", stats.free_min_bytes),
     ] {
         registry.register(name, help, ConstGauge::new(value));
     }
@@ -102,6 +103,11 @@ fn store(registry: &mut Registry, stats: &Stats, now: Time) {
     let dismissed = ConstCounter::new(stats.dismissed_by_age);
     let help = "Dead letters dismissed because they were older than store.retention_dead";
     registry.register("webhook_dlq_dismissed_by_age", help, dismissed);
+    if let Some(free) = stats.free_bytes {
+        registry.register("hookhaven_store_free_bytes", "Bytes free on the disk", ConstGauge::new(free));
+    }
+    let damages = ConstCounter::new(stats.damages);
+    registry.register("hookhaven_store_damages", "Damaged places of the journal met since the start", damages);
 }
 
 fn process(registry: &mut Registry, up: Duration) {

@@ -90,6 +90,10 @@ fn the_store_s_figures_are_those_of_the_scrape() {
         oldest_event: Some(Time::from_s(20)),
         dismissed_by_age: 2,
         sessions: 1,
+        free_bytes: Some(5_000),
+        free_min_bytes: 4_000,
+        damages: 2,
+        damage: vec![],
     };
     let text = metrics(1).render(&stats, Time::from_s(60));
     for line in [
@@ -110,6 +114,9 @@ fn the_store_s_figures_are_those_of_the_scrape() {
         r#"hookhaven_store_oldest_event_seconds 40.0"#,
         r#"webhook_dlq_dismissed_by_age_total 2"#,
         r#"hookhaven_store_sessions 1"#,
+        r#"hookhaven_store_free_bytes 5000"#,
+        r#"hookhaven_store_free_min_bytes 4000"#,
+        r#"hookhaven_store_damages_total 2"#,
     ] {
         has(&text, line);
     }

@@ -28,6 +28,7 @@ use hookhaven_core::{Attempt, DeliveryId, DeliveryState, EventId, Time};
 use self::scan::{FoundEvent, Piece, Summary};
 use super::{
     EmbeddedStore,
+    damages::Damages,
     engine::{self, Engine},
     index::{IndexError, Indexed, lists::Reader},
     journal::{Iterate, JournalReader},
@@ -191,9 +192,11 @@ impl EmbeddedStore {
         for _ in 0..ROUNDS_MAX {
             let Sorted { live, over } = ask(engine, move |reader: &Reader| sort(reader, found)).await?;
             keys.extend(over.iter().filter_map(key_of));
-            let carried =
-                read(&engine.journal, move |journal| Ok(live.into_iter().map(|f| f.read(journal)).collect::<Vec<_>>()))
-                    .await?;
+            let damages = engine.damages.clone();
+            let carried = read(&engine.journal, move |journal| {
+                Ok(live.into_iter().map(|f| f.read(journal, &damages)).collect::<Vec<_>>())
+            })
+            .await?;
             found = self.carry(carried, retained).await?;
             if found.is_empty() {
                 keys.retain(|key| key.until > now);
@@ -332,12 +335,12 @@ fn key_of(found: &FoundEvent) -> Option<CarriedKey> {
 
 impl Family {
     /// With its attempts, as it will be carried.
-    fn read(mut self, journal: &JournalReader) -> (FoundEvent, CarriedRecord) {
+    fn read(mut self, journal: &JournalReader, damages: &Damages) -> (FoundEvent, CarriedRecord) {
         let mut bytes = self.found.event.body.len();
         let mut deliveries = Vec::with_capacity(self.deliveries.len());
         for Indexed { delivery, .. } in self.deliveries {
             let places = self.attempts_at.remove(&delivery.id).unwrap_or_default();
-            let attempts = engine::read_attempts(journal, delivery.id, places);
+            let attempts = engine::read_attempts(journal, damages, delivery.id, places);
             bytes += attempts.iter().map(size).sum::<usize>();
             deliveries.push(CarriedDelivery::new(delivery, attempts.into_iter().map(Arc::new).collect()));
         }
