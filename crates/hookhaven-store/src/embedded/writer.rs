@@ -159,6 +159,9 @@ fn one_batch(shared: &Shared, opened: &mut Opened, jobs: Vec<Job>) -> Result<Vec
             Ok(waiting)
         }
         Err(CommitError::Poisoned(why)) => {
+            // First of all: once the waiters know, nobody may be told by a state whose end is unknown.
+            shared.queue.refuse(&why);
+            shared.set_engine(None);
             undo(&opened.engine, staged, &StoreError::Unavailable(why.clone()));
             fail_all(waiting, &why);
             Err(Ended::Broken { why, fresh_index: false })
