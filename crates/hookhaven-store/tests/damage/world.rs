@@ -240,7 +240,7 @@ pub fn dump(index: &Path) -> Vec<String> {
     ];
     for (table, sql) in tables {
         let mut select = connection.prepare(sql).unwrap();
-        let names: Vec<String> = select.column_names().into_iter().map(str::to_owned).collect();
+        let names: Vec<String> = select.column_names().map(str::to_owned).collect();
         let mut found = select.query([]).unwrap();
         while let Some(row) = found.next().unwrap() {
             let column = |(n, name): (usize, &String)| {
