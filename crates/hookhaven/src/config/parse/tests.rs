@@ -596,6 +596,30 @@ fn what_later_versions_do_is_refused_and_not_ignored() {
 }
 
 #[test]
+fn names_that_toml_can_escape_stay_one_harmless_line() {
+    for text in [
+        "[sources.\"a\\u001b[2Jb\"]\nsender = \"github\"\nsecrets = [\"x\"]\n",
+        "[destinations.\"a\\nb\"]\nurl = 3\n[[routes]]\nsource = \"a\\u0007\"\nto = [\"b\\u009b\"]\n",
+        "sources = { \"a\\r\" = 1 }\n",
+    ] {
+        let problems = parse(Path::new("hookhaven.toml"), text, &environment()).problems;
+        assert!(!problems.is_empty());
+        for told in problems.iter().map(ToString::to_string) {
+            assert!(!told.contains(char::is_control), "{told:?}");
+        }
+    }
+}
+
+#[test]
+fn what_nobody_uses_is_told_under_the_key_it_stands_under() {
+    let text = "[sources.\"git.hub\"]\nsender = \"github\"\nsecrets = [\"x\"]\n";
+    let parsed = parse(Path::new("hookhaven.toml"), text, &environment());
+    let problem = parsed.problems.iter().find(|p| p.what.contains("no route")).unwrap();
+    assert_eq!(problem.key, "sources.\"git.hub\"");
+    assert!(parsed.places.keys.contains_key(&problem.key));
+}
+
+#[test]
 fn reserved_sources_are_left_a_share_by_the_others() {
     let two = with("[sources.github]\nsender = \"github\"\nsecrets = [\"x\"]\nreserved = true\n");
     let config = config(&two);
