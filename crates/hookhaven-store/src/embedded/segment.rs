@@ -94,13 +94,14 @@ impl Segment {
     pub fn open(disk: &dyn Disk, dir: &Path, number: u32) -> io::Result<Result<Self, BadHeader>> {
         let file = disk.open(&path(dir, number))?;
         let mut bytes = [0; SEGMENT_HEADER_BYTES as usize];
-        file.read_at(0, &mut bytes)?;
+        let whole = file.read_at(0, &mut bytes)? == bytes.len();
         let mut salt = [0; 16];
         salt.copy_from_slice(&bytes[SALT]);
         let mut before = [0; 8];
         before.copy_from_slice(&bytes[BEFORE]);
         let before_bytes = u64::from_le_bytes(before);
-        if bytes == header(number, &salt, before_bytes) {
+        // The header ends in zeros, so that one cut short there would pass for whole.
+        if whole && bytes == header(number, &salt, before_bytes) {
             return Ok(Ok(Segment::new(number, salt, before_bytes, file)));
         }
         let version = u32::from_le_bytes([bytes[8], bytes[9], bytes[10], bytes[11]]);
