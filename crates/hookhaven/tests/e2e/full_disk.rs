@@ -47,6 +47,11 @@ async fn keys(store: &dyn Store) -> BTreeSet<String> {
     rows.into_iter().map(|row| row.idempotency_key.to_string()).collect()
 }
 
+async fn all_settled(store: &dyn Store) {
+    let settled = poll(PATIENCE, async || (store.stats().await.ok()?.pending == 0).then_some(()));
+    settled.await.expect("all is settled in the end");
+}
+
 /// Posts until refused; the keys of what was taken.
 async fn sender(gateway: &Clocked, which: u64) -> BTreeSet<String> {
     let mut taken = BTreeSet::new();
@@ -89,11 +94,8 @@ async fn a_simulated_disk_that_fills_up_under_load() {
     // And then others take all that is left. What was taken is delivered, and its end recorded.
     disk.quota(disk.used_bytes());
     handler.until(taken.len()).await;
-    let drained = poll(PATIENCE, async || {
-        let stats = store.stats().await.ok()?;
-        (stats.pending == 0).then_some(())
-    });
-    drained.await.expect("all is settled although the disk is full");
+    // Although the disk is full.
+    all_settled(&*store).await;
     assert_eq!(gateway.metric("webhook_refused_total", "store_not_ready").await.min(1.0), 1.0);
     // Room again, and no restart.
     disk.quota(disk.used_bytes() + 2_000_000);
@@ -102,6 +104,7 @@ async fn a_simulated_disk_that_fills_up_under_load() {
     taken.insert("evt_t000000099999".into());
     assert_eq!(keys(&*store).await, taken, "what was taken, and nothing that was refused");
 
+    all_settled(&*store).await;
     let after = disk.power_cut(7);
     gateway.stop().await;
     assert_eq!(keys(&*store_on(&gateway, &after)).await, taken);
