@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use hookhaven_bench::gateway::poll;
+use hookhaven_load::gateway::poll;
 use tokio::net::TcpSocket;
 
 use super::{Bench, Figure, Figures, load, median};

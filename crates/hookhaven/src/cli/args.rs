@@ -89,7 +89,12 @@ pub struct DemoArgs {
     after_help = "Examples:\n  hookhaven serve\n  hookhaven serve --config /etc/hookhaven.toml --data /var/lib/hookhaven\n\n\
                   SIGHUP reads the config file again; SIGTERM finishes what is under way and stops."
 )]
-pub struct ServeArgs {}
+pub struct ServeArgs {
+    /// Stop, as on SIGTERM, when standard input ends: so that a gateway does not outlive a program that
+    /// started it and died
+    #[arg(long, hide = true)]
+    pub until_stdin_ends: bool,
+}
 
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "Examples:\n  hookhaven init\n  hookhaven init --sender stripe,github --config hooks.toml")]

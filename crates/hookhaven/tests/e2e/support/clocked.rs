@@ -16,7 +16,7 @@ use hookhaven::{
     app::{Gateway, Outside},
     config::{self, Environment, Origin},
 };
-use hookhaven_bench::{
+use hookhaven_load::{
     client::{Answer, Connection},
     event::Events,
     gateway::{Admin, poll},
