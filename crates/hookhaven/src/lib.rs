@@ -15,5 +15,6 @@ pub mod log;
 pub mod metrics;
 pub mod routing;
 pub mod server;
+pub mod stage;
 pub mod sweeps;
 pub mod worker;

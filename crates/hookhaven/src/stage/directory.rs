@@ -1,0 +1,45 @@
+//! A directory for one run, removed at its end.
+
+use std::{
+    fs::DirBuilder,
+    os::unix::fs::DirBuilderExt as _,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result};
+use hookhaven_store::clock::Entropy;
+
+/// For its owner only: configs with secrets lie in it.
+#[derive(Debug)]
+pub struct Directory {
+    path: PathBuf,
+    kept: bool,
+}
+
+impl Directory {
+    /// `hookhaven-<what>-<random>` under `parent`, which must be there.
+    pub fn under(parent: &Path, what: &str, entropy: &dyn Entropy) -> Result<Self> {
+        let path = parent.join(format!("hookhaven-{what}-{}", hex::encode(entropy.id_bytes())));
+        let made = DirBuilder::new().mode(0o700).create(&path);
+        made.with_context(|| format!("cannot make {}", path.display()))?;
+        Ok(Directory { path, kept: false })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Leaves it where it is when this is dropped.
+    pub fn keep(&mut self) {
+        self.kept = true;
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        if !self.kept {
+            // What cannot be removed is the parent's owner's to clean.
+            let _ = std::fs::remove_dir_all(&self.path);
+        }
+    }
+}
