@@ -17,4 +17,5 @@ pub mod routing;
 pub mod server;
 pub mod stage;
 pub mod sweeps;
+pub mod torture;
 pub mod worker;

@@ -74,6 +74,8 @@ pub enum Command {
     Destinations(DestinationsCommand),
     /// Tell one event's whole story: where it went, every attempt, and why
     Why(WhyArgs),
+    /// Kill -9 the gateway under load, again and again, and prove that nothing acknowledged is lost
+    Torture(TortureArgs),
 }
 
 #[derive(Clone, Debug, Args)]
@@ -82,6 +84,32 @@ pub struct DemoArgs {
     /// Leave the gateway running afterwards and print addresses to play with
     #[arg(long)]
     pub keep: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "Examples:\n  hookhaven torture\n  hookhaven torture --minutes 10 --data /var/lib/hookhaven-test\n  \
+                        hookhaven torture --seed 2718281828 --json\n\n\
+                        It starts a gateway of its own on free loopback ports, in a directory of its own under the\n\
+                        temporary directory or --data, and removes it at the end. Exits with 1 on any breach; then\n\
+                        the directory stays, and the line to repeat it is printed."
+)]
+pub struct TortureArgs {
+    /// How long to go on; the end takes a little longer
+    #[arg(long, value_name = "N", default_value_t = 1.0, value_parser = values::minutes)]
+    pub minutes: f64,
+    /// Where everything random comes from [default: a fresh one, printed]
+    #[arg(long, value_name = "SEED")]
+    pub seed: Option<u64>,
+    /// The store to torture: "file:", the embedded one
+    #[arg(long, value_name = "URL")]
+    pub store: Option<String>,
+    /// End after so many kills, however long they take
+    #[arg(long, hide = true, value_name = "N", conflicts_with = "minutes")]
+    pub kills: Option<u64>,
+    /// Print the verdict as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -415,6 +443,7 @@ impl Command {
             Command::Dlq(DlqCommand::Replay(a) | DlqCommand::Dismiss(a)) => a.select.json,
             Command::Destinations(DestinationsCommand::List(a)) => a.json,
             Command::Why(a) => a.json,
+            Command::Torture(a) => a.json,
             Command::Demo(_) | Command::Serve(_) | Command::Init(_) | Command::Trigger(_) => false,
             Command::Destinations(DestinationsCommand::Pause(_) | DestinationsCommand::Resume(_)) => false,
         }
@@ -424,6 +453,7 @@ impl Command {
     pub fn unused_options(&self) -> &'static [&'static str] {
         match self {
             Command::Demo(_) => &["--config", "--data", "--url", "--token"],
+            Command::Torture(_) => &["--config", "--url", "--token"],
             Command::Init(_) => &["--data", "--url", "--token"],
             Command::Serve(_) | Command::Check(_) | Command::Trigger(_) => &["--url", "--token"],
             _ => &[],

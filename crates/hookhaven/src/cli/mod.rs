@@ -1,8 +1,8 @@
 //! What a person types: the command line, read by `args` and handed to one file per command.
 //!
 //! Commands that look at or change what the gateway holds talk to the running gateway over its admin
-//! API, or open its data directory if none runs (`client`); only `serve`, `demo`, `init` and `check` work
-//! on this machine alone. A new command is one new
+//! API, or open its data directory if none runs (`client`); only `serve`, `demo`, `torture`, `init` and
+//! `check` work on this machine alone. A new command is one new
 //! file, one entry in `args::Command` and one line in [`dispatch`].
 
 pub mod args;
@@ -19,6 +19,7 @@ pub mod serve;
 pub mod settings;
 #[cfg(test)]
 mod tests;
+pub mod torture;
 pub mod trigger;
 pub mod values;
 mod verdict;
@@ -133,5 +134,6 @@ async fn dispatch(command: Command, context: &Context) -> anyhow::Result<ExitCod
         Command::Dlq(command) => dlq::run(command, context).await,
         Command::Destinations(command) => destinations::run(command, context).await,
         Command::Why(args) => why::run(args, context).await,
+        Command::Torture(args) => torture::run(args, context).await,
     }
 }

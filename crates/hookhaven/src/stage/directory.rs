@@ -4,10 +4,13 @@ use std::{
     fs::DirBuilder,
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result};
 use hookhaven_store::clock::Entropy;
+
+const REMOVALS_MAX: u32 = 100;
 
 /// For its owner only: configs with secrets lie in it.
 #[derive(Debug)]
@@ -32,6 +35,20 @@ impl Directory {
     /// Leaves it where it is when this is dropped.
     pub fn keep(&mut self) {
         self.kept = true;
+    }
+}
+
+impl Directory {
+    /// Removes it now, trying again for a while: a process that was just killed may still be on its way
+    /// out.
+    pub async fn remove(self) {
+        let path = self.path.clone();
+        for _ in 0..REMOVALS_MAX {
+            if std::fs::remove_dir_all(&path).is_ok() || !path.exists() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 }
 
