@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use hookhaven_store::clock::{Entropy as _, OsEntropy};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::signal::unix::{SignalKind, signal};
@@ -30,13 +30,15 @@ pub async fn run(args: TortureArgs, context: &Context) -> Result<ExitCode> {
         None => Until::Time(Duration::from_secs_f64(args.minutes * 60.0)),
     };
     let binary = std::env::current_exe().context("where this program's own file is cannot be told")?;
+    // From before there is anything to clean up.
+    let stop = told_to_stop()?;
     let mut directory = Directory::under(&parent, "torture", &OsEntropy)?;
     let screen = Screen::new(context, until);
     screen.say(&format!("seed {seed}, in {}", directory.path().display()));
     let torture = Torture { seed, until, binary };
     let ended = tokio::select! {
         ended = torture.run(directory.path(), &screen) => Some(ended),
-        () = told_to_stop() => None,
+        () = stop => None,
     };
     screen.bar.finish_and_clear();
     let Some(ended) = ended else {
@@ -104,19 +106,19 @@ fn tell(verdict: &Verdict, json: bool) -> Result<Vec<String>> {
     Ok(verdict.breaches())
 }
 
-async fn told_to_stop() {
+/// Resolves at the first signal to stop. Signals are taken from the call on.
+fn told_to_stop() -> Result<impl Future<Output = ()>> {
     let signals = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
-    match signals {
-        [Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)] => {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-                _ = hangup.recv() => {}
-            }
+    let [Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)] = signals else {
+        bail!("signals cannot be taken on this system");
+    };
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
         }
-        // Then it ends when it is done.
-        _ => std::future::pending().await,
-    }
+    })
 }
 
 /// A bar for a person, a line now and then for a file; on standard error where JSON goes to the other.

@@ -330,7 +330,7 @@ mod tests {
         std::iter::from_fn(|| Some(ledger.next(NOW, false).unwrap())).flatten().find(|shot| wanted(shot.kind)).unwrap()
     }
 
-    fn sums(ledger: &Ledger) -> Sums {
+    fn counted(ledger: &Ledger) -> Sums {
         ledger.sums(|number| Some(format!("evt_{number}")))
     }
 
@@ -351,7 +351,7 @@ mod tests {
         ledger.answered(&refused, Some(503));
         deliver(&ledger, &good, Act::Deliver);
         deliver(&ledger, &half, Act::HandleOnly);
-        let sums = sums(&ledger);
+        let sums = counted(&ledger);
         assert_eq!((sums.acknowledged, sums.delivered, sums.lost.count), (3, 1, 2));
         let lost_ones: Vec<_> = sums.lost.first.iter().map(|l| l.number).collect();
         assert_eq!(lost_ones, [half.number, lost.number]);
@@ -380,10 +380,10 @@ mod tests {
         ledger.answered(&forged, Some(200));
         ledger.answered(&next(&ledger, |k| k == Kind::Forged), Some(401));
         ledger.answered(&next(&ledger, |k| k == Kind::Fresh), Some(401));
-        let sums = sums(&ledger);
+        let sums = counted(&ledger);
         assert_eq!((sums.misjudged.count, sums.refused), (2, 1));
         assert_eq!(ledger.may_come(0, &forged.signed.body), None);
-        assert_eq!(sums(&ledger).strange.count, 1);
+        assert_eq!(counted(&ledger).strange.count, 1);
     }
 
     #[test]
@@ -396,7 +396,7 @@ mod tests {
         let mut changed = shot.signed.body.clone();
         changed.push(b' ');
         assert_eq!(ledger.may_come(to[0], &changed), None);
-        assert_eq!(sums(&ledger).strange.count, 2);
+        assert_eq!(counted(&ledger).strange.count, 2);
     }
 
     #[test]
@@ -405,9 +405,9 @@ mod tests {
         let shot = next(&ledger, |k| k == Kind::Fresh);
         ledger.answered(&shot, Some(200));
         deliver(&ledger, &shot, Act::HandleOnly);
-        assert_eq!(sums(&ledger).delivered_more_than_once, 0);
+        assert_eq!(counted(&ledger).delivered_more_than_once, 0);
         deliver(&ledger, &shot, Act::Deliver);
-        let sums = sums(&ledger);
+        let sums = counted(&ledger);
         assert_eq!((sums.delivered, sums.delivered_more_than_once), (1, 1));
     }
 }

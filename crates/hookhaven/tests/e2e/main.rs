@@ -19,3 +19,4 @@ mod shutdown;
 mod signals;
 mod signatures;
 mod start;
+mod torture;
