@@ -42,10 +42,15 @@ impl Seen {
         }
     }
 
+    /// Different events so far.
+    pub fn distinct(&self) -> u64 {
+        self.numbers.len() as u64
+    }
+
     pub fn stats(&self) -> Stats {
         Stats {
             received: self.received,
-            distinct: self.numbers.len() as u64,
+            distinct: self.distinct(),
             last_us: self.last_us,
             end_to_end: self.latencies.summary(),
         }

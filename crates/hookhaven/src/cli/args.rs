@@ -76,6 +76,8 @@ pub enum Command {
     Why(WhyArgs),
     /// Kill -9 the gateway under load, again and again, and prove that nothing acknowledged is lost
     Torture(TortureArgs),
+    /// Measure what this machine and this disk allow
+    Bench(BenchArgs),
 }
 
 #[derive(Clone, Debug, Args)]
@@ -108,6 +110,19 @@ pub struct TortureArgs {
     #[arg(long, hide = true, value_name = "N", conflicts_with = "minutes")]
     pub kills: Option<u64>,
     /// Print the verdict as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:\n  hookhaven bench\n  hookhaven bench --data /var/lib/hookhaven-test --json\n\n\
+                        It starts a gateway of its own on free loopback ports, in a directory of its own under the\n\
+                        temporary directory or --data: name one on the disk that you mean to use.")]
+pub struct BenchArgs {
+    /// How long each of the two loads takes
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=3_600))]
+    pub seconds: u16,
+    /// Print the figures as JSON
     #[arg(long)]
     pub json: bool,
 }
@@ -444,6 +459,7 @@ impl Command {
             Command::Destinations(DestinationsCommand::List(a)) => a.json,
             Command::Why(a) => a.json,
             Command::Torture(a) => a.json,
+            Command::Bench(a) => a.json,
             Command::Demo(_) | Command::Serve(_) | Command::Init(_) | Command::Trigger(_) => false,
             Command::Destinations(DestinationsCommand::Pause(_) | DestinationsCommand::Resume(_)) => false,
         }
@@ -453,7 +469,7 @@ impl Command {
     pub fn unused_options(&self) -> &'static [&'static str] {
         match self {
             Command::Demo(_) => &["--config", "--data", "--url", "--token"],
-            Command::Torture(_) => &["--config", "--url", "--token"],
+            Command::Torture(_) | Command::Bench(_) => &["--config", "--url", "--token"],
             Command::Init(_) => &["--data", "--url", "--token"],
             Command::Serve(_) | Command::Check(_) | Command::Trigger(_) => &["--url", "--token"],
             _ => &[],

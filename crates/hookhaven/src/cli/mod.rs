@@ -1,11 +1,12 @@
 //! What a person types: the command line, read by `args` and handed to one file per command.
 //!
 //! Commands that look at or change what the gateway holds talk to the running gateway over its admin
-//! API, or open its data directory if none runs (`client`); only `serve`, `demo`, `torture`, `init` and
-//! `check` work on this machine alone. A new command is one new
+//! API, or open its data directory if none runs (`client`); only `serve`, `demo`, `torture`, `bench`,
+//! `init` and `check` work on this machine alone. A new command is one new
 //! file, one entry in `args::Command` and one line in [`dispatch`].
 
 pub mod args;
+pub mod bench;
 pub mod check;
 pub mod client;
 pub mod deliveries;
@@ -135,5 +136,6 @@ async fn dispatch(command: Command, context: &Context) -> anyhow::Result<ExitCod
         Command::Destinations(command) => destinations::run(command, context).await,
         Command::Why(args) => why::run(args, context).await,
         Command::Torture(args) => torture::run(args, context).await,
+        Command::Bench(args) => bench::run(args, context).await,
     }
 }

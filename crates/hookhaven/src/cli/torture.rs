@@ -23,7 +23,7 @@ use crate::{
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
 pub async fn run(args: TortureArgs, context: &Context) -> Result<ExitCode> {
-    let parent = place(args.store.as_deref(), context.data_dir.clone())?;
+    let parent = place(args.store.as_deref(), context.data_dir.as_deref())?;
     let seed = args.seed.unwrap_or_else(fresh_seed);
     let until = match args.kills {
         Some(kills) => Until::Kills(kills),
@@ -62,7 +62,7 @@ pub async fn run(args: TortureArgs, context: &Context) -> Result<ExitCode> {
 }
 
 /// Where the run's own directory is made.
-fn place(store: Option<&str>, data_dir: Option<PathBuf>) -> Result<PathBuf> {
+fn place(store: Option<&str>, data_dir: Option<&Path>) -> Result<PathBuf> {
     if let Some(store) = store.filter(|store| *store != "file:") {
         let why = match store.split(':').next() {
             // Not quoted: it may hold a password.
@@ -71,10 +71,7 @@ fn place(store: Option<&str>, data_dir: Option<PathBuf>) -> Result<PathBuf> {
         };
         return Err(UsageError(why.to_owned()).into());
     }
-    let Some(dir) = data_dir else { return Ok(std::env::temp_dir()) };
-    std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
-    // The gateway runs in a directory of its own.
-    std::path::absolute(&dir).with_context(|| format!("where {} is cannot be told", dir.display()))
+    Directory::parent(data_dir)
 }
 
 /// Short enough to be typed.
@@ -107,7 +104,7 @@ fn tell(verdict: &Verdict, json: bool) -> Result<Vec<String>> {
 }
 
 /// Resolves at the first signal to stop. Signals are taken from the call on.
-fn told_to_stop() -> Result<impl Future<Output = ()>> {
+pub fn told_to_stop() -> Result<impl Future<Output = ()>> {
     let signals = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
     let [Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)] = signals else {
         bail!("signals cannot be taken on this system");

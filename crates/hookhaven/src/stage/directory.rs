@@ -28,6 +28,15 @@ impl Directory {
         Ok(Directory { path, kept: false })
     }
 
+    /// Where such directories are made: the one given, which is made if it is not there, else the system's
+    /// for temporary files.
+    pub fn parent(given: Option<&Path>) -> Result<PathBuf> {
+        let Some(dir) = given else { return Ok(std::env::temp_dir()) };
+        std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+        // The gateway runs in another directory than this process.
+        std::path::absolute(dir).with_context(|| format!("where {} is cannot be told", dir.display()))
+    }
+
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -6,6 +6,7 @@
 mod support;
 
 mod answers;
+mod bench;
 mod cli;
 mod duplicates;
 mod failure_modes;
