@@ -208,8 +208,9 @@ pub struct EventsListArgs {
 #[command(after_help = "Examples:\n  hookhaven events show evt_06dz9k3m8r4v2w1x5y7t0q6n3p\n  \
                         hookhaven events show evt_06dz9k3m8r4v2w1x5y7t0q6n3p --body > body.json")]
 pub struct EventShowArgs {
+    /// The event's id, or the one its sender knows it by
     #[arg(value_name = "EVENT_ID")]
-    pub id: EventId,
+    pub id: String,
     /// Print the body's bytes, exactly as received, and nothing else
     #[arg(long, conflicts_with = "json")]
     pub body: bool,
@@ -372,10 +373,12 @@ pub struct DestinationArgs {
 }
 
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "Example:\n  hookhaven why evt_06dz9k3m8r4v2w1x5y7t0q6n3p")]
+#[command(after_help = "Examples:\n  hookhaven why evt_06dz9k3m8r4v2w1x5y7t0q6n3p\n  \
+                        hookhaven why evt_1PfXl2KZ3s8Qz7   (Stripe's own id, from its dashboard)")]
 pub struct WhyArgs {
+    /// The event's id, or the one its sender knows it by
     #[arg(value_name = "EVENT_ID")]
-    pub id: EventId,
+    pub id: String,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

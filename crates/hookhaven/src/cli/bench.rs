@@ -6,19 +6,22 @@ use std::{process::ExitCode, time::Duration};
 use anyhow::{Context as _, Result};
 use hookhaven_store::clock::OsEntropy;
 
-use super::{Context, FAILED, args::BenchArgs, torture::told_to_stop};
-use crate::{bench::Bench, stage::Directory};
+use super::{Context, FAILED, args::BenchArgs};
+use crate::{
+    bench::Bench,
+    stage::{Directory, Stop},
+};
 
 pub async fn run(args: BenchArgs, context: &Context) -> Result<ExitCode> {
     let parent = Directory::parent(context.data_dir.as_deref())?;
     let binary = std::env::current_exe().context("where this program's own file is cannot be told")?;
-    let stop = told_to_stop()?;
+    let mut stop = Stop::listen().context("signals cannot be taken on this system")?;
     let directory = Directory::under(&parent, "bench", &OsEntropy)?;
     let bench = Bench { binary, time: Duration::from_secs(args.seconds.into()) };
     let say = |text: &str| if context.json { eprintln!("{text}") } else { println!("{text}") };
     let figures = tokio::select! {
         figures = bench.run(directory.path(), &OsEntropy, &say) => Some(figures),
-        () = stop => None,
+        () = stop.asked() => None,
     };
     directory.remove().await;
     let Some(figures) = figures else {

@@ -8,14 +8,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use hookhaven_store::clock::{Entropy as _, OsEntropy};
 use indicatif::{ProgressBar, ProgressStyle};
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Context, FAILED, UsageError, args::TortureArgs};
 use crate::{
-    stage::Directory,
+    stage::{Directory, Stop},
     torture::{Progress, Torture, Until, Verdict, Watcher},
 };
 
@@ -31,14 +30,14 @@ pub async fn run(args: TortureArgs, context: &Context) -> Result<ExitCode> {
     };
     let binary = std::env::current_exe().context("where this program's own file is cannot be told")?;
     // From before there is anything to clean up.
-    let stop = told_to_stop()?;
+    let mut stop = Stop::listen().context("signals cannot be taken on this system")?;
     let mut directory = Directory::under(&parent, "torture", &OsEntropy)?;
     let screen = Screen::new(context, until);
     screen.say(&format!("seed {seed}, in {}", directory.path().display()));
     let torture = Torture { seed, until, binary };
     let ended = tokio::select! {
         ended = torture.run(directory.path(), &screen) => Some(ended),
-        () = stop => None,
+        () = stop.asked() => None,
     };
     screen.bar.finish_and_clear();
     let Some(ended) = ended else {
@@ -101,21 +100,6 @@ fn tell(verdict: &Verdict, json: bool) -> Result<Vec<String>> {
         }
     }
     Ok(verdict.breaches())
-}
-
-/// Resolves at the first signal to stop. Signals are taken from the call on.
-pub fn told_to_stop() -> Result<impl Future<Output = ()>> {
-    let signals = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
-    let [Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)] = signals else {
-        bail!("signals cannot be taken on this system");
-    };
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
-        }
-    })
 }
 
 /// A bar for a person, a line now and then for a file; on standard error where JSON goes to the other.

@@ -37,16 +37,25 @@ use crate::{
         client::{Client, Query},
     },
     config::{self, Environment, Origin},
-    stage::{Directory, PUBLIC_URL, Receiver, Signer, plain, secret},
+    stage::{Directory, PUBLIC_URL, Receiver, Signer, Stop, plain, secret},
 };
 
 /// How long deliveries may take to come to rest before the demo calls them stuck.
 const REST_TIMEOUT: Duration = Duration::from_secs(60);
 
 pub async fn run(args: DemoArgs, context: &Context) -> Result<ExitCode> {
+    let mut stop = Stop::listen().context("signals cannot be taken on this system")?;
     let dir = Directory::under(&std::env::temp_dir(), "demo", &OsEntropy)?;
     let mut demo = Demo::start(dir.path()).await?;
-    let outcome = demo.play(context.terminal).await?;
+    let played = tokio::select! {
+        outcome = demo.play(context.terminal) => Some(outcome?),
+        () = stop.asked() => None,
+    };
+    let Some(outcome) = played else {
+        demo.gateway.stop().await;
+        eprintln!("Stopped before the end.");
+        return Ok(ExitCode::from(FAILED));
+    };
     let verdict = outcome.verdict();
     println!("{}", outcome.table());
     let sound = verdict.lost == 0 && verdict.misjudged == 0;
@@ -56,7 +65,8 @@ pub async fn run(args: DemoArgs, context: &Context) -> Result<ExitCode> {
         println!("NOT AS IT SHOULD BE: {} lost, {} requests judged wrongly.", verdict.lost, verdict.misjudged);
     }
     if args.keep {
-        demo.keep(dir.path()).await?;
+        demo.tell_where(dir.path())?;
+        stop.asked().await;
     }
     demo.gateway.stop().await;
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
@@ -174,7 +184,7 @@ impl Demo {
     }
 
     /// Leaves everything running until Ctrl-C.
-    async fn keep(&self, dir: &Path) -> Result<()> {
+    fn tell_where(&self, dir: &Path) -> Result<()> {
         let (ingest, admin) = (self.gateway.ingest_addr, self.gateway.admin_addr);
         let file = dir.join(config::load::DEFAULT_FILE);
         // The command line looks the addresses up in the file.
@@ -190,7 +200,7 @@ impl Demo {
         for command in ["trigger stripe invoice.paid", "events list", "dlq list", "deliveries list"] {
             println!("  hookhaven {command} --config {}", file.display());
         }
-        tokio::signal::ctrl_c().await.context("signals cannot be taken on this system")
+        Ok(())
     }
 }
 

@@ -6,6 +6,7 @@
 mod directory;
 mod receiver;
 mod signer;
+mod stop;
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ pub use self::{
     directory::Directory,
     receiver::Receiver,
     signer::{Signer, annotate, forge},
+    stop::Stop,
 };
 
 /// As senders know the gateway; Twilio signs it.

@@ -7,12 +7,16 @@ mod support;
 
 mod answers;
 mod bench;
+mod canaries;
 mod cli;
+mod demo;
 mod duplicates;
 mod failure_modes;
+mod guarantees;
 mod hostile;
 mod isolation;
 mod kill;
+mod newcomer;
 mod odd_events;
 mod reload;
 mod retries;

@@ -47,6 +47,16 @@ fn says_of(more: &str, expected: &str) {
 }
 
 #[test]
+fn the_longest_body_is_the_senders_own_matter_unless_it_is_set() {
+    let source = |sender: &str, more: &str| format!("[sources.s]\nsender = \"{sender}\"\nsecrets = [\"x\"]\n{more}\n");
+    for (sender, more, bytes) in
+        [("stripe", "", 1 << 20), ("github", "", 25 << 20), ("github", "body_max = \"60MiB\"", 60 << 20)]
+    {
+        assert_eq!(config(&source(sender, more)).sources["s"].body_bytes_max, bytes, "{sender} {more}");
+    }
+}
+
+#[test]
 fn an_empty_file_is_the_defaults() {
     let config = config("");
     assert_eq!(config.server.ingest.to_string(), "127.0.0.1:8080");

@@ -45,7 +45,7 @@ impl MarksFirst {
             return Ok(Some(*id));
         }
         marks.seen.insert(key, event.id);
-        if marks.seen.len() as u64 % self.dies_every == 0 {
+        if (marks.seen.len() as u64).is_multiple_of(self.dies_every) {
             marks.deaths += 1;
             return Err(StoreError::Unavailable("died between mark and commit".to_owned()));
         }

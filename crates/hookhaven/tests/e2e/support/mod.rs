@@ -7,6 +7,7 @@ pub mod gateway;
 pub mod handler;
 pub mod load;
 pub mod marks_first;
+pub mod output;
 pub mod sdk;
 pub mod sign;
 
