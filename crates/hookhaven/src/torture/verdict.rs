@@ -104,6 +104,13 @@ impl Verdict {
             all.push(format!("judged wrongly: number {number} of {source}, {kind}, was answered {status}"));
         }
         all.extend(self.strange.first.iter().map(|text| format!("should not be: {text}")));
+        let shown =
+            [self.lost.first.len(), self.two_events.first.len(), self.misjudged.first.len(), self.strange.first.len()];
+        let counted = self.lost.count + self.two_events.count + self.misjudged.count + self.strange.count;
+        let more = counted.saturating_sub(shown.iter().sum::<usize>() as u64);
+        if more > 0 {
+            all.push(format!("and {more} more"));
+        }
         if self.acknowledged == 0 {
             all.push("nothing was acknowledged, so nothing was shown".to_owned());
         } else if (self.events_per_key_least, self.events_per_key_most) != (1, 1) && all.is_empty() {
@@ -175,6 +182,14 @@ mod tests {
         }
         assert!(verdict.table().to_string().contains("BREACH"));
         assert!(!sound().table().to_string().contains("BREACH"));
+    }
+
+    #[test]
+    fn many_breaches_are_counted_and_the_first_told() {
+        let mut verdict = sound();
+        (0..50).for_each(|n| verdict.strange.add(format!("{n}")));
+        let told = verdict.breaches();
+        assert_eq!((told.len(), told.last().map(String::as_str)), (21, Some("and 30 more")));
     }
 
     #[test]
