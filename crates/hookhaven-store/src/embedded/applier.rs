@@ -30,6 +30,8 @@ pub type Frame = (Vec<Record>, Position);
 pub trait Heard: Send {
     fn applied(&self, upto: Position);
     fn damaged(&self, why: String);
+    /// The disk is full.
+    fn full(&self);
 }
 
 /// The handle on the thread. Clones are the same one.
@@ -124,6 +126,11 @@ impl Applier {
     }
 
     fn run(&self, mut index: IndexWriter, heard: &dyn Heard) {
+        self.keep_up(&mut index, heard);
+        index.settle_down();
+    }
+
+    fn keep_up(&self, index: &mut IndexWriter, heard: &dyn Heard) {
         while let Some(frames) = self.gather() {
             let (mut records, mut bytes) = (Vec::with_capacity(frames.len()), 0);
             for (of_frame, at) in frames {
@@ -133,6 +140,9 @@ impl Applier {
             while let Err(e) = index.apply(&records) {
                 if e.is_damage() {
                     return heard.damaged(e.to_string());
+                }
+                if e.is_full() {
+                    heard.full();
                 }
                 tracing::error!("{e}; it will be tried again");
                 if self.pause() {

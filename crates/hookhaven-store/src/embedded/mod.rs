@@ -13,7 +13,9 @@
 //! Not here: rules (`rules`), the state they decide from (`live`), SQL outside `index`.
 
 mod applier;
+mod damages;
 pub mod disk;
+pub mod doctor;
 mod engine;
 pub mod frame;
 mod home;
@@ -22,7 +24,9 @@ pub mod journal;
 pub mod queue;
 mod reader;
 mod recent;
+mod reindex;
 pub mod segment;
+pub mod space;
 mod store;
 mod writer;
 
@@ -33,14 +37,18 @@ use std::{
 
 use tokio::sync::{Notify, watch};
 
+pub use self::reindex::{ReindexRefused, Reindexed, reindex};
+
 use self::{
+    damages::Damages,
     disk::{Disk, Lock},
     engine::Engine,
     queue::{JobQueue, QueueLimits},
+    space::{Space, SpaceLimits},
 };
 use crate::{
     clock::{Clock, Entropy},
-    seam::StoreError,
+    seam::{Leave, StoreError},
 };
 
 /// Whether this version can read what is in a data directory; one with nothing in it is fine. Takes no
@@ -65,6 +73,8 @@ pub struct EmbeddedOptions {
     pub index_lag_bytes_max: u64,
     /// What may wait for the writer.
     pub queue: QueueLimits,
+    /// What must stay free on the disk.
+    pub space: SpaceLimits,
     pub disk: Arc<dyn Disk>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
@@ -83,6 +93,8 @@ struct Shared {
     options: EmbeddedOptions,
     queue: Arc<JobQueue>,
     wake: Arc<Notify>,
+    space: Arc<Space>,
+    damages: Arc<Damages>,
     engine: Mutex<Option<Arc<Engine>>>,
     /// Held over all runs, until the last has let go of its files.
     lock: Mutex<Option<Box<dyn Lock>>>,
@@ -99,7 +111,7 @@ impl Shared {
 
     fn engine(&self) -> Result<Arc<Engine>, StoreError> {
         let engine = self.engine_slot().clone();
-        engine.ok_or_else(|| match self.queue.ready() {
+        engine.ok_or_else(|| match self.queue.ready(Leave::NOTHING) {
             Err(e) => e,
             Ok(()) => StoreError::Unavailable("it is being opened again".into()),
         })
@@ -111,10 +123,18 @@ impl EmbeddedStore {
     /// blocking until everything that survived is in place.
     pub fn open(options: EmbeddedOptions) -> Result<Self, StoreError> {
         let lock = home::enter(&*options.disk, &options.dir, home::LOCK_WAIT)?;
-        let queue = Arc::new(JobQueue::new(options.queue));
-        let opened = engine::open(&options, &queue, false)?;
-        let engine = Mutex::new(Some(opened.engine.clone()));
-        let shared = Arc::new(Shared { options, queue, wake: Arc::default(), engine, lock: Mutex::new(Some(lock)) });
+        let shared = Arc::new(Shared {
+            queue: Arc::new(JobQueue::new(options.queue)),
+            wake: Arc::default(),
+            space: Arc::new(Space::new(options.disk.clone(), &options.dir, options.space)),
+            damages: Arc::default(),
+            engine: Mutex::default(),
+            lock: Mutex::new(Some(lock)),
+            options,
+        });
+        let opened = engine::open(&shared, false)?;
+        shared.space.restore();
+        shared.set_engine(Some(opened.engine.clone()));
         let (tell, done) = watch::channel(false);
         let of_thread = shared.clone();
         let thread = move || {

@@ -55,6 +55,14 @@ impl Disk for SkipsSyncs {
         self.0.lock(path, wait)
     }
 
+    fn free_bytes(&self, dir: &Path) -> io::Result<u64> {
+        self.0.free_bytes(dir)
+    }
+
+    fn hold_room(&self, path: &Path, bytes: u64) -> io::Result<()> {
+        self.0.hold_room(path, bytes)
+    }
+
     fn index_path(&self, dir: &Path) -> PathBuf {
         self.0.index_path(dir)
     }

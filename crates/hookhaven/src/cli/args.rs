@@ -78,6 +78,10 @@ pub enum Command {
     Torture(TortureArgs),
     /// Measure what this machine and this disk allow
     Bench(BenchArgs),
+    /// Say whether anything in the data directory is damaged, and what that costs
+    Doctor(DoctorArgs),
+    /// Make the index of history again, from the journal alone
+    Reindex(ReindexArgs),
 }
 
 #[derive(Clone, Debug, Args)]
@@ -160,6 +164,25 @@ pub struct CheckArgs {
     /// Print the problems as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:\n  hookhaven doctor\n  hookhaven doctor --data /var/lib/hookhaven --json\n\n\
+                  The gateway must be stopped; nothing is changed. Exits with 0 if all is sound, 1 if something is \
+                  damaged, 2 if it could not look.")]
+pub struct DoctorArgs {
+    /// Print what was found as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:\n  hookhaven reindex\n  hookhaven reindex --data /var/lib/hookhaven\n\n\
+                        The gateway must be stopped. The old index stays until the new one is whole.")]
+pub struct ReindexArgs {
+    /// Even if the journal is damaged and the old index knows what was there
+    #[arg(long)]
+    pub force: bool,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -463,7 +486,10 @@ impl Command {
             Command::Why(a) => a.json,
             Command::Torture(a) => a.json,
             Command::Bench(a) => a.json,
-            Command::Demo(_) | Command::Serve(_) | Command::Init(_) | Command::Trigger(_) => false,
+            Command::Doctor(a) => a.json,
+            Command::Demo(_) | Command::Serve(_) | Command::Init(_) | Command::Trigger(_) | Command::Reindex(_) => {
+                false
+            }
             Command::Destinations(DestinationsCommand::Pause(_) | DestinationsCommand::Resume(_)) => false,
         }
     }
@@ -474,7 +500,9 @@ impl Command {
             Command::Demo(_) => &["--config", "--data", "--url", "--token"],
             Command::Torture(_) | Command::Bench(_) => &["--config", "--url", "--token"],
             Command::Init(_) => &["--data", "--url", "--token"],
-            Command::Serve(_) | Command::Check(_) | Command::Trigger(_) => &["--url", "--token"],
+            Command::Serve(_) | Command::Check(_) | Command::Trigger(_) | Command::Doctor(_) | Command::Reindex(_) => {
+                &["--url", "--token"]
+            }
             _ => &[],
         }
     }

@@ -129,6 +129,12 @@ fn source(text: &mut String, sender: &str) {
     if let Some(bytes) = built(sender).and_then(|sender| u64::try_from(sender.body_bytes_default()).ok()) {
         let _ = writeln!(text, "# body_max = \"{}\"", size::print(bytes));
     }
+    if sender == "github" {
+        text.push_str(
+            "reserved = true           # GitHub does not come again: a share of every limit is kept for it\n",
+        );
+    }
+    text.push_str("# rate = \"100/s\"         # beyond it, 429 before the body is read\n");
     if sender == "hmac" {
         text.push_str(HMAC);
     }

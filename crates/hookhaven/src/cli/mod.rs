@@ -2,7 +2,7 @@
 //!
 //! Commands that look at or change what the gateway holds talk to the running gateway over its admin
 //! API, or open its data directory if none runs (`client`); only `serve`, `demo`, `torture`, `bench`,
-//! `init` and `check` work on this machine alone. A new command is one new
+//! `init`, `check`, `doctor` and `reindex` work on this machine alone. A new command is one new
 //! file, one entry in `args::Command` and one line in [`dispatch`].
 
 pub mod args;
@@ -12,10 +12,12 @@ pub mod client;
 pub mod deliveries;
 pub mod destinations;
 pub mod dlq;
+pub mod doctor;
 pub mod events;
 pub mod init;
 pub mod print;
 mod probe;
+pub mod reindex;
 pub mod serve;
 pub mod settings;
 #[cfg(test)]
@@ -137,5 +139,7 @@ async fn dispatch(command: Command, context: &Context) -> anyhow::Result<ExitCod
         Command::Why(args) => why::run(args, context).await,
         Command::Torture(args) => torture::run(args, context).await,
         Command::Bench(args) => bench::run(args, context).await,
+        Command::Doctor(args) => doctor::run(args, context).await,
+        Command::Reindex(args) => reindex::run(args, context).await,
     }
 }

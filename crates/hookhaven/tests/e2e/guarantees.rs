@@ -49,6 +49,7 @@ fn on_disk(gateway: &Clocked, disk: &SimDisk) -> Arc<dyn Store> {
         segment_bytes: 1 << 20,
         index_lag_bytes_max: 64 << 20,
         queue: Default::default(),
+        space: Default::default(),
         disk,
         clock: Arc::new(gateway.clock.clone()),
         entropy: Arc::new(SeededEntropy::new(9)),

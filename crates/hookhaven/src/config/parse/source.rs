@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use hookhaven_core::{
     Secret,
+    destination::Rate,
     sender::Sender,
     senders::{self, SECRETS_MAX, SenderDef, SenderOptions},
     source::Source,
@@ -50,6 +51,7 @@ fn one(
         Some(item) => item.size(1..=BODY_BYTES_MAX).and_then(|bytes| usize::try_from(bytes).ok()),
         None => sender.as_ref().map(|sender| sender.body_bytes_default()),
     };
+    let (rate, reserved) = shedding(&mut table);
     table.not_yet("verify_token");
     let needs_url = sender.as_ref().filter(|s| s.signs_url() && public_url.is_none());
     if let Some((item, sender)) = sender_item.as_ref().zip(needs_url) {
@@ -66,8 +68,23 @@ fn one(
         body_bytes_max: body_max?,
         public_url: public_url.map(|url| address_of(url, name)),
         allow: allow?,
+        rate,
+        reserved,
         sender: sender?,
     })
+}
+
+/// When it is asked to come later, and whether it may use what others must leave.
+fn shedding(table: &mut Table<'_>) -> (Option<Rate>, bool) {
+    let rate = table.take("rate");
+    let reserved = table.take("reserved").and_then(|item| item.boolean()).unwrap_or(false);
+    if let Some(item) = rate.as_ref().filter(|_| reserved) {
+        item.warn(
+            "what goes beyond this rate is refused, and a reserved source is one whose sender does not come again",
+            "take the rate out, or reserved",
+        );
+    }
+    (rate.and_then(|item| item.rate()), reserved)
 }
 
 /// Where the sender posts to, as it knows it.

@@ -68,8 +68,8 @@ impl Store for MarksFirst {
 
     // The rest is the inner store's.
 
-    fn ready(&self) -> Result<(), StoreError> {
-        self.inner.ready()
+    fn ready(&self, leave: Leave) -> Result<(), StoreError> {
+        self.inner.ready(leave)
     }
     fn wake(&self) -> Arc<Notify> {
         self.inner.wake()
