@@ -14,7 +14,7 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use hookhaven_bench::{
+use hookhaven_load::{
     event::Events,
     load::{self, Until},
 };

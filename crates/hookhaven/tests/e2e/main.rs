@@ -7,6 +7,7 @@ mod support;
 
 mod answers;
 mod backup;
+mod bench;
 mod canaries;
 mod cli;
 mod damage;
@@ -26,3 +27,4 @@ mod shutdown;
 mod signals;
 mod signatures;
 mod start;
+mod torture;

@@ -4,8 +4,10 @@
 //! Its log goes to a file, as it would in service, so that nobody has to read along.
 
 use std::{
-    fs::{self, OpenOptions},
+    fs::{self, File, OpenOptions},
+    io::{Read as _, Seek as _, SeekFrom},
     net::SocketAddr,
+    os::unix::process::ExitStatusExt as _,
     path::PathBuf,
     process::{ExitStatus, Stdio},
     time::{Duration, Instant},
@@ -13,12 +15,14 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdin, Command};
 
 use crate::client::{self, Answer, Connection};
 
 /// How long a start, an end or an answer of the admin side may take.
 pub const PATIENCE: Duration = Duration::from_secs(30);
+
+const SIGKILL: i32 = 9;
 
 /// Where a gateway lives: its binary, and one directory with config, data and log.
 #[derive(Clone, Debug)]
@@ -54,34 +58,84 @@ impl Home {
 
     /// Starts `serve` and waits until it listens.
     pub async fn serve(&self) -> Result<Running> {
+        self.start()?.listening().await
+    }
+
+    /// Starts `serve`. It ends with this process, however that ends: its standard input is a pipe that
+    /// we hold.
+    pub fn start(&self) -> Result<Starting> {
         let log = OpenOptions::new().create(true).append(true).open(self.log())?;
-        let logged_before = usize::try_from(log.metadata()?.len()).unwrap_or(usize::MAX);
-        let mut command = self.command(&["serve"]);
-        let mut child = command.stdout(log.try_clone()?).stderr(log).spawn().context("the gateway did not start")?;
+        let logged_before = log.metadata()?.len();
+        let mut command = self.command(&["serve", "--until-stdin-ends"]);
+        command.stdin(Stdio::piped()).stdout(log.try_clone()?).stderr(log);
+        let mut child = command.spawn().context("the gateway did not start")?;
+        let stdin = child.stdin.take();
+        Ok(Starting { child, stdin, home: self.clone(), logged_before })
+    }
+
+    /// What the log says from an offset on, in bytes.
+    pub fn log_after(&self, offset: u64) -> String {
+        let mut bytes = Vec::new();
+        if let Ok(mut file) = File::open(self.log())
+            && file.seek(SeekFrom::Start(offset)).is_ok()
+        {
+            // What cannot be read is not there yet.
+            let _ = file.read_to_end(&mut bytes);
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+/// A gateway that does not listen yet.
+#[derive(Debug)]
+pub struct Starting {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    home: Home,
+    logged_before: u64,
+}
+
+impl Starting {
+    /// Waits until it listens.
+    pub async fn listening(mut self) -> Result<Running> {
+        let log = || self.home.log_after(self.logged_before);
         let listening = poll(PATIENCE, async || {
-            let found = find_listening(&self.log_after(logged_before));
-            found.map(Ok).or_else(|| child.try_wait().ok().flatten().map(Err))
+            let found = find_listening(&log());
+            found.map(Ok).or_else(|| self.child.try_wait().ok().flatten().map(Err))
         });
         match listening.await {
             Some(Ok((ingest, admin))) => {
                 // The gateway made it, or it is the one in the config file and nobody needs it here.
-                let token = fs::read_to_string(self.data().join("admin-token")).unwrap_or_default();
-                Ok(Running { child, ingest, admin: Admin { address: admin, token: token.trim().to_owned() } })
+                let token = fs::read_to_string(self.home.data().join("admin-token")).unwrap_or_default();
+                let admin = Admin { address: admin, token: token.trim().to_owned() };
+                Ok(Running { child: self.child, _stdin: self.stdin, ingest, admin })
             }
-            Some(Err(status)) => bail!("the gateway ended with {status}:\n{}", self.log_after(logged_before)),
-            None => bail!("the gateway does not listen after {PATIENCE:?}:\n{}", self.log_after(logged_before)),
+            Some(Err(status)) => bail!("the gateway ended with {status}:\n{}", log()),
+            None => bail!("the gateway does not listen after {PATIENCE:?}:\n{}", log()),
         }
     }
 
-    fn log_after(&self, offset: usize) -> String {
-        let log = fs::read(self.log()).unwrap_or_default();
-        String::from_utf8_lossy(log.get(offset..).unwrap_or_default()).into_owned()
+    /// SIGKILL, before it listens or just after. Fails if it ended by itself before.
+    pub async fn kill(self) -> Result<()> {
+        kill(self.child).await
     }
+}
+
+/// SIGKILL. That it was this that ended the process is part of what is promised.
+async fn kill(mut child: Child) -> Result<()> {
+    child.kill().await.context("the gateway could not be killed")?;
+    let status = child.wait().await?;
+    if status.signal() != Some(SIGKILL) {
+        bail!("the gateway ended by itself with {status}");
+    }
+    Ok(())
 }
 
 #[derive(Debug)]
 pub struct Running {
     child: Child,
+    /// Open as long as the gateway shall run.
+    _stdin: Option<ChildStdin>,
     pub ingest: SocketAddr,
     pub admin: Admin,
 }
@@ -93,8 +147,13 @@ impl Running {
     }
 
     /// SIGKILL: nothing is finished, nothing flushed.
-    pub async fn kill(mut self) -> Result<()> {
-        self.child.kill().await.context("the gateway could not be killed")
+    pub async fn kill(self) -> Result<()> {
+        kill(self.child).await
+    }
+
+    /// How it ended, if it has ended by itself.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().ok().flatten()
     }
 
     /// SIGTERM; how it ended.
