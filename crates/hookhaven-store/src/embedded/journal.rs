@@ -247,6 +247,9 @@ fn gaps(numbers: &[u32]) -> Vec<Damage> {
 
 /// Cuts the torn tail of the newest segment and puts it on stable storage. Answers the copy and its
 /// length.
+///
+/// Nothing is cut behind damage. What shows that a broken batch was once synced is a frame behind it: if
+/// that went with the tail, the next open would take the damage for the tail, and cut what is whole.
 fn settle_newest(
     disk: &dyn Disk,
     dir: &Path,
@@ -255,10 +258,18 @@ fn settle_newest(
 ) -> io::Result<(Segment, u64)> {
     let mut scan = segment.scan(0, segment.file.len()?);
     let mut good = segment::SEGMENT_HEADER_BYTES;
+    let mut is_damaged = false;
     while let Some(found) = scan.step()? {
         match found {
             Found::Frame(at, _) => good = at.end(),
-            Found::Damage(damage) => damages.push(damage),
+            Found::Damage(damage) => {
+                is_damaged = true;
+                damages.push(damage);
+            }
+            Found::Tail(torn) if is_damaged => {
+                good = torn.offset + torn.bytes;
+                damages.push(torn);
+            }
             Found::Tail(torn) => {
                 tracing::info!(segment = torn.segment, offset = torn.offset, "an unfinished batch was cut off");
                 break;
