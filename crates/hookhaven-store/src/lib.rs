@@ -1,5 +1,6 @@
 //! The store: one seam in domain verbs (`seam`), one pure state machine that decides (`live`,
-//! `rules`), and the places it can live in: `memory` and `embedded` (journal + SQLite index).
+//! `rules`), and the places it can live in: `memory`, `embedded` (journal + SQLite index) and
+//! `postgres`.
 //!
 //! Not here: HTTP, configuration, policy. The store is told what to keep; it decides only what must be
 //! decided in one place and one order: duplicate, lease, settle, replay, dismiss.
@@ -12,6 +13,7 @@ pub mod history;
 pub mod live;
 pub mod memory;
 pub mod position;
+pub mod postgres;
 pub mod record;
 pub mod rules;
 pub mod seam;

@@ -82,7 +82,10 @@ pub enum Renewed {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LaneRoom {
     pub lane: Lane,
+    /// How many of it this claim may take.
     pub room: usize,
+    /// How many of it may be leased at any time, to all nodes together; `None`: any number.
+    pub limit: Option<usize>,
 }
 
 /// A lane with work that is due.
@@ -380,7 +383,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     async fn due(&self, skip: &[Lane], limit: usize) -> Result<Due, StoreError>;
 
     /// Leases due deliveries from the named lanes, earliest due + deadline first, at most `max` in all
-    /// and each lane's room in it. Empty if the session has lapsed.
+    /// and each lane's room in it, and never more than its limit, whoever else claims at the same time.
+    /// Empty if the session has lapsed.
     async fn claim(&self, session: SessionId, lanes: &[LaneRoom], max: usize) -> Result<Vec<Leased>, StoreError>;
 
     /// Records attempts and what follows, each in one commit.

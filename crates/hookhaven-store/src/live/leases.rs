@@ -159,7 +159,8 @@ impl Live {
         let mut candidates = BinaryHeap::new();
         for room in rooms {
             let Some(lane) = self.lanes.find(&room.lane) else { continue };
-            for slot in self.lanes.due_in(lane, now).take(room.room.min(max)) {
+            let free = room.limit.map_or(usize::MAX, |limit| limit.saturating_sub(self.lanes.leased_in(lane)));
+            for slot in self.lanes.due_in(lane, now).take(room.room.min(max).min(free)) {
                 let p = &self.pending[slot];
                 candidates.push(Reverse((p.due_at.plus(p.kind.policy.deadline), p.due_at, slot)));
             }

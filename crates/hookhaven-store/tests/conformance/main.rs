@@ -24,7 +24,7 @@ macro_rules! suite {
                 lease: [claims_in_due_order, rooms_and_max_are_kept, skipped_lanes_are_not_looked_at,
                     a_claimed_delivery_is_not_claimed_twice, a_lapsed_session_holds_nothing,
                     five_lost_attempts_end_a_delivery, a_closed_session_gives_back, lanes_meet_by_deadline,
-                    next_due_is_told, many_workers_claim_each_once],
+                    next_due_is_told, many_workers_claim_each_once, a_lanes_limit_holds_over_all_sessions],
                 settle: [delivered_is_final, retry_comes_back_when_due, dead_is_a_dead_letter,
                     only_the_holder_settles, a_release_costs_nothing, expired_ends_dead, attempts_are_history,
                     settling_twice_settles_once],
@@ -59,3 +59,4 @@ suite!(memory, crate::stores::Memory::default());
 suite!(faulty, crate::stores::Decorated::default());
 suite!(embedded, crate::stores::Embedded::on_files());
 suite!(embedded_on_a_simulated_disk, crate::stores::Embedded::simulated());
+suite!(postgres, crate::stores::Postgres::default());

@@ -15,6 +15,7 @@ use hookhaven_store::{
     },
     faulty::Faulty,
     memory::MemoryStore,
+    postgres::{PostgresOptions, PostgresStore},
 };
 
 use crate::bench::{Bench, PENDING_MAX, start};
@@ -127,6 +128,50 @@ impl Bench for Embedded {
         store.close().await;
         let home = self.home.lock().unwrap();
         home.as_ref().map(|(dir, disk)| self.open_at(dir.path(), disk.clone()))
+    }
+
+    fn clock(&self) -> &ManualClock {
+        &self.clock
+    }
+}
+
+/// A database of its own on the tests' PostgreSQL.
+pub struct Postgres {
+    clock: ManualClock,
+    entropy: Arc<SeededEntropy>,
+    url: Mutex<String>,
+}
+
+impl Default for Postgres {
+    fn default() -> Self {
+        let entropy = Arc::new(SeededEntropy::new(7));
+        Postgres { clock: ManualClock::at(start()), entropy, url: Mutex::default() }
+    }
+}
+
+impl Postgres {
+    async fn open_at(&self, url: String) -> Arc<dyn Store> {
+        let options = PostgresOptions {
+            pending_max: PENDING_MAX,
+            clock: Some(Arc::new(self.clock.clone())),
+            ..PostgresOptions::new(url, self.entropy.clone())
+        };
+        Arc::new(PostgresStore::open(options).await.unwrap())
+    }
+}
+
+#[async_trait]
+impl Bench for Postgres {
+    async fn open(&self) -> Arc<dyn Store> {
+        let url = hookhaven_testbed::shared().unwrap().create().unwrap();
+        *self.url.lock().unwrap() = url.clone();
+        self.open_at(url).await
+    }
+
+    async fn reopen(&self, store: Arc<dyn Store>) -> Option<Arc<dyn Store>> {
+        store.close().await;
+        let url = self.url.lock().unwrap().clone();
+        Some(self.open_at(url).await)
     }
 
     fn clock(&self) -> &ManualClock {

@@ -201,7 +201,7 @@ impl Scene {
     /// Attempts everything that is due at a destination once, with this end.
     pub async fn settle(&self, destination: &str, class: ErrorClass, status: Option<u16>, next: Next) -> usize {
         let session = self.store.open_session(Duration::from_secs(3_600)).await.unwrap();
-        let lanes = [LaneRoom { lane: Lane::of_destination(destination), room: 10_000 }];
+        let lanes = [LaneRoom { lane: Lane::of_destination(destination), room: 10_000, limit: None }];
         let leased = self.store.claim(session, &lanes, 10_000).await.unwrap();
         let now = hookhaven_store::clock::Clock::now(&self.clock);
         let attempt = |l: &Leased| Attempt {

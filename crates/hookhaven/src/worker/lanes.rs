@@ -180,7 +180,7 @@ impl Lanes {
             let Some(state) = self.lanes.get(lane) else { continue };
             let (share, room) = self.room(lane, state, config, &budget, now);
             match claims.iter_mut().find(|(s, _)| *s == share) {
-                Some((_, claim)) if room > 0 => claim.lanes.push(LaneRoom { lane: lane.clone(), room }),
+                Some((_, claim)) if room > 0 => claim.lanes.push(LaneRoom { lane: lane.clone(), room, limit: None }),
                 _ => without.push(lane.clone()),
             }
         }
