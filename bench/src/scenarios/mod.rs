@@ -8,6 +8,7 @@ mod burst;
 mod closed;
 mod figures;
 mod isolation;
+mod postgres;
 mod steady;
 
 use std::{
@@ -36,6 +37,7 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ("burst", |bench| Box::pin(burst::run(bench))),
     ("isolation", |bench| Box::pin(isolation::run(bench))),
     ("backlog", |bench| Box::pin(backlog::run(bench))),
+    ("postgres", |bench| Box::pin(postgres::run(bench))),
 ];
 
 pub const SECRET: &str = "whsec_only_for_the_bench";

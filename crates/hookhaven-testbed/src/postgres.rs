@@ -28,6 +28,8 @@ const START_TIMEOUT: Duration = Duration::from_secs(60);
 pub struct ClusterOptions {
     /// Settings beside the usual ones, as in `postgresql.conf`.
     pub settings: Vec<(String, String)>,
+    /// Speaks TLS too, as `localhost`, by a certificate of its own root.
+    pub tls: bool,
 }
 
 /// A server's databases, whoever started it.
@@ -88,7 +90,14 @@ impl Cluster {
         let databases = Databases { bin, base: format!("postgres://hookhaven@127.0.0.1:{port}/") };
         let pid = format!("head -n 1 {}/data/postmaster.pid 2> /dev/null", home.path().display());
         let keeper = process::keep(&pid, home.path())?;
-        let settings = options.settings;
+        let mut settings = options.settings;
+        if options.tls {
+            certify(home.path(), user)?;
+            let file = |name: &str| home.path().join(name).display().to_string();
+            settings.push(("ssl".to_owned(), "on".to_owned()));
+            settings.push(("ssl_cert_file".to_owned(), file("server.pem")));
+            settings.push(("ssl_key_file".to_owned(), file("server.key")));
+        }
         let mut cluster = Cluster { databases, home, user, port, settings, server: None, _keeper: keeper };
         cluster.launch()?;
         Ok(cluster)
@@ -121,17 +130,9 @@ impl Cluster {
         self.home.path().join("server.log")
     }
 
-    pub fn port(&self) -> u16 {
-        self.port
-    }
-
-    /// A directory that the server's user may read and that goes with it.
-    pub fn home(&self) -> &Path {
-        self.home.path()
-    }
-
-    pub fn user(&self) -> Option<User> {
-        self.user
+    /// What the server's certificate is signed by, if it has one.
+    pub fn root_certificate(&self) -> PathBuf {
+        self.home.path().join("root.pem")
     }
 
     pub fn databases(&self) -> &Databases {
@@ -170,6 +171,11 @@ impl Databases {
     /// What [`SHARED`] is set to for others to find this server.
     pub fn base(&self) -> &str {
         &self.base
+    }
+
+    pub fn port(&self) -> Result<u16> {
+        let port = self.base.trim_end_matches('/').rsplit(':').next().and_then(|port| port.parse().ok());
+        port.with_context(|| format!("{} names no port", self.base))
     }
 
     /// A new, empty database; answers its URL.
@@ -215,6 +221,22 @@ fn find() -> Result<PathBuf> {
     newest.map(|(_, bin)| bin).with_context(|| {
         format!("these tests need a PostgreSQL server under {DEBIAN}: run `apt-get install postgresql`")
     })
+}
+
+/// A root and a certificate for `localhost`, by the `openssl` that Debian's PostgreSQL brings along.
+fn certify(home: &Path, user: Option<User>) -> Result<()> {
+    let openssl = |line: &str| process::run(Command::new("openssl").args(line.split(' ')).current_dir(home));
+    let ec = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
+    openssl(&format!("req -x509 {ec} -keyout root.key -out root.pem -subj /CN=root -days 2"))?;
+    openssl(&format!("req {ec} -keyout server.key -out server.csr -subj /CN=localhost"))?;
+    fs::write(home.join("names"), "subjectAltName=DNS:localhost\n")?;
+    openssl(
+        "x509 -req -in server.csr -CA root.pem -CAkey root.key -CAcreateserial -extfile names -out server.pem -days 2",
+    )?;
+    for name in ["server.key", "server.pem"] {
+        process::give(&home.join(name), user)?;
+    }
+    Ok(())
 }
 
 fn is_ready(bin: &Path, port: u16) -> bool {

@@ -30,8 +30,6 @@ use crate::{
     seam::{Accepted, NewEvent, Replayed, StoreError},
 };
 
-/// Events in one commit at most.
-pub(super) const BATCH_MAX: usize = 512;
 /// How often a batch is tried that was undone for the sake of another.
 const TRIES: usize = 4;
 

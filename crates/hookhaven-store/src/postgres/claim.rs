@@ -12,10 +12,8 @@
 
 use std::{
     collections::HashMap,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard},
+    time::{Duration, Instant},
 };
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -41,15 +39,28 @@ pub(super) struct Held {
     leases: Mutex<HashMap<SessionId, HashMap<DeliveryId, i64>>>,
     /// Claims hold it for reading until what they took is noted.
     claiming: RwLock<()>,
-    /// Some claim's fate is not known.
-    doubt: AtomicBool,
+    /// When to look for leases that nobody knows of.
+    doubts: Mutex<Vec<Instant>>,
 }
+
+/// What was sent may reach the server even after we have given it up: looked for a second time then.
+const SECOND_LOOK: Duration = Duration::from_secs(60);
 
 impl Held {
     fn note(&self, session: SessionId, taken: &[Stored]) {
         let mut leases = self.leases.lock().unwrap_or_else(|e| e.into_inner());
         let of_session = leases.entry(session).or_default();
         of_session.extend(taken.iter().map(|stored| (stored.delivery.id, stored.fence)));
+    }
+
+    fn doubts(&self) -> MutexGuard<'_, Vec<Instant>> {
+        self.doubts.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// Some claim's fate is not known.
+    fn doubt(&self) {
+        let now = Instant::now();
+        self.doubts().extend([now, now + SECOND_LOOK]);
     }
 
     pub fn forget(&self, session: SessionId, id: DeliveryId) {
@@ -111,7 +122,7 @@ impl Shared {
             Ok(taken) => taken,
             Err(trouble) => {
                 if trouble.kind == Kind::Lost {
-                    self.held.doubt.store(true, Ordering::Release);
+                    self.held.doubt();
                 }
                 return Err(trouble.into());
             }
@@ -125,7 +136,7 @@ impl Shared {
                 for stored in &taken {
                     self.held.forget(session, stored.delivery.id);
                 }
-                self.held.doubt.store(true, Ordering::Release);
+                self.held.doubt();
                 return Err(trouble.into());
             }
         };
@@ -164,20 +175,18 @@ impl Shared {
 
     /// Gives back what was leased to our sessions and never handed out.
     async fn settle_doubt(&self) -> Result<(), StoreError> {
-        if !self.held.doubt.load(Ordering::Acquire) {
+        let now = Instant::now();
+        if self.held.doubts().iter().all(|at| *at > now) {
             return Ok(());
         }
         let _alone = self.held.claiming.write().await;
-        if !self.held.doubt.load(Ordering::Acquire) {
-            return Ok(());
-        }
         for (session, held) in self.held.all() {
             let held: Vec<Uuid> = held.into_iter().map(Uuid::from).collect();
             let sql = "UPDATE hookhaven.live SET session = NULL WHERE session = $1 AND id <> ALL($2)";
             let args: Args<'_> = &[(&number(session), Type::INT8), (&held, Type::UUID_ARRAY)];
             self.work.once(Mode::Write, sql, args).await?;
         }
-        self.held.doubt.store(false, Ordering::Release);
+        self.held.doubts().retain(|at| *at > now);
         Ok(())
     }
 }

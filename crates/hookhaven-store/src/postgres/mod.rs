@@ -78,6 +78,10 @@ pub struct PostgresOptions {
     pub pending_max: u64,
     /// What may wait for a commit.
     pub queue: QueueLimits,
+    /// Events, or attempts, in one commit at most.
+    pub batch_max: usize,
+    /// Until the database must have answered; from then on the fate of what was sent is not known.
+    pub answer_timeout: Duration,
     /// Connections that commit what was accepted, and as many that commit what was settled.
     pub committers: usize,
     /// Connections for everything else that writes or claims, and as many for lists.
@@ -114,6 +118,8 @@ impl PostgresOptions {
             migrate: true,
             pending_max: 2_000_000,
             queue: QueueLimits::default(),
+            batch_max: 512,
+            answer_timeout: Duration::from_secs(12),
             committers: 2,
             others: 4,
             clock: None,
@@ -166,14 +172,13 @@ impl PostgresStore {
     /// [`StoreError::Refused`] for an address or a server that will not do, [`StoreError::Incompatible`] for a
     /// schema that is too new, [`StoreError::Unavailable`] while the database is away.
     pub async fn open(options: PostgresOptions) -> Result<Self, StoreError> {
-        let PostgresAddress { url, password, user } = &options.address;
-        let target = Arc::new(Target::parse(url, password.as_ref(), user.as_deref())?);
+        let target = Arc::new(Target::parse(&options.address, options.answer_timeout)?);
         let listen = match &options.listen {
-            Some(at) => Arc::new(Target::parse(&at.url, at.password.as_ref(), at.user.as_deref())?),
+            Some(at) => Arc::new(Target::parse(at, options.answer_timeout)?),
             None => target.clone(),
         };
         let health = Arc::<Health>::default();
-        let pool = |size| Pool::new(target.clone(), health.clone(), size);
+        let pool = |size| Pool::new(target.clone(), health.clone(), size, options.answer_timeout);
         let (work, reads) = (pool(2 * options.committers.max(1) + options.others.max(2)), pool(options.others.max(1)));
         check_server(&work).await?;
         if options.migrate {
@@ -195,8 +200,8 @@ impl PostgresStore {
             health: health.clone(),
             clock,
             database_clock,
-            accepts: Queue::new(options.queue, accept::BATCH_MAX),
-            settles: Queue::new(QueueLimits::default(), settle::BATCH_MAX),
+            accepts: Queue::new(options.queue, options.batch_max),
+            settles: Queue::new(QueueLimits::default(), options.batch_max),
             slices: Default::default(),
             held: Default::default(),
             wake: wake::Wake::new(&*options.entropy),

@@ -26,14 +26,8 @@ pub(super) type Args<'a> = &'a [(&'a (dyn ToSql + Sync), Type)];
 
 /// Until a connection must be free.
 const WAIT_MAX: Duration = Duration::from_secs(5);
-/// Until the server must have answered; it gives up a little earlier by itself (`statement_timeout`).
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(12);
-
-const WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL synchronous_commit = on; \
-     SET LOCAL statement_timeout = 10000; SET LOCAL lock_timeout = 5000; \
-     SET LOCAL idle_in_transaction_session_timeout = 15000; SET LOCAL jit = off";
-const READ: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; SET LOCAL statement_timeout = 10000; \
-     SET LOCAL idle_in_transaction_session_timeout = 15000; SET LOCAL jit = off";
+/// Until somebody else must have let go of a row or a table.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
@@ -41,11 +35,36 @@ pub(super) enum Mode {
     Write,
 }
 
-impl Mode {
-    fn begin(self) -> &'static str {
-        match self {
-            Mode::Read => READ,
-            Mode::Write => WRITE,
+/// How transactions begin.
+#[derive(Debug)]
+struct Begins {
+    read: String,
+    write: String,
+}
+
+impl Begins {
+    /// The server gives up a statement a little earlier than we do.
+    fn new(answer_timeout: Duration) -> Self {
+        let ms = answer_timeout.as_millis();
+        let common = format!(
+            "SET LOCAL statement_timeout = {}; SET LOCAL idle_in_transaction_session_timeout = {}; SET LOCAL jit = off",
+            ms * 4 / 5,
+            ms * 2
+        );
+        let lock_ms = LOCK_TIMEOUT.as_millis();
+        Begins {
+            read: format!("BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; {common}"),
+            write: format!(
+                "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL synchronous_commit = on; \
+                 SET LOCAL lock_timeout = {lock_ms}; {common}"
+            ),
+        }
+    }
+
+    fn of(&self, mode: Mode) -> &str {
+        match mode {
+            Mode::Read => &self.read,
+            Mode::Write => &self.write,
         }
     }
 }
@@ -56,6 +75,8 @@ pub(super) struct Pool {
     health: Arc<Health>,
     seats: Semaphore,
     idle: Mutex<Vec<Client>>,
+    begins: Begins,
+    answer_timeout: Duration,
 }
 
 /// A connection in use.
@@ -76,8 +97,9 @@ impl fmt::Debug for Lent<'_> {
 
 impl Pool {
     /// At most so many connections, made when they are needed.
-    pub fn new(target: Arc<Target>, health: Arc<Health>, size: usize) -> Self {
-        Pool { target, health, seats: Semaphore::new(size), idle: Mutex::default() }
+    pub fn new(target: Arc<Target>, health: Arc<Health>, size: usize, answer_timeout: Duration) -> Self {
+        let begins = Begins::new(answer_timeout);
+        Pool { target, health, seats: Semaphore::new(size), idle: Mutex::default(), begins, answer_timeout }
     }
 
     /// A connection. Fails at once while the database is known to be away.
@@ -131,11 +153,11 @@ impl Lent<'_> {
         let client = self.client()?;
         // Each is sent when first looked at, in this order.
         let all = future::join3(
-            client.batch_execute(mode.begin()),
+            client.batch_execute(self.pool.begins.of(mode)),
             client.query_typed(sql, args),
             client.batch_execute("COMMIT"),
         );
-        let (begun, rows, committed) = answered(all).await?;
+        let (begun, rows, committed) = self.answered(all).await?;
         if let (Err(trouble), Ok(())) = (&rows, &committed) {
             // It was undone in order. If even the beginning failed, that is the better reason.
             let told = begun.err().map_or_else(|| trouble_of(trouble), Trouble::from);
@@ -151,25 +173,25 @@ impl Lent<'_> {
 
     pub async fn begin(&mut self, mode: Mode) -> Result<(), Trouble> {
         self.open = true;
-        answered(self.client()?.batch_execute(mode.begin())).await?.map_err(Trouble::from)
+        self.answered(self.client()?.batch_execute(self.pool.begins.of(mode))).await?.map_err(Trouble::from)
     }
 
     /// One statement of a transaction that was begun.
     pub async fn query(&self, sql: &str, args: Args<'_>) -> Result<Vec<Row>, Trouble> {
-        Ok(answered(self.client()?.query_typed(sql, args)).await??)
+        Ok(self.answered(self.client()?.query_typed(sql, args)).await??)
     }
 
     pub async fn run(&self, sql: &str, args: Args<'_>) -> Result<u64, Trouble> {
-        Ok(answered(self.client()?.execute_typed(sql, args)).await??)
+        Ok(self.answered(self.client()?.execute_typed(sql, args)).await??)
     }
 
     /// Statements without values.
     pub async fn batch(&self, sql: &str) -> Result<(), Trouble> {
-        Ok(answered(self.client()?.batch_execute(sql)).await??)
+        Ok(self.answered(self.client()?.batch_execute(sql)).await??)
     }
 
     pub async fn commit(&mut self) -> Result<(), Trouble> {
-        answered(self.client()?.batch_execute("COMMIT")).await??;
+        self.answered(self.client()?.batch_execute("COMMIT")).await??;
         self.open = false;
         Ok(())
     }
@@ -178,7 +200,7 @@ impl Lent<'_> {
     pub async fn query_and_commit(&mut self, sql: &str, args: Args<'_>) -> Result<Vec<Row>, Trouble> {
         let client = self.client()?;
         let (rows, committed) =
-            answered(future::join(client.query_typed(sql, args), client.batch_execute("COMMIT"))).await?;
+            self.answered(future::join(client.query_typed(sql, args), client.batch_execute("COMMIT"))).await?;
         let rows = rows?;
         committed?;
         self.open = false;
@@ -186,13 +208,16 @@ impl Lent<'_> {
     }
 }
 
-fn trouble_of(e: &tokio_postgres::Error) -> Trouble {
-    e.as_db_error().map_or_else(|| Trouble::lost(e.to_string()), Trouble::from)
+impl Lent<'_> {
+    async fn answered<T>(&self, work: impl Future<Output = T>) -> Result<T, Trouble> {
+        let limit = self.pool.answer_timeout;
+        let late = |_| Trouble::lost(format!("no answer within {} s", limit.as_secs()));
+        tokio::time::timeout(limit, work).await.map_err(late)
+    }
 }
 
-async fn answered<T>(work: impl Future<Output = T>) -> Result<T, Trouble> {
-    let late = |_| Trouble::lost(format!("no answer within {} s", ANSWER_TIMEOUT.as_secs()));
-    tokio::time::timeout(ANSWER_TIMEOUT, work).await.map_err(late)
+fn trouble_of(e: &tokio_postgres::Error) -> Trouble {
+    e.as_db_error().map_or_else(|| Trouble::lost(e.to_string()), Trouble::from)
 }
 
 impl Drop for Lent<'_> {

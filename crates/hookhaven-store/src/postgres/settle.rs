@@ -25,8 +25,6 @@ use crate::{
     seam::{Next, SessionId, Settled, Settlement, StoreError},
 };
 
-/// Attempts in one commit at most.
-pub(super) const BATCH_MAX: usize = 512;
 const TRIES: usize = 4;
 
 /// A settlement and who waits for it.

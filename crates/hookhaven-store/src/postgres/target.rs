@@ -9,7 +9,6 @@
 
 use std::{fmt, future::poll_fn, path::Path, pin::pin, sync::Arc, time::Duration};
 
-use hookhaven_core::Secret;
 use rustls::{
     ClientConfig, RootCertStore,
     pki_types::{CertificateDer, pem::PemObject as _},
@@ -22,7 +21,7 @@ use tokio_postgres::{
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::trouble::Trouble;
+use super::{PostgresAddress, trouble::Trouble};
 use crate::seam::StoreError;
 
 /// Until a connection must stand.
@@ -38,6 +37,7 @@ pub(super) type OnNotice = Arc<dyn Fn(&str) + Send + Sync>;
 pub(super) struct Target {
     config: Config,
     tls: Option<MakeRustlsConnect>,
+    connect_timeout: Duration,
 }
 
 impl fmt::Debug for Target {
@@ -58,14 +58,15 @@ struct Words {
 impl Target {
     /// # Errors
     /// [`StoreError::Refused`], naming what is wrong and never the password.
-    pub fn parse(url: &str, password: Option<&Secret>, user: Option<&str>) -> Result<Self, StoreError> {
+    pub fn parse(address: &PostgresAddress, answer_timeout: Duration) -> Result<Self, StoreError> {
+        let PostgresAddress { url, password, user } = address;
         let words = Words::of(url);
         let mut config: Config =
             words.rest.parse().map_err(|e| StoreError::Refused(format!("store.url is not a PostgreSQL URL: {e}")))?;
         if let Some(password) = password {
             config.password(password.expose());
         }
-        if let (None, Some(user)) = (config.get_user(), user) {
+        if let (None, Some(user)) = (config.get_user(), user.as_deref()) {
             config.user(user);
         }
         if config.get_hosts().is_empty() {
@@ -74,11 +75,12 @@ impl Target {
         if config.get_application_name().is_none() {
             config.application_name("hookhaven");
         }
-        config.connect_timeout(CONNECT_TIMEOUT).tcp_user_timeout(SILENCE_MAX).keepalives_idle(SILENCE_MAX);
+        let connect_timeout = CONNECT_TIMEOUT.min(answer_timeout);
+        config.connect_timeout(connect_timeout).tcp_user_timeout(SILENCE_MAX).keepalives_idle(SILENCE_MAX);
         let encrypted = wants_tls(words.mode.as_deref(), config.get_hosts())?;
         config.ssl_mode(if encrypted { SslMode::Require } else { SslMode::Disable });
         let tls = encrypted.then(|| tls(words.root.as_deref().map(Path::new))).transpose()?;
-        Ok(Target { config, tls })
+        Ok(Target { config, tls, connect_timeout })
     }
 
     /// A connection, and the task that drives it until either end lets go.
@@ -89,8 +91,8 @@ impl Target {
                 None => self.open(NoTls, on_notice).await,
             }
         };
-        let late = |_| Trouble::lost(format!("no connection within {} s", CONNECT_TIMEOUT.as_secs()));
-        tokio::time::timeout(CONNECT_TIMEOUT, connected).await.map_err(late)?
+        let late = |_| Trouble::lost(format!("no connection within {} s", self.connect_timeout.as_secs()));
+        tokio::time::timeout(self.connect_timeout, connected).await.map_err(late)?
     }
 
     async fn open<T>(&self, tls: T, on_notice: Option<OnNotice>) -> Result<(Client, JoinHandle<()>), Trouble>
@@ -222,11 +224,14 @@ mod tests {
 
     #[test]
     fn a_password_is_never_shown() {
-        let secret = Secret::new("hunter2");
-        let target = Target::parse("postgres://u:swordfish@localhost/db", secret.as_ref(), None).unwrap();
+        let parse = |url: &str| {
+            let password = hookhaven_core::Secret::new("hunter2");
+            Target::parse(&PostgresAddress { url: url.to_owned(), password, user: None }, Duration::MAX)
+        };
+        let target = parse("postgres://u:swordfish@localhost/db").unwrap();
         let shown = format!("{target:?}");
         assert!(!shown.contains("hunter2") && !shown.contains("swordfish"), "{shown}");
-        let told = Target::parse("postgres://u:swordfish@localhost:nonsense/db", None, None).unwrap_err();
+        let told = parse("postgres://u:swordfish@localhost:nonsense/db").unwrap_err();
         assert!(!told.to_string().contains("swordfish"), "{told}");
     }
 }

@@ -59,4 +59,5 @@ suite!(memory, crate::stores::Memory::default());
 suite!(faulty, crate::stores::Decorated::default());
 suite!(embedded, crate::stores::Embedded::on_files());
 suite!(embedded_on_a_simulated_disk, crate::stores::Embedded::simulated());
-suite!(postgres, crate::stores::Postgres::default());
+suite!(postgres, crate::stores::Postgres::direct());
+suite!(postgres_behind_a_pooler, crate::stores::Postgres::behind_a_pooler());

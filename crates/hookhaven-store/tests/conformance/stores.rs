@@ -18,6 +18,8 @@ use hookhaven_store::{
     postgres::{PostgresOptions, PostgresStore},
 };
 
+use hookhaven_testbed::pooler;
+
 use crate::bench::{Bench, PENDING_MAX, start};
 
 pub struct Memory {
@@ -135,21 +137,24 @@ impl Bench for Embedded {
     }
 }
 
-/// A database of its own on the tests' PostgreSQL.
+/// A database of its own on the tests' PostgreSQL, directly or through a pooler.
 pub struct Postgres {
+    pooled: bool,
     clock: ManualClock,
     entropy: Arc<SeededEntropy>,
     url: Mutex<String>,
 }
 
-impl Default for Postgres {
-    fn default() -> Self {
-        let entropy = Arc::new(SeededEntropy::new(7));
-        Postgres { clock: ManualClock::at(start()), entropy, url: Mutex::default() }
-    }
-}
-
 impl Postgres {
+    pub fn direct() -> Self {
+        let entropy = Arc::new(SeededEntropy::new(7));
+        Postgres { pooled: false, clock: ManualClock::at(start()), entropy, url: Mutex::default() }
+    }
+
+    pub fn behind_a_pooler() -> Self {
+        Postgres { pooled: true, ..Self::direct() }
+    }
+
     async fn open_at(&self, url: String) -> Arc<dyn Store> {
         let options = PostgresOptions {
             pending_max: PENDING_MAX,
@@ -163,7 +168,10 @@ impl Postgres {
 #[async_trait]
 impl Bench for Postgres {
     async fn open(&self) -> Arc<dyn Store> {
-        let url = hookhaven_testbed::shared().unwrap().create().unwrap();
+        let mut url = hookhaven_testbed::shared().unwrap().create().unwrap();
+        if self.pooled {
+            url = pooler::shared().unwrap().url(url.rsplit('/').next().unwrap());
+        }
         *self.url.lock().unwrap() = url.clone();
         self.open_at(url).await
     }

@@ -1,0 +1,44 @@
+//! Stores on a database, as many as a test wants.
+
+use std::sync::Arc;
+
+use hookhaven_store::{
+    Leave, Store, StoreError,
+    clock::{ManualClock, OsEntropy},
+    postgres::{PostgresOptions, PostgresStore},
+};
+
+use crate::bench::{Bench, start};
+
+/// A fresh database; its URL.
+pub fn database() -> String {
+    hookhaven_testbed::shared().unwrap().create().unwrap()
+}
+
+pub fn options(url: &str, clock: &ManualClock) -> PostgresOptions {
+    PostgresOptions { clock: Some(Arc::new(clock.clone())), ..PostgresOptions::new(url, Arc::new(OsEntropy)) }
+}
+
+pub async fn try_open(options: PostgresOptions) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(Arc::new(PostgresStore::open(options).await?))
+}
+
+/// One more node.
+pub async fn node(url: &str, clock: &ManualClock) -> Arc<dyn Store> {
+    try_open(options(url, clock)).await.unwrap()
+}
+
+pub fn clock() -> ManualClock {
+    ManualClock::at(start())
+}
+
+/// Waits until the store would accept. It says when the database is back.
+pub async fn ready(store: &Arc<dyn Store>) {
+    let wake = store.wake();
+    while store.ready(Leave::NOTHING).is_err() {
+        wake.notified().await;
+    }
+}
+
+/// Some store that nobody asks for: the trait is there for the helpers of the conformance suite.
+const _: Option<&dyn Bench> = None;
