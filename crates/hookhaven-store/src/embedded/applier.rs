@@ -18,8 +18,9 @@ use tokio::sync::{oneshot, watch};
 use super::index::{IndexError, IndexWriter, forget::Step, lists::READ_MAX};
 use crate::{position::Position, record::Record, seam::StoreError};
 
-/// How long records are gathered, unless a reader waits.
-const GATHER: Duration = Duration::from_millis(100);
+/// How long records are gathered, unless a reader waits. Keys lie anywhere in their tree: the more of them
+/// one transaction brings, the more of them share a page.
+const GATHER: Duration = Duration::from_millis(400);
 const TRANSACTION_RECORDS_MAX: usize = 20_000;
 /// Between two tries after an error.
 const PAUSE: Duration = Duration::from_secs(1);
