@@ -32,6 +32,12 @@ pub trait Heard: Send {
     fn damaged(&self, why: String);
 }
 
+/// What the index is kept with: its writing connection, and who is told.
+pub struct Keeper {
+    pub index: IndexWriter,
+    pub heard: Box<dyn Heard>,
+}
+
 /// The handle on the thread. Clones are the same one.
 #[derive(Clone, Debug)]
 pub struct Applier(Arc<Shared>);
@@ -66,14 +72,25 @@ enum Stop {
 }
 
 impl Applier {
-    /// Starts the thread.
-    pub fn start(index: IndexWriter, heard: Box<dyn Heard>) -> io::Result<(Applier, JoinHandle<()>)> {
+    /// For an index that has come so far. Nothing is applied before [`Applier::start`] or [`Applier::step`].
+    pub fn new(index: &IndexWriter) -> Applier {
         let at = index.reached().unwrap_or(Position::NONE);
         let queue = Mutex::new(Queue { last: at, ..Queue::default() });
-        let applier = Applier(Arc::new(Shared { queue, changed: Condvar::new(), applied: watch::Sender::new(at) }));
-        let shared = applier.clone();
-        let run = move || shared.run(index, &*heard);
-        Ok((applier, std::thread::Builder::new().name("hookhaven-index".into()).spawn(run)?))
+        Applier(Arc::new(Shared { queue, changed: Condvar::new(), applied: watch::Sender::new(at) }))
+    }
+
+    /// Starts the thread.
+    pub fn start(&self, keeper: Keeper) -> io::Result<JoinHandle<()>> {
+        let shared = self.clone();
+        std::thread::Builder::new().name("hookhaven-index".into()).spawn(move || shared.run(keeper))
+    }
+
+    /// In place of the thread: one transaction of what is queued now.
+    pub fn step(&self, keeper: &mut Keeper) {
+        let frames = Self::take(&mut self.queue());
+        if !frames.is_empty() {
+            self.apply(keeper, frames);
+        }
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -123,30 +140,40 @@ impl Applier {
         self.0.changed.notify_all();
     }
 
-    fn run(&self, mut index: IndexWriter, heard: &dyn Heard) {
+    fn run(&self, mut keeper: Keeper) {
         while let Some(frames) = self.gather() {
-            let (mut records, mut bytes) = (Vec::with_capacity(frames.len()), 0);
-            for (of_frame, at) in frames {
-                bytes += u64::from(at.len);
-                records.extend(of_frame.into_iter().map(|record| (record, at)));
+            if !self.apply(&mut keeper, frames) {
+                return;
             }
-            while let Err(e) = index.apply(&records) {
-                if e.is_damage() {
-                    return heard.damaged(e.to_string());
-                }
-                tracing::error!("{e}; it will be tried again");
-                if self.pause() {
-                    return;
-                }
-            }
-            let mut queue = self.queue();
-            queue.bytes -= bytes;
-            queue.records -= records.len();
-            drop(queue);
-            let Some((_, upto)) = records.last() else { continue };
-            self.0.applied.send_replace(*upto);
-            heard.applied(*upto);
         }
+    }
+
+    /// One transaction; `false` when it is time to end.
+    fn apply(&self, keeper: &mut Keeper, frames: Vec<Frame>) -> bool {
+        let (mut records, mut bytes) = (Vec::with_capacity(frames.len()), 0);
+        for (of_frame, at) in frames {
+            bytes += u64::from(at.len);
+            records.extend(of_frame.into_iter().map(|record| (record, at)));
+        }
+        while let Err(e) = keeper.index.apply(&records) {
+            if e.is_damage() {
+                keeper.heard.damaged(e.to_string());
+                return false;
+            }
+            tracing::error!("{e}; it will be tried again");
+            if self.pause() {
+                return false;
+            }
+        }
+        let mut queue = self.queue();
+        queue.bytes -= bytes;
+        queue.records -= records.len();
+        drop(queue);
+        if let Some((_, upto)) = records.last() {
+            self.0.applied.send_replace(*upto);
+            keeper.heard.applied(*upto);
+        }
+        true
     }
 
     /// Whole frames for one transaction; `None` when it is time to end.
@@ -159,6 +186,10 @@ impl Applier {
         if queue.stop == Stop::Now || queue.frames.is_empty() {
             return None;
         }
+        Some(Self::take(&mut queue))
+    }
+
+    fn take(queue: &mut Queue) -> Vec<Frame> {
         let (mut frames, mut records) = (Vec::new(), 0);
         while records < TRANSACTION_RECORDS_MAX
             && let Some(frame) = queue.frames.pop_front()
@@ -167,7 +198,7 @@ impl Applier {
             frames.push(frame);
         }
         queue.hurry &= !queue.frames.is_empty();
-        Some(frames)
+        frames
     }
 
     /// Waits a moment; `true` when it is time to end: what cannot be applied now is in the journal.

@@ -14,10 +14,11 @@ use std::{
 };
 
 use hookhaven_core::{Attempt, DeliveryId, Event, EventId};
+use tokio::task::JoinError;
 
 use super::{
     EmbeddedOptions,
-    applier::{Applier, Heard},
+    applier::{Applier, Heard, Keeper},
     home,
     index::{
         Index, IndexError, IndexHistory, IndexWriter,
@@ -50,6 +51,16 @@ pub struct Engine {
     pub applier: Applier,
     readers: Readers,
     suspect: Arc<Suspect>,
+    mode: Mode,
+}
+
+/// Where the work is done that blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// On threads of its own.
+    Threads,
+    /// By whoever asks, and by [`super::Steps`]: nothing happens unless somebody makes it happen.
+    Stepped,
 }
 
 /// Why the index must be made again, once somebody found out.
@@ -71,20 +82,38 @@ impl Suspect {
 }
 
 /// What the writer alone has of a run.
-#[derive(Debug)]
 pub struct Opened {
     pub engine: Arc<Engine>,
     pub journal: Journal,
     pub history: IndexHistory,
-    applying: JoinHandle<()>,
+    keeping: Keeping,
+}
+
+/// Who keeps the index.
+enum Keeping {
+    Thread(JoinHandle<()>),
+    Stepped(Keeper),
 }
 
 impl Opened {
     /// Ends the run: with everything in the index, or at once.
     pub fn stop(self, drain: bool) {
         self.engine.applier.stop(drain);
-        if self.applying.join().is_err() {
-            tracing::error!("the thread that keeps the index ended in a panic");
+        match self.keeping {
+            Keeping::Thread(thread) => {
+                if thread.join().is_err() {
+                    tracing::error!("the thread that keeps the index ended in a panic");
+                }
+            }
+            Keeping::Stepped(mut keeper) if drain => self.engine.applier.step(&mut keeper),
+            Keeping::Stepped(_) => {}
+        }
+    }
+
+    /// One transaction of the index, where no thread sees to it.
+    pub fn step_index(&mut self) {
+        if let Keeping::Stepped(keeper) = &mut self.keeping {
+            self.engine.applier.step(keeper);
         }
     }
 }
@@ -105,7 +134,12 @@ impl Heard for ToLive {
 }
 
 /// Opens everything. An index that turns out damaged is made again.
-pub fn open(options: &EmbeddedOptions, queue: &Arc<JobQueue>, fresh_index: bool) -> Result<Opened, StoreError> {
+pub fn open(
+    options: &EmbeddedOptions,
+    queue: &Arc<JobQueue>,
+    mode: Mode,
+    fresh_index: bool,
+) -> Result<Opened, StoreError> {
     let dir = home::journal_dir(&options.dir);
     let (journal, damages) = Journal::open(options.disk.clone(), &dir, options.segment_bytes, options.entropy.clone())?;
     for damage in damages {
@@ -124,16 +158,16 @@ pub fn open(options: &EmbeddedOptions, queue: &Arc<JobQueue>, fresh_index: bool)
         done => done,
     }
     .map_err(StoreError::from)?;
-    start(options, queue, journal, &index, writer, live)
+    start(options, queue, mode, journal, &index, (writer, live))
 }
 
 fn start(
     options: &EmbeddedOptions,
     queue: &Arc<JobQueue>,
+    mode: Mode,
     journal: Journal,
     index: &Index,
-    writer: IndexWriter,
-    live: Live,
+    (writer, live): (IndexWriter, Live),
 ) -> Result<Opened, StoreError> {
     tracing::info!(dir = %options.dir.display(), pending = live.pending_len(), "the store is open");
     let pending = AtomicU64::new(live.pending_len());
@@ -141,18 +175,23 @@ fn start(
     let suspect = Arc::new(Suspect { why: Mutex::default(), queue: queue.clone() });
     let history = IndexHistory::open(index)?;
     let heard = Box::new(ToLive { live: live.clone(), suspect: suspect.clone() });
-    let (applier, applying) = Applier::start(writer, heard)
-        .map_err(|e| StoreError::Failed(format!("cannot start the thread that keeps the index: {e}")))?;
+    let (applier, keeper) = (Applier::new(&writer), Keeper { index: writer, heard });
+    let no_thread = |e| StoreError::Failed(format!("cannot start the thread that keeps the index: {e}"));
+    let keeping = match mode {
+        Mode::Threads => Keeping::Thread(applier.start(keeper).map_err(no_thread)?),
+        Mode::Stepped => Keeping::Stepped(keeper),
+    };
     let engine = Engine {
         live,
         pending,
         journal: journal.reader(),
         recent: RecentEvents::default(),
         applier,
-        readers: Readers::new(index.clone()),
+        readers: Readers::new(index.clone(), mode),
         suspect,
+        mode,
     };
-    Ok(Opened { engine: Arc::new(engine), journal, history, applying })
+    Ok(Opened { engine: Arc::new(engine), journal, history, keeping })
 }
 
 /// Why the past could not be made out.
@@ -262,7 +301,7 @@ impl Engine {
         if !missing.is_empty() {
             let (journal, places) = (self.journal.clone(), missing.iter().map(|i| wanted[*i]).collect::<Vec<_>>());
             let read = move || places.into_iter().map(|(id, at)| read_event(&journal, id, at)).collect::<Vec<_>>();
-            let read = tokio::task::spawn_blocking(read).await.unwrap_or_default();
+            let read = self.mode.run(read).await.unwrap_or_default();
             for (i, event) in missing.into_iter().zip(read) {
                 found[i] = Some(event);
             }
@@ -274,12 +313,22 @@ impl Engine {
     /// The attempts of a delivery from the frames they lie in. Those in damaged ones are left out, loudly.
     pub async fn attempts_at(&self, delivery: DeliveryId, places: Vec<Position>) -> Result<Vec<Attempt>, StoreError> {
         let journal = self.journal.clone();
-        let read = tokio::task::spawn_blocking(move || read_attempts(&journal, delivery, places));
+        let read = self.mode.run(move || read_attempts(&journal, delivery, places));
         read.await.map_err(|e| StoreError::Failed(format!("the read ended early: {e}")))
     }
 
     pub fn pending_is(&self, live: &Live) {
         self.pending.store(live.pending_len(), Ordering::Relaxed);
+    }
+}
+
+impl Mode {
+    /// Does what may block: on a thread for such things, or here and now.
+    pub async fn run<T: Send + 'static>(self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, JoinError> {
+        match self {
+            Mode::Threads => tokio::task::spawn_blocking(work).await,
+            Mode::Stepped => Ok(work()),
+        }
     }
 }
 

@@ -23,6 +23,7 @@ pub mod queue;
 mod reader;
 mod recent;
 pub mod segment;
+mod stepped;
 mod store;
 mod writer;
 
@@ -33,9 +34,10 @@ use std::{
 
 use tokio::sync::{Notify, watch};
 
+pub use self::stepped::Steps;
 use self::{
     disk::{Disk, Lock},
-    engine::Engine,
+    engine::{Engine, Mode},
     queue::{JobQueue, QueueLimits},
 };
 use crate::{
@@ -89,6 +91,15 @@ struct Shared {
 }
 
 impl Shared {
+    fn open(options: EmbeddedOptions, mode: Mode) -> Result<(Arc<Self>, engine::Opened), StoreError> {
+        let lock = home::enter(&*options.disk, &options.dir, home::LOCK_WAIT)?;
+        let queue = Arc::new(JobQueue::new(options.queue));
+        let opened = engine::open(&options, &queue, mode, false)?;
+        let engine = Mutex::new(Some(opened.engine.clone()));
+        let shared = Shared { options, queue, wake: Arc::default(), engine, lock: Mutex::new(Some(lock)) };
+        Ok((Arc::new(shared), opened))
+    }
+
     fn engine_slot(&self) -> MutexGuard<'_, Option<Arc<Engine>>> {
         self.engine.lock().unwrap_or_else(|e| e.into_inner())
     }
@@ -110,11 +121,7 @@ impl EmbeddedStore {
     /// Opens or makes the data directory, waiting up to 10 s for another process to let go of it, and
     /// blocking until everything that survived is in place.
     pub fn open(options: EmbeddedOptions) -> Result<Self, StoreError> {
-        let lock = home::enter(&*options.disk, &options.dir, home::LOCK_WAIT)?;
-        let queue = Arc::new(JobQueue::new(options.queue));
-        let opened = engine::open(&options, &queue, false)?;
-        let engine = Mutex::new(Some(opened.engine.clone()));
-        let shared = Arc::new(Shared { options, queue, wake: Arc::default(), engine, lock: Mutex::new(Some(lock)) });
+        let (shared, opened) = Shared::open(options, Mode::Threads)?;
         let (tell, done) = watch::channel(false);
         let of_thread = shared.clone();
         let thread = move || {
