@@ -65,7 +65,9 @@ pub async fn run(mut dispatcher: Dispatcher, stop: CancellationToken) {
                 None => std::future::pending().await,
             }
         };
+        // In a fixed order, so that what a simulation sees can be seen again.
         tokio::select! {
+            biased;
             () = more => {}
             () = room => {}
             _ = dispatcher.session.changed() => {}
