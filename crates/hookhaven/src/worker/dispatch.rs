@@ -82,7 +82,7 @@ impl Dispatcher {
         if self.board.take_reread()
             && let Err(error) = self.read_paused().await
         {
-            self.board.refresh();
+            self.board.reread_later();
             return Err(error);
         }
         let Some(session) = session else {
