@@ -1,0 +1,68 @@
+//! Runs seeds from a terminal: `cargo run --release -p hookhaven-sim -- --seeds 1000`, or one of them with
+//! its whole trace: `cargo run -p hookhaven-sim -- --seed 7 --trace`.
+
+use std::{process::ExitCode, time::Instant};
+
+use clap::Parser;
+use hookhaven_sim::{Mutation, Report, run};
+
+/// Simulates the gateway and judges it by its laws. Exit 1 if a seed breaks one.
+#[derive(Debug, Parser)]
+#[command(after_help = "Example: hookhaven-sim --seeds 1000 --from 1")]
+struct Args {
+    /// This seed alone.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// So many seeds, one after the other.
+    #[arg(long, default_value_t = 100, conflicts_with = "seed")]
+    seeds: u64,
+    /// The first of them. Without it they are fresh.
+    #[arg(long, conflicts_with = "seed")]
+    from: Option<u64>,
+    /// Print everything that happened (with --seed).
+    #[arg(long)]
+    trace: bool,
+    /// Plant a bug, to see it found.
+    #[arg(long)]
+    mutation: Option<Mutation>,
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    let args = Args::parse();
+    let (first, count) = match (args.seed, args.from) {
+        (Some(seed), _) => (seed, 1),
+        (None, Some(from)) => (from, args.seeds),
+        (None, None) => (hookhaven_sim::fresh_seed(), args.seeds),
+    };
+    let started = Instant::now();
+    let (mut failed, mut attempts, mut acknowledged) = (0, 0, 0);
+    for seed in first..first.saturating_add(count) {
+        let report = run(seed, args.mutation, args.trace)?;
+        for line in &report.trace {
+            println!("{line}");
+        }
+        failed += u64::from(!report.breaches.is_empty());
+        attempts += report.counts.get("attempts").copied().unwrap_or(0);
+        acknowledged += report.counts.get("acknowledged").copied().unwrap_or(0);
+        tell(&report, count == 1);
+    }
+    let took = started.elapsed().as_secs_f64();
+    println!(
+        "{count} seeds from {first}: {failed} failed; {acknowledged} acknowledged, {attempts} attempts, {took:.1} s"
+    );
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn tell(report: &Report, always: bool) {
+    if always {
+        println!("seed {}: trace {:016x}, {} lines, {:?}", report.seed, report.hash, report.lines, report.counts);
+    }
+    if !report.breaches.is_empty() {
+        println!(
+            "seed {} breaks {} laws; again with: cargo run -p hookhaven-sim -- --seed {0}",
+            report.seed,
+            report.breaches.len()
+        );
+        report.breaches.iter().take(5).for_each(|breach| println!("  {breach}"));
+    }
+}
