@@ -65,10 +65,10 @@ impl Mutant {
     fn decide_wrongly(&self, settlement: &mut Settlement) {
         let now = self.world.clock.now();
         match settlement.next {
-            Next::Dead(EndReason::Exhausted) if self.is(Mutation::BudgetOffByOne) => {
-                if self.remembered().extra.insert(settlement.delivery) {
-                    settlement.next = Next::Retry { due_at: now };
-                }
+            Next::Dead(EndReason::Exhausted)
+                if self.is(Mutation::BudgetOffByOne) && self.remembered().extra.insert(settlement.delivery) =>
+            {
+                settlement.next = Next::Retry { due_at: now };
             }
             Next::Retry { .. } if self.is(Mutation::RetryAtOnce) => settlement.next = Next::Retry { due_at: now },
             _ => {}

@@ -29,6 +29,16 @@ fn kinds(of: Mishaps) -> Vec<Mishap> {
     table.iter().filter(|(on, _)| *on).flat_map(|(_, kinds)| kinds.iter().copied()).collect()
 }
 
+/// How long a moment is waited for.
+const AWAITED: Duration = Duration::from_secs(20);
+
+async fn until(world: &World, holds: impl Fn() -> bool) {
+    let latest = world.now().plus(AWAITED);
+    while world.now() < latest && world.faults_on() && !holds() {
+        world.clock.sleep(Duration::from_millis(50)).await;
+    }
+}
+
 /// Until the faults are over; leaves everything running.
 pub async fn strike(world: Arc<World>, cluster: Cluster) {
     let mut chance = world.plan.chance.fork("mishaps");
@@ -95,14 +105,17 @@ async fn befall(world: &World, cluster: &Cluster, chance: &mut Chance, kind: Mis
     }
 }
 
+/// At the worst moment, if one comes: in the middle of an attempt, until somebody else makes it again.
 async fn freeze(world: &World, cluster: &Cluster, chance: &mut Chance) {
     let Some(node) = cluster.any(chance) else { return };
+    until(world, || world.ledger().watch.is_busy(&node.name)).await;
     let lasting = chance.s(1..=60);
-    world.disturb(lasting);
-    world.ledger().watch.unsteady = Some(world.now().plus(lasting));
+    world.disturb(lasting + AWAITED);
+    world.ledger().watch.unsteady = Some(world.now().plus(lasting + AWAITED));
     world.ledger().watch.orphan(&node.name);
     node.gate.set(Pulse::Frozen);
     world.clock.sleep(lasting).await;
+    until(world, || world.ledger().watch.is_contested(&node.name)).await;
     world.ledger().watch.unsteady = Some(world.now());
     node.gate.set(Pulse::Alive);
 }

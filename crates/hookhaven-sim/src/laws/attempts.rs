@@ -18,16 +18,9 @@ fn counted(attempts: &[Attempt]) -> impl Iterator<Item = &Attempt> {
 /// A 410 that met its destination paused by 410s ends no delivery: such attempts are over the budget.
 fn over_budget(delivery: &Delivery, attempts: &[Attempt]) -> bool {
     let budget = usize::try_from(delivery.policy.retry.attempts).unwrap_or(usize::MAX);
-    let mut before = counted(attempts).skip(budget.saturating_sub(1));
-    let mut last = before.next();
-    let mut over = before.peekable();
-    while let Some(next) = over.next() {
-        if last.is_none_or(|a| a.status != Some(410)) {
-            return true;
-        }
-        last = Some(next);
-    }
-    false
+    let counted: Vec<_> = counted(attempts).collect();
+    let ended = counted.iter().take(counted.len().saturating_sub(1)).skip(budget.saturating_sub(1));
+    ended.into_iter().any(|a| a.status != Some(410))
 }
 
 pub fn within_policy(_: &World, facts: &Facts) -> Vec<String> {

@@ -1,6 +1,9 @@
 //! From the sender's answer to the delivery's end: nothing lost, nothing twice, nothing made up.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use hookhaven_core::{DeliveryState, Time, route};
 
@@ -22,12 +25,15 @@ pub fn acknowledged_is_stored(world: &World, facts: &Facts) -> Vec<String> {
     lost.map(|((source, key), _)| format!("{key} of {source} was acknowledged and is not there")).collect()
 }
 
+/// A window is over when the store decides so, which is after the request arrived: as long as ingest waits.
+const DECIDED_WITHIN: Duration = Duration::from_secs(16);
+
 pub fn one_per_key(world: &World, facts: &Facts) -> Vec<String> {
     let mut breaches = Vec::new();
     for ((source, key), events) in by_key(facts) {
         let window = world.plan.config.sources.get(&source).map(|s| s.dedupe_window).unwrap_or_default();
         for pair in events.windows(2) {
-            if pair[1].0 < pair[0].0.plus(window) {
+            if pair[1].0.plus(DECIDED_WITHIN) < pair[0].0.plus(window) {
                 breaches.push(format!("{key} of {source} is there as {} and {}", pair[0].1, pair[1].1));
             }
         }

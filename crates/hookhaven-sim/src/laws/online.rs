@@ -38,7 +38,12 @@ struct Open {
 struct Run {
     failures: u32,
     events: BTreeSet<String>,
+    /// When there were failures enough. A breaker counts deliveries, of which an event may have several; so
+    /// it opened between this and the next.
+    may_have_opened: Option<Time>,
     opened: Option<Time>,
+    /// Something was mended at the destination, which may have cut its rest: this row tells nothing more.
+    forgiven: bool,
 }
 
 /// An attempt as a handler sees it.
@@ -69,9 +74,10 @@ impl Watch {
             broken.push(format!("pause: {} is paused since {since} and attempted at {}", start.destination, start.at));
         }
         let run = self.breakers.get(&(start.node.clone(), start.destination.clone()));
-        if let Some(opened) = run.and_then(|run| run.opened)
+        let rests = run.filter(|run| !run.forgiven).and_then(|run| run.may_have_opened.zip(run.opened));
+        if let Some((earliest, opened)) = rests
             && opened.plus(ON_ITS_WAY) < start.at
-            && start.at < opened.plus(start.breaker.rest)
+            && start.at < earliest.plus(start.breaker.rest)
         {
             broken
                 .push(format!("breaker: {} rests since {opened} and is attempted at {}", start.destination, start.at));
@@ -92,6 +98,9 @@ impl Watch {
         run.failures += 1;
         run.events.insert(start.event.clone());
         let enough = run.failures >= start.breaker.failures.get();
+        if enough {
+            run.may_have_opened.get_or_insert(at);
+        }
         if enough && run.events.len() >= usize::try_from(start.breaker.deliveries.get()).unwrap_or(usize::MAX) {
             run.opened.get_or_insert(at);
         }
@@ -100,6 +109,17 @@ impl Watch {
     /// It is under way no more, however it ended.
     pub fn over(&mut self, number: u64) {
         self.open.remove(&number);
+    }
+
+    /// Whether a node has anything under way.
+    pub fn is_busy(&self, node: &str) -> bool {
+        self.open.values().any(|open| open.node == node)
+    }
+
+    /// Whether another node attempts what this one has under way.
+    pub fn is_contested(&self, node: &str) -> bool {
+        let (ours, others): (Vec<_>, Vec<_>) = self.open.values().partition(|open| open.node == node);
+        ours.iter().any(|a| others.iter().any(|b| a.event == b.event && a.destination == b.destination))
     }
 
     /// What a node has under way counts for nothing any more.
@@ -120,6 +140,8 @@ impl Watch {
 
     /// Something was mended at a destination: no rest is owed to it.
     pub fn forgive(&mut self, destination: &Arc<str>) {
-        self.breakers.retain(|(_, of), _| of != destination);
+        for (_, run) in self.breakers.iter_mut().filter(|((_, of), _)| of == destination) {
+            run.forgiven = true;
+        }
     }
 }
