@@ -4,9 +4,8 @@
 
 use hookhaven_core::Time;
 use hookhaven_store::clock::{Clock, Sleep};
-use tokio::sync::watch;
 
-use crate::clock::SimClock;
+use crate::{clock::SimClock, signal::Signal};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pulse {
@@ -17,32 +16,27 @@ pub enum Pulse {
 
 /// Clones are the same gate.
 #[derive(Clone, Debug)]
-pub struct Gate(watch::Sender<Pulse>);
+pub struct Gate(Signal<Pulse>);
 
 impl Gate {
     pub fn open() -> Self {
-        Gate(watch::Sender::new(Pulse::Alive))
+        Gate(Signal::new(Pulse::Alive))
     }
 
     pub fn pulse(&self) -> Pulse {
-        *self.0.borrow()
+        self.0.get()
     }
 
     /// The dead stay dead.
     pub fn set(&self, pulse: Pulse) {
-        self.0.send_if_modified(|now| {
-            let changes = *now != Pulse::Dead && *now != pulse;
-            if changes {
-                *now = pulse;
-            }
-            changes
-        });
+        if self.pulse() != Pulse::Dead {
+            self.0.set(pulse);
+        }
     }
 
     /// Goes on when the node lives; for a dead one never.
     pub async fn pass(&self) {
-        // We hold a sender ourselves, so the wait cannot fail.
-        let _ = self.0.subscribe().wait_for(|pulse| *pulse == Pulse::Alive).await;
+        self.0.is(Pulse::Alive).await;
     }
 }
 

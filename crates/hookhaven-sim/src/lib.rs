@@ -59,6 +59,7 @@ mod mutation;
 mod node;
 mod plan;
 mod run;
+mod signal;
 mod trace;
 mod watched;
 mod world;

@@ -21,13 +21,15 @@ use tokio::sync::Notify;
 
 use crate::{chance::Chance, mutation::Mutation, world::World};
 
+/// The data directory, on a disk that is not there.
+const DATA: &str = "/data";
+
 /// Clones are the same machine.
 #[derive(Clone)]
 pub struct Machine(Arc<Shared>);
 
 struct Shared {
     world: Arc<World>,
-    dir: PathBuf,
     state: Mutex<State>,
 }
 
@@ -63,7 +65,7 @@ impl Machine {
         }
         let chance = world.plan.chance.fork("machine");
         let state = State { disk, running: None, boots: 0, chance, slow: false };
-        Machine(Arc::new(Shared { world, dir: dir.join("data"), state: Mutex::new(state) }))
+        Machine(Arc::new(Shared { world, state: Mutex::new(state) }))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -77,7 +79,7 @@ impl Machine {
         let (disk, boots, config) = (state.disk.clone(), state.boots, &self.0.world.plan.config.store);
         let entropy = SeededEntropy::new(state.chance.draw());
         let (store, steps) = EmbeddedStore::open_stepped(EmbeddedOptions {
-            dir: self.0.dir.clone(),
+            dir: DATA.into(),
             pending_max: config.pending_max,
             segment_bytes: config.segment_bytes,
             index_lag_bytes_max: config.index_lag_bytes_max,
@@ -136,9 +138,9 @@ impl Machine {
         let mut state = self.state();
         state.running = None;
         let seed = state.chance.draw();
-        let before = state.disk.index_path(&self.0.dir);
+        let before = state.disk.index_path(Path::new(DATA));
         state.disk = if power || state.disk.is_dead() { state.disk.power_cut(seed) } else { state.disk.kill() };
-        let after = state.disk.index_path(&self.0.dir);
+        let after = state.disk.index_path(Path::new(DATA));
         let kept = state.chance.percent(50);
         drop(state);
         if kept {

@@ -95,7 +95,7 @@ async fn live(world: &Arc<World>, cluster: &Cluster) {
     }
     world.clock.sleep(world.plan.span).await;
     world.say(format_args!("the faults end"));
-    world.faults.send_replace(false);
+    world.faults.set(false);
     while faulty.join_next().await.is_some() {}
     for node in cluster.nodes() {
         node.gate.set(Pulse::Alive);

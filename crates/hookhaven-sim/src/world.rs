@@ -12,9 +12,8 @@ use std::{
 use bytes::Bytes;
 use hookhaven_core::{DeliveryId, ErrorClass, Time};
 use hookhaven_store::clock::Clock;
-use tokio::sync::watch;
 
-use crate::{clock::SimClock, laws::online::Watch, plan::Plan, trace::Trace};
+use crate::{clock::SimClock, laws::online::Watch, plan::Plan, signal::Signal, trace::Trace};
 
 /// A sender's name for an event: its source and idempotency key.
 pub type Key = (Arc<str>, Arc<str>);
@@ -24,7 +23,7 @@ pub struct World {
     pub plan: Plan,
     pub clock: SimClock,
     /// Faults go on until this says that they are over.
-    pub faults: watch::Sender<bool>,
+    pub faults: Signal<bool>,
     trace: Mutex<Trace>,
     ledger: Mutex<Ledger>,
     /// Calls at this moment of virtual time.
@@ -78,7 +77,7 @@ impl World {
         Arc::new(World {
             plan,
             clock: SimClock::start(),
-            faults: watch::Sender::new(true),
+            faults: Signal::new(true),
             trace: Mutex::new(Trace::new(keep_trace)),
             ledger: Mutex::default(),
             calls: Mutex::default(),
@@ -138,15 +137,14 @@ impl World {
     }
 
     pub fn faults_on(&self) -> bool {
-        *self.faults.borrow()
+        self.faults.get()
     }
 
     /// Sleeps, but not beyond the end of the faults. Answers whether they still go on.
     pub async fn sleep_in_faults(&self, wait: Duration) -> bool {
-        let mut faults = self.faults.subscribe();
         tokio::select! {
             biased;
-            _ = faults.wait_for(|on| !on) => false,
+            () = self.faults.is(false) => false,
             () = self.clock.sleep(wait) => self.faults_on(),
         }
     }

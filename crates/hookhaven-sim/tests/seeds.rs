@@ -2,7 +2,10 @@
 //! again; it then belongs among the fixed ones, once what it found is mended.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
-use std::time::{Duration, Instant};
+use std::{
+    io::Write,
+    time::{Duration, Instant},
+};
 
 use hookhaven_sim::{fresh_seed, run};
 
@@ -31,7 +34,8 @@ fn fresh_seeds_keep_the_laws() {
         if started.elapsed() > FRESH_FOR {
             break;
         }
-        println!("seed {seed}");
+        // Past the harness, which keeps what tests print to itself.
+        let _ = writeln!(std::io::stderr(), "fresh seed {seed}");
         passes(seed);
     }
 }
@@ -39,7 +43,7 @@ fn fresh_seeds_keep_the_laws() {
 #[test]
 fn the_same_seed_is_the_same_run() {
     let mut hashes = Vec::new();
-    for seed in [3, 4, 8] {
+    for seed in [3, 4, 8, 70] {
         let (one, two) = (run(seed, None, true).unwrap(), run(seed, None, true).unwrap());
         let differs = one.trace.iter().zip(&two.trace).find(|(a, b)| a != b);
         assert_eq!(differs, None, "seed {seed}");
@@ -47,6 +51,7 @@ fn the_same_seed_is_the_same_run() {
         assert!(one.lines > 100);
         hashes.push(one.hash);
     }
+    hashes.sort_unstable();
     hashes.dedup();
-    assert_eq!(hashes.len(), 3, "another seed is another run");
+    assert_eq!(hashes.len(), 4, "another seed is another run");
 }
