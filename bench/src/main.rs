@@ -36,7 +36,7 @@ enum Command {
         /// The gateway's binary
         #[arg(long)]
         gateway: PathBuf,
-        /// closed, steady, burst, isolation
+        /// closed, steady, burst, isolation, backlog
         scenarios: Vec<String>,
     },
     /// A server with the gateway's HTTP stack that checks the signature and answers

@@ -3,6 +3,7 @@
 //! A scenario is one file and one line in `SCENARIOS`. Whatever it compares, it measures in turns within
 //! one run, so that a machine that is busy for a while is busy for both sides.
 
+mod backlog;
 mod burst;
 mod closed;
 mod figures;
@@ -34,6 +35,7 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ("steady", |bench| Box::pin(steady::run(bench))),
     ("burst", |bench| Box::pin(burst::run(bench))),
     ("isolation", |bench| Box::pin(isolation::run(bench))),
+    ("backlog", |bench| Box::pin(backlog::run(bench))),
 ];
 
 pub const SECRET: &str = "whsec_only_for_the_bench";

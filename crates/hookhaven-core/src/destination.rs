@@ -1,11 +1,11 @@
 //! A configured destination: the address of one of the team's handlers, its limits and its secrets.
 //! Looked up at each attempt, so that a changed address or secret counts at once.
 
-use std::{num::NonZeroU32, sync::Arc, time::Duration};
+use std::{fmt, num::NonZeroU32, sync::Arc, time::Duration};
 
 use crate::secret::Secret;
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Destination {
     pub name: Arc<str>,
     pub url: url::Url,
@@ -19,6 +19,34 @@ pub struct Destination {
     pub breaker: BreakerPolicy,
     /// As the config file says; a person's pause is kept in the store and comes on top.
     pub state: DestinationState,
+}
+
+/// With the URL as it may be shown (I6).
+impl fmt::Debug for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Destination")
+            .field("name", &self.name)
+            .field("url", &shown_url(&self.url))
+            .field("timeout", &self.timeout)
+            .field("concurrency", &self.concurrency)
+            .field("rate", &self.rate)
+            .field("secrets", &self.secrets)
+            .field("breaker", &self.breaker)
+            .field("state", &self.state)
+            .finish()
+    }
+}
+
+/// A URL as it may be shown: without user, password, query and fragment, where credentials stand.
+pub fn shown_url(url: &url::Url) -> String {
+    let mut shown = url.clone();
+    let query = shown.query().is_some();
+    shown.set_query(None);
+    shown.set_fragment(None);
+    // Both fail only for URLs that cannot have them.
+    let _ = shown.set_username("");
+    let _ = shown.set_password(None);
+    if query { format!("{shown}?…") } else { shown.to_string() }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -250,28 +250,16 @@ impl<'a> Visitor<'a> for Node<'_, 'a> {
     }
 }
 
-/// Reads a key as bytes: one that is not Unicode (a lone surrogate) is merely none of ours.
+/// Reads a key as it stands in the text: one that is not Unicode (a lone surrogate) is merely none of ours.
+/// Read as bytes it would be taken with control characters in it, which no JSON text has.
 struct KeySeed<'k, 'n, 'a>(&'k Node<'n, 'a>);
 
 impl<'a> DeserializeSeed<'a> for KeySeed<'_, '_, 'a> {
     type Value = Child;
     fn deserialize<D: Deserializer<'a>>(self, key: D) -> Result<Child, D::Error> {
-        key.deserialize_bytes(self)
-    }
-}
-
-impl<'a> Visitor<'a> for KeySeed<'_, '_, 'a> {
-    type Value = Child;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a key")
-    }
-
-    fn visit_bytes<E>(self, key: &[u8]) -> Result<Child, E> {
-        Ok(self.0.child(|segment| segment.as_bytes() == key))
-    }
-    fn visit_str<E>(self, key: &str) -> Result<Child, E> {
-        Ok(self.0.child(|segment| segment == key))
+        let raw: &'a RawValue = serde::Deserialize::deserialize(key)?;
+        let key = Found(raw.get()).unquoted();
+        Ok(key.map_or_else(Child::default, |key| self.0.child(|segment| segment == key)))
     }
 }
 
@@ -325,7 +313,17 @@ mod tests {
 
     #[test]
     fn what_is_not_json_holds_nothing() {
-        for text in ["", "{", "nonsense", r#"{"id":"a""#, r#"{"id":"a"} x"#, r#"{"id":"a",}"#, "[]]", "\u{feff}{}"] {
+        for text in [
+            "",
+            "{",
+            "nonsense",
+            r#"{"id":"a""#,
+            r#"{"id":"a"} x"#,
+            r#"{"id":"a",}"#,
+            "[]]",
+            "\u{feff}{}",
+            "{\"id\":\"a\",\"b\u{1}\":0}",
+        ] {
             assert_eq!(pick(text, "/id"), None, "{text}");
         }
         assert_eq!(scan(b"{\"id\":\"\xff\"}", &[Pointer::parse("/id").unwrap()])[0].map(|f| f.0), None);

@@ -1,7 +1,8 @@
-//! Pacing: when the next attempt of a destination with a rate may start. A generic cell rate
-//! algorithm (ITU-T I.371) on [`Time`]: one number of state, no timers, no queue.
+//! Pacing: when the next attempt of a destination with a rate may start, or the next request of a source
+//! be taken. A generic cell rate algorithm (ITU-T I.371) on [`Time`]: one number of state, no timers, no
+//! queue.
 //!
-//! Not a limit on attempts in flight, and not for requests that come in.
+//! Not a limit on what is in flight.
 
 use std::time::Duration;
 
@@ -12,17 +13,31 @@ const BUNCH: Duration = Duration::from_millis(50);
 
 /// The pace of one destination. In any stretch of `rate.per` at most `rate.count` attempts start, and
 /// those few more that fall due within 50 ms (none at up to 20/s).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pace {
     /// When the next attempt would start if all were evenly spaced, in nanoseconds since the epoch.
     next_ns: i128,
+    /// How much of what falls due may start at once.
+    bunch: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Pace { next_ns: 0, bunch: BUNCH }
+    }
 }
 
 impl Pace {
+    /// The pace of one source. Senders come in bursts, so all of `rate.count` may come at once, and then
+    /// as evenly as the rate says: in any stretch of `rate.per` less than twice `rate.count`.
+    pub fn of_requests() -> Self {
+        Pace { next_ns: 0, bunch: Duration::MAX }
+    }
+
     /// How many attempts may start now.
     pub fn room(&self, rate: Rate, now: Time) -> usize {
         let now = ns(now);
-        let spare = now + slack_ns(rate) - self.next_ns.max(now);
+        let spare = now + self.slack_ns(rate) - self.next_ns.max(now);
         if spare < 0 {
             return 0;
         }
@@ -36,8 +51,15 @@ impl Pace {
 
     /// When there is room again; in the past if there is room.
     pub fn free_at(&self, rate: Rate) -> Time {
-        let us = (self.next_ns - slack_ns(rate)).div_euclid(1_000) + 1;
+        let us = (self.next_ns - self.slack_ns(rate)).div_euclid(1_000) + 1;
         Time::from_us(i64::try_from(us).unwrap_or(i64::MAX)).min(Time::MAX)
+    }
+
+    /// How far ahead of the even spacing a start may be.
+    fn slack_ns(&self, rate: Rate) -> i128 {
+        let interval = interval_ns(rate);
+        let bunch = i128::try_from(self.bunch.min(rate.per).as_nanos()).unwrap_or(0);
+        ((bunch / interval) - 1).max(0) * interval
     }
 }
 
@@ -48,13 +70,6 @@ fn ns(t: Time) -> i128 {
 fn interval_ns(rate: Rate) -> i128 {
     let per = i128::try_from(rate.per.as_nanos()).unwrap_or(i128::MAX);
     (per / i128::from(rate.count.get())).max(1)
-}
-
-/// How far ahead of the even spacing a start may be.
-fn slack_ns(rate: Rate) -> i128 {
-    let interval = interval_ns(rate);
-    let bunch = i128::try_from(BUNCH.min(rate.per).as_nanos()).unwrap_or(0);
-    ((bunch / interval) - 1).max(0) * interval
 }
 
 #[cfg(test)]
@@ -104,6 +119,18 @@ mod tests {
                 starts.len()
             );
         }
+    }
+
+    #[test]
+    fn requests_may_come_all_at_once_and_then_evenly() {
+        let rate = rate(100, Duration::from_secs(1));
+        let now = Time::from_s(1_700_000_000);
+        let mut pace = Pace::of_requests();
+        assert_eq!(pace.room(rate, now), 100);
+        (0..100).for_each(|_| pace.take(rate, now));
+        assert_eq!((pace.room(rate, now), pace.free_at(rate).since(now).as_millis()), (0, 10));
+        assert_eq!(pace.room(rate, now.plus(Duration::from_millis(95))), 9);
+        assert_eq!(pace.room(rate, now.plus(Duration::from_secs(9))), 100);
     }
 
     #[test]

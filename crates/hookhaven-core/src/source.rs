@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use ipnet::IpNet;
 
-use crate::{secret::Secret, sender::Sender};
+use crate::{destination::Rate, secret::Secret, sender::Sender};
 
 #[derive(Clone, Debug)]
 pub struct Source {
@@ -23,4 +23,10 @@ pub struct Source {
     pub public_url: Option<Arc<str>>,
     /// Peers that may post here; empty means any.
     pub allow: Vec<IpNet>,
+    /// Requests beyond which it is asked to come again later, before anything of them is verified; in
+    /// one go at most as many as the rate names. `None`: no such limit.
+    pub rate: Option<Rate>,
+    /// Its sender does not come again (GitHub): it may use the whole of each limit, where others must
+    /// leave a share of it free.
+    pub reserved: bool,
 }

@@ -56,8 +56,8 @@ pub struct Over<L>(pub L);
 
 #[async_trait]
 impl<L: Layer> Store for Over<L> {
-    fn ready(&self) -> Result<(), StoreError> {
-        self.0.inner().ready()
+    fn ready(&self, leave: Leave) -> Result<(), StoreError> {
+        self.0.inner().ready(leave)
     }
 
     async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError> {

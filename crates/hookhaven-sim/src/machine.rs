@@ -84,6 +84,7 @@ impl Machine {
             segment_bytes: config.segment_bytes,
             index_lag_bytes_max: config.index_lag_bytes_max,
             queue: Default::default(),
+            space: Default::default(),
             disk: Arc::new(disk),
             clock: Arc::new(self.0.world.clock.clone()),
             entropy: Arc::new(entropy),

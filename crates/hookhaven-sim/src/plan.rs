@@ -117,6 +117,8 @@ fn sources(draw: &mut Chance) -> BTreeMap<Arc<str>, Arc<Source>> {
             body_bytes_max: 64 << 10,
             public_url: None,
             allow: Vec::new(),
+            rate: None,
+            reserved: false,
         };
         Some((Arc::from(name), Arc::new(source)))
     };

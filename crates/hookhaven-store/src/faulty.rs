@@ -182,11 +182,11 @@ macro_rules! through {
 
 #[async_trait]
 impl Store for Faulty {
-    fn ready(&self) -> Result<(), StoreError> {
+    fn ready(&self, leave: Leave) -> Result<(), StoreError> {
         let failure = self.failure((Verb::Ready, When::Before));
         failure.map_or(Ok(()), Err)?;
         self.fate.as_ref().map_or(Ok(()), |fate| fate.strike_ready())?;
-        self.inner.ready()
+        self.inner.ready(leave)
     }
 
     async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError> {
@@ -326,11 +326,11 @@ mod tests {
     async fn it_fails_as_often_as_it_was_told() {
         let store = faulty();
         store.fail(Verb::Ready, When::Before, disk(), 2);
-        assert_eq!([store.ready(), store.ready(), store.ready()], [Err(disk()), Err(disk()), Ok(())]);
+        assert_eq!([0; 3].map(|_| store.ready(Leave::NOTHING)), [Err(disk()), Err(disk()), Ok(())]);
         store.fail(Verb::Ready, When::Before, disk(), usize::MAX);
-        assert_eq!(store.ready(), Err(disk()));
+        assert_eq!(store.ready(Leave::NOTHING), Err(disk()));
         store.mend();
-        assert_eq!(store.ready(), Ok(()));
+        assert_eq!(store.ready(Leave::NOTHING), Ok(()));
     }
 
     #[tokio::test]

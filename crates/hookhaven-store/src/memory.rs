@@ -94,9 +94,9 @@ macro_rules! answer_of {
 
 #[async_trait]
 impl Store for MemoryStore {
-    fn ready(&self) -> Result<(), StoreError> {
+    fn ready(&self, leave: Leave) -> Result<(), StoreError> {
         let state = self.state()?;
-        if state.live.pending_len() >= self.pending_max {
+        if state.live.pending_len() >= leave.of(self.pending_max) {
             return Err(StoreError::Full { limit: "store.pending_max", value: self.pending_max });
         }
         Ok(())

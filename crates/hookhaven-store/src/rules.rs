@@ -41,6 +41,13 @@ pub enum Command {
     DeleteCatalog { kind: String, name: String },
 }
 
+impl Command {
+    /// Whether it only adds to what is to be done; the others end work, or say how it goes on.
+    pub fn makes_work(&self) -> bool {
+        matches!(self, Command::Accept { .. } | Command::Replay(_) | Command::Route { .. })
+    }
+}
+
 impl From<NewEvent> for Command {
     fn from(new: NewEvent) -> Self {
         Command::Accept { event: Arc::new(new.event), key_until: new.key_until, deliveries: new.deliveries }

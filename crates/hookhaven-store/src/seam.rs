@@ -42,6 +42,30 @@ pub enum Accepted {
     },
 }
 
+/// The share of each of the store's limits that an accept must leave free for those that may not be
+/// refused, because their sender does not come again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Leave(u8);
+
+impl Leave {
+    pub const NOTHING: Leave = Leave(0);
+
+    /// At most 90%.
+    pub fn percent(percent: u8) -> Self {
+        Leave(percent.min(90))
+    }
+
+    /// What is left of an upper limit.
+    pub fn of(self, limit: u64) -> u64 {
+        limit - (u128::from(limit) * u128::from(self.0) / 100) as u64
+    }
+
+    /// A lower limit with the share on top.
+    pub fn above(self, limit: u64) -> u64 {
+        limit.saturating_add(limit - self.of(limit))
+    }
+}
+
 /// A node's session: a number that never repeats, so that a stale holder cannot settle (I3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SessionId(pub u64);
@@ -248,6 +272,13 @@ pub struct Stats {
     pub index_lag: u64,
     pub journal_bytes: u64,
     pub sessions: u64,
+    /// Bytes free on the disk as last seen, and below how many nothing is accepted; `None` where there is
+    /// no disk.
+    pub free_bytes: Option<u64>,
+    pub free_min_bytes: u64,
+    /// Damaged places met since the store was opened, and the first of them in words.
+    pub damages: u64,
+    pub damage: Vec<String>,
 }
 
 /// A small thing that people create or switch and that must survive a restart (paused states).
@@ -282,8 +313,8 @@ pub enum StoreError {
 /// The store. All calls may be made at once from many tasks; concurrent writes share commits.
 #[async_trait]
 pub trait Store: Send + Sync + fmt::Debug {
-    /// Whether an accept would be tried: asked before a body is read (I9). Cheap.
-    fn ready(&self) -> Result<(), StoreError>;
+    /// Whether an accept that leaves so much free would be tried: asked before a body is read (I9). Cheap.
+    fn ready(&self, leave: Leave) -> Result<(), StoreError>;
 
     /// Stores events with their keys and deliveries, each whole, and answers once they are on stable
     /// storage. One answer per event, in order.

@@ -15,8 +15,8 @@ use hookhaven_core::{
     retry::RetryPolicy,
 };
 use hookhaven_store::{
-    Accepted, CatalogEntry, DeliveryFilter, EventFilter, LaneRoom, Leased, NewDelivery, NewEvent, Next, Page, Settled,
-    Settlement, Store, StoreError,
+    Accepted, CatalogEntry, DeliveryFilter, EventFilter, LaneRoom, Leased, Leave, NewDelivery, NewEvent, Next, Page,
+    Settled, Settlement, Store, StoreError,
     clock::{Clock, Entropy, ManualClock, SeededEntropy},
     embedded::{
         EmbeddedOptions, EmbeddedStore,
@@ -45,6 +45,7 @@ impl World {
             segment_bytes: 16_384,
             index_lag_bytes_max: 64 << 20,
             queue: Default::default(),
+            space: Default::default(),
             disk,
             clock: Arc::new(self.clock.clone()),
             entropy: self.entropy.clone(),
@@ -277,7 +278,7 @@ async fn after_a_failed_sync_the_store_opens_itself_again() {
         assert!(matches!(during, Err(StoreError::Unavailable(_))), "{during:?}");
         // Woken when it is open again.
         wake.notified().await;
-        assert_eq!(store.ready(), Ok(()));
+        assert_eq!(store.ready(Leave::NOTHING), Ok(()));
         assert_eq!(store.accept(vec![world.event("after")]).await.unwrap(), [Accepted::New]);
         let before = store.accept(vec![world.event("before")]).await.unwrap();
         assert!(matches!(before[0], Accepted::Duplicate { .. }));
@@ -356,6 +357,6 @@ async fn one_directory_one_store() {
     assert!(matches!(world.try_open(Arc::new(disk.clone())), Err(StoreError::Locked(_))));
     store.close().await;
     assert!(matches!(store.accept(vec![]).await, Err(StoreError::Unavailable(_))));
-    assert!(matches!(store.ready(), Err(StoreError::Unavailable(_))));
+    assert!(matches!(store.ready(Leave::NOTHING), Err(StoreError::Unavailable(_))));
     world.open(&disk);
 }

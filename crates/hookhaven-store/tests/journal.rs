@@ -158,6 +158,29 @@ fn a_power_cut_at_open_or_at_a_new_segment_loses_nothing() {
 }
 
 #[test]
+fn a_segment_whose_header_is_cut_anywhere_was_never_begun() {
+    let whole = disk(1);
+    let (mut journal, _) = open(&whole, 100);
+    commit(&mut journal, &[&[1; 200]]).unwrap();
+    commit(&mut journal, &[b"second"]).unwrap();
+    let copy = |to: &SimDisk, n: u32, len: u64| {
+        let file = whole.open(&segment(n)).unwrap();
+        let mut bytes = vec![0; file.len().unwrap().min(len) as usize];
+        file.read_at(0, &mut bytes).unwrap();
+        to.create(&segment(n)).unwrap().append(&bytes).unwrap();
+    };
+    for len in 0..SEGMENT_HEADER_BYTES {
+        let torn = disk(2);
+        copy(&torn, 1, u64::MAX);
+        copy(&torn, 2, len);
+        let (mut journal, damages) = open(&torn, 100);
+        assert_eq!((all(&journal), damages), ((vec![vec![1; 200]], vec![]), vec![]), "{len}");
+        commit(&mut journal, &[b"next"]).unwrap();
+        assert_eq!(all(&journal).0, [vec![1; 200], b"next".to_vec()], "{len}");
+    }
+}
+
+#[test]
 fn damage_in_the_middle_is_told_and_gone_around() {
     // Into the header of the fourth frame of ten; and over three frames.
     for (into, len, lost) in [(2, 1, 1), (40, 200, 3)] {

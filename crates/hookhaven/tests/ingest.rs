@@ -9,7 +9,11 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use hookhaven::{config::Config, server::Drained};
-use hookhaven_core::{DeliveryState, Secret, destination::DestinationState};
+use hookhaven_core::{
+    DeliveryState, Secret,
+    destination::{DestinationState, Rate},
+    source::Source,
+};
 use hookhaven_store::{
     DeliveryFilter, Page,
     clock::{ManualClock, SeededEntropy},
@@ -398,4 +402,53 @@ async fn the_end_waits_for_a_body_that_is_coming() {
     assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("connection: close"), "{answer}");
     assert_eq!(gateway.ended.await.unwrap(), Drained { cut: 0 });
     assert_eq!(gateway.store.stats().await.unwrap().pending, 1);
+}
+
+#[tokio::test]
+async fn a_source_over_its_rate_is_asked_to_come_later_before_its_body_is_read() {
+    let rate = Rate { count: 3.try_into().unwrap(), per: Duration::from_secs(60) };
+    let gateway = Gateway::start(edited(|c| {
+        let limited = Source { rate: Some(rate), ..source("stripe", "stripe") };
+        c.sources.insert("stripe".into(), Arc::new(limited));
+    }));
+    for n in 0..3 {
+        let signed = gateway.signed("stripe", "a.b", &format!("evt_{n}"));
+        assert_eq!(gateway.post("stripe", &signed).await.status, 200);
+    }
+    let declared = b"POST /webhooks/stripe HTTP/1.1\r\nhost: h\r\ncontent-length: 900\r\n\r\n";
+    let told = raw(&gateway, declared).await.to_ascii_lowercase();
+    assert!(told.starts_with("http/1.1 429 ") && told.contains("\r\nretry-after: 20\r\n"), "{told}");
+    // Nobody else is slowed down, and a moment later there is room for one.
+    assert_eq!(gateway.post("github", &gateway.signed("github", "push", "1")).await.status, 200);
+    gateway.clock.advance(Duration::from_secs(20));
+    let signed = gateway.signed("stripe", "a.b", "evt_9");
+    assert_eq!(gateway.post("stripe", &signed).await.status, 200);
+    assert_eq!(gateway.post("stripe", &signed).await.status, 429);
+    has(&gateway.exposition().await, r#"webhook_refused_total{source="stripe",reason="rate_exceeded"} 2"#);
+    assert_eq!(gateway.events().await.len(), 5);
+}
+
+#[tokio::test]
+async fn a_reserved_source_has_room_where_the_others_have_none() {
+    let clock = ManualClock::at(NOW);
+    let store = MemoryStore::with_pending_max(Arc::new(clock.clone()), Arc::new(SeededEntropy::new(1)), 10);
+    let config = edited(|c| {
+        let reserved = Source { reserved: true, ..source("github", "github") };
+        c.sources.insert("github".into(), Arc::new(reserved));
+    });
+    let gateway = Gateway::over(config, clock, Arc::new(store), None);
+    let post = async |name: &str, n: usize| {
+        let signed = gateway.signed(name, "some.event", &format!("evt_{n}"));
+        gateway.post(name, &signed).await
+    };
+    for n in 0..8 {
+        assert_eq!(post("stripe", n).await.status, 200);
+    }
+    // A fifth of ten is kept.
+    let refused = post("stripe", 8).await;
+    assert_eq!((refused.status.as_u16(), &refused.headers["retry-after"]), (503, &"5".parse().unwrap()));
+    for n in 0..2 {
+        assert_eq!(post("github", n).await.status, 200);
+    }
+    assert_eq!(post("github", 2).await.status, 503);
 }

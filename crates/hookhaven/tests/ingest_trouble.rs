@@ -21,7 +21,8 @@ use hookhaven::{
 use hookhaven_core::{Attempt, DeliveryId, Event, EventId, Lane};
 use hookhaven_store::{
     Accepted, CatalogEntry, DeliveryFilter, DeliveryRow, Dismissed, Due, EventFilter, EventRow, LaneRoom, Leased,
-    NewDelivery, NewEvent, Page, Renewed, Replayed, Routed, SessionId, Settled, Settlement, Stats, Store, StoreError,
+    Leave, NewDelivery, NewEvent, Page, Renewed, Replayed, Routed, SessionId, Settled, Settlement, Stats, Store,
+    StoreError,
     clock::{Entropy, ManualClock, SeededEntropy},
 };
 use http_body_util::Full;
@@ -41,7 +42,7 @@ type Accept = fn() -> Result<Vec<Accepted>, StoreError>;
 
 #[async_trait]
 impl Store for Failing {
-    fn ready(&self) -> Result<(), StoreError> {
+    fn ready(&self, _: Leave) -> Result<(), StoreError> {
         Ok(())
     }
     async fn accept(&self, _: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError> {

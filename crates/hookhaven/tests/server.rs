@@ -153,19 +153,29 @@ impl Drop for DropSignal {
 }
 
 #[tokio::test]
-async fn connections_beyond_the_limit_wait_for_a_free_slot() {
+async fn connections_beyond_the_limit_are_told_to_come_again_before_their_body_is_read() {
     let running = serve(hello(), ServerLimits { connections_max: 1, ..limits() });
     let mut first = connect(running.addr).await;
     first.write_all(GET).await.unwrap();
     until(&mut first, "hello").await;
     let mut second = connect(running.addr).await;
-    second.write_all(GET).await.unwrap();
+    second.write_all(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1000000\r\n\r\n").await.unwrap();
+    let told = rest(&mut second).await.to_ascii_lowercase();
+    assert!(told.starts_with("http/1.1 503 ") && told.contains("\r\nretry-after: 5\r\n"), "{told}");
+    assert!(told.contains("\r\nconnection: close\r\n"), "{told}");
+    // The one that has a seat keeps it; when it goes, another has it.
     first.write_all(GET).await.unwrap();
     until(&mut first, "hello").await;
-    let mut none = [0; 1];
-    assert!(second.try_read(&mut none).is_err(), "the first one still holds the only slot");
     drop(first);
-    until(&mut second, "hello").await;
+    loop {
+        let mut third = connect(running.addr).await;
+        third.write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await.unwrap();
+        let answer = rest(&mut third).await;
+        if answer.ends_with("hello") {
+            break;
+        }
+        assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    }
 }
 
 #[tokio::test]

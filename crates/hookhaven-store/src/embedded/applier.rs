@@ -30,6 +30,8 @@ pub type Frame = (Vec<Record>, Position);
 pub trait Heard: Send {
     fn applied(&self, upto: Position);
     fn damaged(&self, why: String);
+    /// The disk is full.
+    fn full(&self);
 }
 
 /// What the index is kept with: its writing connection, and who is told.
@@ -141,8 +143,13 @@ impl Applier {
     }
 
     fn run(&self, mut keeper: Keeper) {
+        self.keep_up(&mut keeper);
+        keeper.index.settle_down();
+    }
+
+    fn keep_up(&self, keeper: &mut Keeper) {
         while let Some(frames) = self.gather() {
-            if !self.apply(&mut keeper, frames) {
+            if !self.apply(keeper, frames) {
                 return;
             }
         }
@@ -159,6 +166,9 @@ impl Applier {
             if e.is_damage() {
                 keeper.heard.damaged(e.to_string());
                 return false;
+            }
+            if e.is_full() {
+                keeper.heard.full();
             }
             tracing::error!("{e}; it will be tried again");
             if self.pause() {

@@ -17,16 +17,19 @@ use hookhaven_core::{Attempt, DeliveryId, Event, EventId};
 use tokio::task::JoinError;
 
 use super::{
-    EmbeddedOptions,
+    Shared,
     applier::{Applier, Heard, Keeper},
+    damages::Damages,
     home,
     index::{
         Index, IndexError, IndexHistory, IndexWriter,
         lists::{Reader, Readers},
     },
-    journal::{End, Entry, Journal, JournalReader},
+    journal::{End, Entry, Journal, JournalReader, ReadError},
     queue::JobQueue,
     recent::RecentEvents,
+    segment::Damage,
+    space::Space,
 };
 use crate::{
     codec,
@@ -39,6 +42,8 @@ use crate::{
 /// What one transaction takes while the index catches up at start.
 const CATCH_UP_RECORDS: usize = 20_000;
 const CATCH_UP_BYTES: u64 = 32 << 20;
+/// Beside the copy of the newest segment: its last batch may have gone past the segment's length.
+const COPY_SPARE_BYTES: u64 = 16 << 20;
 
 /// What the writer and those who read share.
 #[derive(Debug)]
@@ -51,6 +56,7 @@ pub struct Engine {
     pub applier: Applier,
     readers: Readers,
     suspect: Arc<Suspect>,
+    damages: Arc<Damages>,
     mode: Mode,
 }
 
@@ -121,6 +127,7 @@ impl Opened {
 struct ToLive {
     live: Arc<Mutex<Live>>,
     suspect: Arc<Suspect>,
+    space: Arc<Space>,
 }
 
 impl Heard for ToLive {
@@ -131,53 +138,56 @@ impl Heard for ToLive {
     fn damaged(&self, why: String) {
         self.suspect.say(why);
     }
+
+    fn full(&self) {
+        self.space.release();
+    }
 }
 
 /// Opens everything. An index that turns out damaged is made again.
-pub fn open(
-    options: &EmbeddedOptions,
-    queue: &Arc<JobQueue>,
-    mode: Mode,
-    fresh_index: bool,
-) -> Result<Opened, StoreError> {
+pub fn open(shared: &Shared, fresh_index: bool) -> Result<Opened, StoreError> {
+    let Shared { options, space, damages, .. } = shared;
     let dir = home::journal_dir(&options.dir);
-    let (journal, damages) = Journal::open(options.disk.clone(), &dir, options.segment_bytes, options.entropy.clone())?;
-    for damage in damages {
-        tracing::error!("{damage}");
-    }
+    // The newest segment is copied; a restart on a full disk must not wait for somebody to make room.
+    space.release_below(options.segment_bytes.saturating_add(COPY_SPARE_BYTES));
+    let (mut journal, found) =
+        Journal::open(options.disk.clone(), &dir, options.segment_bytes, options.entropy.clone())?;
+    journal.draw_on(space.clone());
+    found.iter().for_each(|damage| damages.met(damage));
     let index = Index::new(options.disk.index_path(&options.dir));
     if fresh_index {
         index.discard()?;
+    } else if let Some(lost) = index.beyond(&journal.reader()) {
+        damages.met(&lost);
     }
-    let (writer, live) = match remember(&index, &journal.reader(), options) {
+    let (writer, live) = match remember(&index, &journal.reader(), shared) {
         Err(Trouble::Index(e)) if e.is_damage() => {
             tracing::warn!("{e}: it is made again");
             index.discard()?;
-            remember(&index, &journal.reader(), options)
+            remember(&index, &journal.reader(), shared)
         }
         done => done,
     }
     .map_err(StoreError::from)?;
-    start(options, queue, mode, journal, &index, (writer, live))
+    start(shared, journal, &index, writer, live)
 }
 
 fn start(
-    options: &EmbeddedOptions,
-    queue: &Arc<JobQueue>,
-    mode: Mode,
+    shared: &Shared,
     journal: Journal,
     index: &Index,
-    (writer, live): (IndexWriter, Live),
+    writer: IndexWriter,
+    live: Live,
 ) -> Result<Opened, StoreError> {
-    tracing::info!(dir = %options.dir.display(), pending = live.pending_len(), "the store is open");
+    tracing::info!(dir = %shared.options.dir.display(), pending = live.pending_len(), "the store is open");
     let pending = AtomicU64::new(live.pending_len());
     let live = Arc::new(Mutex::new(live));
-    let suspect = Arc::new(Suspect { why: Mutex::default(), queue: queue.clone() });
+    let suspect = Arc::new(Suspect { why: Mutex::default(), queue: shared.queue.clone() });
     let history = IndexHistory::open(index)?;
-    let heard = Box::new(ToLive { live: live.clone(), suspect: suspect.clone() });
+    let heard = Box::new(ToLive { live: live.clone(), suspect: suspect.clone(), space: shared.space.clone() });
     let (applier, keeper) = (Applier::new(&writer), Keeper { index: writer, heard });
     let no_thread = |e| StoreError::Failed(format!("cannot start the thread that keeps the index: {e}"));
-    let keeping = match mode {
+    let keeping = match shared.mode {
         Mode::Threads => Keeping::Thread(applier.start(keeper).map_err(no_thread)?),
         Mode::Stepped => Keeping::Stepped(keeper),
     };
@@ -187,15 +197,16 @@ fn start(
         journal: journal.reader(),
         recent: RecentEvents::default(),
         applier,
-        readers: Readers::new(index.clone(), mode),
+        readers: Readers::new(index.clone(), shared.mode),
         suspect,
-        mode,
+        mode: shared.mode,
+        damages: shared.damages.clone(),
     };
     Ok(Opened { engine: Arc::new(engine), journal, history, keeping })
 }
 
 /// Why the past could not be made out.
-enum Trouble {
+pub(super) enum Trouble {
     Index(IndexError),
     Store(StoreError),
 }
@@ -222,12 +233,16 @@ impl From<Trouble> for StoreError {
 }
 
 /// The index, up to where the journal ends, and the live state made from it.
-fn remember(index: &Index, journal: &JournalReader, options: &EmbeddedOptions) -> Result<(IndexWriter, Live), Trouble> {
+fn remember(index: &Index, journal: &JournalReader, shared: &Shared) -> Result<(IndexWriter, Live), Trouble> {
     let mut writer = index.open(journal)?;
-    catch_up(&mut writer, journal)?;
+    catch_up(&mut writer, journal, |seen| {
+        if let Seen::Damage(damage) = seen {
+            shared.damages.met(damage);
+        }
+    })?;
     let mut live = Live::new();
     let mut epoch = [0; 8];
-    options.entropy.fill(&mut epoch);
+    shared.options.entropy.fill(&mut epoch);
     // Random, so that no session of an earlier run has the number of a later one.
     live.start_sessions_after(u64::from_le_bytes(epoch) >> 2);
     writer.pending(|PendingImage { delivery, event_at }| live.restore_pending(PendingImage { delivery, event_at }))?;
@@ -239,7 +254,19 @@ fn remember(index: &Index, journal: &JournalReader, options: &EmbeddedOptions) -
     Ok((writer, live))
 }
 
-fn catch_up(index: &mut IndexWriter, journal: &JournalReader) -> Result<(), Trouble> {
+/// What is come upon while an index catches up.
+pub(super) enum Seen<'a> {
+    /// Everything up to here is in it.
+    Applied(Position),
+    Damage(&'a Damage),
+}
+
+/// Brings an index up to where the journal ends.
+pub(super) fn catch_up(
+    index: &mut IndexWriter,
+    journal: &JournalReader,
+    mut tell: impl FnMut(Seen<'_>),
+) -> Result<(), Trouble> {
     let from = index.reached().map(|at| End { segment: at.segment, offset: at.end() });
     let mut entries = journal.iterate(from)?;
     let (mut records, mut bytes) = (Vec::new(), 0);
@@ -251,11 +278,14 @@ fn catch_up(index: &mut IndexWriter, journal: &JournalReader) -> Result<(), Trou
                 records.extend(of_frame.into_iter().map(|record| (record, *at)));
                 bytes += u64::from(at.len);
             }
-            Some(Entry::Damage(damage)) => tracing::error!("{damage}"),
+            Some(Entry::Damage(damage)) => tell(Seen::Damage(damage)),
             None => {}
         }
         if entry.is_none() || records.len() >= CATCH_UP_RECORDS || bytes >= CATCH_UP_BYTES {
             index.apply(&records)?;
+            if let Some((_, upto)) = records.last() {
+                tell(Seen::Applied(*upto));
+            }
             records.clear();
             bytes = 0;
         }
@@ -266,7 +296,7 @@ fn catch_up(index: &mut IndexWriter, journal: &JournalReader) -> Result<(), Trou
 }
 
 /// A frame whose checksum holds and whose content we cannot read was written by another version.
-fn unreadable(at: Position, e: &codec::DecodeError) -> StoreError {
+pub(super) fn unreadable(at: Position, e: &codec::DecodeError) -> StoreError {
     let Position { segment, offset, .. } = at;
     StoreError::Incompatible(format!("segment {segment} of the journal, frame at byte {offset}: {e}"))
 }
@@ -299,8 +329,11 @@ impl Engine {
         let mut found: Vec<_> = wanted.iter().map(|(id, _)| self.recent.get(*id).map(Ok)).collect();
         let missing: Vec<_> = (0..found.len()).filter(|i| found[*i].is_none()).collect();
         if !missing.is_empty() {
-            let (journal, places) = (self.journal.clone(), missing.iter().map(|i| wanted[*i]).collect::<Vec<_>>());
-            let read = move || places.into_iter().map(|(id, at)| read_event(&journal, id, at)).collect::<Vec<_>>();
+            let (journal, damages) = (self.journal.clone(), self.damages.clone());
+            let places: Vec<_> = missing.iter().map(|i| wanted[*i]).collect();
+            let read = move || -> Vec<_> {
+                places.into_iter().map(|(id, at)| read_event(&journal, &damages, id, at)).collect()
+            };
             let read = self.mode.run(read).await.unwrap_or_default();
             for (i, event) in missing.into_iter().zip(read) {
                 found[i] = Some(event);
@@ -312,8 +345,8 @@ impl Engine {
 
     /// The attempts of a delivery from the frames they lie in. Those in damaged ones are left out, loudly.
     pub async fn attempts_at(&self, delivery: DeliveryId, places: Vec<Position>) -> Result<Vec<Attempt>, StoreError> {
-        let journal = self.journal.clone();
-        let read = self.mode.run(move || read_attempts(&journal, delivery, places));
+        let (journal, damages) = (self.journal.clone(), self.damages.clone());
+        let read = self.mode.run(move || read_attempts(&journal, &damages, delivery, places));
         read.await.map_err(|e| StoreError::Failed(format!("the read ended early: {e}")))
     }
 
@@ -332,24 +365,34 @@ impl Mode {
     }
 }
 
-fn records_at(journal: &JournalReader, at: Position) -> Result<Vec<Record>, String> {
-    let payload = journal.read(at).map_err(|e| e.to_string())?;
+fn records_at(journal: &JournalReader, damages: &Damages, at: Position) -> Result<Vec<Record>, String> {
+    let payload = journal.read(at).map_err(|e| {
+        if let ReadError::Damaged(at) = e {
+            damages.unreadable(at);
+        }
+        e.to_string()
+    })?;
     codec::decode(&payload).map_err(|e| unreadable(at, &e).to_string())
 }
 
-fn read_event(journal: &JournalReader, id: EventId, at: Position) -> Result<Arc<Event>, String> {
+fn read_event(journal: &JournalReader, damages: &Damages, id: EventId, at: Position) -> Result<Arc<Event>, String> {
     let mine = |record| match record {
         Record::Accepted { event, .. } if event.id == id => Some(event),
         _ => None,
     };
-    let found = records_at(journal, at)?.into_iter().find_map(mine);
+    let found = records_at(journal, damages, at)?.into_iter().find_map(mine);
     found.ok_or_else(|| format!("the journal has something else in the place of {id}"))
 }
 
-fn read_attempts(journal: &JournalReader, delivery: DeliveryId, places: Vec<Position>) -> Vec<Attempt> {
+fn read_attempts(
+    journal: &JournalReader,
+    damages: &Damages,
+    delivery: DeliveryId,
+    places: Vec<Position>,
+) -> Vec<Attempt> {
     let mut attempts = BTreeMap::new();
     for at in places {
-        match records_at(journal, at) {
+        match records_at(journal, damages, at) {
             Err(e) => tracing::error!(%delivery, "an attempt cannot be read: {e}"),
             Ok(records) => attempts.extend(records.into_iter().filter_map(|record| match record {
                 Record::Settled(settled) if settled.delivery == delivery => {

@@ -50,6 +50,18 @@ pub fn enter(disk: &dyn Disk, dir: &Path, wait: Duration) -> Result<Box<dyn Lock
     Ok(lock)
 }
 
+/// For those who only look, or rebuild what can be rebuilt: takes the lock at once or not at all, makes
+/// nothing.
+pub fn visit(disk: &dyn Disk, dir: &Path) -> Result<Box<dyn Lock>, StoreError> {
+    if !has_format(disk, dir)? {
+        return Err(StoreError::Failed(format!("{} is no Hookhaven data directory", dir.display())));
+    }
+    let path = dir.join("lock");
+    disk.lock(&path, Duration::ZERO).map_err(|e| failed("lock", &path, &e))?.ok_or_else(|| {
+        StoreError::Locked(format!("a hookhaven process holds {}: stop it first, then ask again", dir.display()))
+    })
+}
+
 /// Whether a version wrote its format here; an error if it is none that we can read.
 pub fn has_format(disk: &dyn Disk, dir: &Path) -> Result<bool, StoreError> {
     let path = dir.join("format");

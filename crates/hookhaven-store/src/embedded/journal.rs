@@ -16,6 +16,7 @@ use super::{
     frame::{self, PAYLOAD_BYTES_MAX},
     reader::{failed, newer, unreadable},
     segment::{self, BadHeader, Damage, Found, Segment},
+    space::{Space, is_full},
 };
 use crate::{clock::Entropy, position::Position, seam::StoreError};
 
@@ -33,6 +34,8 @@ pub struct Journal {
     /// The batch being built, as it will be appended.
     batch: Vec<u8>,
     poisoned: bool,
+    /// What gives its reserve when the disk is full.
+    space: Option<Arc<Space>>,
 }
 
 /// What a failed commit left behind. Either way nothing of the batch was kept.
@@ -87,7 +90,7 @@ impl Journal {
                 .map_err(|e| failed("make durable", &segment::path(dir, segment.number), &e))?,
             None => {
                 let number = numbers.last().map_or(1, |n| n + 1);
-                let segment = Segment::create(&*disk, dir, number, salt(&*entropy))
+                let segment = Segment::create(&*disk, dir, number, salt(&*entropy), 0)
                     .map_err(|e| failed("create", &segment::path(dir, number), &e))?;
                 (segment, segment::SEGMENT_HEADER_BYTES)
             }
@@ -96,12 +99,22 @@ impl Journal {
         let older = numbers.iter().filter(|n| **n < newest.number).map(|n| segment::path(dir, *n));
         let older_bytes = older.filter_map(|path| disk.open(&path).and_then(|file| file.len()).ok()).sum();
         let reader = JournalReader::new(disk, dir, end, &newest, older_bytes);
-        let journal = Journal { reader, entropy, segment_bytes, newest, len, batch: Vec::new(), poisoned: false };
+        let journal =
+            Journal { reader, entropy, segment_bytes, newest, len, batch: Vec::new(), poisoned: false, space: None };
         Ok((journal, damages))
     }
 
     pub fn reader(&self) -> JournalReader {
         self.reader.clone()
+    }
+
+    /// From now on a full disk is tried once more after the reserve was given up.
+    pub fn draw_on(&mut self, space: Arc<Space>) {
+        self.space = Some(space);
+    }
+
+    fn drew_on_reserve(&self, e: &io::Error) -> bool {
+        is_full(e) && self.space.as_ref().is_some_and(|space| space.release())
     }
 
     pub fn end(&self) -> End {
@@ -124,7 +137,7 @@ impl Journal {
         }
         let number = self.newest.number + 1;
         let shared = &self.reader.0;
-        match Segment::create(&*shared.disk, &shared.dir, number, salt(&*self.entropy)) {
+        match Segment::create(&*shared.disk, &shared.dir, number, salt(&*self.entropy), self.len) {
             Ok(segment) => {
                 self.newest = segment;
                 self.len = segment::SEGMENT_HEADER_BYTES;
@@ -139,6 +152,7 @@ impl Journal {
                     Err(gone) if gone.kind() != io::ErrorKind::NotFound => {
                         Err(self.poison(format!("cannot begin segment {number}: {e}")))
                     }
+                    _ if self.drew_on_reserve(&e) => self.begin(),
                     _ => Err(CommitError::Refused(StoreError::Unavailable(format!(
                         "cannot begin segment {number}: {e}"
                     )))),
@@ -170,12 +184,14 @@ impl Journal {
         if self.batch.is_empty() {
             return Ok(());
         }
-        if let Err(e) = self.newest.file.append(&self.batch) {
-            self.batch.clear();
-            return match self.newest.file.truncate(self.len) {
-                Ok(()) => Err(CommitError::Refused(StoreError::Unavailable(format!("the journal cannot grow: {e}")))),
-                Err(cut) => Err(self.poison(format!("the journal cannot grow ({e}), nor be cut back: {cut}"))),
-            };
+        while let Err(e) = self.newest.file.append(&self.batch) {
+            if let Err(cut) = self.newest.file.truncate(self.len) {
+                return Err(self.poison(format!("the journal cannot grow ({e}), nor be cut back: {cut}")));
+            }
+            if !self.drew_on_reserve(&e) {
+                self.batch.clear();
+                return Err(CommitError::Refused(StoreError::Unavailable(format!("the journal cannot grow: {e}"))));
+            }
         }
         if let Err(e) = self.newest.file.sync_data() {
             return Err(self.poison(format!("the journal cannot be synced: {e}")));

@@ -13,7 +13,9 @@
 //! Not here: rules (`rules`), the state they decide from (`live`), SQL outside `index`.
 
 mod applier;
+mod damages;
 pub mod disk;
+pub mod doctor;
 mod engine;
 pub mod frame;
 mod home;
@@ -22,7 +24,9 @@ pub mod journal;
 pub mod queue;
 mod reader;
 mod recent;
+mod reindex;
 pub mod segment;
+pub mod space;
 mod stepped;
 mod store;
 mod writer;
@@ -34,15 +38,18 @@ use std::{
 
 use tokio::sync::{Notify, watch};
 
+pub use self::reindex::{ReindexRefused, Reindexed, reindex};
 pub use self::stepped::Steps;
 use self::{
+    damages::Damages,
     disk::{Disk, Lock},
     engine::{Engine, Mode},
     queue::{JobQueue, QueueLimits},
+    space::{Space, SpaceLimits},
 };
 use crate::{
     clock::{Clock, Entropy},
-    seam::StoreError,
+    seam::{Leave, StoreError},
 };
 
 /// Whether this version can read what is in a data directory; one with nothing in it is fine. Takes no
@@ -67,6 +74,8 @@ pub struct EmbeddedOptions {
     pub index_lag_bytes_max: u64,
     /// What may wait for the writer.
     pub queue: QueueLimits,
+    /// What must stay free on the disk.
+    pub space: SpaceLimits,
     pub disk: Arc<dyn Disk>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
@@ -83,8 +92,11 @@ pub struct EmbeddedStore {
 #[derive(Debug)]
 struct Shared {
     options: EmbeddedOptions,
+    mode: Mode,
     queue: Arc<JobQueue>,
     wake: Arc<Notify>,
+    space: Arc<Space>,
+    damages: Arc<Damages>,
     engine: Mutex<Option<Arc<Engine>>>,
     /// Held over all runs, until the last has let go of its files.
     lock: Mutex<Option<Box<dyn Lock>>>,
@@ -93,11 +105,20 @@ struct Shared {
 impl Shared {
     fn open(options: EmbeddedOptions, mode: Mode) -> Result<(Arc<Self>, engine::Opened), StoreError> {
         let lock = home::enter(&*options.disk, &options.dir, home::LOCK_WAIT)?;
-        let queue = Arc::new(JobQueue::new(options.queue));
-        let opened = engine::open(&options, &queue, mode, false)?;
-        let engine = Mutex::new(Some(opened.engine.clone()));
-        let shared = Shared { options, queue, wake: Arc::default(), engine, lock: Mutex::new(Some(lock)) };
-        Ok((Arc::new(shared), opened))
+        let shared = Arc::new(Shared {
+            queue: Arc::new(JobQueue::new(options.queue)),
+            wake: Arc::default(),
+            space: Arc::new(Space::new(options.disk.clone(), &options.dir, options.space)),
+            damages: Arc::default(),
+            engine: Mutex::default(),
+            lock: Mutex::new(Some(lock)),
+            mode,
+            options,
+        });
+        let opened = engine::open(&shared, false)?;
+        shared.space.restore();
+        shared.set_engine(Some(opened.engine.clone()));
+        Ok((shared, opened))
     }
 
     fn engine_slot(&self) -> MutexGuard<'_, Option<Arc<Engine>>> {
@@ -110,7 +131,7 @@ impl Shared {
 
     fn engine(&self) -> Result<Arc<Engine>, StoreError> {
         let engine = self.engine_slot().clone();
-        engine.ok_or_else(|| match self.queue.ready() {
+        engine.ok_or_else(|| match self.queue.ready(Leave::NOTHING) {
             Err(e) => e,
             Ok(()) => StoreError::Unavailable("it is being opened again".into()),
         })

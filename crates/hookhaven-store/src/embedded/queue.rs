@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     rules::{Answer, Command},
-    seam::StoreError,
+    seam::{Leave, StoreError},
 };
 
 /// Commands in one batch at most, and bytes of bodies: claims wait while a batch is decided.
@@ -89,9 +89,9 @@ impl JobQueue {
         JobQueue { limits, ..JobQueue::default() }
     }
 
-    /// Whether a job would be taken.
-    pub fn ready(&self) -> Result<(), StoreError> {
-        self.state().ready(&self.limits)
+    /// Whether a job that leaves so much free would be taken.
+    pub fn ready(&self, leave: Leave) -> Result<(), StoreError> {
+        self.state().ready(&self.limits, leave)
     }
 
     /// Queues commands, all or none; answers where their answers will come.
@@ -101,7 +101,7 @@ impl JobQueue {
     ) -> Result<Vec<oneshot::Receiver<Result<Answer, StoreError>>>, StoreError> {
         let mut answers = Vec::with_capacity(commands.len());
         let mut state = self.state();
-        state.ready(&self.limits)?;
+        state.ready(&self.limits, Leave::NOTHING)?;
         for command in commands {
             let (answer, receiver) = oneshot::channel();
             let job = Job { command, answer };
@@ -181,17 +181,17 @@ impl State {
         batch
     }
 
-    fn ready(&self, limits: &QueueLimits) -> Result<(), StoreError> {
+    fn ready(&self, limits: &QueueLimits, leave: Leave) -> Result<(), StoreError> {
         if self.closed {
             return Err(StoreError::Unavailable("the store is closed".into()));
         }
         if let Some(why) = &self.refusing {
             return Err(StoreError::Unavailable(why.clone()));
         }
-        if self.jobs.len() >= limits.jobs_max {
+        if self.jobs.len() as u64 >= leave.of(limits.jobs_max as u64) {
             return Err(StoreError::Full { limit: "store.queue_max", value: limits.jobs_max as u64 });
         }
-        if self.bytes >= limits.bodies_bytes_max {
+        if self.bytes as u64 >= leave.of(limits.bodies_bytes_max as u64) {
             return Err(StoreError::Full { limit: "store.queue_bodies_max", value: limits.bodies_bytes_max as u64 });
         }
         Ok(())

@@ -113,7 +113,14 @@ impl JournalReader {
         let end = self.end();
         numbers.retain(|n| (from.segment..=end.segment).contains(n));
         numbers.sort_unstable_by_key(|n| std::cmp::Reverse(*n));
-        Ok(Iterate { reader: self.clone(), from, end, rest: numbers, scan: None })
+        Ok(Iterate { reader: self.clone(), from, end, rest: numbers, scan: None, last: None })
+    }
+
+    /// Bytes of the segment files before this one that are there.
+    pub fn bytes_before(&self, number: u32) -> u64 {
+        let names = self.0.disk.list(&self.0.dir).unwrap_or_default();
+        let before = names.iter().filter_map(|name| segment::number_of(name)).filter(|n| *n < number);
+        before.filter_map(|n| self.0.disk.open(&segment::path(&self.0.dir, n)).and_then(|file| file.len()).ok()).sum()
     }
 
     /// Bytes of all segment files.
@@ -139,6 +146,8 @@ pub struct Iterate {
     /// Numbers yet to come, the next one last.
     rest: Vec<u32>,
     scan: Option<Scan>,
+    /// The segment read last, and its length.
+    last: Option<(u32, u64)>,
 }
 
 /// What comes next in the journal.
@@ -158,6 +167,9 @@ impl Iterate {
                     Some(Found::Damage(damage) | Found::Tail(damage)) => return Ok(Some(Entry::Damage(damage))),
                     None => self.scan = None,
                 }
+                if let Some(damage) = self.cut_short()? {
+                    return Ok(Some(Entry::Damage(damage)));
+                }
             }
             let Some(number) = self.rest.pop() else { return Ok(None) };
             match self.reader.segment(number)? {
@@ -165,6 +177,7 @@ impl Iterate {
                     let to = if number == self.end.segment { self.end.offset } else { segment.file.len()? };
                     let from = if number == self.from.segment { self.from.offset } else { 0 };
                     self.scan = Some(segment.scan(from, to));
+                    self.last = Some((number, to));
                 }
                 Err(BadHeader::Newer(version)) => {
                     let path = segment::path(&self.reader.0.dir, number);
@@ -173,6 +186,19 @@ impl Iterate {
                 Err(BadHeader::Unreadable { len }) => return Ok(Some(Entry::Damage(unreadable(number, len)))),
             }
         }
+    }
+}
+
+impl Iterate {
+    /// What the segment read last has lost at its end, by what the next one says of it.
+    fn cut_short(&mut self) -> io::Result<Option<Damage>> {
+        let (Some((number, len)), Some(next)) = (self.last.take(), self.rest.last()) else { return Ok(None) };
+        if *next != number + 1 {
+            return Ok(None);
+        }
+        let Ok(next) = self.reader.segment(*next)? else { return Ok(None) };
+        let missing = next.before_bytes.checked_sub(len).filter(|bytes| *bytes > 0);
+        Ok(missing.map(|bytes| Damage { segment: number, offset: len, bytes, held: vec!["the file's end".into()] }))
     }
 }
 

@@ -2,7 +2,9 @@
 //! opening the lot are `journal`'s.
 //!
 //! A segment is a 64-byte header, then frames without a gap. The header: `HOOKHVN` and a line feed,
-//! format version u32, segment number u32, salt of 16 random bytes, CRC-32C of all that, zeros.
+//! format version u32, segment number u32, salt of 16 random bytes, length u64 of the segment before (0 if
+//! there was none), CRC-32C of all that, zeros. By that length a segment that was cut between two frames,
+//! or is gone altogether, shows.
 
 use std::{io, path::Path, path::PathBuf, sync::Arc};
 
@@ -16,7 +18,8 @@ pub const SEGMENT_HEADER_BYTES: u64 = 64;
 pub const FORMAT: u32 = 1;
 const MAGIC: &[u8; 8] = b"HOOKHVN\n";
 const SALT: std::ops::Range<usize> = 16..32;
-const CHECKED: usize = 32;
+const BEFORE: std::ops::Range<usize> = 32..40;
+const CHECKED: usize = 40;
 
 /// How much a scan reads at a time.
 const WINDOW_BYTES: usize = 1 << 20;
@@ -44,6 +47,8 @@ impl std::fmt::Display for Damage {
 pub struct Segment {
     pub number: u32,
     pub salt: [u8; 16],
+    /// Length of the segment before when this one was begun; 0 if there was none.
+    pub before_bytes: u64,
     pub seal: Seal,
     pub file: Arc<dyn DiskFile>,
 }
@@ -59,40 +64,45 @@ pub fn number_of(name: &str) -> Option<u32> {
     number.parse().ok().filter(|n| digits && *n > 0)
 }
 
-fn header(number: u32, salt: &[u8; 16]) -> [u8; SEGMENT_HEADER_BYTES as usize] {
+fn header(number: u32, salt: &[u8; 16], before_bytes: u64) -> [u8; SEGMENT_HEADER_BYTES as usize] {
     let mut header = [0; SEGMENT_HEADER_BYTES as usize];
     header[..8].copy_from_slice(MAGIC);
     header[8..12].copy_from_slice(&FORMAT.to_le_bytes());
     header[12..16].copy_from_slice(&number.to_le_bytes());
     header[SALT].copy_from_slice(salt);
+    header[BEFORE].copy_from_slice(&before_bytes.to_le_bytes());
     let crc = crc32c::crc32c(&header[..CHECKED]);
     header[CHECKED..CHECKED + 4].copy_from_slice(&crc.to_le_bytes());
     header
 }
 
 impl Segment {
-    fn new(number: u32, salt: [u8; 16], file: Arc<dyn DiskFile>) -> Self {
-        Segment { number, salt, seal: Seal::new(&salt, number), file }
+    fn new(number: u32, salt: [u8; 16], before_bytes: u64, file: Arc<dyn DiskFile>) -> Self {
+        Segment { number, salt, before_bytes, seal: Seal::new(&salt, number), file }
     }
 
     /// A new, empty segment, on stable storage when this returns.
-    pub fn create(disk: &dyn Disk, dir: &Path, number: u32, salt: [u8; 16]) -> io::Result<Self> {
+    pub fn create(disk: &dyn Disk, dir: &Path, number: u32, salt: [u8; 16], before_bytes: u64) -> io::Result<Self> {
         let file = disk.create(&path(dir, number))?;
-        file.append(&header(number, &salt))?;
+        file.append(&header(number, &salt, before_bytes))?;
         file.sync_data()?;
         disk.sync_dir(dir)?;
-        Ok(Segment::new(number, salt, file))
+        Ok(Segment::new(number, salt, before_bytes, file))
     }
 
     /// Opens a segment; the inner error says why its header is none.
     pub fn open(disk: &dyn Disk, dir: &Path, number: u32) -> io::Result<Result<Self, BadHeader>> {
         let file = disk.open(&path(dir, number))?;
         let mut bytes = [0; SEGMENT_HEADER_BYTES as usize];
-        file.read_at(0, &mut bytes)?;
+        let whole = file.read_at(0, &mut bytes)? == bytes.len();
         let mut salt = [0; 16];
         salt.copy_from_slice(&bytes[SALT]);
-        if bytes == header(number, &salt) {
-            return Ok(Ok(Segment::new(number, salt, file)));
+        let mut before = [0; 8];
+        before.copy_from_slice(&bytes[BEFORE]);
+        let before_bytes = u64::from_le_bytes(before);
+        // The header ends in zeros, so that one cut short there would pass for whole.
+        if whole && bytes == header(number, &salt, before_bytes) {
+            return Ok(Ok(Segment::new(number, salt, before_bytes, file)));
         }
         let version = u32::from_le_bytes([bytes[8], bytes[9], bytes[10], bytes[11]]);
         let newer = bytes.starts_with(MAGIC)

@@ -59,6 +59,9 @@ impl Steps {
             }
         };
         let jobs = self.shared.queue.take_now(mem::take(&mut self.left));
+        if self.shared.space.may_restore() {
+            self.shared.space.restore();
+        }
         if let Some(why) = opened.engine.suspect().take() {
             jobs.into_iter().for_each(|job| job.fail(StoreError::Unavailable(why.clone())));
             self.end(opened, Ended::Broken { why, fresh_index: true });
@@ -115,7 +118,7 @@ impl Steps {
     /// Opens again after a failure, by the one start-up path.
     pub fn reopen(&mut self) -> Result<(), StoreError> {
         if let Stage::Broken { fresh_index } = self.stage {
-            self.stage = Stage::Idle(writer::reopen(&self.shared, Mode::Stepped, fresh_index)?);
+            self.stage = Stage::Idle(writer::reopen(&self.shared, fresh_index)?);
         }
         Ok(())
     }
@@ -157,7 +160,7 @@ mod tests {
     use crate::{
         clock::{ManualClock, SeededEntropy},
         embedded::disk::{Disk, SimDisk},
-        seam::{CatalogEntry, Store},
+        seam::{CatalogEntry, Leave, Store},
     };
 
     fn open(disk: &SimDisk) -> (EmbeddedStore, Steps) {
@@ -167,6 +170,7 @@ mod tests {
             segment_bytes: 4096,
             index_lag_bytes_max: 1 << 20,
             queue: Default::default(),
+            space: Default::default(),
             disk: Arc::new(disk.clone()),
             clock: Arc::new(ManualClock::at(Time::from_s(1_790_000_000))),
             entropy: Arc::new(SeededEntropy::new(1)),
@@ -208,9 +212,9 @@ mod tests {
         let mut put = Box::pin(store.put_catalog(entry("a")));
         assert_eq!(put.as_mut().now_or_never(), None);
         assert!(steps.decide() && !steps.commit() && steps.is_broken());
-        assert!(put.await.is_err() && store.ready().is_err() && !steps.decide());
+        assert!(put.await.is_err() && store.ready(Leave::NOTHING).is_err() && !steps.decide());
         steps.reopen().unwrap();
-        assert!(!steps.is_broken() && store.ready().is_ok());
+        assert!(!steps.is_broken() && store.ready(Leave::NOTHING).is_ok());
         steps.close();
         store.close().await;
         assert!(disk.lock(Path::new("/data/lock"), Duration::ZERO).unwrap().is_some());

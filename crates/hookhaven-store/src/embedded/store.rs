@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use hookhaven_core::{Attempt, DeliveryId, Event, EventId, Lane};
 use tokio::sync::Notify;
 
-use super::{EmbeddedStore, engine::Engine, index::lists::Reader};
+use super::{EmbeddedStore, Shared, engine::Engine, index::lists::Reader};
 use crate::{
     live::Live,
     rules::{Answer, Command},
@@ -76,13 +76,19 @@ fn overlay(row: super::index::Indexed, live: &Live) -> DeliveryRow {
 
 #[async_trait]
 impl Store for EmbeddedStore {
-    fn ready(&self) -> Result<(), StoreError> {
-        self.shared.queue.ready()?;
-        let (engine, options) = (self.engine()?, &self.shared.options);
-        if engine.pending.load(Ordering::Relaxed) >= options.pending_max {
+    fn ready(&self, leave: Leave) -> Result<(), StoreError> {
+        let Shared { queue, space, options, .. } = &*self.shared;
+        queue.ready(leave)?;
+        let engine = self.engine()?;
+        space.check(leave, self.now()).inspect_err(|_| {
+            if space.may_restore() {
+                queue.nudge();
+            }
+        })?;
+        if engine.pending.load(Ordering::Relaxed) >= leave.of(options.pending_max) {
             return Err(StoreError::Full { limit: "store.pending_max", value: options.pending_max });
         }
-        if engine.applier.lag().0 > options.index_lag_bytes_max {
+        if engine.applier.lag().0 > leave.of(options.index_lag_bytes_max) {
             return Err(StoreError::Full { limit: "store.index_lag_max", value: options.index_lag_bytes_max });
         }
         Ok(())
@@ -211,6 +217,7 @@ impl Store for EmbeddedStore {
     async fn stats(&self) -> Result<Stats, StoreError> {
         let engine = self.engine()?;
         let (_, index_lag) = engine.applier.lag();
+        let (damages, damage) = self.shared.damages.told();
         let live = engine.live();
         Ok(Stats {
             depths: live.depths(),
@@ -220,6 +227,10 @@ impl Store for EmbeddedStore {
             index_lag,
             journal_bytes: engine.journal.bytes(),
             sessions: live.sessions_len(),
+            free_bytes: Some(self.shared.space.free_bytes()),
+            free_min_bytes: self.shared.options.space.free_min_bytes,
+            damages,
+            damage,
         })
     }
 

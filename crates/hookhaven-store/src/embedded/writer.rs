@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use super::{
     Shared,
-    engine::{self, Engine, Mode, Opened},
+    engine::{self, Engine, Opened},
     journal::{CommitError, Journal},
     queue::{Job, Work},
 };
@@ -70,7 +70,7 @@ pub fn run(shared: &Shared, first: Opened) {
 fn open_again(shared: &Shared, fresh_index: bool) -> Option<Opened> {
     let mut pause = REOPEN_FIRST;
     loop {
-        match reopen(shared, Mode::Threads, fresh_index) {
+        match reopen(shared, fresh_index) {
             Ok(opened) => return Some(opened),
             Err(e) => tracing::error!("the store cannot be opened again yet: {e}"),
         }
@@ -82,8 +82,8 @@ fn open_again(shared: &Shared, fresh_index: bool) -> Option<Opened> {
 }
 
 /// The next run, open to everyone.
-pub fn reopen(shared: &Shared, mode: Mode, fresh_index: bool) -> Result<Opened, StoreError> {
-    let opened = engine::open(&shared.options, &shared.queue, mode, fresh_index)?;
+pub fn reopen(shared: &Shared, fresh_index: bool) -> Result<Opened, StoreError> {
+    let opened = engine::open(shared, fresh_index)?;
     shared.set_engine(Some(opened.engine.clone()));
     shared.queue.accept_again();
     shared.wake.notify_one();
@@ -105,6 +105,9 @@ fn serve(shared: &Shared, opened: &mut Opened) -> Ended {
             Work::Closed => return Ended::Closed,
             Work::Batch(jobs) => jobs,
         };
+        if shared.space.may_restore() {
+            shared.space.restore();
+        }
         if let Some(why) = opened.engine.suspect().take() {
             fail_all(jobs, &why);
             return Ended::Broken { why, fresh_index: true };
@@ -183,6 +186,7 @@ fn decide(shared: &Shared, opened: &mut Opened, jobs: Vec<Job>) -> (Vec<Staged>,
     let options = &shared.options;
     let lag_max = options.index_lag_bytes_max;
     let behind = engine.applier.lag().0 > lag_max;
+    let no_room = shared.space.look(options.clock.now()).err();
     let (mut staged, mut waiting) = (Vec::with_capacity(jobs.len()), Vec::new());
     let mut live = engine.live();
     if let Err(e) = history.begin() {
@@ -197,6 +201,11 @@ fn decide(shared: &Shared, opened: &mut Opened, jobs: Vec<Job>) -> (Vec<Staged>,
     for mut job in jobs {
         if behind && matches!(job.command, Command::Accept { .. }) {
             job.fail(StoreError::Full { limit: "store.index_lag_max", value: lag_max });
+            continue;
+        }
+        // What ends work goes on for as long as the disk takes it.
+        if let Some(full) = no_room.as_ref().filter(|_| job.command.makes_work()) {
+            job.fail(full.clone());
             continue;
         }
         let mut rules = Rules {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use hookhaven_store::{Accepted, EventFilter, Page, StoreError, clock::Clock};
+use hookhaven_store::{Accepted, EventFilter, Leave, Page, StoreError, clock::Clock};
 
 use crate::bench::*;
 
@@ -77,11 +77,11 @@ pub async fn nothing_beyond_pending_max(bench: &dyn Bench) {
     let refused = store.accept(vec![event("one too many", now, &["billing"])]).await;
     let full = StoreError::Full { limit: "store.pending_max", value: PENDING_MAX };
     assert_eq!(refused, Err(full.clone()));
-    assert_eq!(store.ready(), Err(full));
+    assert_eq!(store.ready(Leave::NOTHING), Err(full));
     let session = store.open_session(TTL).await.unwrap();
     let leased = claim_one(&store, session, "billing").await;
     settle(&store, session, &leased, hookhaven_core::ErrorClass::Ok, hookhaven_store::Next::Delivered, now).await;
-    assert_eq!(store.ready(), Ok(()));
+    assert_eq!(store.ready(Leave::NOTHING), Ok(()));
     assert_eq!(accept(&store, event("one too many", now, &["billing"])).await, Accepted::New);
 }
 

@@ -95,6 +95,7 @@ impl Embedded {
             segment_bytes: 4_096,
             index_lag_bytes_max: 64 << 20,
             queue: Default::default(),
+            space: Default::default(),
             disk,
             clock: Arc::new(self.clock.clone()),
             entropy: self.entropy.clone(),

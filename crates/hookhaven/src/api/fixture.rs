@@ -270,6 +270,8 @@ pub(crate) fn config() -> Config {
             body_bytes_max: 1 << 20,
             public_url: None,
             allow: Vec::new(),
+            rate: None,
+            reserved: false,
         };
         (Arc::from(name), Arc::new(source))
     };

@@ -11,6 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use hookhaven_store::Leave;
 use http::{HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 
@@ -52,7 +53,7 @@ async fn ready(State(api): State<Shared>, request: Request) -> Response {
 
 /// Why no request would be accepted; empty if it would.
 pub(super) fn reasons(api: &Api) -> Vec<String> {
-    let store = api.parts.store.ready().err().map(|e| e.to_string());
+    let store = api.parts.store.ready(Leave::NOTHING).err().map(|e| e.to_string());
     store.into_iter().chain(api.parts.signals.accepting().err()).collect()
 }
 

@@ -37,6 +37,16 @@ pub struct StoreStatus {
     pub index_lag: u64,
     pub journal_bytes: u64,
     pub sessions: u64,
+    /// Bytes free on the disk, and below how many nothing is accepted. Absent where there is no disk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub free_bytes: Option<u64>,
+    #[serde(default)]
+    pub free_min_bytes: u64,
+    /// Damaged places met since the start, and the first of them in words; `hookhaven doctor` finds all.
+    #[serde(default)]
+    pub damages: u64,
+    #[serde(default)]
+    pub damage: Vec<String>,
     pub depths: Vec<DepthView>,
 }
 
@@ -87,6 +97,10 @@ async fn show(State(api): State<Shared>) -> Result<Json<Status>, Problem> {
             index_lag: stats.index_lag,
             journal_bytes: stats.journal_bytes,
             sessions: stats.sessions,
+            free_bytes: stats.free_bytes,
+            free_min_bytes: stats.free_min_bytes,
+            damages: stats.damages,
+            damage: stats.damage,
             depths,
         },
     }))

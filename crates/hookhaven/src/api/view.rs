@@ -5,6 +5,7 @@
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use bytes::Bytes;
+pub use hookhaven_core::destination::shown_url;
 use hookhaven_core::{Attempt, AttemptId, DeliveryId, Event, EventId, Phases, Time};
 use hookhaven_store::{DeliveryRow, EventRow};
 use serde::{Deserialize, Serialize};
@@ -68,18 +69,6 @@ fn headers<N: AsRef<str>>(headers: &[(N, Bytes)]) -> Vec<HeaderView> {
         false => Text::of(value),
     };
     headers.iter().map(|(n, v)| HeaderView { name: n.as_ref().to_owned(), value: value(n.as_ref(), v) }).collect()
-}
-
-/// A URL as it may be shown: without user, password, query and fragment, where credentials stand.
-pub fn shown_url(url: &url::Url) -> String {
-    let mut shown = url.clone();
-    let query = shown.query().is_some();
-    shown.set_query(None);
-    shown.set_fragment(None);
-    // Both fail only for URLs that cannot have them.
-    let _ = shown.set_username("");
-    let _ = shown.set_password(None);
-    if query { format!("{shown}?…") } else { shown.to_string() }
 }
 
 /// An event without headers and body.

@@ -18,7 +18,7 @@ use hookhaven_core::Secret;
 use hookhaven_store::{
     Store, StoreError,
     clock::{Clock, Entropy},
-    embedded::{EmbeddedOptions, EmbeddedStore, disk::RealDisk, queue::QueueLimits},
+    embedded::{EmbeddedOptions, EmbeddedStore, disk::RealDisk, queue::QueueLimits, space::SpaceLimits},
     memory::MemoryStore,
 };
 use tokio::task::JoinHandle;
@@ -101,6 +101,7 @@ pub fn open_store(
             segment_bytes: store.segment_bytes,
             index_lag_bytes_max: store.index_lag_bytes_max,
             queue: QueueLimits { jobs_max: store.queue_max, bodies_bytes_max: store.queue_bodies_bytes_max },
+            space: SpaceLimits { free_min_bytes: store.free_min_bytes, reserve_bytes: store.reserve_bytes },
             disk: Arc::new(RealDisk),
             clock,
             entropy,

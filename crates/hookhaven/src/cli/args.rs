@@ -74,6 +74,10 @@ pub enum Command {
     Destinations(DestinationsCommand),
     /// Tell one event's whole story: where it went, every attempt, and why
     Why(WhyArgs),
+    /// Say whether anything in the data directory is damaged, and what that costs
+    Doctor(DoctorArgs),
+    /// Make the index of history again, from the journal alone
+    Reindex(ReindexArgs),
 }
 
 #[derive(Clone, Debug, Args)]
@@ -112,6 +116,25 @@ pub struct CheckArgs {
     /// Print the problems as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:\n  hookhaven doctor\n  hookhaven doctor --data /var/lib/hookhaven --json\n\n\
+                  The gateway must be stopped; nothing is changed. Exits with 0 if all is sound, 1 if something is \
+                  damaged, 2 if it could not look.")]
+pub struct DoctorArgs {
+    /// Print what was found as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:\n  hookhaven reindex\n  hookhaven reindex --data /var/lib/hookhaven\n\n\
+                        The gateway must be stopped. The old index stays until the new one is whole.")]
+pub struct ReindexArgs {
+    /// Even if the journal is damaged and the old index knows what was there
+    #[arg(long)]
+    pub force: bool,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -160,8 +183,9 @@ pub struct EventsListArgs {
 #[command(after_help = "Examples:\n  hookhaven events show evt_06dz9k3m8r4v2w1x5y7t0q6n3p\n  \
                         hookhaven events show evt_06dz9k3m8r4v2w1x5y7t0q6n3p --body > body.json")]
 pub struct EventShowArgs {
+    /// The event's id, or the one its sender knows it by
     #[arg(value_name = "EVENT_ID")]
-    pub id: EventId,
+    pub id: String,
     /// Print the body's bytes, exactly as received, and nothing else
     #[arg(long, conflicts_with = "json")]
     pub body: bool,
@@ -324,10 +348,12 @@ pub struct DestinationArgs {
 }
 
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "Example:\n  hookhaven why evt_06dz9k3m8r4v2w1x5y7t0q6n3p")]
+#[command(after_help = "Examples:\n  hookhaven why evt_06dz9k3m8r4v2w1x5y7t0q6n3p\n  \
+                        hookhaven why evt_1PfXl2KZ3s8Qz7   (Stripe's own id, from its dashboard)")]
 pub struct WhyArgs {
+    /// The event's id, or the one its sender knows it by
     #[arg(value_name = "EVENT_ID")]
-    pub id: EventId,
+    pub id: String,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -410,7 +436,10 @@ impl Command {
             Command::Dlq(DlqCommand::Replay(a) | DlqCommand::Dismiss(a)) => a.select.json,
             Command::Destinations(DestinationsCommand::List(a)) => a.json,
             Command::Why(a) => a.json,
-            Command::Demo(_) | Command::Serve(_) | Command::Init(_) | Command::Trigger(_) => false,
+            Command::Doctor(a) => a.json,
+            Command::Demo(_) | Command::Serve(_) | Command::Init(_) | Command::Trigger(_) | Command::Reindex(_) => {
+                false
+            }
             Command::Destinations(DestinationsCommand::Pause(_) | DestinationsCommand::Resume(_)) => false,
         }
     }
@@ -420,7 +449,9 @@ impl Command {
         match self {
             Command::Demo(_) => &["--config", "--data", "--url", "--token"],
             Command::Init(_) => &["--data", "--url", "--token"],
-            Command::Serve(_) | Command::Check(_) | Command::Trigger(_) => &["--url", "--token"],
+            Command::Serve(_) | Command::Check(_) | Command::Trigger(_) | Command::Doctor(_) | Command::Reindex(_) => {
+                &["--url", "--token"]
+            }
             _ => &[],
         }
     }

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use anyhow::bail;
 use hookhaven_core::EventId;
 use serde_json::{Value, json};
 
@@ -86,9 +87,30 @@ fn row(event: &EventView, screen: &Screen) -> Vec<String> {
     ]
 }
 
+/// Finds an event by our id, or by the one that its sender's dashboard shows: its idempotency key.
+pub(super) async fn find(id: &str, client: &Client) -> anyhow::Result<EventId> {
+    if let Ok(ours) = id.parse() {
+        return Ok(ours);
+    }
+    let query = Query::default().with("key", Some(id)).with("limit", Some(2));
+    let found: Listing<EventView> = client.get("/events", &query).await?;
+    match &found.items[..] {
+        [] => bail!("there is no event {}, neither by that id nor by its sender's", clean(id)),
+        [event] => Ok(event.id),
+        _ => {
+            let text = format!(
+                "several events have the sender's id {0}; `hookhaven events list --key {0}` shows them",
+                clean(id)
+            );
+            Err(UsageError(text).into())
+        }
+    }
+}
+
 async fn show(args: EventShowArgs, client: &Client, screen: &mut Screen) -> anyhow::Result<u8> {
+    let id = find(&args.id, client).await?;
     if args.body {
-        let body = client.bytes(&format!("/events/{}/body", args.id)).await?;
+        let body = client.bytes(&format!("/events/{id}/body")).await?;
         // Into a file or a pipe exactly as received; a terminal would obey what stands in it.
         match screen.terminal {
             true => screen.line(clean_bytes(&body))?,
@@ -96,7 +118,7 @@ async fn show(args: EventShowArgs, client: &Client, screen: &mut Screen) -> anyh
         }
         return Ok(DONE);
     }
-    let answer: Value = client.get(&format!("/events/{}", args.id), &Query::default()).await?;
+    let answer: Value = client.get(&format!("/events/{id}"), &Query::default()).await?;
     if screen.json {
         screen.value(&answer)?;
         return Ok(DONE);
@@ -107,9 +129,9 @@ async fn show(args: EventShowArgs, client: &Client, screen: &mut Screen) -> anyh
     for line in header_lines(&detail.headers) {
         screen.line(format!("  {line}"))?;
     }
-    body(args.id, client, screen).await?;
+    body(id, client, screen).await?;
     if detail.deliveries.is_empty() {
-        return screen.line(format!("deliveries     none; `hookhaven why {}` says why", args.id)).map(|()| DONE);
+        return screen.line(format!("deliveries     none; `hookhaven why {id}` says why")).map(|()| DONE);
     }
     screen.line("deliveries")?;
     for delivery in &detail.deliveries {

@@ -8,13 +8,17 @@ use std::{
     io::{ErrorKind, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::Arc,
 };
 
 use anyhow::Context as _;
-use hookhaven_core::senders::{self, SenderOptions};
+use hookhaven_core::{
+    sender::Sender,
+    senders::{self, SenderOptions},
+};
 
 use super::{Context, UsageError, args::InitArgs};
-use crate::config::{load::DEFAULT_FILE, suggest};
+use crate::config::{load::DEFAULT_FILE, size, suggest};
 
 /// Where to find a sender's secret, and what it looks like.
 const SECRETS: [(&str, &str); 5] = [
@@ -74,8 +78,12 @@ fn secret_of(sender: &str) -> &'static str {
 
 /// A type to try the source with.
 fn sample_type(sender: &str) -> &'static str {
-    let built = senders::find(sender).and_then(|def| (def.build)(&SenderOptions::default()).ok());
-    built.and_then(|sender| sender.sample_types().first().copied()).unwrap_or("test")
+    built(sender).and_then(|sender| sender.sample_types().first().copied()).unwrap_or("test")
+}
+
+/// `None` for one that has to be described first.
+fn built(sender: &str) -> Option<Arc<dyn Sender>> {
+    senders::find(sender).and_then(|def| (def.build)(&SenderOptions::default()).ok())
 }
 
 fn verifies(sender: &str) -> bool {
@@ -117,7 +125,16 @@ fn source(text: &mut String, sender: &str) {
     } else {
         text.push_str("# Who may post here; nothing else protects this address.\nallow   = [\"127.0.0.1\"]\n");
     }
-    text.push_str("# dedupe_window = \"7d\"     # how long an event id is remembered\n# body_max = \"1MiB\"\n");
+    text.push_str("# dedupe_window = \"7d\"     # how long an event id is remembered\n");
+    if let Some(bytes) = built(sender).and_then(|sender| u64::try_from(sender.body_bytes_default()).ok()) {
+        let _ = writeln!(text, "# body_max = \"{}\"", size::print(bytes));
+    }
+    if sender == "github" {
+        text.push_str(
+            "reserved = true           # GitHub does not come again: a share of every limit is kept for it\n",
+        );
+    }
+    text.push_str("# rate = \"100/s\"         # beyond it, 429 before the body is read\n");
     if sender == "hmac" {
         text.push_str(HMAC);
     }

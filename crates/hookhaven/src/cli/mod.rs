@@ -1,8 +1,8 @@
 //! What a person types: the command line, read by `args` and handed to one file per command.
 //!
 //! Commands that look at or change what the gateway holds talk to the running gateway over its admin
-//! API, or open its data directory if none runs (`client`); only `serve`, `demo`, `init` and `check` work
-//! on this machine alone. A new command is one new
+//! API, or open its data directory if none runs (`client`); only `serve`, `demo`, `init`, `check`, `doctor`
+//! and `reindex` work on this machine alone. A new command is one new
 //! file, one entry in `args::Command` and one line in [`dispatch`].
 
 pub mod args;
@@ -11,10 +11,12 @@ pub mod client;
 pub mod deliveries;
 pub mod destinations;
 pub mod dlq;
+pub mod doctor;
 pub mod events;
 pub mod init;
 pub mod print;
 mod probe;
+pub mod reindex;
 pub mod serve;
 pub mod settings;
 #[cfg(test)]
@@ -133,5 +135,7 @@ async fn dispatch(command: Command, context: &Context) -> anyhow::Result<ExitCod
         Command::Dlq(command) => dlq::run(command, context).await,
         Command::Destinations(command) => destinations::run(command, context).await,
         Command::Why(args) => why::run(args, context).await,
+        Command::Doctor(args) => doctor::run(args, context).await,
+        Command::Reindex(args) => reindex::run(args, context).await,
     }
 }

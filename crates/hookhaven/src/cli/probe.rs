@@ -16,7 +16,7 @@ use hookhaven_core::{Destination, destination::DestinationState};
 use hookhaven_store::embedded::{check_dir, disk::RealDisk};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::config::{Config, Loaded, Origin, Place, Problem, Severity};
+use crate::config::{Config, Loaded, Origin, Place, Problem, Severity, parse::document::path_of};
 
 /// In the data directory; held locked by the gateway that uses it.
 pub const LOCK_FILE: &str = "lock";
@@ -142,5 +142,5 @@ async fn reach(destination: &Destination) -> Option<Problem> {
     };
     let what = format!("cannot connect to {host}:{port}: {why}");
     let mend = "start the handler, or correct the url; deliveries wait and are retried until then";
-    Some(Problem::of(Severity::Warning, &format!("destinations.{}", destination.name), what, mend))
+    Some(Problem::of(Severity::Warning, &path_of("destinations", &destination.name), what, mend))
 }

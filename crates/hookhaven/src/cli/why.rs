@@ -12,6 +12,7 @@ use super::{
     args::WhyArgs,
     client::{Client, Query, with_gateway},
     deliveries::{attempt_details, attempt_in_short},
+    events,
     print::{Colour, Screen, clean, count, millisecond, relative, span},
     verdict,
 };
@@ -25,7 +26,8 @@ pub async fn run(args: WhyArgs, context: &Context) -> anyhow::Result<ExitCode> {
 }
 
 pub(super) async fn act(args: WhyArgs, client: &Client, screen: &mut Screen) -> anyhow::Result<u8> {
-    let answer: Value = client.get(&format!("/events/{}", args.id), &Query::default()).await?;
+    let id = events::find(&args.id, client).await?;
+    let answer: Value = client.get(&format!("/events/{id}"), &Query::default()).await?;
     if screen.json {
         screen.value(&answer)?;
         return Ok(DONE);

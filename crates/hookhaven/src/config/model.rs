@@ -5,6 +5,7 @@
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use hookhaven_core::{Destination, Secret, route::Route, source::Source};
+use hookhaven_store::Leave;
 
 /// The whole configuration. Replaced as one value when the file changes.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +19,16 @@ pub struct Config {
     pub destinations: BTreeMap<Arc<str>, Arc<Destination>>,
     /// In the file's order, which decides between routes.
     pub routes: Vec<Route>,
+}
+
+impl Config {
+    /// What a source must leave free for those whose senders do not come again.
+    pub fn leave(&self, source: &Source) -> Leave {
+        if source.reserved || !self.sources.values().any(|other| other.reserved) {
+            return Leave::NOTHING;
+        }
+        Leave::percent(self.limits.reserved_percent)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -47,6 +58,10 @@ pub struct Store {
     pub queue_max: usize,
     /// Bytes of bodies among them.
     pub queue_bodies_bytes_max: usize,
+    /// Free bytes on the disk below which accepts answer 503; 0: no such limit.
+    pub free_min_bytes: u64,
+    /// Bytes set aside there for what ends work when the disk is full all the same; 0: none.
+    pub reserve_bytes: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +75,7 @@ pub enum Place {
 /// Limits against clients, slow or hostile. Each is a key under `[limits]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Limits {
-    /// Open connections per address; further ones wait in the kernel's queue.
+    /// Open connections per address; further ones are answered 503.
     pub connections_max: usize,
     pub header_bytes_max: usize,
     pub headers_max: usize,
@@ -76,6 +91,9 @@ pub struct Limits {
     pub drain_timeout: Duration,
     /// Distinct event types per source in metrics; more count as `other`.
     pub metric_types_max: usize,
+    /// What every other source must leave free of bodies in flight, of the store's queue and of its
+    /// other limits once one source is `reserved`, in percent.
+    pub reserved_percent: u8,
 }
 
 /// Limits of delivery. Each is a key under `[worker]`.
@@ -125,6 +143,9 @@ impl Default for Store {
             index_lag_bytes_max: 1 << 30,
             queue_max: 65_536,
             queue_bodies_bytes_max: 256 << 20,
+            // Two segments: one that is copied at a restart, and what is settled meanwhile.
+            free_min_bytes: 256 << 20,
+            reserve_bytes: 64 << 20,
         }
     }
 }
@@ -141,6 +162,7 @@ impl Default for Limits {
             body_bytes_in_flight_max: 256 << 20,
             drain_timeout: Duration::from_secs(20),
             metric_types_max: 100,
+            reserved_percent: 20,
         }
     }
 }

@@ -23,6 +23,7 @@ use hookhaven_core::{Secret, senders};
 use hookhaven_store::clock::{Clock, Entropy, OsEntropy, SystemClock};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use self::{
     handler::{Handler, Ledger},
@@ -46,8 +47,17 @@ const PUBLIC_URL: &str = "https://hooks.example.com";
 
 pub async fn run(args: DemoArgs, context: &Context) -> Result<ExitCode> {
     let dir = Directory::new(&OsEntropy)?;
+    let mut stop = Stop::listen().context("signals cannot be taken on this system")?;
     let mut demo = Demo::start(&dir.0).await?;
-    let outcome = demo.play(context.terminal).await?;
+    let played = tokio::select! {
+        outcome = demo.play(context.terminal) => Some(outcome?),
+        () = stop.asked() => None,
+    };
+    let Some(outcome) = played else {
+        demo.gateway.stop().await;
+        eprintln!("Stopped before the end.");
+        return Ok(ExitCode::from(FAILED));
+    };
     let verdict = outcome.verdict();
     println!("{}", outcome.table());
     let sound = verdict.lost == 0 && verdict.misjudged == 0;
@@ -57,7 +67,8 @@ pub async fn run(args: DemoArgs, context: &Context) -> Result<ExitCode> {
         println!("NOT AS IT SHOULD BE: {} lost, {} requests judged wrongly.", verdict.lost, verdict.misjudged);
     }
     if args.keep {
-        demo.keep(&dir.0).await?;
+        demo.tell_where(&dir.0)?;
+        stop.asked().await;
     }
     demo.gateway.stop().await;
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
@@ -78,6 +89,23 @@ impl Drop for Directory {
     fn drop(&mut self) {
         // What cannot be removed is the temporary directory's to clean.
         let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Ctrl-C and SIGTERM: they end the demo, and it still cleans up behind itself.
+struct Stop([Signal; 2]);
+
+impl Stop {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Stop([signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?]))
+    }
+
+    async fn asked(&mut self) {
+        let [interrupt, terminate] = &mut self.0;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
     }
 }
 
@@ -194,7 +222,7 @@ impl Demo {
     }
 
     /// Leaves everything running until Ctrl-C.
-    async fn keep(&self, dir: &Path) -> Result<()> {
+    fn tell_where(&self, dir: &Path) -> Result<()> {
         let (ingest, admin) = (self.gateway.ingest_addr, self.gateway.admin_addr);
         let file = dir.join(config::load::DEFAULT_FILE);
         // The command line looks the addresses up in the file.
@@ -210,7 +238,7 @@ impl Demo {
         for command in ["trigger stripe invoice.paid", "events list", "dlq list", "deliveries list"] {
             println!("  hookhaven {command} --config {}", file.display());
         }
-        tokio::signal::ctrl_c().await.context("signals cannot be taken on this system")
+        Ok(())
     }
 }
 

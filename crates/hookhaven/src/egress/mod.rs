@@ -19,7 +19,7 @@ use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
-use hookhaven_core::{ErrorClass, Phases};
+use hookhaven_core::{ErrorClass, Phases, destination::shown_url};
 use http::{HeaderMap, Method, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -82,7 +82,7 @@ impl Default for TransportOptions {
 }
 
 /// One request to be made.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Outbound {
     pub method: Method,
     /// `http` or `https`. A user name and password in it are not sent; make a header of them.
@@ -95,6 +95,17 @@ pub struct Outbound {
     pub excerpt_bytes_max: usize,
     /// Read of the answer's body; the connection is given up if there is more, which is no failure.
     pub response_bytes_max: usize,
+}
+
+/// Without headers and body, and with the URL as it may be shown (I6).
+impl fmt::Debug for Outbound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outbound")
+            .field("method", &self.method)
+            .field("url", &shown_url(&self.url))
+            .field("body_bytes", &self.body.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// What came of it.

@@ -11,7 +11,7 @@ use hookhaven_core::{
     source::Source,
 };
 use hookhaven_store::StoreError;
-use http::{HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use http_body_util::Full;
 
 /// When to come again after a 503, in seconds. Long enough for a restart; senders that know better
@@ -25,6 +25,8 @@ const NAME_CHARS_MAX: usize = 64;
 pub(super) enum Refusal {
     UnknownSource,
     Method,
+    /// Over the source's rate; room again then.
+    RateExceeded(Duration),
     /// Asked before the body was read.
     NotReady(StoreError),
     BodyTooLarge,
@@ -44,6 +46,7 @@ impl Refusal {
         match self {
             Self::UnknownSource => "unknown_source",
             Self::Method => "method",
+            Self::RateExceeded(_) => "rate_exceeded",
             Self::NotReady(_) => "store_not_ready",
             Self::BodyTooLarge => "body_too_large",
             Self::ContentType => "content_type",
@@ -59,12 +62,28 @@ impl Refusal {
         match self {
             Self::UnknownSource => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::RateExceeded(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::BodyBroken => StatusCode::BAD_REQUEST,
             Self::Rejected(_) => StatusCode::UNAUTHORIZED,
             Self::NotReady(_) | Self::Busy | Self::NotStored(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// What the peer is told beside the status.
+    fn header(&self) -> Option<(HeaderName, HeaderValue)> {
+        match self.status() {
+            StatusCode::METHOD_NOT_ALLOWED => Some((header::ALLOW, HeaderValue::from_static("POST"))),
+            StatusCode::SERVICE_UNAVAILABLE => Some((header::RETRY_AFTER, RETRY_AFTER_S)),
+            StatusCode::TOO_MANY_REQUESTS => {
+                let Self::RateExceeded(wait) = self else { return None };
+                // Rounded up: one who comes earlier comes in vain.
+                let seconds = u64::try_from(wait.as_millis().div_ceil(1_000)).unwrap_or(u64::MAX).max(1);
+                Some((header::RETRY_AFTER, HeaderValue::from(seconds)))
+            }
+            _ => None,
         }
     }
 
@@ -98,15 +117,8 @@ impl Outcome {
             Outcome::Stored { answer, .. } | Outcome::Handshake(answer) => answered(answer),
             Outcome::Refused(refusal) => {
                 let mut response = empty(refusal.status());
-                let headers = response.headers_mut();
-                match refusal.status() {
-                    StatusCode::METHOD_NOT_ALLOWED => {
-                        headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
-                    }
-                    StatusCode::SERVICE_UNAVAILABLE => {
-                        headers.insert(header::RETRY_AFTER, RETRY_AFTER_S);
-                    }
-                    _ => {}
+                if let Some((name, value)) = refusal.header() {
+                    response.headers_mut().insert(name, value);
                 }
                 response
             }

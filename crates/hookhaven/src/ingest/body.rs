@@ -9,6 +9,7 @@ use std::sync::{
 };
 
 use bytes::Bytes;
+use hookhaven_store::Leave;
 use http_body_util::BodyExt;
 use hyper::body::Body;
 use tokio::time::timeout;
@@ -64,14 +65,16 @@ pub(super) struct Whole {
 pub(super) async fn read<B>(
     mut body: B,
     bytes_max: usize,
+    leave: Leave,
     limits: &Limits,
     budget: &Arc<Budget>,
 ) -> Result<Whole, Refusal>
 where
     B: Body<Data = Bytes> + Unpin,
 {
+    let in_flight_max = usize::try_from(leave.of(limits.body_bytes_in_flight_max as u64)).unwrap_or(usize::MAX);
     let declared = body.size_hint().exact().and_then(|n| usize::try_from(n).ok()).filter(|n| *n <= bytes_max);
-    let mut share = budget.take(declared.unwrap_or(0), limits.body_bytes_in_flight_max)?;
+    let mut share = budget.take(declared.unwrap_or(0), in_flight_max)?;
     // The budget is charged with what was declared, memory taken only as bytes come.
     let mut bytes = Vec::new();
     let reading = async {
@@ -83,7 +86,7 @@ where
                 return Err(Refusal::BodyTooLarge);
             }
             if len > share.bytes {
-                share.grow(len - share.bytes, limits.body_bytes_in_flight_max)?;
+                share.grow(len - share.bytes, in_flight_max)?;
             }
             if bytes.is_empty() {
                 bytes.reserve_exact(data.len());
@@ -120,9 +123,12 @@ mod tests {
     #[tokio::test]
     async fn bodies_are_whole_up_to_the_limit_and_refused_beyond() {
         let budget = Arc::default();
-        let whole = read(chunked(&[b"ab", b"", b"cde"]), 5, &limits(10), &budget).await.unwrap();
+        let whole = read(chunked(&[b"ab", b"", b"cde"]), 5, Leave::NOTHING, &limits(10), &budget).await.unwrap();
         assert_eq!(&whole.bytes[..], b"abcde");
-        assert_eq!(read(chunked(&[b"ab", b"cdef"]), 5, &limits(10), &budget).await.unwrap_err(), Refusal::BodyTooLarge);
+        assert_eq!(
+            read(chunked(&[b"ab", b"cdef"]), 5, Leave::NOTHING, &limits(10), &budget).await.unwrap_err(),
+            Refusal::BodyTooLarge
+        );
         drop(whole);
         assert_eq!(budget.used_bytes.load(Relaxed), 0);
     }
@@ -130,15 +136,30 @@ mod tests {
     #[tokio::test]
     async fn the_budget_is_shared_charged_by_declaration_and_given_back() {
         let budget = Arc::default();
-        let first = read(chunked(&[b"abc"]), 8, &limits(8), &budget).await.unwrap();
+        let first = read(chunked(&[b"abc"]), 8, Leave::NOTHING, &limits(8), &budget).await.unwrap();
         let declared = Full::new(Bytes::from_static(b"123456"));
-        assert_eq!(read(declared.clone(), 8, &limits(8), &budget).await.unwrap_err(), Refusal::Busy);
-        assert_eq!(read(chunked(&[b"123", b"456"]), 8, &limits(8), &budget).await.unwrap_err(), Refusal::Busy);
+        assert_eq!(read(declared.clone(), 8, Leave::NOTHING, &limits(8), &budget).await.unwrap_err(), Refusal::Busy);
+        assert_eq!(
+            read(chunked(&[b"123", b"456"]), 8, Leave::NOTHING, &limits(8), &budget).await.unwrap_err(),
+            Refusal::Busy
+        );
         drop(first);
-        let whole = read(declared, 8, &limits(8), &budget).await.unwrap();
+        let whole = read(declared, 8, Leave::NOTHING, &limits(8), &budget).await.unwrap();
         assert_eq!(budget.used_bytes.load(Relaxed), 6);
         drop(whole);
         assert_eq!(budget.used_bytes.load(Relaxed), 0);
+    }
+
+    #[tokio::test]
+    async fn a_share_of_the_budget_is_left_to_those_who_may_use_it_all() {
+        let budget = Arc::default();
+        let body = || Full::new(Bytes::from_static(b"1234"));
+        let first = read(body(), 8, Leave::percent(20), &limits(10), &budget).await.unwrap();
+        let second = read(body(), 8, Leave::percent(20), &limits(10), &budget).await.unwrap();
+        let two = || Full::new(Bytes::from_static(b"12"));
+        assert_eq!(read(two(), 8, Leave::percent(20), &limits(10), &budget).await.unwrap_err(), Refusal::Busy);
+        assert!(read(two(), 8, Leave::NOTHING, &limits(10), &budget).await.is_ok());
+        drop((first, second));
     }
 
     #[tokio::test(start_paused = true)]
@@ -147,6 +168,6 @@ mod tests {
         let first = stream::iter([Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"a")))]);
         let body = StreamBody::new(first.chain(stream::once(never).filter_map(|_| async { None })).boxed());
         let limits = Limits { body_timeout: Duration::from_secs(30), ..limits(100) };
-        assert_eq!(read(body, 100, &limits, &Arc::default()).await.unwrap_err(), Refusal::BodyTimeout);
+        assert_eq!(read(body, 100, Leave::NOTHING, &limits, &Arc::default()).await.unwrap_err(), Refusal::BodyTimeout);
     }
 }

@@ -1,8 +1,8 @@
 //! Ingest: a sender's request becomes a stored event, or an answer that says no and not why.
 //!
 //! Order of work, cheapest and least trusting first: the source is known (404) → POST (405) → the peer
-//! is allowed (401) → the store can accept (503, before the body, I9) → declared length (413) →
-//! content type (415) → body, bounded in bytes and time (413, 408, 503) → signature over the raw bytes
+//! is allowed (401) → its rate (429) → the store can accept (503, before the body, I9) → declared length
+//! (413) → content type (415) → body, bounded in bytes and time (413, 408, 503) → signature over the raw bytes
 //! (401) → handshake, else id and type → routes → **one commit** → the sender's answer. A duplicate is
 //! answered like the first time. Nothing reads the store before the signature holds, and no body, be
 //! it what it may, leads to a 5xx.
@@ -17,6 +17,7 @@ mod answer;
 mod body;
 mod correlation;
 mod headers;
+mod rates;
 
 use std::{sync::Arc, time::Duration};
 
@@ -24,7 +25,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use hookhaven_core::{Time, sender::Rejection, source::Source};
 use hookhaven_store::{
-    Store,
+    Leave, Store,
     clock::{Clock, Entropy},
 };
 use http::{Method, Request, Response, StatusCode};
@@ -35,6 +36,7 @@ use tower::ServiceExt;
 use self::{
     answer::{Line, Outcome, Refusal},
     body::Budget,
+    rates::Rates,
 };
 use crate::{
     config::Config,
@@ -61,11 +63,12 @@ pub struct IngestParts {
 pub struct Ingest {
     parts: IngestParts,
     budget: Arc<Budget>,
+    rates: Rates,
 }
 
 impl Ingest {
     pub fn new(parts: IngestParts) -> Arc<Self> {
-        Arc::new(Ingest { parts, budget: Arc::default() })
+        Arc::new(Ingest { parts, budget: Arc::default(), rates: Rates::default() })
     }
 
     /// What the ingest address serves: webhooks, `/healthz`, and for any other path `beside` (the
@@ -105,13 +108,14 @@ impl Ingest {
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        if let Err(refusal) = self.admit(source, &request, peer) {
+        let leave = config.leave(source);
+        if let Err(refusal) = self.admit(source, leave, &request, peer, arrived) {
             return (Outcome::Refused(refusal), None);
         }
         let (head, body) = request.into_parts();
         let entropy = &*self.parts.entropy;
         let correlation_id = correlation::of(&head.headers, entropy);
-        let outcome = match body::read(body, source.body_bytes_max, &config.limits, &self.budget).await {
+        let outcome = match body::read(body, source.body_bytes_max, leave, &config.limits, &self.budget).await {
             Ok(body) => {
                 let taken = accept::Taken { source, head: &head, body: &body, peer, arrived };
                 accept::accept(&self.parts, config, taken, &correlation_id).await
@@ -122,7 +126,14 @@ impl Ingest {
     }
 
     /// All that can be said before the body is read.
-    fn admit<B: Body>(&self, source: &Source, request: &Request<B>, peer: Peer) -> Result<(), Refusal> {
+    fn admit<B: Body>(
+        &self,
+        source: &Source,
+        leave: Leave,
+        request: &Request<B>,
+        peer: Peer,
+        arrived: Time,
+    ) -> Result<(), Refusal> {
         if request.method() != Method::POST {
             return Err(Refusal::Method);
         }
@@ -130,7 +141,8 @@ impl Ingest {
         if !source.allow.is_empty() && !source.allow.iter().any(|net| net.contains(&peer)) {
             return Err(Refusal::Rejected(Rejection::AddressNotAllowed));
         }
-        self.parts.store.ready().map_err(Refusal::NotReady)?;
+        self.rates.take(source, arrived).map_err(Refusal::RateExceeded)?;
+        self.parts.store.ready(leave).map_err(Refusal::NotReady)?;
         if request.body().size_hint().lower() > source.body_bytes_max as u64 {
             return Err(Refusal::BodyTooLarge);
         }

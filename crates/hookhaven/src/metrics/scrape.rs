@@ -86,9 +86,15 @@ fn store(registry: &mut Registry, stats: &Stats) {
         ("hookhaven_store_index_lag_records", "Journal records not yet in the index", stats.index_lag),
         ("hookhaven_store_journal_bytes", "Bytes of journal kept", stats.journal_bytes),
         ("hookhaven_store_sessions", "Live sessions of workers", stats.sessions),
+        ("hookhaven_store_free_min_bytes", "Where store.free_min stands", stats.free_min_bytes),
     ] {
         registry.register(name, help, ConstGauge::new(value));
     }
+    if let Some(free) = stats.free_bytes {
+        registry.register("hookhaven_store_free_bytes", "Bytes free on the disk", ConstGauge::new(free));
+    }
+    let damages = ConstCounter::new(stats.damages);
+    registry.register("hookhaven_store_damages", "Damaged places of the journal met since the start", damages);
 }
 
 fn process(registry: &mut Registry, up: Duration) {

@@ -86,6 +86,10 @@ fn the_store_s_figures_are_those_of_the_scrape() {
         index_lag: 4,
         journal_bytes: 1 << 20,
         sessions: 1,
+        free_bytes: Some(5_000),
+        free_min_bytes: 4_000,
+        damages: 2,
+        damage: vec![],
     };
     let text = metrics(1).render(&stats, Time::from_s(60));
     for line in [
@@ -102,6 +106,9 @@ fn the_store_s_figures_are_those_of_the_scrape() {
         r#"hookhaven_store_index_lag_records 4"#,
         r#"hookhaven_store_journal_bytes 1048576"#,
         r#"hookhaven_store_sessions 1"#,
+        r#"hookhaven_store_free_bytes 5000"#,
+        r#"hookhaven_store_free_min_bytes 4000"#,
+        r#"hookhaven_store_damages_total 2"#,
     ] {
         has(&text, line);
     }

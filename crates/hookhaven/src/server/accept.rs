@@ -1,20 +1,20 @@
-//! The accept loop: a free slot, a connection, a task for it; what happens when the system has none to
-//! give; and the end.
+//! The accept loop: a connection, a seat for it, a task; what happens when there is no seat, or when the
+//! system has no connection to give; and the end.
 
 use std::{future::Future, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
     task::JoinSet,
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Drained, Handler, Peer, ServerLimits,
+    Drained, Handler, Peer, ServerLimits, busy,
     connection::{self, Terms},
+    seats::{Seat, Seats},
 };
 
 const BACKOFF_FIRST: Duration = Duration::from_millis(10);
@@ -45,17 +45,19 @@ pub(super) async fn run<L: Listen, H: Handler>(
     shutdown: impl Future<Output = ()> + Send,
 ) -> Drained {
     let terms = Arc::new(Terms { handler, limits, http: limits.http() });
-    let slots = Arc::new(Semaphore::new(limits.connections_max.clamp(1, Semaphore::MAX_PERMITS)));
+    let hasty = limits.for_turned_away();
+    let no_room = Arc::new(Terms { handler: busy::Busy, limits: hasty, http: hasty.http() });
+    let seats = Seats::new(limits.connections_max);
     let drain = CancellationToken::new();
     let mut connections = JoinSet::new();
     let mut trouble = Trouble::default();
     let mut shutdown = pin!(shutdown);
     loop {
         let next = async {
-            let slot = slots.clone().acquire_owned().await;
-            (slot, listener.next().await)
+            let seat = seats.any().await;
+            (seat, listener.next().await)
         };
-        let (slot, accepted) = tokio::select! {
+        let (seat, accepted) = tokio::select! {
             biased;
             () = shutdown.as_mut() => break,
             // Nothing is lost by starting over: neither half of `next` takes before it gives.
@@ -65,11 +67,23 @@ pub(super) async fn run<L: Listen, H: Handler>(
         match accepted {
             Ok((stream, peer)) => {
                 trouble.over();
-                let connection = connection::serve(stream, Peer(peer), terms.clone(), drain.child_token());
-                connections.spawn(async move {
-                    let _slot = slot;
-                    connection.await;
-                });
+                let (peer, drain) = (Peer(peer), drain.child_token());
+                match seats.best(seat) {
+                    Seat::Served(permit) => {
+                        let connection = connection::serve(stream, peer, terms.clone(), drain);
+                        connections.spawn(async move {
+                            connection.await;
+                            drop(permit);
+                        })
+                    }
+                    Seat::TurnedAway(permit) => {
+                        let connection = connection::serve(stream, peer, no_room.clone(), drain);
+                        connections.spawn(async move {
+                            connection.await;
+                            drop(permit);
+                        })
+                    }
+                };
             }
             Err(error) => {
                 if let Some(wait) = trouble.after(&error) {

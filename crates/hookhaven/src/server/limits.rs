@@ -19,6 +19,8 @@ const HTTP2_CONNECTION_WINDOW_BYTES: u32 = 256 << 10;
 const HTTP2_PING_INTERVAL: Duration = Duration::from_secs(20);
 /// …and dropped when it does not answer in this time.
 const HTTP2_PING_TIMEOUT: Duration = Duration::from_secs(20);
+/// For a connection beyond the limit to say what it wants, and to read that it cannot have it.
+const TURNED_AWAY_TIMEOUT: Duration = Duration::from_secs(5);
 /// hyper refuses to work with a smaller read buffer.
 const HEADER_BYTES_FLOOR: usize = 8 << 10;
 
@@ -50,6 +52,13 @@ impl From<&config::Limits> for ServerLimits {
 }
 
 impl ServerLimits {
+    /// For connections that are only told to come again: they must not be held open by those who have
+    /// nothing to ask.
+    pub(super) fn for_turned_away(&self) -> ServerLimits {
+        let (header, idle) = (self.header_timeout.min(TURNED_AWAY_TIMEOUT), self.idle_timeout.min(TURNED_AWAY_TIMEOUT));
+        ServerLimits { header_timeout: header, idle_timeout: idle, ..*self }
+    }
+
     /// How often a connection is looked at: no deadline that may begin meanwhile is shorter.
     pub(super) fn tick(&self) -> Duration {
         self.header_timeout.min(self.idle_timeout)

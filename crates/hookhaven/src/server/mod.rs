@@ -6,7 +6,8 @@
 //! long its headers may take, how long it may leave an answer unread. One supervisor per connection
 //! ([`activity`]) holds all of these with a single lazy timer, so that a request costs no timer.
 //!
-//! A connection's way: `accept` (a free slot first, so that what is too much waits in the kernel) →
+//! A connection's way: `accept` (a seat first; beyond `connections_max` one is answered 503, and beyond
+//! those that are being answered so, one waits in the kernel) →
 //! [`connection::serve`] over any byte stream → the handler. TLS is a step between the two: a stream
 //! that has been through a handshake is served by the same function under the same deadlines.
 //!
@@ -15,8 +16,10 @@
 mod accept;
 mod activity;
 mod body;
+mod busy;
 mod connection;
 mod limits;
+mod seats;
 mod stream;
 
 use std::{future::Future, io, net::SocketAddr};

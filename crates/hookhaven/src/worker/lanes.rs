@@ -13,6 +13,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
+    sync::Arc,
     time::Duration,
 };
 
@@ -79,8 +80,8 @@ struct LaneState {
     in_flight: BTreeSet<(Time, u64)>,
     last_took: Option<Duration>,
     warned_gone: bool,
-    /// Where it was when last looked at: a new address deserves a new chance.
-    url: Option<url::Url>,
+    /// What it was when its address last changed: a new one deserves a new chance.
+    seen: Option<Arc<Destination>>,
 }
 
 /// An attempt under way. Handed back through [`Lanes::finished`], whatever becomes of it.
@@ -298,10 +299,10 @@ impl Lanes {
             if resumed {
                 state.resumed_at = Some(now);
             }
-            let url = destination_of(lane, config).map(|d| &d.url);
-            let moved = state.url.as_ref() != url && url.is_some();
+            let destination = lane.destination().and_then(|name| config.destinations.get(name));
+            let moved = destination.is_some_and(|d| state.seen.as_ref().is_none_or(|seen| seen.url != d.url));
             if moved {
-                state.url = url.cloned();
+                state.seen = destination.cloned();
             }
             if resumed || moved {
                 state.breaker.cut_rest(now);

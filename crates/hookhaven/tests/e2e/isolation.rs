@@ -41,7 +41,7 @@ fn open(status: &Value, destination: &str) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn failure_mode_slow_handler() {
+async fn a_hanging_and_a_refusing_destination_delay_nobody() {
     let gate = Gate::closed();
     let waiting = gate.clone();
     let hanging = Handler::start(move |_| Reply::After(waiting.clone(), 200)).await;

@@ -125,7 +125,7 @@ async fn live_and_die(gateway: &mut Gateway, load: &Arc<Load>, until: u64) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn failure_mode_missing_events_crash() {
+async fn killed_at_random_moments_it_loses_nothing() {
     let (seed, chance) = Chance::new();
     let handler = Handler::answering(200).await;
     let mut gateway = Gateway::prepare(&config(&handler));

@@ -6,12 +6,18 @@
 mod support;
 
 mod answers;
+mod canaries;
 mod cli;
+mod damage;
+mod demo;
 mod duplicates;
 mod failure_modes;
+mod full_disk;
+mod guarantees;
 mod hostile;
 mod isolation;
 mod kill;
+mod newcomer;
 mod odd_events;
 mod reload;
 mod retries;

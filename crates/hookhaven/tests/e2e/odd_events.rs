@@ -143,6 +143,18 @@ async fn one_byte_over_the_limit_is_refused_and_nothing_is_kept() {
     assert_eq!(listed(&gateway, &[]).await.len(), 0);
 }
 
+#[tokio::test]
+async fn githubs_largest_event_is_taken() {
+    let handler = Handler::answering(200).await;
+    let gateway = Gateway::start(&config(&handler).replace("\"stripe\"", "\"github\"")).await;
+    let mut body = br#"{"data":""#.to_vec();
+    body.resize((25 << 20) - 2, b'x');
+    body.extend(br#""}"#);
+    let answer = gateway.post("/webhooks/odd", &sign::github(SECRET, Some("fine"), Some("d-1"), &body), &body).await;
+    assert_eq!(answer.status, 200);
+    assert!(handler.nth(1).await.body == body, "delivered to the byte");
+}
+
 /// GitHub's id and type are headers: they may be missing too, and the event is none the less GitHub's.
 #[tokio::test]
 async fn github_without_its_headers() {

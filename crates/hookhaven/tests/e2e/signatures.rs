@@ -13,6 +13,7 @@ use crate::support::{
 };
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+const SENDERS: [&str; 5] = ["stripe", "github", "slack", "twilio", "standard-webhooks"];
 const OTHER_SECRET: &str = "whsec_bm90IHRoZSBzZWNyZXQgb2YgdGhhdCBzb3VyY2U=";
 
 /// One request of a sender that it would send itself. The bodies are ours.
@@ -45,7 +46,7 @@ fn config(handler: &Handler) -> String {
              [[routes]]\nsource = \"{sender}\"\nto = [\"app\"]\n\n"
         )
     };
-    let sources: String = ["stripe", "github", "slack", "twilio", "standard-webhooks"].map(source).concat();
+    let sources: String = SENDERS.map(source).concat();
     format!("{sources}[destinations.app]\nurl = \"{}\"\nsecret = \"{SECRET}\"\n", handler.url())
 }
 
@@ -164,13 +165,26 @@ async fn failure_mode_signature_bypass() {
 #[tokio::test]
 async fn failure_mode_sender_authentication() {
     let (handler, mut sdk) = (Handler::answering(200).await, Sdk::start());
-    let gateway = Gateway::start(&config(&handler)).await;
-    for case in &CASES {
-        let signed = sign(&mut sdk, case, OTHER_SECRET, "id", unix_s()).await;
-        let answer = gateway.post(&path(case, &signed), &signed.headers, case.body.as_bytes()).await;
-        assert_eq!(answer.status, 401, "{}: signed with another source's secret", case.sender);
+    // Each sender a second time, as another account of the same company: the secret is a right one there.
+    let other = |case: &Case| format!("other-{}", case.sender);
+    let mut sources = config(&handler);
+    for sender in SENDERS {
+        sources += &format!("\n[sources.other-{sender}]\nsender = \"{sender}\"\nsecrets = [\"{OTHER_SECRET}\"]\n");
     }
-    assert_eq!(handler.received().len(), 0);
+    let gateway = Gateway::start(&sources).await;
+    for case in &CASES {
+        for (source, status) in [(other(case), 200), (case.sender.to_owned(), 401)] {
+            let url = format!("{PUBLIC_URL}/webhooks/{source}");
+            let Case { sender, body, .. } = *case;
+            let timestamp_s = unix_s();
+            let (secret, id, event_type) = (OTHER_SECRET, "id", "issues");
+            let signed = sdk.sign(&ToSign { sender, secret, body, url: &url, timestamp_s, id, event_type }).await;
+            let path = format!("/webhooks/{source}{}", signed.query);
+            let answer = gateway.post(&path, &signed.headers, body.as_bytes()).await;
+            assert_eq!(answer.status, status, "{source}: signed with the secret of {}", other(case));
+        }
+    }
+    assert_eq!(handler.received().len(), 0, "nothing of the other account reaches this one's handler");
 }
 
 #[tokio::test]

@@ -172,7 +172,7 @@ async fn a_second_process_is_told_who_has_the_data_directory() {
     let gateway = Gateway::start("").await;
     let second = gateway.cli(&["serve"]).await;
     let said = String::from_utf8_lossy(&second.stderr).into_owned();
-    assert_eq!(second.status.code(), Some(2), "{said}");
+    assert_eq!(second.status.code(), Some(2), "{:?} {said}", second.status);
     let data = gateway.data().display().to_string();
     assert!(said.starts_with("--data: another hookhaven process holds ") && said.contains(&data), "{said}");
     // The first one does not notice.

@@ -68,6 +68,8 @@ pub fn source(name: &str, sender_name: &str) -> Source {
         body_bytes_max: 64 << 10,
         public_url: (sender_name == "twilio").then(|| PUBLIC.into()),
         allow: Vec::new(),
+        rate: None,
+        reserved: false,
     }
 }
 

@@ -3,6 +3,7 @@
 //!
 //! Not here: SQLite's own files. The index may always be thrown away, so it needs no such care.
 
+mod read_only;
 mod real;
 mod sim;
 
@@ -13,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-pub use self::{real::RealDisk, sim::SimDisk};
+pub use self::{read_only::ReadOnlyDisk, real::RealDisk, sim::SimDisk};
 
 /// Directories and names. Nothing made, renamed or removed is sure to outlast a power cut before
 /// `sync_dir` of its directory.
@@ -38,6 +39,13 @@ pub trait Disk: Send + Sync + fmt::Debug {
     /// Holds a lock file for this process, waiting at most `wait` for another to let go. `None` if it
     /// did not. Dropping the value, or dying, lets go.
     fn lock(&self, path: &Path, wait: Duration) -> io::Result<Option<Box<dyn Lock>>>;
+
+    /// Bytes that this process may still write where `dir` is.
+    fn free_bytes(&self, dir: &Path) -> io::Result<u64>;
+
+    /// Makes a file that takes up so much room and holds nothing; an error, and no file, if there is not
+    /// so much. Removing it gives the room back.
+    fn hold_room(&self, path: &Path, bytes: u64) -> io::Result<()>;
 
     /// Where SQLite may keep the index of the data directory `dir`.
     fn index_path(&self, dir: &Path) -> PathBuf;

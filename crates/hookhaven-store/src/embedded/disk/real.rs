@@ -9,17 +9,21 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::{fs::FallocateFlags, io::Errno};
+
 use super::{Disk, DiskFile, Lock};
 
 /// How often a lock that another process holds is asked for again.
 const LOCK_POLL: Duration = Duration::from_millis(50);
+/// Written at a time where room cannot be set aside.
+const ZEROS_BYTES: usize = 1 << 20;
 
 /// Files under the paths given, readable by their owner only.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RealDisk;
 
 #[derive(Debug)]
-struct RealFile(File);
+pub(super) struct RealFile(pub(super) File);
 
 /// `flock` lasts as long as the open file, so a process that dies lets go of it.
 #[derive(Debug)]
@@ -66,21 +70,53 @@ impl Disk for RealDisk {
     }
 
     fn lock(&self, path: &Path, wait: Duration) -> io::Result<Option<Box<dyn Lock>>> {
-        let file = options().create(true).open(path)?;
-        let started = Instant::now();
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(Some(Box::new(HeldLock { _file: file }))),
-                Err(TryLockError::Error(e)) => return Err(e),
-                Err(TryLockError::WouldBlock) if started.elapsed() >= wait => return Ok(None),
-                Err(TryLockError::WouldBlock) => std::thread::park_timeout(LOCK_POLL),
-            }
-        }
+        try_to_hold(options().create(true).open(path)?, wait)
+    }
+
+    fn free_bytes(&self, dir: &Path) -> io::Result<u64> {
+        let about = rustix::fs::statvfs(dir)?;
+        Ok(about.f_bavail.saturating_mul(about.f_frsize))
+    }
+
+    fn hold_room(&self, path: &Path, bytes: u64) -> io::Result<()> {
+        let file = options().create_new(true).open(path)?;
+        let held = match rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, bytes) {
+            Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => write_zeros(&file, bytes),
+            done => done.map_err(io::Error::from),
+        };
+        held.and_then(|()| file.sync_all()).inspect_err(|_| {
+            // What is left of it is found at the next start, if it cannot be removed now.
+            let _ = fs::remove_file(path);
+        })
     }
 
     fn index_path(&self, dir: &Path) -> PathBuf {
         dir.join("index.sqlite")
     }
+}
+
+pub(super) fn try_to_hold(file: File, wait: Duration) -> io::Result<Option<Box<dyn Lock>>> {
+    let started = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(Some(Box::new(HeldLock { _file: file }))),
+            Err(TryLockError::Error(e)) => return Err(e),
+            Err(TryLockError::WouldBlock) if started.elapsed() >= wait => return Ok(None),
+            Err(TryLockError::WouldBlock) => std::thread::park_timeout(LOCK_POLL),
+        }
+    }
+}
+
+/// For file systems that cannot set room aside by themselves.
+fn write_zeros(mut file: &File, bytes: u64) -> io::Result<()> {
+    let zeros = vec![0; ZEROS_BYTES];
+    let mut left = bytes;
+    while left > 0 {
+        let part = usize::try_from(left).unwrap_or(ZEROS_BYTES).min(ZEROS_BYTES);
+        file.write_all(&zeros[..part])?;
+        left -= part as u64;
+    }
+    Ok(())
 }
 
 impl DiskFile for RealFile {
@@ -140,6 +176,19 @@ mod tests {
         RealDisk.create_dir(&data).unwrap();
         RealDisk.create_dir(&data).unwrap();
         assert_eq!(fs::metadata(&data).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    fn room_is_held_until_the_file_goes() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("reserve");
+        assert!(RealDisk.free_bytes(dir.path()).unwrap() > 0);
+        RealDisk.hold_room(&path, 3 << 20).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().len(), 3 << 20);
+        assert_eq!(RealDisk.hold_room(&path, 1).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        fs::remove_file(&path).unwrap();
+        assert!(RealDisk.hold_room(&path, i64::MAX as u64).is_err());
+        assert!(!path.exists());
     }
 
     #[test]

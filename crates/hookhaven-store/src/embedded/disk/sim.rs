@@ -48,6 +48,9 @@ struct State {
     syncs_until_cut: Option<u32>,
     lies: bool,
     syncs: u64,
+    /// Bytes that all files together may have.
+    quota_bytes: Option<u64>,
+    read_only: bool,
 }
 
 #[derive(Debug, Default)]
@@ -96,6 +99,11 @@ impl SimDisk {
     fn alive(&self) -> io::Result<MutexGuard<'_, State>> {
         let state = self.state();
         if state.boot == self.boot { Ok(state) } else { Err(io::Error::other("the process was killed")) }
+    }
+
+    fn writable(&self) -> io::Result<MutexGuard<'_, State>> {
+        let state = self.alive()?;
+        if state.read_only { Err(io::ErrorKind::ReadOnlyFilesystem.into()) } else { Ok(state) }
     }
 
     /// Takes the power away: of every page and name not synced, what came first or what came last
@@ -177,6 +185,21 @@ impl SimDisk {
         self.state().boot != self.boot
     }
 
+    /// From now on all files together may have so many bytes; what is there already stays.
+    pub fn quota(&self, bytes: u64) {
+        self.state().quota_bytes = Some(bytes);
+    }
+
+    /// Bytes that all files together have.
+    pub fn used_bytes(&self) -> u64 {
+        self.state().used_bytes()
+    }
+
+    /// From now on nothing may be made, renamed, removed or appended to.
+    pub fn read_only(&self) {
+        self.state().read_only = true;
+    }
+
     /// How many data syncs there have been.
     pub fn syncs(&self) -> u64 {
         self.state().syncs
@@ -195,6 +218,19 @@ impl SimDisk {
 }
 
 impl State {
+    fn used_bytes(&self) -> u64 {
+        let named: BTreeSet<_> = self.names.values().collect();
+        self.files
+            .iter()
+            .filter(|(file, _)| named.contains(file))
+            .map(|(_, content)| content.current.len() as u64)
+            .sum()
+    }
+
+    fn free_bytes(&self) -> u64 {
+        self.quota_bytes.map_or(u64::MAX, |quota| quota.saturating_sub(self.used_bytes()))
+    }
+
     fn next(&mut self) -> u64 {
         self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.random;
@@ -291,7 +327,7 @@ impl Disk for SimDisk {
     }
 
     fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
-        let mut state = self.alive()?;
+        let mut state = self.writable()?;
         if state.names.contains_key(path) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
@@ -314,14 +350,14 @@ impl Disk for SimDisk {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let mut state = self.alive()?;
+        let mut state = self.writable()?;
         let file = state.names.remove(from).ok_or_else(|| missing(from))?;
         state.names.insert(to.to_owned(), file);
         Ok(())
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        self.alive()?.names.remove(path).map(|_| ()).ok_or_else(|| missing(path))
+        self.writable()?.names.remove(path).map(|_| ()).ok_or_else(|| missing(path))
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
@@ -340,6 +376,17 @@ impl Disk for SimDisk {
         }
         state.locks.insert(path.to_owned(), self.boot);
         Ok(Some(Box::new(SimLock { disk: self.clone(), path: path.to_owned() })))
+    }
+
+    fn free_bytes(&self, _dir: &Path) -> io::Result<u64> {
+        Ok(self.alive()?.free_bytes())
+    }
+
+    fn hold_room(&self, path: &Path, bytes: u64) -> io::Result<()> {
+        if self.writable()?.free_bytes() < bytes {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.create(path)?.append(&vec![0; usize::try_from(bytes).unwrap_or(usize::MAX)])
     }
 
     fn index_path(&self, _dir: &Path) -> PathBuf {
@@ -361,6 +408,15 @@ impl SimFile {
 impl DiskFile for SimFile {
     fn append(&self, bytes: &[u8]) -> io::Result<()> {
         self.with(|state, content| {
+            if state.read_only {
+                return Err(io::ErrorKind::ReadOnlyFilesystem.into());
+            }
+            // Its own content is out of the table while it is changed.
+            let room = state.free_bytes().saturating_sub(content.current.len() as u64);
+            if (bytes.len() as u64) > room {
+                content.append(&bytes[..room as usize]);
+                return Err(io::ErrorKind::StorageFull.into());
+            }
             if State::strikes(&mut state.appends_until_full) {
                 let part = state.next() as usize % (bytes.len() + 1);
                 content.append(&bytes[..part]);

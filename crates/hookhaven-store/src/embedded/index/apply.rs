@@ -1,7 +1,7 @@
 //! The connection that writes the index: applies records in one large transaction a batch, which also
 //! says how far it came, and gives start-up what it needs of the past.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use rusqlite::{Connection, params};
 
@@ -69,6 +69,28 @@ impl IndexWriter {
         transaction.commit()?;
         self.reached = Some(Reached { at: *last, salt });
         Ok(())
+    }
+
+    /// Moves everything into the one file, if nobody reads just now: whoever copies a stopped gateway's
+    /// index has it whole.
+    pub fn settle_down(&self) {
+        let moved = self.connection.busy_timeout(Duration::ZERO).and_then(|()| self.checkpoint());
+        if let Err(e) = moved {
+            tracing::debug!("the index keeps its second file: {e}");
+        }
+    }
+
+    fn checkpoint(&self) -> rusqlite::Result<()> {
+        self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+    }
+
+    /// Ends it as one file, with nothing left beside it. Answers how many events and deliveries are in it.
+    pub fn finish(self) -> Result<(u64, u64), IndexError> {
+        let count = |sql| self.connection.query_row(sql, [], |row| row.get(0));
+        let counts = (count("SELECT count(*) FROM events")?, count("SELECT count(*) FROM deliveries")?);
+        self.checkpoint()?;
+        self.connection.close().map_err(|(_, e)| e)?;
+        Ok(counts)
     }
 
     /// Hands over every pending delivery, oldest first.

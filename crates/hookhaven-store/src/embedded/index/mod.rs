@@ -6,6 +6,7 @@
 
 pub mod apply;
 mod batch;
+pub mod examine;
 pub mod history;
 pub mod lists;
 mod rows;
@@ -47,6 +48,11 @@ pub enum IndexError {
 }
 
 impl IndexError {
+    /// Whether there is no room for it.
+    pub fn is_full(&self) -> bool {
+        matches!(self, IndexError::Sqlite(e) if e.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull))
+    }
+
     /// Whether only making it again can help.
     pub fn is_damage(&self) -> bool {
         use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase, SchemaChanged};
@@ -161,6 +167,17 @@ impl Index {
             }
         }
         Ok(())
+    }
+
+    /// Where one is made that is to take the place of this one.
+    pub fn draft_path(&self) -> PathBuf {
+        self.path.with_extension("new.sqlite")
+    }
+
+    /// Puts a finished index in the place of another, which is removed.
+    pub fn replace(self, old: &Index) -> Result<(), IndexError> {
+        old.discard()?;
+        Ok(fs::rename(&self.path, &old.path)?)
     }
 
     /// A connection that cannot write.

@@ -67,6 +67,20 @@ async fn an_event_is_shown_and_its_body_comes_as_it_was() {
 }
 
 #[tokio::test]
+async fn an_event_is_found_by_the_id_its_sender_knows_it_by() {
+    let scene = Scene::new();
+    let id = scene.accept("stripe", "payment.failed", b"{}").await;
+    scene.accept("stripe", "payment.failed", b"{\"other\":1}").await;
+    let key = typed(&scene, &format!("events show {id} --json"), None).await.json()["idempotency_key"].clone();
+    let key = key.as_str().unwrap();
+    for line in [format!("events show {key}"), format!("why {key}")] {
+        assert!(typed(&scene, &line, None).await.done().contains(&id.to_string()), "{line}");
+    }
+    let ran = typed(&scene, "why evt_nobody_knows", None).await;
+    assert!(ran.code.unwrap_err().to_string().contains("there is no event evt_nobody_knows"));
+}
+
+#[tokio::test]
 async fn a_delivery_is_shown_with_its_attempts_and_replayed() {
     let scene = Scene::new();
     scene.accept("stripe", "payment.failed", b"{}").await;

@@ -4,7 +4,7 @@
 use hookhaven_core::{Destination, glob::Glob, source::Source};
 
 use super::{
-    document::Document,
+    document::{Document, path_of},
     name::Named,
     route::{Placed, Routes},
 };
@@ -31,14 +31,14 @@ fn unused(doc: &Document<'_>, sources: &Named<Source>, destinations: &Named<Dest
         if !routes.iter().any(|r| &*r.route.source == name) {
             let what = "no route takes this source".to_owned();
             let mend = "its events will be stored and go nowhere until a [[routes]] names it".to_owned();
-            doc.report(Severity::Warning, at, &format!("sources.{name}"), what, mend);
+            doc.report(Severity::Warning, at, &path_of("sources", name), what, mend);
         }
     }
     for (name, at) in destinations.places() {
         if !routes.iter().any(|r| r.route.to.iter().any(|to| &**to == name)) {
             let what = "no route goes to this destination".to_owned();
             let mend = "nothing will be delivered to it until a [[routes]] names it".to_owned();
-            doc.report(Severity::Warning, at, &format!("destinations.{name}"), what, mend);
+            doc.report(Severity::Warning, at, &path_of("destinations", name), what, mend);
         }
     }
 }

@@ -56,9 +56,9 @@ impl<'d> Document<'d> {
             severity,
             file: Some(self.file.clone()),
             position: Some(self.position(at.start)),
-            key: key.to_owned(),
-            what,
-            mend,
+            key: one_line(key.to_owned()),
+            what: one_line(what),
+            mend: one_line(mend),
         };
         self.problems.borrow_mut().push(problem);
     }
@@ -184,10 +184,25 @@ impl<'d> Table<'d> {
     }
 
     fn path_of(&self, key: &str) -> String {
-        let bare = !key.is_empty() && key.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-' || c == b'_');
-        let key = if bare { key.to_owned() } else { format!("{key:?}") };
-        if self.path.is_empty() { key } else { format!("{}.{key}", self.path) }
+        path_of(&self.path, key)
     }
+}
+
+/// Where a key of a table stands, as in `sources.stripe`: in quotes if it could not stand there bare.
+pub fn path_of(table: &str, key: &str) -> String {
+    let bare = !key.is_empty() && key.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'-' || c == b'_');
+    let key = if bare { key.to_owned() } else { format!("{key:?}") };
+    if table.is_empty() { key } else { format!("{table}.{key}") }
+}
+
+/// Names may hold anything that TOML can escape; a message that repeats one stays one line and does
+/// nothing to a terminal.
+fn one_line(text: String) -> String {
+    if !text.contains(char::is_control) {
+        return text;
+    }
+    let escaped = |c: char| if c.is_control() { c.escape_debug().to_string() } else { c.to_string() };
+    text.chars().map(escaped).collect()
 }
 
 /// One value with its place.

@@ -88,6 +88,8 @@ pub fn store(root: &mut Table<'_>, base: &Path) -> Store {
     set(&mut store.index_lag_bytes_max, table.take("index_lag_max").and_then(|i| i.size(MIB..=64 * GIB)));
     set(&mut store.queue_max, usize_of(&mut table, "queue_max", 1_024..=1_000_000));
     set(&mut store.queue_bodies_bytes_max, bytes_of(&mut table, "queue_bodies_max", MIB..=64 * GIB));
+    set(&mut store.free_min_bytes, table.take("free_min").and_then(|i| i.size(0..=1 << 50)));
+    set(&mut store.reserve_bytes, table.take("reserve").and_then(|i| i.size(0..=64 * GIB)));
     table.not_yet("retention");
     table.not_yet("retention_dead");
     table.finish();
@@ -139,6 +141,8 @@ pub fn limits(root: &mut Table<'_>) -> Limits {
     set(&mut limits.body_bytes_in_flight_max, bytes_of(&mut table, "bodies_in_flight_max", MIB..=64 * GIB));
     set(&mut limits.drain_timeout, table.take("drain_timeout").and_then(|i| i.duration(Duration::ZERO..=HOUR)));
     set(&mut limits.metric_types_max, usize_of(&mut table, "metric_types_max", 1..=10_000));
+    let percent = table.take("reserved_percent").and_then(|i| i.integer(0..=90));
+    set(&mut limits.reserved_percent, percent.and_then(|n| u8::try_from(n).ok()));
     table.finish();
     limits
 }

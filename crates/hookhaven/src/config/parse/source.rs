@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use hookhaven_core::{
     Secret,
+    destination::Rate,
     sender::Sender,
     senders::{self, SECRETS_MAX, SenderDef, SenderOptions},
     source::Source,
@@ -18,10 +19,12 @@ use super::{
 };
 use crate::config::{secret::Resolver, suggest};
 
-/// Unless the file says otherwise.
+/// Unless the file says otherwise; the longest body is the sender's own matter.
 pub const TOLERANCE: Duration = Duration::from_secs(300);
 pub const DEDUPE_WINDOW: Duration = Duration::from_secs(7 * 86_400);
-pub const BODY_BYTES_MAX: u64 = 1 << 20;
+
+/// Body, headers and deliveries of an event are one record of the journal, and a record is at most 64 MiB.
+const BODY_BYTES_MAX: u64 = 60 << 20;
 
 /// `publish` is the source of published messages.
 const RESERVED: &str = "publish";
@@ -44,7 +47,11 @@ fn one(
     let (second, day) = (Duration::from_secs(1), Duration::from_secs(86_400));
     let tolerance = table.take("tolerance").map_or(Some(TOLERANCE), |i| i.duration(second..=day));
     let dedupe_window = table.take("dedupe_window").map_or(Some(DEDUPE_WINDOW), |i| i.duration(60 * second..=90 * day));
-    let body_max = table.take("body_max").map_or(Some(BODY_BYTES_MAX), |i| i.size(1..=100 << 20));
+    let body_max = match table.take("body_max") {
+        Some(item) => item.size(1..=BODY_BYTES_MAX).and_then(|bytes| usize::try_from(bytes).ok()),
+        None => sender.as_ref().map(|sender| sender.body_bytes_default()),
+    };
+    let (rate, reserved) = shedding(&mut table);
     table.not_yet("verify_token");
     let needs_url = sender.as_ref().filter(|s| s.signs_url() && public_url.is_none());
     if let Some((item, sender)) = sender_item.as_ref().zip(needs_url) {
@@ -58,11 +65,26 @@ fn one(
         secrets: secrets?,
         tolerance: tolerance?,
         dedupe_window: dedupe_window?,
-        body_bytes_max: usize::try_from(body_max?).ok()?,
+        body_bytes_max: body_max?,
         public_url: public_url.map(|url| address_of(url, name)),
         allow: allow?,
+        rate,
+        reserved,
         sender: sender?,
     })
+}
+
+/// When it is asked to come later, and whether it may use what others must leave.
+fn shedding(table: &mut Table<'_>) -> (Option<Rate>, bool) {
+    let rate = table.take("rate");
+    let reserved = table.take("reserved").and_then(|item| item.boolean()).unwrap_or(false);
+    if let Some(item) = rate.as_ref().filter(|_| reserved) {
+        item.warn(
+            "what goes beyond this rate is refused, and a reserved source is one whose sender does not come again",
+            "take the rate out, or reserved",
+        );
+    }
+    (rate.and_then(|item| item.rate()), reserved)
 }
 
 /// Where the sender posts to, as it knows it.

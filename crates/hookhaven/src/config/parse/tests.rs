@@ -47,6 +47,16 @@ fn says_of(more: &str, expected: &str) {
 }
 
 #[test]
+fn the_longest_body_is_the_senders_own_matter_unless_it_is_set() {
+    let source = |sender: &str, more: &str| format!("[sources.s]\nsender = \"{sender}\"\nsecrets = [\"x\"]\n{more}\n");
+    for (sender, more, bytes) in
+        [("stripe", "", 1 << 20), ("github", "", 25 << 20), ("github", "body_max = \"60MiB\"", 60 << 20)]
+    {
+        assert_eq!(config(&source(sender, more)).sources["s"].body_bytes_max, bytes, "{sender} {more}");
+    }
+}
+
+#[test]
 fn an_empty_file_is_the_defaults() {
     let config = config("");
     assert_eq!(config.server.ingest.to_string(), "127.0.0.1:8080");
@@ -69,6 +79,8 @@ fn everything_that_is_written_counts() {
         pending_max = 1_000
         segment = "1MiB"
         index_lag_max = "2MiB"
+        free_min = "1GiB"
+        reserve = "0B"
         [limits]
         connections_max = 10
         header_max = "16KiB"
@@ -79,6 +91,7 @@ fn everything_that_is_written_counts() {
         bodies_in_flight_max = "64MiB"
         drain_timeout = "4s"
         metric_types_max = 7
+        reserved_percent = 30
         [worker]
         slots = 8
         excerpt_max = "1KiB"
@@ -94,6 +107,7 @@ fn everything_that_is_written_counts() {
         dedupe_window = "1d"
         body_max = "2MiB"
         allow = ["10.0.0.0/8", "192.0.2.7"]
+        rate = "100/s"
         [destinations.billing]
         url = "http://127.0.0.1:3000/hooks"
         timeout = "5s"
@@ -121,12 +135,13 @@ fn everything_that_is_written_counts() {
     assert_eq!(server.admin_token.as_ref().map(|t| t.expose()), Some(&b"literal"[..]));
     let store = &config.store;
     assert_eq!((store.pending_max, store.segment_bytes, store.index_lag_bytes_max), (1_000, 1 << 20, 2 << 20));
+    assert_eq!((store.free_min_bytes, store.reserve_bytes), (1 << 30, 0));
     assert_eq!(store.place, Place::Directory("data".into()));
     let limits = &config.limits;
     assert_eq!((limits.connections_max, limits.header_bytes_max, limits.headers_max), (10, 16 << 10, 50));
     assert_eq!((limits.header_timeout, limits.body_timeout, limits.idle_timeout), (seconds(1), seconds(2), seconds(3)));
     assert_eq!((limits.body_bytes_in_flight_max, limits.metric_types_max), (64 << 20, 7));
-    assert_eq!(limits.drain_timeout, seconds(4));
+    assert_eq!((limits.drain_timeout, limits.reserved_percent), (seconds(4), 30));
     let worker = &config.worker;
     assert_eq!((worker.slots, worker.excerpt_bytes_max, worker.response_bytes_max), (8, 1_024, 2_048));
     assert_eq!(worker.session_ttl, seconds(10));
@@ -577,5 +592,44 @@ fn what_later_versions_do_is_refused_and_not_ignored() {
         "[store]\nurl = \"postgres://user@host/db\"\n",
         "hookhaven.toml:10:7: store.url: PostgreSQL is not supported by this version; write a directory such as \
          \"file:hookhaven-data\"",
+    );
+}
+
+#[test]
+fn names_that_toml_can_escape_stay_one_harmless_line() {
+    for text in [
+        "[sources.\"a\\u001b[2Jb\"]\nsender = \"github\"\nsecrets = [\"x\"]\n",
+        "[destinations.\"a\\nb\"]\nurl = 3\n[[routes]]\nsource = \"a\\u0007\"\nto = [\"b\\u009b\"]\n",
+        "sources = { \"a\\r\" = 1 }\n",
+    ] {
+        let problems = parse(Path::new("hookhaven.toml"), text, &environment()).problems;
+        assert!(!problems.is_empty());
+        for told in problems.iter().map(ToString::to_string) {
+            assert!(!told.contains(char::is_control), "{told:?}");
+        }
+    }
+}
+
+#[test]
+fn what_nobody_uses_is_told_under_the_key_it_stands_under() {
+    let text = "[sources.\"git.hub\"]\nsender = \"github\"\nsecrets = [\"x\"]\n";
+    let parsed = parse(Path::new("hookhaven.toml"), text, &environment());
+    let problem = parsed.problems.iter().find(|p| p.what.contains("no route")).unwrap();
+    assert_eq!(problem.key, "sources.\"git.hub\"");
+    assert!(parsed.places.keys.contains_key(&problem.key));
+}
+
+#[test]
+fn reserved_sources_are_left_a_share_by_the_others() {
+    let two = with("[sources.github]\nsender = \"github\"\nsecrets = [\"x\"]\nreserved = true\n");
+    let config = config(&two);
+    let leave = |name: &str| config.leave(&config.sources[name]).of(100);
+    assert_eq!((leave("stripe"), leave("github")), (80, 100));
+    let alone = self::config(&with(""));
+    assert_eq!(alone.leave(&alone.sources["stripe"]).of(100), 100, "nobody to leave it to");
+    let problems = problems(&two.replace("reserved = true", "reserved = true\nrate = \"9/s\""));
+    assert!(
+        problems.iter().any(|p| p.contains("sources.github.rate: what goes beyond this rate is refused")),
+        "{problems:?}"
     );
 }
