@@ -436,12 +436,13 @@ async fn a_store_that_cannot_tell_what_is_paused_is_asked_again_after_a_second()
     let handler = Handler::start(|_| status(200)).await;
     let (clock, store) = rig::store();
     let front = Arc::new(Faulty::over(store.clone()));
-    front.fail(Verb::Catalog, When::Before, StoreError::Unavailable("opening".into()), 1);
-    let mut rig = Rig::over(clock, store, front, config([destination("billing", &handler.url())]));
+    front.fail(Verb::Catalog, When::Before, StoreError::Unavailable("opening".into()), 100);
+    let mut rig = Rig::over(clock, store, front.clone(), config([destination("billing", &handler.url())]));
     rig.accept("billing").await;
     let again = at(1);
     until(|| rig.clock.next_wake() == Some(again)).await;
     assert!(rig.nothing_told());
+    front.mend();
     rig.advance_to(again);
     assert_eq!(rig.outcome().await.1, "delivered");
 }
