@@ -14,7 +14,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use aws_lc_rs::hmac;
 use bytes::Bytes;
-use hookhaven_bench::event::signature_holds;
+use hookhaven_load::event::signature_holds;
 use hyper::StatusCode;
 use tokio::sync::{mpsc, oneshot};
 

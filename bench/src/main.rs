@@ -8,12 +8,13 @@ mod process;
 mod scenarios;
 mod serve;
 mod sink;
+mod soak;
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use hookhaven_bench::{
+use hookhaven_load::{
     event::Events,
     load::{self, Until},
 };
@@ -52,6 +53,13 @@ enum Command {
         /// Never answer
         #[arg(long)]
         hang: bool,
+    },
+    /// Run one thing for long and see that nothing grows: retention
+    Soak {
+        name: String,
+        /// Events in all
+        #[arg(long, default_value_t = 2_000_000)]
+        events: u64,
     },
     /// Send signed events; print a report as JSON
     Load(Load),
@@ -104,6 +112,7 @@ fn start(command: Command) -> Result<()> {
             Command::Run { gateway, scenarios } => scenarios::run(gateway, &scenarios).await,
             Command::Bare { secret, sync } => bare::serve(&secret, sync.as_deref()).await,
             Command::Sink { hang } => sink::serve(hang).await,
+            Command::Soak { name, events } => soak::run(&name, events).await,
             Command::Load(load) => send(load).await,
         }
     })

@@ -6,9 +6,10 @@
 use std::{fs, net::SocketAddr, process::Stdio, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
-use hookhaven_bench::{
+use hookhaven_load::{
     client::{Connection, request},
     load::Report,
+    sink::Stats,
 };
 use serde::Deserialize;
 use tokio::{
@@ -16,8 +17,6 @@ use tokio::{
     process::{Child, Command},
     time::timeout,
 };
-
-use crate::sink::Stats;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 

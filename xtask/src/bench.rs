@@ -1,4 +1,5 @@
-//! `cargo xtask bench [NAME…]`: builds the gateway and the bench in release mode and runs the scenarios.
+//! `cargo xtask bench [NAME…]` and `soak NAME`: builds the gateway and the bench in release mode and runs the
+//! scenarios.
 //!
 //! What is measured, and how, stands in `bench/`.
 
@@ -12,6 +13,13 @@ pub fn run(names: &[&str]) -> Result<()> {
     let mut bench = std::process::Command::new(release.join("hookhaven-bench"));
     bench.arg("run").arg("--gateway").arg(release.join("hookhaven")).args(names).current_dir(root());
     command::run(&mut bench)
+}
+
+/// `cargo xtask soak NAME`: one part for long.
+pub fn soak(arguments: &[&str]) -> Result<()> {
+    command::run(&mut cargo(&["build", "--release", "--locked", "-p", "hookhaven-bench"]))?;
+    let mut bench = std::process::Command::new(cargo_target().join("release/hookhaven-bench"));
+    command::run(bench.arg("soak").args(arguments).current_dir(root()))
 }
 
 /// Where cargo builds to: this program itself stands in `<target>/<profile>/`.

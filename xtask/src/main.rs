@@ -1,4 +1,4 @@
-//! The one runner: `cargo xtask test | ci | bench`. Each task is one file; this one only chooses.
+//! The one runner: `cargo xtask test | ci | bench | soak`. Each task is one file; this one only chooses.
 //!
 //! Not here: what is tested or measured. That stands with the crates, in `tests-clients/` and `bench/`.
 
@@ -17,7 +17,8 @@ Usage: cargo xtask TASK
 
   test           everything that must pass; installs what it needs, leaves nothing running
   ci             format, lints, then test: what .ci/run does
-  bench [NAME]   measure this machine: closed, steady, burst, isolation; all of them without a name";
+  bench [NAME]   measure this machine: closed, steady, burst, isolation; all of them without a name
+  soak NAME      one part for long, to see that nothing grows: retention";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
         ["test"] => test::run(),
         ["ci"] => ci::run(),
         ["bench", names @ ..] => bench::run(names),
+        ["soak", arguments @ ..] => bench::soak(arguments),
         ["help" | "-h" | "--help"] => {
             println!("{USAGE}");
             return ExitCode::SUCCESS;

@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use hookhaven_bench::gateway::{Admin, Home, Running, poll};
+use hookhaven_load::gateway::{Admin, Home, Running, poll};
 use serde_json::json;
 
 use super::{Bench, Figure, Figures, config, load, median, steady::pending};

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use hookhaven_bench::gateway::poll;
+use hookhaven_load::gateway::poll;
 
 use super::{Bench, Figure, Figures, load, steady::pending};
 use crate::process::Server;

@@ -3,7 +3,7 @@
 //! destination is paused (answers alone), and the gateway while it delivers to a fast handler.
 
 use anyhow::Result;
-use hookhaven_bench::load::Report;
+use hookhaven_load::load::Report;
 use serde_json::json;
 
 use super::{Bench, Figure, Figures, SECRET, load, median};

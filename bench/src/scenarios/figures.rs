@@ -29,6 +29,11 @@ impl Figures {
     pub fn add(&mut self, figure: Figure) {
         self.0.push(figure);
     }
+
+    /// Whether every bound was kept.
+    pub fn all_kept(&self) -> bool {
+        self.0.iter().all(|figure| figure.kept != Some(false))
+    }
 }
 
 impl Figure {

@@ -5,11 +5,11 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use hookhaven_bench::gateway::poll;
+use hookhaven_load::{gateway::poll, sink::Stats};
 use tokio::net::TcpSocket;
 
 use super::{Bench, Figure, Figures, load, median};
-use crate::{process::Server, sink::Stats};
+use crate::process::Server;
 
 const PAIRS: usize = 5;
 const COUNT: u64 = 4_000;

@@ -18,7 +18,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use hookhaven_bench::{
+use hookhaven_load::{
     gateway::{Home, Running},
     load::Report,
 };

@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use hookhaven_bench::gateway::{Admin, poll};
+use hookhaven_load::gateway::{Admin, poll};
 use tokio::time::interval;
 
 use super::{Bench, Figure, Figures, SECRET, load};

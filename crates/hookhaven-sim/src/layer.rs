@@ -1,7 +1,7 @@
 //! A layer over a store that changes or watches some verbs and leaves the rest as they are: the shape of
 //! planted bugs and of the watch that the laws keep.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use hookhaven_core::{Attempt, DeliveryId, Event, EventId, Lane};
@@ -110,6 +110,14 @@ impl<L: Layer> Store for Over<L> {
 
     async fn dismiss(&self, deliveries: &[DeliveryId]) -> Result<Vec<Dismissed>, StoreError> {
         self.0.dismiss(deliveries).await
+    }
+
+    async fn retain(&self, retention: Retention) -> Result<Retained, StoreError> {
+        self.0.inner().retain(retention).await
+    }
+
+    async fn backup(&self, dir: &Path, progress: OnBackup) -> Result<BackupProgress, StoreError> {
+        self.0.inner().backup(dir, progress).await
     }
 
     async fn put_catalog(&self, entry: CatalogEntry) -> Result<(), StoreError> {

@@ -24,6 +24,9 @@ use crate::{chance::Chance, mutation::Mutation, world::World};
 /// The data directory, on a disk that is not there.
 const DATA: &str = "/data";
 
+/// Between two looks for work that nobody told of.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
 /// Clones are the same machine.
 #[derive(Clone)]
 pub struct Machine(Arc<Shared>);
@@ -171,13 +174,22 @@ impl Machine {
         state.chance.ms(1..=most)
     }
 
+    /// Waits to be told, or for a moment: what a call asks for after its first step is not told.
+    async fn notified(&self, of: &Notify) {
+        tokio::select! {
+            biased;
+            () = of.notified() => {}
+            () = self.0.world.clock.sleep(LOOK_EVERY) => {}
+        }
+    }
+
     /// The writer: one batch after another.
     async fn write(self, boot: u64, work: Arc<Notify>, written: Arc<Notify>) {
         let clock = &self.0.world.clock;
         let mut more = true;
         while self.is_run(boot) {
             if !more {
-                work.notified().await;
+                self.notified(&work).await;
             }
             let decided = self.step(boot, Steps::decide).unwrap_or(false);
             if decided {
@@ -206,7 +218,7 @@ impl Machine {
     /// The index, behind.
     async fn keep_index(self, boot: u64, written: Arc<Notify>) {
         while self.is_run(boot) {
-            written.notified().await;
+            self.notified(&written).await;
             self.0.world.clock.sleep(self.draw_ms(100, 2_000)).await;
             self.step(boot, Steps::index);
         }

@@ -7,6 +7,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
@@ -15,7 +16,7 @@ use hookhaven::{
     ingest::{Ingest, IngestParts},
     metrics::Metrics,
     server::Peer,
-    sweeps::{SweepParts, Sweeps},
+    sweeps::{Keep, SweepParts, Sweeps},
     worker::{Worker, WorkerHandle, WorkerParts},
 };
 use hookhaven_core::destination::BreakerPolicy;
@@ -107,7 +108,9 @@ impl Node {
         });
         let lanes = worker.clone();
         let failing_lanes = Arc::new(move || lanes.failing_lanes());
-        let sweeps = Sweeps::start(SweepParts { store: store.clone(), clock: clock.clone(), failing_lanes });
+        // Longer than any run: the laws judge the whole history.
+        let keep = Keep { events: Duration::from_secs(35 * 86_400), dead_letters: None };
+        let sweeps = Sweeps::start(SweepParts { store: store.clone(), clock: clock.clone(), failing_lanes, keep });
         let ingest = Ingest::new(IngestParts { store: store.clone(), clock, entropy, config: config.clone(), metrics });
         world.say(format_args!("node {name}: up"));
         Some(Arc::new(Node { name, gate, store, ingest, worker, wake, config, breaker_never_opens, _sweeps: sweeps }))

@@ -19,9 +19,10 @@ use crate::{
     world::World,
 };
 
-/// Once faults have stopped and everything is resumed, nothing is pending after so long: the longest
-/// schedule of retries, rests and rates, twice.
-const DRAINED_WITHIN: Duration = Duration::from_secs(3_600);
+/// Once faults have stopped and everything is resumed, nothing is pending after so long. What takes longest is a
+/// handful of events that are poison to a handler: as probes they keep its breaker open, each for all its
+/// attempts, five minutes apart.
+const DRAINED_WITHIN: Duration = Duration::from_secs(4 * 3_600);
 /// Tries of what must work once faults have stopped.
 const TRIES: u32 = 100;
 

@@ -20,6 +20,9 @@
 //!   4 dismissed        at: time, delivery: id
 //!   5 catalog put      at: time, kind: string, name: string, value: bytes
 //!   6 catalog deleted  at: time, kind: string, name: string
+//!   7 carried          at: time, event, key_until: time?, list of carried delivery
+//!   8 carried keys     at: time, list of (digest: 16 bytes, event: id, until: time)
+//!   9 removed          at: time, upto: varint (a segment), first event: id, last event: id
 //! event       = id, source, event_type, idempotency_key: string, received_at: time, occurred_at: time?,
 //!               correlation_id: string, matched_secret: u8?, remote: string,
 //!               headers: list of (name: string, value: bytes), body: bytes
@@ -31,12 +34,18 @@
 //!               dns_us, connect_us, tls_us, first_byte_us: varint?, status: varint?, class: u8,
 //!               error: string, headers: list of (name: string, value: bytes), excerpt: bytes,
 //!               next_attempt_at: time?
+//! carried delivery = delivery, accepted_at: time, attempts, tries, lost: varint,
+//!               state: u8 (1 pending, 2 delivered, 3 dead, 4 cancelled), ended_at: time?, reason: u8?,
+//!               replaces: id?, replaced_by: id?, dismissed_at: time?, list of attempt
 //! to          = 1 delivered | 2 retry due_at: time | 3 lost due_at: time, lost: varint | 4 dead reason: u8
 //! ```
+//!
+//! A key's digest is the first 16 bytes of the SHA-256 of source, a zero byte and the idempotency key.
 //!
 //! Numbers are never used again for something else. An unknown kind, class or reason is an error and
 //! never skipped: whoever cannot read a record does not know what is true.
 
+mod carried;
 mod wire;
 
 use std::{fmt, sync::Arc};
@@ -60,6 +69,9 @@ const REDELIVERED: u64 = 3;
 const DISMISSED: u64 = 4;
 const CATALOG_PUT: u64 = 5;
 const CATALOG_DELETED: u64 = 6;
+const CARRIED: u64 = 7;
+const CARRIED_KEYS: u64 = 8;
+const REMOVED: u64 = 9;
 
 /// Bytes that are no payload of a version we know.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -139,6 +151,9 @@ pub fn glimpse(payload: &[u8]) -> Option<String> {
         REDELIVERED => format!("a replay of {}", r.time().and_then(|_| r.id()).map(EventId::from_bytes).ok()?),
         DISMISSED => format!("a dismissal of {}", r.time().and_then(|_| r.id()).map(DeliveryId::from_bytes).ok()?),
         CATALOG_PUT | CATALOG_DELETED => "a catalog entry".to_owned(),
+        CARRIED => format!("carried event {}", r.time().and_then(|_| r.id()).map(EventId::from_bytes).ok()?),
+        CARRIED_KEYS => "carried keys".to_owned(),
+        REMOVED => "the removal of a segment".to_owned(),
         _ => return None,
     };
     Some(if n > 1 { format!("{first} and {} more", n - 1) } else { first })
@@ -196,6 +211,18 @@ fn record(w: &mut Writer<'_>, record: &Record) {
             w.text(kind);
             w.text(name);
         }
+        Record::Carried(one) => {
+            w.varint(CARRIED);
+            carried::event(w, one);
+        }
+        Record::CarriedKeys { at, keys } => {
+            w.varint(CARRIED_KEYS);
+            carried::keys(w, *at, keys);
+        }
+        Record::Removed(removed) => {
+            w.varint(REMOVED);
+            carried::removed(w, removed);
+        }
     }
 }
 
@@ -227,6 +254,9 @@ fn read_record(r: &mut Reader<'_>) -> Result<Record, DecodeError> {
             entry: CatalogEntry { kind: r.str()?.into(), name: r.str()?.into(), value: r.slice()?.to_vec() },
         },
         CATALOG_DELETED => Record::CatalogDeleted { at: r.time()?, kind: r.str()?.into(), name: r.str()?.into() },
+        CARRIED => Record::Carried(Box::new(carried::read_event(r)?)),
+        CARRIED_KEYS => carried::read_keys(r)?,
+        REMOVED => Record::Removed(carried::read_removed(r)?),
         kind => return r.fail(Problem::Kind(kind)),
     })
 }

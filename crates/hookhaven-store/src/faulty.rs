@@ -6,6 +6,7 @@
 
 use std::{
     collections::HashMap,
+    path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -41,6 +42,8 @@ pub enum Verb {
     Deliveries,
     Delivery,
     Attempts,
+    Retain,
+    Backup,
     Stats,
 }
 
@@ -275,6 +278,14 @@ impl Store for Faulty {
 
     async fn attempts(&self, delivery: DeliveryId) -> Result<Vec<Attempt>, StoreError> {
         through!(self, Attempts, self.inner.attempts(delivery))
+    }
+
+    async fn retain(&self, retention: Retention) -> Result<Retained, StoreError> {
+        through!(self, Retain, self.inner.retain(retention))
+    }
+
+    async fn backup(&self, dir: &Path, progress: OnBackup) -> Result<BackupProgress, StoreError> {
+        through!(self, Backup, self.inner.backup(dir, progress))
     }
 
     async fn stats(&self) -> Result<Stats, StoreError> {

@@ -5,6 +5,7 @@
 mod past;
 
 use std::{
+    path::Path,
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
@@ -39,6 +40,7 @@ struct State {
     live: Live,
     maps: Maps,
     closed: bool,
+    dismissed_by_age: u64,
 }
 
 impl MemoryStore {
@@ -204,6 +206,24 @@ impl Store for MemoryStore {
         Ok(self.state()?.maps.attempts(delivery))
     }
 
+    async fn retain(&self, retention: Retention) -> Result<Retained, StoreError> {
+        let old = retention.dead_before.map(|before| self.state().map(|state| state.maps.dead_letters_before(before)));
+        let mut retained = Retained::default();
+        for id in old.transpose()?.unwrap_or_default() {
+            let answer = answer_of!(self.run(Command::Dismiss(id)), Answer::Dismissed)?;
+            retained.dismissed += u64::from(answer == Dismissed::Done);
+        }
+        let mut state = self.state()?;
+        state.dismissed_by_age += retained.dismissed;
+        retained.events = state.maps.forget_events(retention.before);
+        retained.keys = state.maps.forget_keys(self.clock.now());
+        Ok(retained)
+    }
+
+    async fn backup(&self, _: &Path, _: OnBackup) -> Result<BackupProgress, StoreError> {
+        Err(StoreError::Refused("this store keeps nothing on disk (store.url = \"memory:\")".into()))
+    }
+
     async fn stats(&self) -> Result<Stats, StoreError> {
         let state = self.state()?;
         Ok(Stats {
@@ -212,6 +232,8 @@ impl Store for MemoryStore {
             pending: state.live.pending_len(),
             pending_max: self.pending_max,
             sessions: state.live.sessions_len(),
+            oldest_event: state.maps.oldest_event(),
+            dismissed_by_age: state.dismissed_by_age,
             ..Stats::default()
         })
     }

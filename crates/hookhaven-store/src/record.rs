@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 
-use hookhaven_core::{Attempt, DeliveryId, EndReason, Event, EventId, Lane, Policy, Time};
+use hookhaven_core::{Attempt, Delivery, DeliveryId, DeliveryState, EndReason, Event, EventId, Lane, Policy, Time};
 
 use crate::{
+    history::KeyDigest,
     position::Position,
     seam::{CatalogEntry, NewDelivery},
 };
@@ -45,6 +46,62 @@ pub enum Record {
         kind: String,
         name: String,
     },
+    /// An event that outlives the segment it lay in, with all that became of it. From here on this is
+    /// its place.
+    Carried(Box<CarriedRecord>),
+    /// Keys inside their window whose events do not outlive their segment.
+    CarriedKeys {
+        at: Time,
+        keys: Vec<CarriedKey>,
+    },
+    /// Whatever still lies in segments up to this one has gone.
+    Removed(RemovedRecord),
+}
+
+/// An event as it stood when it was carried.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CarriedRecord {
+    pub at: Time,
+    pub event: Arc<Event>,
+    /// `None` when the window of its key had passed: the key may be another event's by now.
+    pub key_until: Option<Time>,
+    /// All its deliveries.
+    pub deliveries: Vec<CarriedDelivery>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct CarriedDelivery {
+    /// Never `Leased`: a lease is no record.
+    pub delivery: Delivery,
+    /// First to last, those left out that could not be read.
+    pub attempts: Vec<Arc<Attempt>>,
+}
+
+impl CarriedDelivery {
+    pub fn new(mut delivery: Delivery, attempts: Vec<Arc<Attempt>>) -> Self {
+        if delivery.state == DeliveryState::Leased {
+            delivery.state = DeliveryState::Pending;
+        }
+        CarriedDelivery { delivery, attempts }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CarriedKey {
+    pub digest: KeyDigest,
+    pub event: EventId,
+    pub until: Time,
+}
+
+/// The end of segments, written when everything in them that lives was carried and before they go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RemovedRecord {
+    pub at: Time,
+    /// The last segment that goes.
+    pub upto: u32,
+    /// No event that goes has an id below or above these.
+    pub first_event: EventId,
+    pub last_event: EventId,
 }
 
 #[derive(Clone, Debug, PartialEq)]

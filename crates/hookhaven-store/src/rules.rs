@@ -7,6 +7,8 @@
 //!
 //! Not here: applying (`live`), durability, threads.
 
+mod carry;
+
 use std::{collections::HashSet, mem, sync::Arc};
 
 use hookhaven_core::{Attempt, AttemptId, Delivery, DeliveryId, EndReason, ErrorClass, Event, EventId, Lane, Time};
@@ -14,8 +16,9 @@ use hookhaven_core::{Attempt, AttemptId, Delivery, DeliveryId, EndReason, ErrorC
 use crate::{
     clock::Entropy,
     history::{History, KeyDigest, Past},
-    live::{Live, Recalled},
-    record::{Record, SettledRecord, SettledTo},
+    live::{Live, Recalled, Standing},
+    position::Position,
+    record::{CarriedKey, CarriedRecord, Record, RemovedRecord, SettledRecord, SettledTo},
     seam::{
         Accepted, CatalogEntry, Dismissed, NewDelivery, NewEvent, Next, Replayed, Routed, SessionId, Settled,
         Settlement, StoreError,
@@ -30,15 +33,52 @@ const EXPIRE_BATCH: usize = 1_000;
 /// Something that changes the store.
 #[derive(Debug)]
 pub enum Command {
-    Accept { event: Arc<Event>, key_until: Time, deliveries: Vec<NewDelivery> },
-    Settle { session: SessionId, settlement: Settlement },
+    Accept {
+        event: Arc<Event>,
+        key_until: Time,
+        deliveries: Vec<NewDelivery>,
+    },
+    Settle {
+        session: SessionId,
+        settlement: Settlement,
+    },
     ReleaseLapsed,
-    Expire { lanes: Vec<Lane> },
+    Expire {
+        lanes: Vec<Lane>,
+    },
     Replay(DeliveryId),
-    Route { event: EventId, deliveries: Vec<NewDelivery> },
+    Route {
+        event: EventId,
+        deliveries: Vec<NewDelivery>,
+    },
     Dismiss(DeliveryId),
     PutCatalog(CatalogEntry),
-    DeleteCatalog { kind: String, name: String },
+    DeleteCatalog {
+        kind: String,
+        name: String,
+    },
+    /// Of retention, for stores with a journal.
+    Upkeep(Upkeep),
+}
+
+/// What retention has decided upon, in the order of its steps. The rules of it stand in `carry`.
+#[derive(Debug)]
+pub enum Upkeep {
+    /// Begin nothing new with events in segments up to this one.
+    Retire {
+        upto: u32,
+    },
+    /// Move an event forward, if it still is as it was found.
+    Carry(Box<CarriedRecord>),
+    CarryKeys(Vec<CarriedKey>),
+    CarryCatalog {
+        kind: String,
+        name: String,
+    },
+    /// End a pending delivery whose event cannot be read: dead, `damaged`.
+    Bury(DeliveryId),
+    /// Everything that lives was carried.
+    Remove(RemovedRecord),
 }
 
 impl Command {
@@ -63,6 +103,8 @@ pub enum Answer {
     Replayed(Replayed),
     Routed(Routed),
     Dismissed(Dismissed),
+    /// Of `Upkeep`: whether it was done. If not, something changed meanwhile: look again.
+    Upkept(bool),
     Done,
 }
 
@@ -117,6 +159,7 @@ impl Rules<'_> {
                 let record = Record::CatalogDeleted { at: self.now, kind: kind.clone(), name: name.clone() };
                 Ok(catalog(record, touched))
             }
+            Command::Upkeep(upkeep) => self.upkeep(upkeep, touched),
         }
     }
 
@@ -245,6 +288,9 @@ impl Rules<'_> {
             Found::Past(past) => match past.delivery.replaced_by {
                 Some(by) => Replayed::Already(by),
                 None => {
+                    if !past.delivery.is_dead_letter() {
+                        self.not_retiring(past.event_at)?;
+                    }
                     self.room_for(1, touched)?;
                     let change = self.redeliver(past, touched);
                     let new = born(&change.0).map_or(Replayed::Unknown, Replayed::New);
@@ -288,9 +334,10 @@ impl Rules<'_> {
         if touched.events.contains(&event) {
             return Ok(Decision::Wait);
         }
-        let Some(of) = self.history.event(event)? else {
+        let Some(of) = self.history.event(event)?.filter(|of| self.live.standing(of.event_at) != Standing::Gone) else {
             return Ok(go([], Answer::Routed(Routed::Unknown)));
         };
+        self.not_retiring(of.event_at)?;
         let mut known = self.history.destinations_of(event)?;
         known.extend_from_slice(self.live.recent_destinations_of(event));
         let fresh: Vec<_> = deliveries.iter().filter(|d| !known.contains(&d.destination)).cloned().collect();
@@ -338,9 +385,18 @@ impl Rules<'_> {
         }
         Ok(match self.history.delivery(id)? {
             None => Found::Unknown,
+            Some(past) if self.live.standing(past.event_at) == Standing::Gone => Found::Unknown,
             Some(past) if past.delivery.state.is_final() => Found::Past(past),
             Some(_) => Found::NotEnded,
         })
+    }
+
+    /// For a moment it is open whether an event that is not live outlasts its segment: ask again.
+    fn not_retiring(&self, event_at: Position) -> Result<(), StoreError> {
+        match self.live.standing(event_at) {
+            Standing::Kept => Ok(()),
+            _ => Err(StoreError::Unavailable("the event's retention is just ending; ask again".into())),
+        }
     }
 
     fn room_for(&self, deliveries: usize, touched: &mut Touched) -> Result<(), StoreError> {

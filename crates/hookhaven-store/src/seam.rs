@@ -3,7 +3,7 @@
 //!
 //! No SQL, no files and no driver types cross this line.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use hookhaven_core::{
@@ -271,6 +271,13 @@ pub struct Stats {
     /// Journal records not yet in the index; 0 where there is no index.
     pub index_lag: u64,
     pub journal_bytes: u64,
+    /// Files the journal consists of.
+    pub segments: u64,
+    pub index_bytes: u64,
+    /// When the oldest event that is still kept was received.
+    pub oldest_event: Option<Time>,
+    /// Dead letters that retention dismissed since the store was opened.
+    pub dismissed_by_age: u64,
     pub sessions: u64,
     /// Bytes free on the disk as last seen, and below how many nothing is accepted; `None` where there is
     /// no disk.
@@ -280,6 +287,43 @@ pub struct Stats {
     pub damages: u64,
     pub damage: Vec<String>,
 }
+
+/// How long things are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// What was received before this may go, once nothing of it is pending or a dead letter.
+    pub before: Time,
+    /// Dead letters that died before this are dismissed; `None`: never.
+    pub dead_before: Option<Time>,
+}
+
+/// What one step of retention did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Retained {
+    /// Journal segments removed.
+    pub segments: u64,
+    /// Events that went with all their deliveries and attempts.
+    pub events: u64,
+    /// Events carried forward because something of them is not over.
+    pub carried: u64,
+    /// Dead letters dismissed because of their age.
+    pub dismissed: u64,
+    /// Expired idempotency keys forgotten.
+    pub keys: u64,
+    /// There is more to do at once.
+    pub more: bool,
+}
+
+/// How far a backup has come, or what it came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BackupProgress {
+    pub bytes_done: u64,
+    /// As far as is known: the index is counted once it was copied.
+    pub bytes_total: u64,
+}
+
+/// Told now and then while a backup is written, from any thread.
+pub type OnBackup = Arc<dyn Fn(BackupProgress) + Send + Sync>;
 
 /// A small thing that people create or switch and that must survive a restart (paused states).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -305,6 +349,9 @@ pub enum StoreError {
     /// The data was written by a newer version, or is not ours.
     #[error("{0}")]
     Incompatible(String),
+    /// What was asked for cannot be had here, as it was asked.
+    #[error("{0}")]
+    Refused(String),
     /// Opening or reading failed.
     #[error("{0}")]
     Failed(String),
@@ -366,6 +413,18 @@ pub trait Store: Send + Sync + fmt::Debug {
     async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryRow>, StoreError>;
     /// All attempts of a delivery, first to last.
     async fn attempts(&self, delivery: DeliveryId) -> Result<Vec<Attempt>, StoreError>;
+
+    /// Lets go of what is older than its retention, one bounded step at a time: asked again while there
+    /// is `more`. What is pending, dead letters, keys inside their window and the catalog stay. Accepts
+    /// go on meanwhile.
+    async fn retain(&self, retention: Retention) -> Result<Retained, StoreError>;
+
+    /// Writes a copy of everything acknowledged by now into a directory that is new or empty, while
+    /// everything else goes on. Opened as a data directory, it is this store as it was.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] if the directory holds something, or there is nothing on disk to copy.
+    async fn backup(&self, dir: &Path, progress: OnBackup) -> Result<BackupProgress, StoreError>;
 
     async fn stats(&self) -> Result<Stats, StoreError>;
 

@@ -24,18 +24,30 @@ use hookhaven_store::{
     },
 };
 
+#[path = "crash/skips_syncs.rs"]
+mod skips_syncs;
+
+use skips_syncs::SkipsSyncs;
+
 const TTL: Duration = Duration::from_secs(30);
 
 struct World {
     clock: ManualClock,
     entropy: Arc<SeededEntropy>,
     dir: tempfile::TempDir,
+    /// The mistake that must be found out.
+    skips_syncs: bool,
 }
 
 impl World {
     fn new(seed: u64) -> Self {
         let clock = ManualClock::at(Time::from_s(1_790_000_000));
-        World { clock, entropy: Arc::new(SeededEntropy::new(seed)), dir: tempfile::tempdir().unwrap() }
+        World {
+            clock,
+            entropy: Arc::new(SeededEntropy::new(seed)),
+            dir: tempfile::tempdir().unwrap(),
+            skips_syncs: false,
+        }
     }
 
     fn try_open(&self, disk: Arc<dyn Disk>) -> Result<EmbeddedStore, StoreError> {
@@ -53,7 +65,8 @@ impl World {
     }
 
     fn open(&self, disk: &SimDisk) -> EmbeddedStore {
-        self.try_open(Arc::new(disk.clone())).unwrap()
+        let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+        self.try_open(if self.skips_syncs { Arc::new(SkipsSyncs(disk)) } else { disk }).unwrap()
     }
 
     fn id(&self) -> [u8; 10] {
@@ -223,39 +236,56 @@ async fn check(world: &World, store: &EmbeddedStore, told: &mut Told, what: &str
     told.ended = states.into_iter().filter(|(_, state)| state.is_final()).collect();
 }
 
+/// Five runs on one disk, each ended by a power cut or a kill.
+async fn live_through_power_cuts(world: World, seed: u64) {
+    let mut disk = SimDisk::new(seed, world.dir.path());
+    let mut told = Told::default();
+    for run in 0..5u64 {
+        let store = Arc::new(world.open(&disk));
+        check(&world, &store, &mut told, &format!("seed {seed}, run {run}")).await;
+        if world.chance(2) {
+            disk.fail_sync_after((seed * 7 + run * 3) as u32 % 20);
+        }
+        // Two at once, so that batches hold several commands; one is cut off in the middle.
+        work(&world, &store, &mut told, run, 15).await;
+        let key = format!("in flight {run}");
+        let other = tokio::spawn({
+            let (store, new) = (store.clone(), world.event(&key));
+            async move { store.accept(vec![new]).await }
+        });
+        disk = if world.chance(2) { disk.power_cut(seed + run) } else { disk.kill() };
+        if let Ok(Ok(_)) = other.await {
+            // Acknowledged just before: then it must be there, which its duplicate shows.
+            let store = world.open(&disk);
+            let again = store.accept(vec![world.event(&key)]).await.unwrap();
+            assert!(matches!(again[0], Accepted::Duplicate { .. }), "seed {seed}, run {run}");
+            store.close().await;
+        }
+        let store = world.open(&disk);
+        told.unsure.insert(key);
+        check(&world, &store, &mut told, &format!("seed {seed}, after run {run}")).await;
+        store.close().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_acknowledged_is_lost_to_power_cuts_and_failed_syncs() {
     for seed in 0..12 {
-        let world = World::new(seed);
-        let mut disk = SimDisk::new(seed, world.dir.path());
-        let mut told = Told::default();
-        for run in 0..5u64 {
-            let store = Arc::new(world.open(&disk));
-            check(&world, &store, &mut told, &format!("seed {seed}, run {run}")).await;
-            if world.chance(2) {
-                disk.fail_sync_after((seed * 7 + run * 3) as u32 % 20);
-            }
-            // Two at once, so that batches hold several commands; one is cut off in the middle.
-            work(&world, &store, &mut told, run, 15).await;
-            let key = format!("in flight {run}");
-            let other = tokio::spawn({
-                let (store, new) = (store.clone(), world.event(&key));
-                async move { store.accept(vec![new]).await }
-            });
-            disk = if world.chance(2) { disk.power_cut(seed + run) } else { disk.kill() };
-            if let Ok(Ok(_)) = other.await {
-                // Acknowledged just before: then it must be there, which its duplicate shows.
-                let store = world.open(&disk);
-                let again = store.accept(vec![world.event(&key)]).await.unwrap();
-                assert!(matches!(again[0], Accepted::Duplicate { .. }), "seed {seed}, run {run}");
-                store.close().await;
-            }
-            let store = world.open(&disk);
-            told.unsure.insert(key);
-            check(&world, &store, &mut told, &format!("seed {seed}, after run {run}")).await;
-            store.close().await;
-        }
+        live_through_power_cuts(World::new(seed), seed).await;
     }
+}
+
+/// The check of the case above, on a store that answers before anything is on the disk.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_skips_its_syncs_is_found_out() {
+    let mut found = Vec::new();
+    for seed in 0..12 {
+        let world = World { skips_syncs: true, ..World::new(seed) };
+        let Err(failed) = tokio::spawn(live_through_power_cuts(world, seed)).await else { continue };
+        found.push(*failed.into_panic().downcast::<String>().unwrap());
+    }
+    let lost = found.iter().filter(|what| what.contains(" is lost, seed ")).count();
+    assert!(lost >= 6, "12 seeds found {lost} losses in {found:#?}");
 }
 
 async fn rows(store: &EmbeddedStore) -> Vec<EventId> {

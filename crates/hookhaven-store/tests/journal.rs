@@ -203,6 +203,29 @@ fn damage_in_the_middle_is_told_and_gone_around() {
 }
 
 #[test]
+fn nothing_is_cut_behind_damage() {
+    let disk = disk(1);
+    let (mut journal, _) = open(&disk, 1 << 20);
+    commit(&mut journal, &[b"first"]).unwrap();
+    let damaged = commit(&mut journal, &[b"lost", b"whole"]).unwrap()[0];
+    // Of a batch that was never finished the second page arrived and the first did not.
+    let torn = commit(&mut journal, &[b"torn", b"shows that the one before was synced"]).unwrap()[0];
+    for at in [damaged, torn] {
+        disk.rot(&segment(1), at.offset as usize, 4);
+    }
+    let expected = [&b"first"[..], b"whole", b"shows that the one before was synced"];
+    for _ in 0..3 {
+        let (journal, damages) = open(&disk, 1 << 20);
+        assert_eq!(damages.iter().map(|d| d.offset).collect::<Vec<_>>(), [damaged.offset, torn.offset]);
+        let (read, seen) = all(&journal);
+        assert_eq!((&read[..], seen), (&expected.map(<[u8]>::to_vec)[..], damages));
+    }
+    let (mut journal, _) = open(&disk, 1 << 20);
+    commit(&mut journal, &[b"next"]).unwrap();
+    assert_eq!(all(&open(&disk, 1 << 20).0).0.last().unwrap(), b"next");
+}
+
+#[test]
 fn damage_in_an_older_segment_is_told_with_what_it_held() {
     use hookhaven_core::{DeliveryId, Time};
     use hookhaven_store::{codec, record::Record};

@@ -6,6 +6,7 @@
 
 pub mod api;
 pub mod app;
+pub mod bench;
 pub mod cli;
 pub mod config;
 pub mod demo;
@@ -15,5 +16,7 @@ pub mod log;
 pub mod metrics;
 pub mod routing;
 pub mod server;
+pub mod stage;
 pub mod sweeps;
+pub mod torture;
 pub mod worker;

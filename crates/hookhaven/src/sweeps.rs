@@ -6,7 +6,7 @@
 use std::{fmt, pin::Pin, sync::Arc, time::Duration};
 
 use hookhaven_core::Lane;
-use hookhaven_store::{Store, StoreError, clock::Clock};
+use hookhaven_store::{Retained, Retention, Store, StoreError, clock::Clock};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// How long a stop waits for sweeps that are at work.
@@ -19,6 +19,15 @@ pub struct SweepParts {
     pub clock: Arc<dyn Clock>,
     /// Lanes that cannot be attempted for their destination's own fault; the worker knows.
     pub failing_lanes: Arc<dyn Fn() -> Vec<Lane> + Send + Sync>,
+    pub keep: Keep,
+}
+
+/// How long things are kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Keep {
+    pub events: Duration,
+    /// `None`: for ever.
+    pub dead_letters: Option<Duration>,
 }
 
 impl fmt::Debug for SweepParts {
@@ -39,7 +48,11 @@ struct Sweep {
 const SWEEPS: &[Sweep] = &[
     Sweep { name: "release-lapsed", every: Duration::from_secs(5), run: |parts| Box::pin(release_lapsed(parts)) },
     Sweep { name: "expire", every: Duration::from_secs(60), run: |parts| Box::pin(expire(parts)) },
+    Sweep { name: "retain", every: Duration::from_secs(60), run: |parts| Box::pin(retain(parts)) },
 ];
+
+/// Steps of retention in one run: segments, as a rule.
+const RETAIN_STEPS_MAX: usize = 100;
 
 /// Leases of nodes that went away go back to their lanes.
 async fn release_lapsed(parts: &SweepParts) -> Result<usize, StoreError> {
@@ -50,6 +63,23 @@ async fn release_lapsed(parts: &SweepParts) -> Result<usize, StoreError> {
 async fn expire(parts: &SweepParts) -> Result<usize, StoreError> {
     let lanes = (parts.failing_lanes)();
     if lanes.is_empty() { Ok(0) } else { parts.store.expire(&lanes).await }
+}
+
+/// What is older than its retention goes, dead letters past theirs are dismissed, expired keys forgotten.
+async fn retain(parts: &SweepParts) -> Result<usize, StoreError> {
+    let (now, mut swept) = (parts.clock.now(), 0);
+    let retention = Retention {
+        before: now.minus(parts.keep.events),
+        dead_before: parts.keep.dead_letters.map(|keep| now.minus(keep)),
+    };
+    for _ in 0..RETAIN_STEPS_MAX {
+        let Retained { events, dismissed, keys, more, .. } = parts.store.retain(retention).await?;
+        swept += events + dismissed + keys;
+        if !more {
+            break;
+        }
+    }
+    Ok(usize::try_from(swept).unwrap_or(usize::MAX))
 }
 
 /// The running sweeps.
@@ -122,8 +152,12 @@ mod tests {
             let _ = asked.send(());
             vec![Lane::of_destination("billing")]
         };
-        let parts =
-            SweepParts { store: store.clone(), clock: Arc::new(clock.clone()), failing_lanes: Arc::new(failing_lanes) };
+        let parts = SweepParts {
+            store: store.clone(),
+            clock: Arc::new(clock.clone()),
+            failing_lanes: Arc::new(failing_lanes),
+            keep: Keep { events: Duration::from_secs(3_600), dead_letters: None },
+        };
         let sweeps = Sweeps::start(parts);
         times.recv().await.unwrap();
         for _ in 0..2 {
@@ -137,5 +171,38 @@ mod tests {
         assert!(times.try_recv().is_err());
         assert_eq!(store.renew_session(session).await, Ok(Renewed::Lapsed));
         assert_eq!(store.stats().await.unwrap().sessions, 0);
+    }
+
+    #[tokio::test]
+    async fn retention_is_asked_for_with_the_configured_times() {
+        let clock = ManualClock::at(Time::from_s(1_700_000_000));
+        let store = Arc::new(MemoryStore::new(Arc::new(clock.clone()), Arc::new(SeededEntropy::new(1))));
+        let keep = Keep { events: Duration::from_secs(7_200), dead_letters: Some(Duration::from_secs(3_600)) };
+        let parts = SweepParts {
+            store: store.clone(),
+            clock: Arc::new(clock.clone()),
+            failing_lanes: Arc::new(Vec::new),
+            keep,
+        };
+        let event = hookhaven_core::Event {
+            id: hookhaven_core::EventId::from_bytes([1; 16]),
+            source: "stripe".into(),
+            event_type: "x".into(),
+            idempotency_key: "k".into(),
+            received_at: clock.now(),
+            occurred_at: None,
+            correlation_id: "c".into(),
+            matched_secret: None,
+            remote: "".into(),
+            headers: vec![],
+            body: Default::default(),
+        };
+        let key_until = clock.now().plus(Duration::from_secs(9_000));
+        store.accept(vec![hookhaven_store::NewEvent { event, key_until, deliveries: vec![] }]).await.unwrap();
+        // Neither event nor key; then the event; then the key.
+        for swept in [0, 1, 1] {
+            clock.advance(Duration::from_secs(3_601));
+            assert_eq!(retain(&parts).await, Ok(swept));
+        }
     }
 }

@@ -61,3 +61,12 @@ fn wrong_usage_is_exit_code_2() {
     }
     assert_eq!(hookhaven(dir.path(), &["--version"], &[]).status.code(), Some(0));
 }
+
+#[test]
+fn torture_of_a_store_that_there_is_not_is_refused_without_its_password() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = hookhaven(dir.path(), &["torture", "--store", "postgres://u:hunter2@h/db"], &[]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = text(&output.stderr);
+    assert!(said.contains("PostgreSQL is not supported by this version") && !said.contains("hunter2"), "{said}");
+}

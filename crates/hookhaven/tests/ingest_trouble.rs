@@ -5,6 +5,7 @@ mod support;
 
 use std::{
     io::{self, Write},
+    path::Path,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -20,9 +21,9 @@ use hookhaven::{
 };
 use hookhaven_core::{Attempt, DeliveryId, Event, EventId, Lane};
 use hookhaven_store::{
-    Accepted, CatalogEntry, DeliveryFilter, DeliveryRow, Dismissed, Due, EventFilter, EventRow, LaneRoom, Leased,
-    Leave, NewDelivery, NewEvent, Page, Renewed, Replayed, Routed, SessionId, Settled, Settlement, Stats, Store,
-    StoreError,
+    Accepted, BackupProgress, CatalogEntry, DeliveryFilter, DeliveryRow, Dismissed, Due, EventFilter, EventRow,
+    LaneRoom, Leased, Leave, NewDelivery, NewEvent, OnBackup, Page, Renewed, Replayed, Retained, Retention, Routed,
+    SessionId, Settled, Settlement, Stats, Store, StoreError,
     clock::{Entropy, ManualClock, SeededEntropy},
 };
 use http_body_util::Full;
@@ -58,6 +59,12 @@ impl Store for Failing {
         Arc::default()
     }
     async fn close(&self) {}
+    async fn retain(&self, _: Retention) -> Result<Retained, StoreError> {
+        unreachable!()
+    }
+    async fn backup(&self, _: &Path, _: OnBackup) -> Result<BackupProgress, StoreError> {
+        unreachable!()
+    }
 
     // Ingest has no business with the rest.
     async fn open_session(&self, _: Duration) -> Result<SessionId, StoreError> {

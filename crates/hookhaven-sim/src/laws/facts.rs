@@ -38,8 +38,10 @@ impl Facts {
         }
         let dead = DeliveryFilter { dead_letters: true, ..DeliveryFilter::default() };
         let dead_letters = store.deliveries(&dead, Page::first(ALL)).await?.len();
-        // Sessions and the journal's length are not history, nor is what stands at naught.
-        let mut stats = Stats { sessions: 0, journal_bytes: 0, index_lag: 0, ..store.stats().await? };
+        // Pending, dead letters and what is due are history; the rest is of the process and its files, as is what
+        // stands at naught.
+        let Stats { depths, oldest_due, pending, .. } = store.stats().await?;
+        let mut stats = Stats { depths, oldest_due, pending, ..Stats::default() };
         stats.depths.retain(|d| d.pending + d.leased + d.dead_letters + d.dead_letters_critical > 0);
         stats.depths.sort_by(|a, b| (&a.source, &a.destination).cmp(&(&b.source, &b.destination)));
         Ok(Facts { events, bodies, deliveries, attempts, dead_letters, stats })

@@ -12,9 +12,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::watch;
+use hookhaven_core::Time;
+use tokio::sync::{oneshot, watch};
 
-use super::index::{IndexWriter, lists::READ_MAX};
+use super::index::{IndexError, IndexWriter, forget::Step, lists::READ_MAX};
 use crate::{position::Position, record::Record, seam::StoreError};
 
 /// How long records are gathered, unless a reader waits.
@@ -22,6 +23,8 @@ const GATHER: Duration = Duration::from_millis(100);
 const TRANSACTION_RECORDS_MAX: usize = 20_000;
 /// Between two tries after an error.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Between two steps of upkeep while nothing else is to do, so that readers and the disk have their turn.
+const PACE: Duration = Duration::from_millis(2);
 
 /// The records of one frame.
 pub type Frame = (Vec<Record>, Position);
@@ -36,8 +39,17 @@ pub trait Heard: Send {
 
 /// What the index is kept with: its writing connection, and who is told.
 pub struct Keeper {
-    pub index: IndexWriter,
-    pub heard: Box<dyn Heard>,
+    index: IndexWriter,
+    heard: Box<dyn Heard>,
+    /// Under way, and what it let go of so far.
+    upkeep: Option<Wanted>,
+    upkept: Upkept,
+}
+
+impl Keeper {
+    pub fn new(index: IndexWriter, heard: Box<dyn Heard>) -> Self {
+        Keeper { index, heard, upkeep: None, upkept: Upkept::default() }
+    }
 }
 
 /// The handle on the thread. Clones are the same one.
@@ -51,6 +63,20 @@ struct Shared {
     applied: watch::Sender<Position>,
 }
 
+/// What upkeep let go of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Upkept {
+    pub events: u64,
+    pub keys: u64,
+}
+
+/// Somebody waits until removed segments and keys expired by then are forgotten.
+#[derive(Debug)]
+struct Wanted {
+    now: Time,
+    answer: oneshot::Sender<Upkept>,
+}
+
 #[derive(Debug, Default)]
 struct Queue {
     frames: VecDeque<Frame>,
@@ -61,6 +87,7 @@ struct Queue {
     last: Position,
     /// Somebody waits for the index: do not gather.
     hurry: bool,
+    upkeep: Option<Wanted>,
     stop: Stop,
 }
 
@@ -87,12 +114,11 @@ impl Applier {
         std::thread::Builder::new().name("hookhaven-index".into()).spawn(move || shared.run(keeper))
     }
 
-    /// In place of the thread: one transaction of what is queued now.
+    /// In place of the thread: one transaction of what is queued now, and one step of upkeep.
     pub fn step(&self, keeper: &mut Keeper) {
         let frames = Self::take(&mut self.queue());
-        if !frames.is_empty() {
-            self.apply(keeper, frames);
-        }
+        // `None` would mean that the index is damaged, which was told.
+        let _ = self.turn(keeper, frames);
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -119,6 +145,11 @@ impl Applier {
 
     /// Waits until everything handed over by now is in the index, at most [`READ_MAX`].
     pub async fn caught_up(&self) -> Result<(), StoreError> {
+        self.caught_up_within(READ_MAX).await
+    }
+
+    /// The same with another limit, for those who are in no hurry.
+    pub async fn caught_up_within(&self, limit: Duration) -> Result<(), StoreError> {
         let mut applied = self.0.applied.subscribe();
         let target = {
             let mut queue = self.queue();
@@ -129,11 +160,20 @@ impl Applier {
             queue.last
         };
         self.0.changed.notify_one();
-        match tokio::time::timeout(READ_MAX, applied.wait_for(|at| *at >= target)).await {
+        match tokio::time::timeout(limit, applied.wait_for(|at| *at >= target)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(_)) => Err(StoreError::Unavailable("the store is closing".into())),
             Err(_) => Err(StoreError::Unavailable("the index is too far behind; ask again later".into())),
         }
+    }
+
+    /// Forgets what lay in removed segments, and keys expired by `now`, in small steps beside the applying.
+    /// Waits until it is done. One at a time: whoever asked before is left without an answer.
+    pub async fn upkeep(&self, now: Time) -> Result<Upkept, StoreError> {
+        let (answer, done) = oneshot::channel();
+        self.queue().upkeep = Some(Wanted { now, answer });
+        self.0.changed.notify_one();
+        done.await.map_err(|_| StoreError::Unavailable("the store is closing".into()))
     }
 
     /// Ends the thread, after what is queued or at once. What is left is in the journal.
@@ -148,52 +188,87 @@ impl Applier {
     }
 
     fn keep_up(&self, keeper: &mut Keeper) {
-        while let Some(frames) = self.gather() {
-            if !self.apply(keeper, frames) {
+        while let Some(frames) = self.gather(keeper.upkeep.is_some()) {
+            if self.turn(keeper, frames).is_none() {
                 return;
             }
         }
     }
 
-    /// One transaction; `false` when it is time to end.
-    fn apply(&self, keeper: &mut Keeper, frames: Vec<Frame>) -> bool {
-        let (mut records, mut bytes) = (Vec::with_capacity(frames.len()), 0);
-        for (of_frame, at) in frames {
-            bytes += u64::from(at.len);
-            records.extend(of_frame.into_iter().map(|record| (record, at)));
+    /// One transaction, and one step of upkeep if it is wanted; `None` when it is time to end.
+    fn turn(&self, keeper: &mut Keeper, frames: Vec<Frame>) -> Option<()> {
+        let Keeper { index, heard, upkeep, upkept } = keeper;
+        let heard = &**heard;
+        if !frames.is_empty() {
+            let bytes = frames.iter().map(|(_, at)| u64::from(at.len)).sum();
+            let of_frame = |(records, at): Frame| records.into_iter().map(move |record| (record, at));
+            let records: Vec<_> = frames.into_iter().flat_map(of_frame).collect();
+            self.retried(heard, || index.apply(&records))?;
+            self.tell(&records, bytes, heard);
         }
-        while let Err(e) = keeper.index.apply(&records) {
-            if e.is_damage() {
-                keeper.heard.damaged(e.to_string());
-                return false;
+        // Records that were handed over before upkeep was asked for are in the index first.
+        if upkeep.is_none() && self.queue().frames.is_empty() {
+            *upkeep = self.queue().upkeep.take();
+        }
+        if let Some(wanted) = upkeep.take() {
+            let (step, done) = self.retried(heard, || upkeep_step(index, wanted.now))?;
+            (upkept.events, upkept.keys) = (upkept.events + step.events, upkept.keys + step.keys);
+            if done {
+                // Whoever asked may have gone; it is done all the same.
+                let _ = wanted.answer.send(std::mem::take(upkept));
+            } else {
+                *upkeep = Some(wanted);
             }
-            if e.is_full() {
-                keeper.heard.full();
+        }
+        Some(())
+    }
+
+    /// Does it, again and again if need be; `None` when it is time to end.
+    fn retried<T>(&self, heard: &dyn Heard, mut act: impl FnMut() -> Result<T, IndexError>) -> Option<T> {
+        loop {
+            match act() {
+                Ok(done) => return Some(done),
+                Err(e) if e.is_damage() => {
+                    heard.damaged(e.to_string());
+                    return None;
+                }
+                Err(e) => {
+                    if e.is_full() {
+                        heard.full();
+                    }
+                    tracing::error!("{e}; it will be tried again");
+                }
             }
-            tracing::error!("{e}; it will be tried again");
             if self.pause() {
-                return false;
+                return None;
             }
         }
+    }
+
+    fn tell(&self, records: &[(Record, Position)], bytes: u64, heard: &dyn Heard) {
         let mut queue = self.queue();
         queue.bytes -= bytes;
         queue.records -= records.len();
         drop(queue);
-        if let Some((_, upto)) = records.last() {
-            self.0.applied.send_replace(*upto);
-            keeper.heard.applied(*upto);
-        }
-        true
+        let Some((_, upto)) = records.last() else { return };
+        self.0.applied.send_replace(*upto);
+        heard.applied(*upto);
     }
 
-    /// Whole frames for one transaction; `None` when it is time to end.
-    fn gather(&self) -> Option<Vec<Frame>> {
-        let idle = |queue: &mut Queue| queue.frames.is_empty() && queue.stop == Stop::No;
-        let few = |queue: &mut Queue| queue.records < TRANSACTION_RECORDS_MAX && !queue.hurry && queue.stop == Stop::No;
-        let queue = self.0.changed.wait_while(self.queue(), idle).unwrap_or_else(|e| e.into_inner());
-        let gathered = self.0.changed.wait_timeout_while(queue, GATHER, few);
-        let mut queue = gathered.unwrap_or_else(|e| e.into_inner()).0;
-        if queue.stop == Stop::Now || queue.frames.is_empty() {
+    /// Whole frames for one transaction, none if upkeep should go on; `None` when it is time to end.
+    fn gather(&self, upkeep: bool) -> Option<Vec<Frame>> {
+        let idle =
+            |queue: &mut Queue| queue.frames.is_empty() && queue.stop == Stop::No && (upkeep || queue.upkeep.is_none());
+        let few = |queue: &mut Queue| {
+            queue.records < TRANSACTION_RECORDS_MAX && !queue.hurry && queue.stop == Stop::No && queue.upkeep.is_none()
+        };
+        let mut queue = if upkeep {
+            self.0.changed.wait_timeout_while(self.queue(), PACE, idle).unwrap_or_else(|e| e.into_inner()).0
+        } else {
+            let queue = self.0.changed.wait_while(self.queue(), idle).unwrap_or_else(|e| e.into_inner());
+            self.0.changed.wait_timeout_while(queue, GATHER, few).unwrap_or_else(|e| e.into_inner()).0
+        };
+        if queue.stop == Stop::Now || (queue.stop == Stop::Drained && queue.frames.is_empty()) {
             return None;
         }
         Some(Self::take(&mut queue))
@@ -217,4 +292,14 @@ impl Applier {
         let waited = self.0.changed.wait_timeout_while(self.queue(), PAUSE, going);
         waited.unwrap_or_else(|e| e.into_inner()).0.stop != Stop::No
     }
+}
+
+/// One step of whatever is left to forget, and whether that was the last.
+fn upkeep_step(index: &IndexWriter, now: Time) -> Result<(Upkept, bool), IndexError> {
+    let events = index.forget_removed()?;
+    if events.more {
+        return Ok((Upkept { events: events.gone, keys: 0 }, false));
+    }
+    let Step { gone, more } = index.forget_keys(now)?;
+    Ok((Upkept { events: events.gone, keys: gone }, !more))
 }

@@ -393,6 +393,7 @@ fn events_of(payload: &[u8], at: Position) -> Result<Vec<EventId>, StoreError> {
     let records = codec::decode(payload).map_err(|e| super::engine::unreadable(at, &e))?;
     let event = |record: &Record| match record {
         Record::Accepted { event, .. } => Some(event.id),
+        Record::Carried(carried) => Some(carried.event.id),
         _ => None,
     };
     Ok(records.iter().filter_map(event).collect())

@@ -8,7 +8,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::JoinHandle,
 };
@@ -56,8 +56,11 @@ pub struct Engine {
     pub applier: Applier,
     readers: Readers,
     suspect: Arc<Suspect>,
-    damages: Arc<Damages>,
-    mode: Mode,
+    /// The writer is to begin a new segment.
+    pub roll: AtomicBool,
+    pub dismissed_by_age: AtomicU64,
+    pub damages: Arc<Damages>,
+    pub mode: Mode,
 }
 
 /// Where the work is done that blocks.
@@ -185,7 +188,7 @@ fn start(
     let suspect = Arc::new(Suspect { why: Mutex::default(), queue: shared.queue.clone() });
     let history = IndexHistory::open(index)?;
     let heard = Box::new(ToLive { live: live.clone(), suspect: suspect.clone(), space: shared.space.clone() });
-    let (applier, keeper) = (Applier::new(&writer), Keeper { index: writer, heard });
+    let (applier, keeper) = (Applier::new(&writer), Keeper::new(writer, heard));
     let no_thread = |e| StoreError::Failed(format!("cannot start the thread that keeps the index: {e}"));
     let keeping = match shared.mode {
         Mode::Threads => Keeping::Thread(applier.start(keeper).map_err(no_thread)?),
@@ -200,6 +203,8 @@ fn start(
         readers: Readers::new(index.clone(), shared.mode),
         suspect,
         mode: shared.mode,
+        roll: AtomicBool::new(false),
+        dismissed_by_age: AtomicU64::new(0),
         damages: shared.damages.clone(),
     };
     Ok(Opened { engine: Arc::new(engine), journal, history, keeping })
@@ -240,7 +245,13 @@ fn remember(index: &Index, journal: &JournalReader, shared: &Shared) -> Result<(
             shared.damages.met(damage);
         }
     })?;
+    // The power may have gone between a removal's record and its end.
+    let removed = writer.removed_upto()?.unwrap_or(0);
+    for number in journal.segments().into_iter().take_while(|number| *number <= removed) {
+        journal.remove(number).map_err(|e| StoreError::Failed(format!("cannot remove segment {number}: {e}")))?;
+    }
     let mut live = Live::new();
+    live.set_begins(journal.first_segment());
     let mut epoch = [0; 8];
     shared.options.entropy.fill(&mut epoch);
     // Random, so that no session of an earlier run has the number of a later one.
@@ -316,6 +327,14 @@ impl Engine {
         question: impl FnOnce(&Reader) -> Result<T, IndexError> + Send + 'static,
     ) -> Result<T, StoreError> {
         self.applier.caught_up().await?;
+        self.ask_now(question).await
+    }
+
+    /// Asks the index as it is just now.
+    pub async fn ask_now<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Reader) -> Result<T, IndexError> + Send + 'static,
+    ) -> Result<T, StoreError> {
         self.readers.ask(question).await.map_err(|e| {
             if e.is_damage() {
                 self.suspect.say(e.to_string());
@@ -378,13 +397,22 @@ fn records_at(journal: &JournalReader, damages: &Damages, at: Position) -> Resul
 fn read_event(journal: &JournalReader, damages: &Damages, id: EventId, at: Position) -> Result<Arc<Event>, String> {
     let mine = |record| match record {
         Record::Accepted { event, .. } if event.id == id => Some(event),
+        Record::Carried(carried) if carried.event.id == id => Some(carried.event),
         _ => None,
     };
     let found = records_at(journal, damages, at)?.into_iter().find_map(mine);
     found.ok_or_else(|| format!("the journal has something else in the place of {id}"))
 }
 
-fn read_attempts(
+fn attempts_in(record: Record) -> Vec<Arc<Attempt>> {
+    match record {
+        Record::Settled(settled) => settled.attempt.into_iter().collect(),
+        Record::Carried(carried) => carried.deliveries.into_iter().flat_map(|d| d.attempts).collect(),
+        _ => Vec::new(),
+    }
+}
+
+pub(super) fn read_attempts(
     journal: &JournalReader,
     damages: &Damages,
     delivery: DeliveryId,
@@ -394,12 +422,10 @@ fn read_attempts(
     for at in places {
         match records_at(journal, damages, at) {
             Err(e) => tracing::error!(%delivery, "an attempt cannot be read: {e}"),
-            Ok(records) => attempts.extend(records.into_iter().filter_map(|record| match record {
-                Record::Settled(settled) if settled.delivery == delivery => {
-                    settled.attempt.map(|a| (a.number, Attempt::clone(&a)))
-                }
-                _ => None,
-            })),
+            Ok(records) => {
+                let found = records.into_iter().flat_map(attempts_in).filter(|a| a.delivery == delivery);
+                attempts.extend(found.map(|a| (a.number, Attempt::clone(&a))));
+            }
         }
     }
     attempts.into_values().collect()

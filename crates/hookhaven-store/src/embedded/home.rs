@@ -44,10 +44,15 @@ pub fn enter(disk: &dyn Disk, dir: &Path, wait: Duration) -> Result<Box<dyn Lock
         ))
     })?;
     if !has_format(disk, dir)? {
-        let path = dir.join("format");
-        write_format(disk, dir, &path).map_err(|e| failed("write", &path, &e))?;
+        mark(disk, dir)?;
     }
     Ok(lock)
+}
+
+/// Says in the directory which version it is of.
+pub fn mark(disk: &dyn Disk, dir: &Path) -> Result<(), StoreError> {
+    let path = dir.join("format");
+    write_format(disk, dir, &path).map_err(|e| failed("write", &path, &e))
 }
 
 /// For those who only look, or rebuild what can be rebuilt: takes the lock at once or not at all, makes

@@ -34,6 +34,8 @@ pub struct Journal {
     /// The batch being built, as it will be appended.
     batch: Vec<u8>,
     poisoned: bool,
+    /// The next batch begins a new segment, however long this one is.
+    roll: bool,
     /// What gives its reserve when the disk is full.
     space: Option<Arc<Space>>,
 }
@@ -96,11 +98,12 @@ impl Journal {
             }
         };
         let end = End { segment: newest.number, offset: len };
-        let older = numbers.iter().filter(|n| **n < newest.number).map(|n| segment::path(dir, *n));
-        let older_bytes = older.filter_map(|path| disk.open(&path).and_then(|file| file.len()).ok()).sum();
-        let reader = JournalReader::new(disk, dir, end, &newest, older_bytes);
+        let len_of = |n: u32| disk.open(&segment::path(dir, n)).and_then(|file| file.len()).unwrap_or(0);
+        let older = numbers.iter().filter(|n| **n < newest.number).map(|n| (*n, len_of(*n))).collect();
+        let reader = JournalReader::new(disk, dir, end, &newest, older);
+        let batch = Vec::new();
         let journal =
-            Journal { reader, entropy, segment_bytes, newest, len, batch: Vec::new(), poisoned: false, space: None };
+            Journal { reader, entropy, segment_bytes, newest, len, batch, poisoned: false, roll: false, space: None };
         Ok((journal, damages))
     }
 
@@ -121,6 +124,11 @@ impl Journal {
         End { segment: self.newest.number, offset: self.len }
     }
 
+    /// Lets the next batch begin a new segment, so that this one can go when its time comes.
+    pub fn roll(&mut self) {
+        self.roll = true;
+    }
+
     /// Bytes of the batch so far.
     pub fn batch_bytes(&self) -> usize {
         self.batch.len()
@@ -132,7 +140,8 @@ impl Journal {
             return Err(CommitError::Poisoned("an earlier sync failed".into()));
         }
         self.batch.clear();
-        if self.len < self.segment_bytes.max(segment::SEGMENT_HEADER_BYTES + 1) {
+        let full = self.segment_bytes.max(segment::SEGMENT_HEADER_BYTES + 1);
+        if self.len < if self.roll { segment::SEGMENT_HEADER_BYTES + 1 } else { full } {
             return Ok(());
         }
         let number = self.newest.number + 1;
@@ -140,6 +149,7 @@ impl Journal {
         match Segment::create(&*shared.disk, &shared.dir, number, salt(&*self.entropy), self.len) {
             Ok(segment) => {
                 self.newest = segment;
+                self.roll = false;
                 self.len = segment::SEGMENT_HEADER_BYTES;
                 self.reader.moved_to(self.end(), Some(&self.newest));
                 Ok(())
@@ -237,6 +247,9 @@ fn gaps(numbers: &[u32]) -> Vec<Damage> {
 
 /// Cuts the torn tail of the newest segment and puts it on stable storage. Answers the copy and its
 /// length.
+///
+/// Nothing is cut behind damage. What shows that a broken batch was once synced is a frame behind it: if
+/// that went with the tail, the next open would take the damage for the tail, and cut what is whole.
 fn settle_newest(
     disk: &dyn Disk,
     dir: &Path,
@@ -245,10 +258,18 @@ fn settle_newest(
 ) -> io::Result<(Segment, u64)> {
     let mut scan = segment.scan(0, segment.file.len()?);
     let mut good = segment::SEGMENT_HEADER_BYTES;
+    let mut is_damaged = false;
     while let Some(found) = scan.step()? {
         match found {
             Found::Frame(at, _) => good = at.end(),
-            Found::Damage(damage) => damages.push(damage),
+            Found::Damage(damage) => {
+                is_damaged = true;
+                damages.push(damage);
+            }
+            Found::Tail(torn) if is_damaged => {
+                good = torn.offset + torn.bytes;
+                damages.push(torn);
+            }
             Found::Tail(torn) => {
                 tracing::info!(segment = torn.segment, offset = torn.offset, "an unfinished batch was cut off");
                 break;

@@ -13,6 +13,7 @@
 //! Not here: rules (`rules`), the state they decide from (`live`), SQL outside `index`.
 
 mod applier;
+mod backup;
 mod damages;
 pub mod disk;
 pub mod doctor;
@@ -25,6 +26,7 @@ pub mod queue;
 mod reader;
 mod recent;
 mod reindex;
+mod retention;
 pub mod segment;
 pub mod space;
 mod stepped;
@@ -100,6 +102,10 @@ struct Shared {
     engine: Mutex<Option<Arc<Engine>>>,
     /// Held over all runs, until the last has let go of its files.
     lock: Mutex<Option<Box<dyn Lock>>>,
+    /// Held while a step of retention is under way.
+    retention: tokio::sync::Mutex<retention::Memo>,
+    /// Backups under way, which need all segments to stay. Held while a segment is removed.
+    pins: Mutex<usize>,
 }
 
 impl Shared {
@@ -112,6 +118,8 @@ impl Shared {
             damages: Arc::default(),
             engine: Mutex::default(),
             lock: Mutex::new(Some(lock)),
+            retention: Default::default(),
+            pins: Mutex::default(),
             mode,
             options,
         });
@@ -123,6 +131,10 @@ impl Shared {
 
     fn engine_slot(&self) -> MutexGuard<'_, Option<Arc<Engine>>> {
         self.engine.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    fn pins(&self) -> MutexGuard<'_, usize> {
+        self.pins.lock().unwrap_or_else(|e| e.into_inner())
     }
 
     fn set_engine(&self, engine: Option<Arc<Engine>>) {

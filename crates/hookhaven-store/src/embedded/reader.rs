@@ -38,8 +38,8 @@ pub(super) struct Shared {
 #[derive(Debug)]
 struct ReaderState {
     end: End,
-    /// Bytes of all segments before the newest.
-    older_bytes: u64,
+    /// All segments before the newest, with their lengths in bytes.
+    older: BTreeMap<u32, u64>,
     /// Segments open for reading.
     open: BTreeMap<u32, Segment>,
 }
@@ -60,9 +60,9 @@ impl From<io::Error> for ReadError {
 }
 
 impl JournalReader {
-    pub(super) fn new(disk: Arc<dyn Disk>, dir: &Path, end: End, newest: &Segment, older_bytes: u64) -> Self {
+    pub(super) fn new(disk: Arc<dyn Disk>, dir: &Path, end: End, newest: &Segment, older: BTreeMap<u32, u64>) -> Self {
         let open = BTreeMap::from([(newest.number, newest.clone())]);
-        let state = Mutex::new(ReaderState { end, older_bytes, open });
+        let state = Mutex::new(ReaderState { end, older, open });
         JournalReader(Arc::new(Shared { disk, dir: dir.to_owned(), state }))
     }
 
@@ -73,7 +73,8 @@ impl JournalReader {
     pub(super) fn moved_to(&self, end: End, newest: Option<&Segment>) {
         let mut state = self.state();
         if let Some(segment) = newest {
-            state.older_bytes += state.end.offset;
+            let End { segment: before, offset } = state.end;
+            state.older.insert(before, offset);
             keep(&mut state.open, segment);
         }
         state.end = end;
@@ -97,6 +98,11 @@ impl JournalReader {
     /// The salt of a segment: who knows it has read this very file.
     pub fn salt(&self, number: u32) -> Option<[u8; 16]> {
         self.segment(number).ok()?.ok().map(|segment| segment.salt)
+    }
+
+    /// A segment's file, to copy it.
+    pub fn file(&self, number: u32) -> io::Result<Arc<dyn super::disk::DiskFile>> {
+        self.0.disk.open(&segment::path(&self.0.dir, number))
     }
 
     /// The payload of one frame.
@@ -126,7 +132,45 @@ impl JournalReader {
     /// Bytes of all segment files.
     pub fn bytes(&self) -> u64 {
         let state = self.state();
-        state.older_bytes + state.end.offset
+        state.older.values().sum::<u64>() + state.end.offset
+    }
+
+    /// Numbers of all segments, oldest first.
+    pub fn segments(&self) -> Vec<u32> {
+        let state = self.state();
+        state.older.keys().copied().chain([state.end.segment]).collect()
+    }
+
+    pub fn first_segment(&self) -> u32 {
+        let state = self.state();
+        state.older.keys().next().copied().unwrap_or(state.end.segment)
+    }
+
+    /// All frames of one segment.
+    pub fn iterate_segment(&self, number: u32) -> Iterate {
+        let end = self.end();
+        let from = End { segment: number, offset: 0 };
+        // The next one, which is not read, tells whether this one has lost its end.
+        let (end, rest) = match number < end.segment {
+            true => (End { segment: number, offset: u64::MAX }, vec![number + 1, number]),
+            false => (end, vec![number]),
+        };
+        Iterate { reader: self.clone(), from, end, rest, scan: None, last: None }
+    }
+
+    /// Removes a segment before the newest, and its name for good. Removing one that is gone is fine.
+    pub(super) fn remove(&self, number: u32) -> io::Result<()> {
+        if number >= self.end().segment {
+            return Err(io::Error::other("the newest segment stays"));
+        }
+        match self.0.disk.remove(&segment::path(&self.0.dir, number)) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            _ => self.0.disk.sync_dir(&self.0.dir)?,
+        }
+        let mut state = self.state();
+        state.older.remove(&number);
+        state.open.remove(&number);
+        Ok(())
     }
 }
 
@@ -171,10 +215,11 @@ impl Iterate {
                     return Ok(Some(Entry::Damage(damage)));
                 }
             }
-            let Some(number) = self.rest.pop() else { return Ok(None) };
+            let Some(number) = self.rest.pop().filter(|number| *number <= self.end.segment) else { return Ok(None) };
             match self.reader.segment(number)? {
                 Ok(segment) => {
-                    let to = if number == self.end.segment { self.end.offset } else { segment.file.len()? };
+                    let len = segment.file.len()?;
+                    let to = if number == self.end.segment { self.end.offset.min(len) } else { len };
                     let from = if number == self.from.segment { self.from.offset } else { 0 };
                     self.scan = Some(segment.scan(from, to));
                     self.last = Some((number, to));

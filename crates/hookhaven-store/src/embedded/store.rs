@@ -2,6 +2,7 @@
 //! lists to the index.
 
 use std::{
+    path::Path,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -10,7 +11,7 @@ use async_trait::async_trait;
 use hookhaven_core::{Attempt, DeliveryId, Event, EventId, Lane};
 use tokio::sync::Notify;
 
-use super::{EmbeddedStore, Shared, engine::Engine, index::lists::Reader};
+use super::{EmbeddedStore, Shared, backup, engine::Engine, index::lists::Reader};
 use crate::{
     live::Live,
     rules::{Answer, Command},
@@ -19,7 +20,7 @@ use crate::{
 
 impl EmbeddedStore {
     /// Sends commands to the writer and waits for all answers.
-    async fn run(&self, commands: Vec<Command>) -> Result<Vec<Answer>, StoreError> {
+    pub(super) async fn run(&self, commands: Vec<Command>) -> Result<Vec<Answer>, StoreError> {
         let mut answers = Vec::with_capacity(commands.len());
         for answer in self.shared.queue.push(commands)? {
             let gone = |_| StoreError::Unavailable("the store stopped before it answered".to_owned());
@@ -28,16 +29,16 @@ impl EmbeddedStore {
         answers.into_iter().collect()
     }
 
-    async fn run_one(&self, command: Command) -> Result<Answer, StoreError> {
+    pub(super) async fn run_one(&self, command: Command) -> Result<Answer, StoreError> {
         let mut answers = self.run(vec![command]).await?;
         answers.pop().ok_or_else(|| StoreError::Failed("no answer".to_owned()))
     }
 
-    fn now(&self) -> hookhaven_core::Time {
+    pub(super) fn now(&self) -> hookhaven_core::Time {
         self.shared.options.clock.now()
     }
 
-    fn engine(&self) -> Result<Arc<Engine>, StoreError> {
+    pub(super) fn engine(&self) -> Result<Arc<Engine>, StoreError> {
         self.shared.engine()
     }
 }
@@ -126,7 +127,14 @@ impl Store for EmbeddedStore {
         let engine = self.engine()?;
         let claimed = engine.live().claim(session, lanes, max, self.now());
         let places = claimed.iter().map(|c| (c.delivery.event, c.event_at)).collect();
-        let events = engine.events_at(places).await;
+        let mut events = engine.events_at(places).await;
+        for (c, event) in claimed.iter().zip(&mut events).filter(|(_, event)| event.is_err()) {
+            // Retention may have carried it elsewhere since the claim.
+            let place = engine.live().pending_event_at(c.delivery.id).filter(|at| *at != c.event_at);
+            if let Some(at) = place {
+                *event = engine.events_at(vec![(c.delivery.event, at)]).await.pop().unwrap_or_else(|| event.clone());
+            }
+        }
         let leased = claimed.into_iter().zip(events).map(|(c, event)| Leased {
             delivery: c.delivery,
             fence: c.fence,
@@ -185,9 +193,20 @@ impl Store for EmbeddedStore {
 
     async fn event(&self, id: EventId) -> Result<Option<Arc<Event>>, StoreError> {
         let engine = self.engine()?;
-        let Some(at) = engine.ask(move |reader: &Reader| reader.event_at(id)).await? else { return Ok(None) };
-        let read = engine.events_at(vec![(id, at)]).await.pop();
-        read.transpose().map_err(StoreError::Failed)
+        let mut place = engine.ask(move |reader: &Reader| reader.event_at(id)).await?;
+        while let Some(at) = place {
+            match engine.events_at(vec![(id, at)]).await.pop() {
+                Some(Err(unread)) => {
+                    // Retention may have carried or removed it since.
+                    place = engine.ask(move |reader: &Reader| reader.event_at(id)).await?;
+                    if place == Some(at) {
+                        return Err(StoreError::Failed(unread));
+                    }
+                }
+                read => return Ok(read.and_then(Result::ok)),
+            }
+        }
+        Ok(None)
     }
 
     async fn deliveries(
@@ -210,12 +229,32 @@ impl Store for EmbeddedStore {
 
     async fn attempts(&self, delivery: DeliveryId) -> Result<Vec<Attempt>, StoreError> {
         let engine = self.engine()?;
-        let places = engine.ask(move |reader: &Reader| reader.attempts_at(delivery)).await?;
-        engine.attempts_at(delivery, places).await
+        let mut places = engine.ask(move |reader: &Reader| reader.attempts_at(delivery)).await?;
+        loop {
+            let read = engine.attempts_at(delivery, places.clone()).await?;
+            if read.len() == places.len() {
+                return Ok(read);
+            }
+            // Damage, or retention has carried them elsewhere since.
+            let now = engine.ask(move |reader: &Reader| reader.attempts_at(delivery)).await?;
+            if now == places {
+                return Ok(read);
+            }
+            places = now;
+        }
+    }
+
+    async fn retain(&self, retention: Retention) -> Result<Retained, StoreError> {
+        self.retain_step(retention).await
+    }
+
+    async fn backup(&self, dir: &Path, progress: OnBackup) -> Result<BackupProgress, StoreError> {
+        backup::write(&self.shared, dir.to_owned(), progress).await
     }
 
     async fn stats(&self) -> Result<Stats, StoreError> {
         let engine = self.engine()?;
+        let (oldest_event, index_bytes) = engine.ask_now(Reader::oldest_event_and_bytes).await.unwrap_or_default();
         let (_, index_lag) = engine.applier.lag();
         let (damages, damage) = self.shared.damages.told();
         let live = engine.live();
@@ -226,6 +265,10 @@ impl Store for EmbeddedStore {
             pending_max: self.shared.options.pending_max,
             index_lag,
             journal_bytes: engine.journal.bytes(),
+            segments: engine.journal.segments().len() as u64,
+            index_bytes,
+            oldest_event,
+            dismissed_by_age: engine.dismissed_by_age.load(Ordering::Relaxed),
             sessions: live.sessions_len(),
             free_bytes: Some(self.shared.space.free_bytes()),
             free_min_bytes: self.shared.options.space.free_min_bytes,

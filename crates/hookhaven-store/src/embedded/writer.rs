@@ -5,7 +5,10 @@
 //! the run ends and the next one begins by the one start-up path (`engine::open`), tried again until it
 //! succeeds or the store is closed; meanwhile everyone is refused.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use hookhaven_core::Event;
 use tokio::sync::oneshot;
@@ -95,6 +98,8 @@ pub fn break_off(shared: &Shared, opened: Opened, why: &str) {
     tracing::error!("the store stops and opens again: {why}");
     shared.queue.refuse(&format!("it is being opened again after a failure: {why}"));
     shared.set_engine(None);
+    // A removal under way ends first; the next run must not see half of it.
+    drop(shared.pins());
     opened.stop(false);
 }
 
@@ -140,6 +145,9 @@ fn one_batch(shared: &Shared, opened: &mut Opened, jobs: Vec<Job>) -> Result<Vec
 
 /// The first half of a batch: what follows from its jobs.
 pub fn decide_batch(shared: &Shared, opened: &mut Opened, jobs: Vec<Job>) -> Result<Decided, Ended> {
+    if opened.engine.roll.swap(false, Ordering::Relaxed) {
+        opened.journal.roll();
+    }
     match opened.journal.begin() {
         Ok(()) => Ok(decide(shared, opened, jobs)),
         Err(CommitError::Refused(e)) => {
@@ -172,6 +180,9 @@ pub fn commit_batch(shared: &Shared, opened: &mut Opened, (staged, waiting): Dec
             Ok(waiting)
         }
         Err(CommitError::Poisoned(why)) => {
+            // First of all: once the waiters know, nobody may be told by a state whose end is unknown.
+            shared.queue.refuse(&why);
+            shared.set_engine(None);
             undo(&opened.engine, staged, &StoreError::Unavailable(why.clone()));
             fail_all(waiting, &why);
             Err(Ended::Broken { why, fresh_index: false })

@@ -8,7 +8,7 @@ use super::Live;
 use crate::{
     history::{KeyDigest, Past},
     position::Position,
-    record::{DeliveryBirth, Record, SettledRecord, SettledTo},
+    record::{CarriedDelivery, CarriedRecord, DeliveryBirth, Record, SettledRecord, SettledTo},
     seam::NewDelivery,
 };
 
@@ -53,6 +53,16 @@ impl Live {
                 self.catalog.remove(&(kind.clone(), name.clone()));
                 true
             }
+            Record::Carried(carried) => {
+                self.apply_carried(carried, at);
+                false
+            }
+            // Whoever holds the key holds it still.
+            Record::CarriedKeys { .. } => false,
+            Record::Removed(removed) => {
+                self.set_begins(removed.upto.saturating_add(1));
+                false
+            }
         }
     }
 
@@ -95,6 +105,7 @@ impl Live {
     fn end(&mut self, slot: u32, state: DeliveryState, reason: Option<EndReason>, when: Time, at: Position) {
         let Some(p) = self.pending.remove(slot) else { return };
         self.by_id.remove(&p.id);
+        self.discount_in(p.event_at.segment);
         self.lanes.leave(p.lane);
         self.depths.add_pending(&p.kind, -1);
         if state == DeliveryState::Dead {
@@ -103,6 +114,26 @@ impl Live {
         let mut delivery = p.view();
         (delivery.state, delivery.end_reason, delivery.ended_at) = (state, reason, Some(when));
         self.recent.add_past(Past { delivery, event_at: p.event_at }, at);
+    }
+
+    /// Everything stays as it is, in another place: leases too. Ended deliveries are remembered until
+    /// history knows the place, so that a replay does not begin from one that has gone.
+    fn apply_carried(&mut self, carried: &CarriedRecord, at: Position) {
+        for CarriedDelivery { delivery, .. } in &carried.deliveries {
+            match self.by_id.get(&delivery.id).copied() {
+                Some(slot) => {
+                    let from = std::mem::replace(&mut self.pending[slot].event_at, at);
+                    self.discount_in(from.segment);
+                    self.count_in(at.segment);
+                }
+                None if delivery.state.is_final() => {
+                    let delivery = self.recent.past(delivery.id).map_or(delivery, |past| &past.delivery).clone();
+                    self.recent.add_past(Past { delivery, event_at: at }, at);
+                }
+                // Carried again after it ended: it has, and stays so.
+                None => {}
+            }
+        }
     }
 
     /// Changes a delivery that has ended, keeping the count of dead letters right.

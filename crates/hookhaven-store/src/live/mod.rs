@@ -102,6 +102,21 @@ pub struct Live {
     depths: Depths,
     catalog: BTreeMap<(String, String), Vec<u8>>,
     kinds: Vec<Birth>,
+    /// How many pending deliveries have their event in each segment.
+    by_segment: BTreeMap<u32, u64>,
+    /// The first segment that has not been removed.
+    begins: u32,
+    /// Segments up to this one are about to be removed.
+    retiring: u32,
+}
+
+/// Whether something can still be done with an event, by where it lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    Kept,
+    /// Its segment is about to be removed, and it is not decided yet whether it is carried on.
+    Retiring,
+    Gone,
 }
 
 /// A pending delivery as a store remembers it, for start-up.
@@ -222,6 +237,48 @@ impl Live {
         self.recent.forget(upto);
     }
 
+    /// What lies before this segment has gone.
+    pub fn set_begins(&mut self, segment: u32) {
+        self.begins = self.begins.max(segment);
+    }
+
+    /// The first segment that has not been removed.
+    pub fn begins(&self) -> u32 {
+        self.begins
+    }
+
+    /// From now on nothing new begins with events in segments up to this one.
+    pub fn retire(&mut self, upto: u32) {
+        self.retiring = self.retiring.max(upto);
+    }
+
+    pub fn standing(&self, event_at: Position) -> Standing {
+        // A store without a journal has everything in segment 0, and removes none.
+        match event_at.segment {
+            n if n < self.begins => Standing::Gone,
+            n if n > 0 && n <= self.retiring => Standing::Retiring,
+            _ => Standing::Kept,
+        }
+    }
+
+    /// Pending deliveries whose events lie in segments up to this one.
+    pub fn pending_upto(&self, segment: u32) -> u64 {
+        self.by_segment.range(..=segment).map(|(_, n)| n).sum()
+    }
+
+    fn count_in(&mut self, segment: u32) {
+        *self.by_segment.entry(segment).or_default() += 1;
+    }
+
+    fn discount_in(&mut self, segment: u32) {
+        if let Some(n) = self.by_segment.get_mut(&segment) {
+            *n -= 1;
+            if *n == 0 {
+                self.by_segment.remove(&segment);
+            }
+        }
+    }
+
     fn intern(&mut self, kind: BirthKind) -> Birth {
         const KINDS_MAX: usize = 256;
         if let Some(i) = self.kinds.iter().position(|k| **k == kind) {
@@ -266,6 +323,7 @@ impl Live {
             replaces: birth.replaces.map(Box::new),
         });
         self.by_id.insert(birth.id, slot);
+        self.count_in(event_at.segment);
         self.lanes.insert(lane, birth.due_at, slot);
         Some(slot)
     }

@@ -50,6 +50,8 @@ impl Maps {
             }
             Record::Dismissed { delivery, .. } => self.refresh(*delivery, live),
             Record::CatalogPut { .. } | Record::CatalogDeleted { .. } => {}
+            // Nothing here has a place that it could be moved from.
+            Record::Carried(_) | Record::CarriedKeys { .. } | Record::Removed(_) => {}
         }
     }
 
@@ -60,6 +62,38 @@ impl Maps {
         if self.deliveries.insert(id, delivery).is_none() {
             self.of_event.entry(event).or_default().push(id);
         }
+    }
+
+    pub fn oldest_event(&self) -> Option<Time> {
+        self.events.values().next().map(|e| e.received_at)
+    }
+
+    /// Dead letters that died before then.
+    pub fn dead_letters_before(&self, before: Time) -> Vec<DeliveryId> {
+        let old = |d: &&Delivery| d.is_dead_letter() && d.ended_at.is_some_and(|at| at < before);
+        self.deliveries.values().filter(old).map(|d| d.id).collect()
+    }
+
+    /// Drops events received before then of which everything is over, with all that became of them.
+    pub fn forget_events(&mut self, before: Time) -> u64 {
+        let over = |d: &Delivery| d.state.is_final() && !d.is_dead_letter();
+        let all_over = |id| self.ids_of(id).iter().filter_map(|d| self.deliveries.get(d)).all(over);
+        let old: Vec<_> = self.events.values().filter(|e| e.received_at < before).map(|e| e.id).collect();
+        let gone: Vec<_> = old.into_iter().filter(|id| all_over(*id)).collect();
+        for id in &gone {
+            self.events.remove(id);
+            for delivery in self.of_event.remove(id).unwrap_or_default() {
+                self.deliveries.remove(&delivery);
+                self.attempts.remove(&delivery);
+            }
+        }
+        gone.len() as u64
+    }
+
+    pub fn forget_keys(&mut self, now: Time) -> u64 {
+        let before = self.keys.len();
+        self.keys.retain(|_, (_, until)| *until > now);
+        (before - self.keys.len()) as u64
     }
 
     fn ids_of(&self, event: EventId) -> &[DeliveryId] {

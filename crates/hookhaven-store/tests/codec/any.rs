@@ -4,13 +4,14 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use hookhaven_core::{
-    Attempt, AttemptId, DeliveryId, EndReason, ErrorClass, Event, EventId, Lane, Phases, Policy, Time,
-    retry::RetryPolicy,
+    Attempt, AttemptId, Delivery, DeliveryId, DeliveryState, EndReason, ErrorClass, Event, EventId, Lane, Phases,
+    Policy, Time, retry::RetryPolicy,
 };
 use hookhaven_store::{
     CatalogEntry, NewDelivery,
+    history::KeyDigest,
     position::Position,
-    record::{Record, SettledRecord, SettledTo},
+    record::{CarriedDelivery, CarriedKey, CarriedRecord, Record, RemovedRecord, SettledRecord, SettledTo},
 };
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
@@ -121,6 +122,52 @@ fn settled_to() -> impl Strategy<Value = SettledTo> {
     ]
 }
 
+/// A delivery of this event as it may stand, with its attempts.
+fn carried_delivery() -> impl Strategy<Value = (Delivery, Vec<Attempt>)> {
+    use DeliveryState::{Cancelled, Dead, Delivered, Pending};
+    use EndReason::{Aborted, Cancelled as ByHand, Damaged, Exhausted, Expired, Lost};
+    let numbers = (time(), any::<u32>(), any::<u32>(), any::<u32>());
+    let reason = option::of(select(&[Exhausted, Aborted, Expired, Lost, Damaged, ByHand]));
+    let ended = (select(&[Pending, Delivered, Dead, Cancelled]), option::of(time()), reason, option::of(time()));
+    let links = (option::of(delivery_id()), option::of(delivery_id()));
+    (delivery(), numbers, ended, links, vec(attempt(), 0..3)).prop_map(|(new, numbers, ended, links, attempts)| {
+        let d = Delivery {
+            id: new.id,
+            event: EventId::from_bytes([0; 16]),
+            source: "".into(),
+            event_type: "".into(),
+            destination: new.destination,
+            lane: new.lane,
+            route: new.route,
+            policy: new.policy,
+            due_at: new.due_at,
+            accepted_at: numbers.0,
+            attempts: numbers.1,
+            tries: numbers.2,
+            lost: numbers.3,
+            state: ended.0,
+            ended_at: ended.1,
+            end_reason: ended.2,
+            dismissed_at: ended.3,
+            replaces: links.0,
+            replaced_by: links.1,
+        };
+        (d, attempts)
+    })
+}
+
+fn carried() -> impl Strategy<Value = Record> {
+    (time(), event(), option::of(time()), vec(carried_delivery(), 0..3)).prop_map(|(at, event, key_until, all)| {
+        let of_event = |(d, attempts): (Delivery, Vec<Attempt>)| {
+            let (source, event_type) = (event.source.clone(), event.event_type.clone());
+            let delivery = Delivery { event: event.id, source, event_type, ..d };
+            CarriedDelivery::new(delivery, attempts.into_iter().map(Arc::new).collect())
+        };
+        let deliveries = all.into_iter().map(of_event).collect();
+        Record::Carried(Box::new(CarriedRecord { at, event: Arc::new(event), key_until, deliveries }))
+    })
+}
+
 pub fn record() -> impl Strategy<Value = Record> {
     let accepted = (event(), time(), vec(delivery(), 0..3))
         .prop_map(|(event, key_until, deliveries)| Record::Accepted { event: Arc::new(event), key_until, deliveries });
@@ -144,5 +191,17 @@ pub fn record() -> impl Strategy<Value = Record> {
     let put = (time(), ".{0,9}", ".{0,9}", vec(any::<u8>(), 0..40))
         .prop_map(|(at, kind, name, value)| Record::CatalogPut { at, entry: CatalogEntry { kind, name, value } });
     let deleted = (time(), ".{0,9}", ".{0,9}").prop_map(|(at, kind, name)| Record::CatalogDeleted { at, kind, name });
-    prop_oneof![4 => accepted, 4 => settled, 2 => redelivered, 1 => dismissed, 1 => put, 1 => deleted]
+    let removed = (time(), 1u32.., event_id(), event_id()).prop_map(|(at, upto, first_event, last_event)| {
+        Record::Removed(RemovedRecord { at, upto, first_event, last_event })
+    });
+    let key = (any::<[u8; 16]>(), event_id(), time()).prop_map(|(digest, event, until)| CarriedKey {
+        digest: KeyDigest(digest),
+        event,
+        until,
+    });
+    let keys = (time(), vec(key, 0..3)).prop_map(|(at, keys)| Record::CarriedKeys { at, keys });
+    prop_oneof![
+        4 => accepted, 4 => settled, 2 => redelivered, 1 => dismissed, 1 => put, 1 => deleted,
+        3 => carried(), 1 => keys, 1 => removed
+    ]
 }

@@ -31,6 +31,11 @@ pub trait Bench: Send + Sync {
     /// The same data opened again after a clean close; `None` where nothing survives.
     async fn reopen(&self, store: Arc<dyn Store>) -> Option<Arc<dyn Store>>;
 
+    /// Whether anything survives.
+    fn survives(&self) -> bool {
+        true
+    }
+
     fn clock(&self) -> &ManualClock;
 }
 

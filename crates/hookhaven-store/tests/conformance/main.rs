@@ -9,6 +9,7 @@ mod lease;
 mod lists;
 mod replay;
 mod restart;
+mod retention;
 mod settle;
 mod stores;
 
@@ -33,6 +34,9 @@ macro_rules! suite {
                 lists: [events_page_newest_first, filters_hold, deliveries_show_their_last_attempt,
                     counts_follow, reads_see_earlier_writes],
                 catalog: [entries_are_kept_and_removed],
+                retention: [what_is_over_goes, what_lives_stays_whole, dead_letters_are_dismissed_aloud,
+                    keys_outlive_their_events, carrying_keeps_leases, what_was_carried_goes_in_its_turn,
+                    an_old_event_cannot_come_back],
                 restart: [everything_but_sessions_survives],
             }
         }

@@ -40,6 +40,10 @@ impl Bench for Memory {
         None
     }
 
+    fn survives(&self) -> bool {
+        false
+    }
+
     fn clock(&self) -> &ManualClock {
         &self.clock
     }
@@ -57,6 +61,10 @@ impl Bench for Decorated {
 
     async fn reopen(&self, _: Arc<dyn Store>) -> Option<Arc<dyn Store>> {
         None
+    }
+
+    fn survives(&self) -> bool {
+        false
     }
 
     fn clock(&self) -> &ManualClock {

@@ -142,16 +142,22 @@ impl Scene {
         let store = Arc::new(MemoryStore::new(Arc::new(clock.clone()), entropy.clone()));
         let config = Arc::new(ArcSwap::from_pointee(config()));
         let signals = Arc::new(TestSignals::default());
-        let router = router(ApiParts {
-            store: store.clone(),
-            clock: Arc::new(clock.clone()),
-            entropy: entropy.clone(),
-            config: config.clone(),
+        let mut scene = Scene { clock, entropy, store: store.clone(), config, signals, router: Router::new() };
+        scene.router = scene.router_over(store);
+        scene
+    }
+
+    /// The same API over another store.
+    pub fn router_over(&self, store: Arc<dyn Store>) -> Router {
+        router(ApiParts {
+            store,
+            clock: Arc::new(self.clock.clone()),
+            entropy: self.entropy.clone(),
+            config: self.config.clone(),
             admin_token: Secret::new(TOKEN).unwrap(),
             bound: "10.1.2.3:8081".parse().unwrap(),
-            signals: signals.clone(),
-        });
-        Scene { clock, entropy, store, config, signals, router }
+            signals: self.signals.clone(),
+        })
     }
 
     /// Accepts an event as ingest would, a millisecond after the one before.

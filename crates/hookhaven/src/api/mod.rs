@@ -10,6 +10,7 @@
 //!
 //! Not here: sockets and TLS (`server`), the ingest and publish addresses, pages for people.
 
+mod backup;
 mod dead_letters;
 mod deliveries;
 mod destinations;
@@ -38,6 +39,7 @@ use hookhaven_store::{
 
 use crate::config::Config;
 
+pub use backup::{BackupRequest, BackupState, BackupView};
 pub use dead_letters::{BULK_DELIVERIES_MAX, BulkRequest, DeadLetterFilter};
 pub use destinations::{DestinationView, PAUSED_KIND, Pause};
 pub use health::Ready;
@@ -68,6 +70,7 @@ pub(crate) struct Api {
     pub parts: ApiParts,
     pub started_at: Time,
     token_hash: aws_lc_rs::digest::Digest,
+    backup: backup::Slot,
 }
 
 type Shared = Arc<Api>;
@@ -77,6 +80,7 @@ pub fn router(parts: ApiParts) -> Router {
     let api: Shared = Arc::new(Api {
         started_at: parts.clock.now(),
         token_hash: guard::token_hash(parts.admin_token.expose()),
+        backup: Default::default(),
         parts,
     });
     // One line a resource.
@@ -85,7 +89,8 @@ pub fn router(parts: ApiParts) -> Router {
         .merge(deliveries::routes())
         .merge(dead_letters::routes())
         .merge(destinations::routes())
-        .merge(status::routes());
+        .merge(status::routes())
+        .merge(backup::routes());
     let guarded = Router::new()
         .nest("/api/v1", resources)
         .merge(health::guarded_routes())

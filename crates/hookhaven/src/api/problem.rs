@@ -58,6 +58,8 @@ codes! {
     STATE_FROM_CONFIG = CONFLICT, "state_from_config", "The config file decides this";
     STORE_UNAVAILABLE = SERVICE_UNAVAILABLE, "store_unavailable", "The store is not available";
     STORE_FULL = SERVICE_UNAVAILABLE, "store_full", "The store is full";
+    STORE_REFUSED = CONFLICT, "store_refused", "That cannot be done as it was asked";
+    BACKUP_RUNNING = CONFLICT, "backup_running", "A backup is being written";
     STORE_FAILED = INTERNAL_SERVER_ERROR, "store_failed", "The store failed";
 }
 
@@ -100,6 +102,7 @@ impl From<StoreError> for Problem {
         let code = match &error {
             StoreError::Unavailable(_) => &STORE_UNAVAILABLE,
             StoreError::Full { .. } => &STORE_FULL,
+            StoreError::Refused(_) => &STORE_REFUSED,
             StoreError::Locked(_) | StoreError::Incompatible(_) | StoreError::Failed(_) => &STORE_FAILED,
         };
         if code.code == STORE_FAILED.code {

@@ -35,7 +35,14 @@ pub struct StoreStatus {
     pub dead_letters_critical: u64,
     /// Journal records not yet in the index.
     pub index_lag: u64,
+    /// On disk; the journal consists of so many segment files.
     pub journal_bytes: u64,
+    pub segments: u64,
+    pub index_bytes: u64,
+    /// When the oldest event that is kept was received.
+    pub oldest_event_at: Option<Time>,
+    /// Dead letters dismissed because of their age, since the start.
+    pub dismissed_by_age: u64,
     pub sessions: u64,
     /// Bytes free on the disk, and below how many nothing is accepted. Absent where there is no disk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -96,6 +103,10 @@ async fn show(State(api): State<Shared>) -> Result<Json<Status>, Problem> {
             dead_letters_critical: depths.iter().map(|d| d.dead_letters_critical).sum(),
             index_lag: stats.index_lag,
             journal_bytes: stats.journal_bytes,
+            segments: stats.segments,
+            index_bytes: stats.index_bytes,
+            oldest_event_at: stats.oldest_event,
+            dismissed_by_age: stats.dismissed_by_age,
             sessions: stats.sessions,
             free_bytes: stats.free_bytes,
             free_min_bytes: stats.free_min_bytes,

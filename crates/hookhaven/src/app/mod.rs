@@ -35,7 +35,7 @@ use crate::{
     ingest::{Ingest, IngestParts},
     metrics::Metrics,
     server::{BindError, Server, ServerLimits},
-    sweeps::{SweepParts, Sweeps},
+    sweeps::{Keep, SweepParts, Sweeps},
     worker::{Worker, WorkerHandle, WorkerParts},
 };
 
@@ -148,6 +148,7 @@ impl Gateway {
             store: store.clone(),
             clock: clock.clone(),
             failing_lanes: Arc::new(move || lanes.failing_lanes()),
+            keep: Keep { events: settings.store.retention, dead_letters: settings.store.retention_dead },
         });
         let accepting = Arc::new(AtomicBool::new(true));
         let ingest = Ingest::new(IngestParts {

@@ -72,8 +72,14 @@ pub enum Command {
     /// List, pause and resume destinations
     #[command(subcommand)]
     Destinations(DestinationsCommand),
+    /// Write a copy of the store while it runs
+    Backup(BackupArgs),
     /// Tell one event's whole story: where it went, every attempt, and why
     Why(WhyArgs),
+    /// Kill -9 the gateway under load, again and again, and prove that nothing acknowledged is lost
+    Torture(TortureArgs),
+    /// Measure what this machine and this disk allow
+    Bench(BenchArgs),
     /// Say whether anything in the data directory is damaged, and what that costs
     Doctor(DoctorArgs),
     /// Make the index of history again, from the journal alone
@@ -90,10 +96,54 @@ pub struct DemoArgs {
 
 #[derive(Clone, Debug, Args)]
 #[command(
+    after_help = "Examples:\n  hookhaven torture\n  hookhaven torture --minutes 10 --data /var/lib/hookhaven-test\n  \
+                        hookhaven torture --seed 2718281828 --json\n\n\
+                        It starts a gateway of its own on free loopback ports, in a directory of its own under the\n\
+                        temporary directory or --data, and removes it at the end. Exits with 1 on any breach; then\n\
+                        the directory stays, and the line to repeat it is printed."
+)]
+pub struct TortureArgs {
+    /// How long to go on; the end takes a little longer
+    #[arg(long, value_name = "N", default_value_t = 1.0, value_parser = values::minutes)]
+    pub minutes: f64,
+    /// Where everything random comes from [default: a fresh one, printed]
+    #[arg(long, value_name = "SEED")]
+    pub seed: Option<u64>,
+    /// The store to torture: "file:", the embedded one
+    #[arg(long, value_name = "URL")]
+    pub store: Option<String>,
+    /// End after so many kills, however long they take
+    #[arg(long, hide = true, value_name = "N", conflicts_with = "minutes")]
+    pub kills: Option<u64>,
+    /// Print the verdict as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:\n  hookhaven bench\n  hookhaven bench --data /var/lib/hookhaven-test --json\n\n\
+                        It starts a gateway of its own on free loopback ports, in a directory of its own under the\n\
+                        temporary directory or --data: name one on the disk that you mean to use.")]
+pub struct BenchArgs {
+    /// How long each of the two loads takes
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=3_600))]
+    pub seconds: u16,
+    /// Print the figures as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(
     after_help = "Examples:\n  hookhaven serve\n  hookhaven serve --config /etc/hookhaven.toml --data /var/lib/hookhaven\n\n\
                   SIGHUP reads the config file again; SIGTERM finishes what is under way and stops."
 )]
-pub struct ServeArgs {}
+pub struct ServeArgs {
+    /// Stop, as on SIGTERM, when standard input ends: so that a gateway does not outlive a program that
+    /// started it and died
+    #[arg(long, hide = true)]
+    pub until_stdin_ends: bool,
+}
 
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "Examples:\n  hookhaven init\n  hookhaven init --sender stripe,github --config hooks.toml")]
@@ -348,6 +398,20 @@ pub struct DestinationArgs {
 }
 
 #[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:\n  hookhaven backup /backups/monday\n  \
+                        hookhaven serve --data /backups/monday      to go on from it\n\n\
+                        A running gateway writes it, on its own machine, without stopping; if none runs, this command\n\
+                        does. It holds everything that was accepted before it began. The admin token is not in it.")]
+pub struct BackupArgs {
+    /// A directory that is new or empty
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Debug, Args)]
 #[command(after_help = "Examples:\n  hookhaven why evt_06dz9k3m8r4v2w1x5y7t0q6n3p\n  \
                         hookhaven why evt_1PfXl2KZ3s8Qz7   (Stripe's own id, from its dashboard)")]
 pub struct WhyArgs {
@@ -436,6 +500,9 @@ impl Command {
             Command::Dlq(DlqCommand::Replay(a) | DlqCommand::Dismiss(a)) => a.select.json,
             Command::Destinations(DestinationsCommand::List(a)) => a.json,
             Command::Why(a) => a.json,
+            Command::Backup(a) => a.json,
+            Command::Torture(a) => a.json,
+            Command::Bench(a) => a.json,
             Command::Doctor(a) => a.json,
             Command::Demo(_) | Command::Serve(_) | Command::Init(_) | Command::Trigger(_) | Command::Reindex(_) => {
                 false
@@ -448,6 +515,7 @@ impl Command {
     pub fn unused_options(&self) -> &'static [&'static str] {
         match self {
             Command::Demo(_) => &["--config", "--data", "--url", "--token"],
+            Command::Torture(_) | Command::Bench(_) => &["--config", "--url", "--token"],
             Command::Init(_) => &["--data", "--url", "--token"],
             Command::Serve(_) | Command::Check(_) | Command::Trigger(_) | Command::Doctor(_) | Command::Reindex(_) => {
                 &["--url", "--token"]

@@ -176,6 +176,8 @@ const ADMIN: &str = "\
 
 [store]
 url = \"file:hookhaven-data\"  # a directory beside this file
+# retention = \"35d\"           # events go this long after they came, unless they are still pending
+# retention_dead = \"forever\"  # dead letters stay until you replay or dismiss them; or e.g. \"90d\"
 ";
 
 const HMAC: &str = "\

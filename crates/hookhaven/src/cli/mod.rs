@@ -1,11 +1,13 @@
 //! What a person types: the command line, read by `args` and handed to one file per command.
 //!
 //! Commands that look at or change what the gateway holds talk to the running gateway over its admin
-//! API, or open its data directory if none runs (`client`); only `serve`, `demo`, `init`, `check`, `doctor`
-//! and `reindex` work on this machine alone. A new command is one new
+//! API, or open its data directory if none runs (`client`); only `serve`, `demo`, `torture`, `bench`,
+//! `init`, `check`, `doctor` and `reindex` work on this machine alone. A new command is one new
 //! file, one entry in `args::Command` and one line in [`dispatch`].
 
 pub mod args;
+pub mod backup;
+pub mod bench;
 pub mod check;
 pub mod client;
 pub mod deliveries;
@@ -21,6 +23,7 @@ pub mod serve;
 pub mod settings;
 #[cfg(test)]
 mod tests;
+pub mod torture;
 pub mod trigger;
 pub mod values;
 mod verdict;
@@ -135,6 +138,9 @@ async fn dispatch(command: Command, context: &Context) -> anyhow::Result<ExitCod
         Command::Dlq(command) => dlq::run(command, context).await,
         Command::Destinations(command) => destinations::run(command, context).await,
         Command::Why(args) => why::run(args, context).await,
+        Command::Backup(args) => backup::run(args, context).await,
+        Command::Torture(args) => torture::run(args, context).await,
+        Command::Bench(args) => bench::run(args, context).await,
         Command::Doctor(args) => doctor::run(args, context).await,
         Command::Reindex(args) => reindex::run(args, context).await,
     }

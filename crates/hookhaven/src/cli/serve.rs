@@ -1,11 +1,14 @@
 //! `hookhaven serve`: runs the gateway until it is told to stop. SIGHUP reads the configuration again;
 //! SIGTERM and SIGINT finish what is under way, in bounded time, and exit with 0.
 
-use std::{process::ExitCode, sync::Arc};
+use std::{io::Read as _, pin::pin, process::ExitCode, sync::Arc};
 
 use anyhow::Context as _;
 use hookhaven_store::clock::{OsEntropy, SystemClock};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::oneshot,
+};
 
 use super::{Context, USAGE, args::ServeArgs, probe};
 use crate::{
@@ -14,7 +17,7 @@ use crate::{
     log,
 };
 
-pub async fn run(_: ServeArgs, context: &Context) -> anyhow::Result<ExitCode> {
+pub async fn run(args: ServeArgs, context: &Context) -> anyhow::Result<ExitCode> {
     let loaded = context.load()?;
     let clock = Arc::new(SystemClock::start());
     let log = log::init(&loaded.config.log, clock.clone()).context("setting up the log")?;
@@ -33,6 +36,7 @@ pub async fn run(_: ServeArgs, context: &Context) -> anyhow::Result<ExitCode> {
     let mut stop = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
     let [Ok(terminate), Ok(interrupt)] = &mut stop else { anyhow::bail!("signals cannot be taken on this system") };
     let mut hang_up = signal(SignalKind::hangup()).context("signals cannot be taken on this system")?;
+    let mut orphaned = pin!(stdin_end(args.until_stdin_ends));
     let gateway = match Gateway::start(loaded, outside).await {
         Ok(gateway) => gateway,
         Err(error) => return Ok(refused(&error, &places, store_key)),
@@ -42,6 +46,7 @@ pub async fn run(_: ServeArgs, context: &Context) -> anyhow::Result<ExitCode> {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
+            () = &mut orphaned => break,
             _ = hang_up.recv() => {
                 // What came of it is logged by the reading itself.
                 gateway.reload().await;
@@ -52,6 +57,22 @@ pub async fn run(_: ServeArgs, context: &Context) -> anyhow::Result<ExitCode> {
     let aborted = gateway.stop().await;
     tracing::info!(aborted, "stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Resolves when standard input ends, or when something comes in: nothing ever should. Never if nobody
+/// wants to know.
+async fn stdin_end(wanted: bool) {
+    let (ended, end) = oneshot::channel();
+    if wanted {
+        // A thread of its own: the runtime's would keep the process from ending while it reads.
+        std::thread::spawn(move || {
+            let _ = std::io::stdin().read(&mut [0]);
+            let _ = ended.send(());
+        });
+        let _ = end.await;
+    } else {
+        std::future::pending().await
+    }
 }
 
 fn announce(gateway: &Gateway, place: &Place) {

@@ -47,6 +47,12 @@ pub fn error_class(text: &str) -> Result<ErrorClass, String> {
     ErrorClass::parse(text).ok_or_else(|| format!("one of: {}", ErrorClass::ALL.map(ErrorClass::as_str).join(", ")))
 }
 
+/// More than nothing, a day at most.
+pub fn minutes(text: &str) -> Result<f64, String> {
+    let minutes = text.parse::<f64>().ok().filter(|minutes| *minutes > 0.0 && *minutes <= 1_440.0);
+    minutes.ok_or_else(|| "a number of minutes, such as 1 or 0.5, and 1440 at most".to_owned())
+}
+
 pub fn secret(text: &str) -> Result<Secret, String> {
     Secret::new(text).ok_or_else(|| "the token is empty".to_owned())
 }

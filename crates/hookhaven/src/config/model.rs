@@ -58,6 +58,10 @@ pub struct Store {
     pub queue_max: usize,
     /// Bytes of bodies among them.
     pub queue_bodies_bytes_max: usize,
+    /// How long an event is kept after everything of it is over.
+    pub retention: Duration,
+    /// How long a dead letter stays before it is dismissed; `None`: until a person replays or dismisses it.
+    pub retention_dead: Option<Duration>,
     /// Free bytes on the disk below which accepts answer 503; 0: no such limit.
     pub free_min_bytes: u64,
     /// Bytes set aside there for what ends work when the disk is full all the same; 0: none.
@@ -143,6 +147,8 @@ impl Default for Store {
             index_lag_bytes_max: 1 << 30,
             queue_max: 65_536,
             queue_bodies_bytes_max: 256 << 20,
+            retention: Duration::from_secs(35 * 24 * 3_600),
+            retention_dead: None,
             // Two segments: one that is copied at a restart, and what is settled meanwhile.
             free_min_bytes: 256 << 20,
             reserve_bytes: 64 << 20,

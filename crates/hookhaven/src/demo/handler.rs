@@ -8,25 +8,22 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use axum::{
     Router,
     body::Bytes,
     extract::State,
-    http::{HeaderMap, Method, StatusCode},
+    http::{HeaderMap, StatusCode},
     routing::post,
 };
-use hookhaven_core::{
-    Secret,
-    sender::{Keys, Request, Sender},
-};
-use hookhaven_store::clock::Clock;
 use tokio::{
     net::TcpSocket,
     runtime::{self, Runtime},
 };
+
+use crate::stage::Receiver;
 
 /// Every this-many-th event fails at its first attempt.
 const FLAKY_EVERY: u64 = 7;
@@ -36,9 +33,7 @@ pub const POISON: &str = "demo-poison";
 /// What the handler has seen.
 #[derive(Debug)]
 pub struct Ledger {
-    sender: Arc<dyn Sender>,
-    secret: Secret,
-    clock: Arc<dyn Clock>,
+    receiver: Receiver,
     mended: AtomicBool,
     events: AtomicU64,
     /// By `webhook-id`.
@@ -64,11 +59,9 @@ pub struct Done {
 }
 
 impl Ledger {
-    pub fn new(sender: Arc<dyn Sender>, secret: Secret, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(receiver: Receiver) -> Self {
         Ledger {
-            sender,
-            secret,
-            clock,
+            receiver,
             mended: AtomicBool::new(false),
             events: AtomicU64::new(0),
             seen: Mutex::default(),
@@ -87,15 +80,8 @@ impl Ledger {
         seen.iter().filter_map(|(id, s)| Some((id.clone(), done(s)?))).collect()
     }
 
-    fn signature_holds(&self, headers: &HeaderMap, body: &[u8]) -> bool {
-        let request = Request { method: &Method::POST, url: None, query: None, headers, body };
-        let secrets = [self.secret.clone()];
-        let keys = Keys { secrets: &secrets, tolerance: Duration::from_secs(300), now: self.clock.now() };
-        self.sender.verify(&request, &keys).is_ok()
-    }
-
     fn answer(&self, headers: &HeaderMap, body: &[u8]) -> StatusCode {
-        if !self.signature_holds(headers, body) {
+        if !self.receiver.signature_holds(headers, body) {
             self.badly_signed.fetch_add(1, Ordering::Relaxed);
             return StatusCode::UNAUTHORIZED;
         }

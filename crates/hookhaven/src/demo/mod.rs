@@ -19,11 +19,10 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use hookhaven_core::{Secret, senders};
+use hookhaven_core::Secret;
 use hookhaven_store::clock::{Clock, Entropy, OsEntropy, SystemClock};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use self::{
     handler::{Handler, Ledger},
@@ -38,17 +37,16 @@ use crate::{
         client::{Client, Query},
     },
     config::{self, Environment, Origin},
+    stage::{Directory, PUBLIC_URL, Receiver, Signer, Stop, plain, secret},
 };
 
 /// How long deliveries may take to come to rest before the demo calls them stuck.
 const REST_TIMEOUT: Duration = Duration::from_secs(60);
-/// As senders know the gateway; Twilio signs it.
-const PUBLIC_URL: &str = "https://hooks.example.com";
 
 pub async fn run(args: DemoArgs, context: &Context) -> Result<ExitCode> {
-    let dir = Directory::new(&OsEntropy)?;
     let mut stop = Stop::listen().context("signals cannot be taken on this system")?;
-    let mut demo = Demo::start(&dir.0).await?;
+    let dir = Directory::under(&std::env::temp_dir(), "demo", &OsEntropy)?;
+    let mut demo = Demo::start(dir.path()).await?;
     let played = tokio::select! {
         outcome = demo.play(context.terminal) => Some(outcome?),
         () = stop.asked() => None,
@@ -67,46 +65,11 @@ pub async fn run(args: DemoArgs, context: &Context) -> Result<ExitCode> {
         println!("NOT AS IT SHOULD BE: {} lost, {} requests judged wrongly.", verdict.lost, verdict.misjudged);
     }
     if args.keep {
-        demo.tell_where(&dir.0)?;
+        demo.tell_where(dir.path())?;
         stop.asked().await;
     }
     demo.gateway.stop().await;
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
-}
-
-/// The demo's own directory, removed at the end.
-struct Directory(std::path::PathBuf);
-
-impl Directory {
-    fn new(entropy: &dyn Entropy) -> Result<Self> {
-        let path = std::env::temp_dir().join(format!("hookhaven-demo-{}", hex::encode(entropy.id_bytes())));
-        std::fs::create_dir(&path).with_context(|| format!("cannot make {}", path.display()))?;
-        Ok(Directory(path))
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        // What cannot be removed is the temporary directory's to clean.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-/// Ctrl-C and SIGTERM: they end the demo, and it still cleans up behind itself.
-struct Stop([Signal; 2]);
-
-impl Stop {
-    fn listen() -> std::io::Result<Self> {
-        Ok(Stop([signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?]))
-    }
-
-    async fn asked(&mut self) {
-        let [interrupt, terminate] = &mut self.0;
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    }
 }
 
 struct Demo {
@@ -122,8 +85,7 @@ impl Demo {
     async fn start(dir: &Path) -> Result<Self> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
         let handler_secret = secret("whsec_", &OsEntropy)?;
-        let receiver = sender("standard-webhooks")?;
-        let ledger = Arc::new(Ledger::new(receiver, handler_secret.clone(), clock.clone()));
+        let ledger = Arc::new(Ledger::new(Receiver::new(handler_secret.clone(), clock.clone())?));
         let handler = Handler::start(ledger.clone()).context("the demo's handler cannot listen on loopback")?;
         let sources = sources(&OsEntropy)?;
         let text = config_text(dir, &sources, handler.addr(), &handler_secret);
@@ -242,18 +204,6 @@ impl Demo {
     }
 }
 
-fn sender(name: &str) -> Result<Arc<dyn hookhaven_core::sender::Sender>> {
-    let def = senders::find(name).with_context(|| format!("no sender {name}"))?;
-    Ok((def.build)(&senders::SenderOptions::default())?)
-}
-
-fn secret(prefix: &str, entropy: &dyn Entropy) -> Result<Secret> {
-    let mut bytes = [0; 24];
-    entropy.fill(&mut bytes);
-    let text = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, bytes);
-    Secret::new(format!("{prefix}{text}")).context("no random bytes")
-}
-
 fn sources(entropy: &dyn Entropy) -> Result<Vec<DemoSource>> {
     let all: [(_, _, &[&str]); 4] = [
         (
@@ -271,29 +221,27 @@ fn sources(entropy: &dyn Entropy) -> Result<Vec<DemoSource>> {
         ("twilio", "sms", &["message.delivered", "message.failed"]),
     ];
     let source = |(name, destination, types): (&'static str, &'static str, &'static [&'static str])| {
-        let url = format!("{PUBLIC_URL}/webhooks/{name}");
-        Ok(DemoSource { name, destination, types, sender: sender(name)?, secret: secret("", entropy)?, url })
+        Ok(DemoSource { destination, types, signer: Signer::of(name, entropy)? })
     };
     all.into_iter().map(source).collect()
 }
 
 /// An ordinary config file, kept for those who want to read it.
 fn config_text(dir: &Path, sources: &[DemoSource], handler: SocketAddr, handler_secret: &Secret) -> String {
-    let plain = |secret: &Secret| String::from_utf8_lossy(secret.expose()).into_owned();
     let mut text = format!(
         "# The demo's own configuration.\n[server]\ningest = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n\
          public_url = \"{PUBLIC_URL}\"\n\n[store]\nurl = \"file:{}\"\n",
         dir.join("data").display()
     );
     for s in sources {
-        let (name, to) = (s.name, s.destination);
+        let (name, to) = (s.signer.name, s.destination);
         text.push_str(&format!(
             "\n[sources.{name}]\nsender = \"{name}\"\nsecrets = [\"{}\"]\n\n\
              [destinations.{to}]\nurl = \"http://{handler}/{to}\"\ntimeout = \"5s\"\nsecret = \"{}\"\n\
              breaker = {{ rest = \"500ms\" }}\n\n\
              [[routes]]\nsource = \"{name}\"\nto = [\"{to}\"]\n\
              retry = {{ attempts = 5, initial = \"250ms\", factor = 2.0 }}\n",
-            plain(&s.secret),
+            plain(&s.signer.secret),
             plain(handler_secret),
         ));
     }

@@ -32,7 +32,7 @@ labels! {
 pub(super) fn registry(stats: &Stats, now: Time, up: Duration, log_lines_dropped: u64) -> Registry {
     let mut registry = Registry::default();
     deliveries(&mut registry, stats, now);
-    store(&mut registry, stats);
+    store(&mut registry, stats, now);
     process(&mut registry, up);
     let dropped = ConstCounter::new(log_lines_dropped);
     registry.register("hookhaven_log_lines_dropped", "Log lines nobody took fast enough", dropped);
@@ -79,17 +79,30 @@ fn deliveries(registry: &mut Registry, stats: &Stats, now: Time) {
     registry.register_with_unit("webhook_queue_oldest", help, Unit::Seconds, ages);
 }
 
-fn store(registry: &mut Registry, stats: &Stats) {
+fn store(registry: &mut Registry, stats: &Stats, now: Time) {
     for (name, help, value) in [
         ("hookhaven_store_pending", "Deliveries that have not ended", stats.pending),
         ("hookhaven_store_pending_max", "Where store.pending_max stands", stats.pending_max),
         ("hookhaven_store_index_lag_records", "Journal records not yet in the index", stats.index_lag),
         ("hookhaven_store_journal_bytes", "Bytes of journal kept", stats.journal_bytes),
+        ("hookhaven_store_segments", "Segment files of the journal", stats.segments),
+        ("hookhaven_store_index_bytes", "Bytes of the index", stats.index_bytes),
         ("hookhaven_store_sessions", "Live sessions of workers", stats.sessions),
         ("hookhaven_store_free_min_bytes", "Where store.free_min stands", stats.free_min_bytes),
     ] {
         registry.register(name, help, ConstGauge::new(value));
     }
+    let age = stats.oldest_event.map_or(Duration::ZERO, |at| now.since(at));
+    let age = ConstGauge::new(age.as_secs_f64());
+    registry.register_with_unit(
+        "hookhaven_store_oldest_event",
+        "How long ago the oldest event came",
+        Unit::Seconds,
+        age,
+    );
+    let dismissed = ConstCounter::new(stats.dismissed_by_age);
+    let help = "Dead letters dismissed because they were older than store.retention_dead";
+    registry.register("webhook_dlq_dismissed_by_age", help, dismissed);
     if let Some(free) = stats.free_bytes {
         registry.register("hookhaven_store_free_bytes", "Bytes free on the disk", ConstGauge::new(free));
     }

@@ -1,6 +1,6 @@
 //! What each sender is told, and what it must not be told.
 
-use hookhaven_bench::{client::Answer, now::unix_s};
+use hookhaven_load::{client::Answer, now::unix_s};
 
 use crate::support::{
     gateway::{Gateway, PUBLIC_URL},

@@ -125,8 +125,8 @@ async fn no_log_line_tells_a_secret() {
     let token = gateway.admin().token.clone();
     gateway.ask(&["trigger", "stripe", "invoice.paid"]).await;
     let ingest = gateway.ingest();
-    let events = hookhaven_bench::event::Events { run: "c".into(), secret: SECRET.into(), body_bytes: 300 };
-    let now_s = hookhaven_bench::now::unix_s();
+    let events = hookhaven_load::event::Events { run: "c".into(), secret: SECRET.into(), body_bytes: 300 };
+    let now_s = hookhaven_load::now::unix_s();
     let request = events.request("h", "/webhooks/stripe", 1, 0, now_s);
     assert_eq!(gateway.exchange(&request).await.status, 200, "at {ingest}");
     handler.until(1).await;

@@ -3,7 +3,7 @@
 
 use std::{fs, path::Path, process::Stdio};
 
-use hookhaven_bench::gateway::poll;
+use hookhaven_load::gateway::poll;
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use hookhaven_bench::client::{Answer, Connection, post};
+use hookhaven_load::client::{Answer, Connection, post};
 use tokio::{sync::Barrier, task::JoinSet};
 
 use crate::support::{

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use hookhaven_bench::{client::Answer, now::unix_s};
+use hookhaven_load::{client::Answer, now::unix_s};
 
 use crate::support::{
     gateway::Gateway,

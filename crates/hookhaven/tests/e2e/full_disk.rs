@@ -11,7 +11,7 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use hookhaven_bench::gateway::poll;
+use hookhaven_load::gateway::poll;
 use hookhaven_store::{
     EventFilter, Page, Store,
     clock::SeededEntropy,

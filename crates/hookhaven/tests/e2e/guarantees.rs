@@ -7,8 +7,8 @@ use std::{sync::Arc, time::Duration};
 
 use aws_lc_rs::hmac;
 use hookhaven::config::{self, Config};
-use hookhaven_bench::gateway::poll;
 use hookhaven_core::DeliveryId;
+use hookhaven_load::gateway::poll;
 use hookhaven_store::{
     Store, StoreError,
     clock::{ManualClock, SeededEntropy},

@@ -3,7 +3,7 @@
 
 use std::{fs, net::SocketAddr, sync::Arc};
 
-use hookhaven_bench::gateway::poll;
+use hookhaven_load::gateway::poll;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,

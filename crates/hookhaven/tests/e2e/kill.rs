@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use hookhaven_bench::{
+use hookhaven_load::{
     event::Events,
     load::{Requests, Until, closed},
 };

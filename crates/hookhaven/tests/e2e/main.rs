@@ -6,6 +6,8 @@
 mod support;
 
 mod answers;
+mod backup;
+mod bench;
 mod canaries;
 mod cli;
 mod damage;
@@ -25,3 +27,4 @@ mod shutdown;
 mod signals;
 mod signatures;
 mod start;
+mod torture;

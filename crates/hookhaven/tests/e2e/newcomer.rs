@@ -8,7 +8,7 @@ use std::{
     sync::atomic::{AtomicU16, Ordering},
 };
 
-use hookhaven_bench::gateway::poll;
+use hookhaven_load::gateway::poll;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};

@@ -10,7 +10,7 @@ use std::{
     },
 };
 
-use hookhaven_bench::{
+use hookhaven_load::{
     client::{Connection, post},
     gateway::poll,
 };

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use hookhaven_bench::{
+use hookhaven_load::{
     client::{Connection, post},
     load::{Requests, Until, closed},
 };
@@ -87,7 +87,7 @@ async fn a_request_under_way_is_finished_and_no_new_one_begins() {
     let (ingest, admin) = (gateway.ingest(), gateway.admin().clone());
     let stopping = async {
         let refusing =
-            hookhaven_bench::gateway::poll(PATIENCE, async || TcpStream::connect(ingest).await.is_err().then_some(()));
+            hookhaven_load::gateway::poll(PATIENCE, async || TcpStream::connect(ingest).await.is_err().then_some(()));
         refusing.await.expect("no new connection is taken");
         let ready = admin.send("GET", "/readyz", b"").await.expect("the admin side is there to the end");
         assert_eq!(ready.status, 503);

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hookhaven_bench::client::{Answer, Connection, request};
+use hookhaven_load::client::{Answer, Connection, request};
 use serde_json::{Map, Value};
 
 use crate::support::{

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use hookhaven_bench::now::unix_s;
+use hookhaven_load::now::unix_s;
 use serde_json::Value;
 
 use crate::support::{

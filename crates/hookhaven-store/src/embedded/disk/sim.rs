@@ -47,6 +47,7 @@ struct State {
     syncs_until_error: Option<u32>,
     syncs_until_cut: Option<u32>,
     lies: bool,
+    changes_until_stop: Option<u32>,
     syncs: u64,
     /// Bytes that all files together may have.
     quota_bytes: Option<u64>,
@@ -102,7 +103,7 @@ impl SimDisk {
     }
 
     fn writable(&self) -> io::Result<MutexGuard<'_, State>> {
-        let state = self.alive()?;
+        let state = self.changing()?;
         if state.read_only { Err(io::ErrorKind::ReadOnlyFilesystem.into()) } else { Ok(state) }
     }
 
@@ -112,6 +113,7 @@ impl SimDisk {
         let mut state = self.state();
         state.random ^= seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         state.boot += 1;
+        state.changes_until_stop = None;
         let mut files = std::mem::take(&mut state.files);
         for content in files.values_mut() {
             content.lose(&mut state);
@@ -134,6 +136,7 @@ impl SimDisk {
     pub fn kill(&self) -> SimDisk {
         let mut state = self.state();
         state.boot += 1;
+        state.changes_until_stop = None;
         SimDisk { boot: state.boot, ..self.clone() }
     }
 
@@ -183,6 +186,22 @@ impl SimDisk {
     /// Whether the process that this is the disk of was killed, or lost its power.
     pub fn is_dead(&self) -> bool {
         self.state().boot != self.boot
+    }
+
+    /// The process dies at the change after `n` more: an append, a sync, a name made, moved or removed.
+    /// Take the power away, too, or kill it, to go on.
+    pub fn stop_after(&self, n: u32) {
+        self.state().changes_until_stop = Some(n);
+    }
+
+    /// For a living process that is about to change something.
+    fn changing(&self) -> io::Result<MutexGuard<'_, State>> {
+        let mut state = self.alive()?;
+        if State::strikes(&mut state.changes_until_stop) {
+            state.boot += 1;
+            return Err(io::Error::other("the process was killed"));
+        }
+        Ok(state)
     }
 
     /// From now on all files together may have so many bytes; what is there already stays.
@@ -361,7 +380,7 @@ impl Disk for SimDisk {
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        let mut state = self.alive()?;
+        let mut state = self.changing()?;
         state.names_durable.retain(|path, _| path.parent() != Some(dir));
         let synced: Vec<_> =
             state.names.iter().filter(|(path, _)| path.parent() == Some(dir)).map(|(p, f)| (p.clone(), *f)).collect();
@@ -397,7 +416,19 @@ impl Disk for SimDisk {
 impl SimFile {
     /// The disk and this file's content, unless the process that opened it is dead.
     fn with<T>(&self, act: impl FnOnce(&mut State, &mut Content) -> io::Result<T>) -> io::Result<T> {
-        let mut state = self.disk.alive()?;
+        self.with_state(self.disk.alive()?, act)
+    }
+
+    /// The same, to change it.
+    fn change<T>(&self, act: impl FnOnce(&mut State, &mut Content) -> io::Result<T>) -> io::Result<T> {
+        self.with_state(self.disk.changing()?, act)
+    }
+
+    fn with_state<T>(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        act: impl FnOnce(&mut State, &mut Content) -> io::Result<T>,
+    ) -> io::Result<T> {
         let mut content = state.files.remove(&self.file).ok_or(io::ErrorKind::NotFound)?;
         let done = act(&mut state, &mut content);
         state.files.insert(self.file, content);
@@ -407,7 +438,7 @@ impl SimFile {
 
 impl DiskFile for SimFile {
     fn append(&self, bytes: &[u8]) -> io::Result<()> {
-        self.with(|state, content| {
+        self.change(|state, content| {
             if state.read_only {
                 return Err(io::ErrorKind::ReadOnlyFilesystem.into());
             }
@@ -461,7 +492,7 @@ impl DiskFile for SimFile {
     }
 
     fn truncate(&self, len: u64) -> io::Result<()> {
-        self.with(|_, content| {
+        self.change(|_, content| {
             let len = usize::try_from(len).unwrap_or(usize::MAX);
             content.current.truncate(len);
             content.touch(len, len + 1);

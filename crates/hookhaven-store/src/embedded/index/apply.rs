@@ -13,11 +13,14 @@ use crate::{
 /// The one connection that writes the index.
 #[derive(Debug)]
 pub struct IndexWriter {
-    connection: Connection,
+    pub(super) connection: Connection,
     reached: Option<Reached>,
     journal: JournalReader,
     policies: HashMap<Vec<u8>, i64>,
 }
+
+/// Up to which segment rows have no meaning any more, though some may not be deleted yet.
+const GONE: &str = "(SELECT coalesce(max(upto), 0) FROM removed)";
 
 /// What start-up needs of the past.
 #[derive(Debug, Default)]
@@ -55,7 +58,7 @@ impl IndexWriter {
             _ => self.journal.salt(last.segment).ok_or_else(|| IndexError::Malformed("no such segment".into()))?,
         };
         let transaction = self.connection.unchecked_transaction()?;
-        let mut batch = Batch::new(&transaction, &mut self.policies);
+        let mut batch = Batch::new(&transaction, &mut self.policies, self.journal.first_segment());
         for (record, at) in &records[news..] {
             batch.take(record, *at)?;
         }
@@ -97,7 +100,7 @@ impl IndexWriter {
     pub fn pending(&self, mut take: impl FnMut(PendingImage)) -> Result<(), IndexError> {
         let names = rows::Names::default();
         let mut select = self.connection.prepare(&format!(
-            "SELECT {} FROM deliveries WHERE state = 'pending' ORDER BY id",
+            "SELECT {} FROM deliveries WHERE state = 'pending' AND segment > {GONE} ORDER BY id",
             rows::DELIVERY_COLUMNS
         ))?;
         let mut found = select.query([])?;
@@ -110,10 +113,11 @@ impl IndexWriter {
 
     /// What else start-up needs.
     pub fn remembered(&self) -> Result<Remembered, IndexError> {
-        let mut select = self.connection.prepare(
+        let mut select = self.connection.prepare(&format!(
             "SELECT source, destination, critical, count(*) FROM deliveries
-             WHERE state = 'dead' AND replaced_by IS NULL AND dismissed_at IS NULL GROUP BY 1, 2, 3",
-        )?;
+             WHERE state = 'dead' AND replaced_by IS NULL AND dismissed_at IS NULL AND segment > {GONE}
+             GROUP BY 1, 2, 3"
+        ))?;
         let dead = select.query_map([], |row| {
             Ok(DeadLetters { source: row.get(0)?, destination: row.get(1)?, critical: row.get(2)?, count: row.get(3)? })
         })?;

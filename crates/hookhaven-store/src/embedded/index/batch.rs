@@ -22,21 +22,23 @@ use crate::{
 const POLICIES_MAX: usize = 4_096;
 
 pub(super) struct Batch<'a> {
-    connection: &'a Connection,
+    pub(super) connection: &'a Connection,
     policies: &'a mut HashMap<Vec<u8>, i64>,
-    events: Vec<EventDraft<'a>>,
-    event_at: HashMap<EventId, usize>,
+    pub(super) events: Vec<EventDraft<'a>>,
+    pub(super) event_at: HashMap<EventId, usize>,
     /// `None` for one that is not there: its acceptance was lost to damage.
     drafts: Vec<Option<Draft<'a>>>,
     draft_at: HashMap<DeliveryId, usize>,
-    keys: Vec<(KeyDigest, EventId, Time)>,
-    attempts: Vec<(&'a Attempt, Position)>,
+    pub(super) keys: Vec<(KeyDigest, EventId, Time)>,
+    pub(super) attempts: Vec<(&'a Attempt, Position)>,
+    /// The first segment of the journal: what was made of events before it has gone with them.
+    begins: u32,
 }
 
-struct EventDraft<'a> {
-    event: &'a Event,
-    at: Position,
-    deliveries: usize,
+pub(super) struct EventDraft<'a> {
+    pub(super) event: &'a Event,
+    pub(super) at: Position,
+    pub(super) deliveries: usize,
 }
 
 /// A delivery born in this batch, or one that was there and changes.
@@ -46,38 +48,38 @@ struct Draft<'a> {
     now: Changing<'a>,
 }
 
-struct Birth<'a> {
-    event: EventId,
-    source: &'a str,
-    event_type: &'a str,
-    new: &'a NewDelivery,
-    accepted_at: Time,
-    replaces: Option<DeliveryId>,
-    event_at: Position,
+pub(super) struct Birth<'a> {
+    pub(super) event: EventId,
+    pub(super) source: &'a str,
+    pub(super) event_type: &'a str,
+    pub(super) new: &'a NewDelivery,
+    pub(super) accepted_at: Time,
+    pub(super) replaces: Option<DeliveryId>,
+    pub(super) event_at: Position,
 }
 
 /// The part of a delivery that changes.
-struct Changing<'a> {
-    state: DeliveryState,
-    due_at: Time,
-    attempts: u32,
-    tries: u32,
-    lost: u32,
-    ended_at: Option<Time>,
-    end_reason: Option<EndReason>,
-    replaced_by: Option<DeliveryId>,
-    dismissed_at: Option<Time>,
-    last: Last<'a>,
+pub(super) struct Changing<'a> {
+    pub(super) state: DeliveryState,
+    pub(super) due_at: Time,
+    pub(super) attempts: u32,
+    pub(super) tries: u32,
+    pub(super) lost: u32,
+    pub(super) ended_at: Option<Time>,
+    pub(super) end_reason: Option<EndReason>,
+    pub(super) replaced_by: Option<DeliveryId>,
+    pub(super) dismissed_at: Option<Time>,
+    pub(super) last: Last<'a>,
 }
 
 /// The last attempt, as it stands already or made in this batch.
-enum Last<'a> {
+pub(super) enum Last<'a> {
     AsIs(Option<LastAttempt>),
     New(&'a Attempt),
 }
 
 impl<'a> Batch<'a> {
-    pub fn new(connection: &'a Connection, policies: &'a mut HashMap<Vec<u8>, i64>) -> Self {
+    pub fn new(connection: &'a Connection, policies: &'a mut HashMap<Vec<u8>, i64>, begins: u32) -> Self {
         if policies.len() > POLICIES_MAX {
             policies.clear();
         }
@@ -90,6 +92,7 @@ impl<'a> Batch<'a> {
             draft_at: HashMap::new(),
             keys: Vec::new(),
             attempts: Vec::new(),
+            begins,
         }
     }
 
@@ -112,6 +115,8 @@ impl<'a> Batch<'a> {
                 }
             }
             Record::Settled(settled) => self.settle(settled, at)?,
+            // Whatever of it lives on, a later record carries.
+            Record::Redelivered { event_at, .. } if event_at.segment < self.begins => {}
             Record::Redelivered { at: when, event, source, event_type, event_at, replaces, delivery } => {
                 if let Some(old) = replaces {
                     self.change(*old, |now| now.replaced_by = Some(delivery.id))?;
@@ -138,6 +143,11 @@ impl<'a> Batch<'a> {
                 let sql = "DELETE FROM catalog WHERE kind = ?1 AND name = ?2";
                 self.connection.prepare_cached(sql)?.execute([kind, name])?;
             }
+            Record::Carried(carried) => self.take_carried(carried, at)?,
+            Record::CarriedKeys { keys, .. } => {
+                self.keys.extend(keys.iter().map(|key| (key.digest, key.event, key.until)));
+            }
+            Record::Removed(removed) => self.take_removed(removed)?,
         }
         Ok(())
     }
@@ -196,24 +206,27 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    pub fn write(mut self) -> Result<(), IndexError> {
+    /// Writes everything taken so far; more may be taken afterwards.
+    pub fn write(&mut self) -> Result<(), IndexError> {
         self.write_events()?;
         self.write_deliveries()?;
         self.write_attempts()?;
+        self.event_at.clear();
+        self.draft_at.clear();
         // In the order of the tree: their places are random, and neighbours share a page.
         self.keys.sort_by_key(|(digest, ..)| *digest);
         let mut insert = self.connection.prepare_cached("INSERT OR REPLACE INTO keys VALUES (?1, ?2, ?3)")?;
-        for (digest, event, until) in &self.keys {
+        for (digest, event, until) in self.keys.drain(..) {
             insert.execute(params![digest.0, event.as_bytes(), until.as_us()])?;
         }
         Ok(())
     }
 
-    fn write_events(&self) -> Result<(), IndexError> {
+    fn write_events(&mut self) -> Result<(), IndexError> {
         let mut insert = self.connection.prepare_cached(
             "INSERT OR REPLACE INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
         )?;
-        for EventDraft { event: e, at, deliveries } in &self.events {
+        for EventDraft { event: e, at, deliveries } in self.events.drain(..) {
             insert.execute(params![
                 e.id.as_bytes(),
                 &*e.source,
@@ -225,7 +238,7 @@ impl<'a> Batch<'a> {
                 e.matched_secret,
                 &*e.remote,
                 e.body.len() as i64,
-                *deliveries as i64,
+                deliveries as i64,
                 at.segment,
                 at.offset as i64,
                 at.len,
@@ -244,7 +257,7 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    fn insert_delivery(&mut self, birth: &Birth<'_>, now: &Changing<'_>) -> Result<(), IndexError> {
+    pub(super) fn insert_delivery(&mut self, birth: &Birth<'_>, now: &Changing<'_>) -> Result<(), IndexError> {
         let Birth { event, source, event_type, new, accepted_at, replaces, event_at } = birth;
         let policy = self.policy(&new.policy)?;
         let last = now.last.parts();
@@ -310,11 +323,11 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    fn write_attempts(&self) -> Result<(), IndexError> {
+    fn write_attempts(&mut self) -> Result<(), IndexError> {
         let mut insert = self
             .connection
             .prepare_cached("INSERT OR REPLACE INTO attempts VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")?;
-        for (a, at) in &self.attempts {
+        for (a, at) in self.attempts.drain(..) {
             insert.execute(params![
                 a.delivery.as_bytes(),
                 a.number,

@@ -111,7 +111,7 @@ impl Examined {
 
     /// Tells where each event lies, in the order of the journal.
     pub fn places(&self) -> Result<Places<'_>, IndexError> {
-        let sql = "SELECT segment, offset, len, id FROM events ORDER BY segment, offset";
+        let sql = "SELECT segment, offset, len, id FROM events WHERE segment > (SELECT coalesce(max(upto), 0) FROM removed) ORDER BY segment, offset";
         Ok(Places { select: self.connection.prepare(sql)? })
     }
 

@@ -6,8 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hookhaven_core::{DeliveryId, DeliveryState, EventId};
-use rusqlite::{Connection, ToSql, params_from_iter};
+use hookhaven_core::{DeliveryId, DeliveryState, EventId, Time};
+use rusqlite::{Connection, OptionalExtension, ToSql, params_from_iter};
 use tokio::sync::Semaphore;
 
 use super::{
@@ -44,8 +44,9 @@ struct Pool {
 /// One connection, lent out for one question.
 #[derive(Debug)]
 pub struct Reader {
-    connection: Connection,
-    names: Names,
+    pub(super) connection: Connection,
+    pub(super) names: Names,
+    index: Index,
 }
 
 impl Readers {
@@ -75,7 +76,7 @@ impl Pool {
         let free = self.free().pop();
         let mut reader = match free {
             Some(reader) => reader,
-            None => Reader { connection: self.index.reader()?, names: Names::default() },
+            None => Reader { connection: self.index.reader()?, names: Names::default(), index: self.index.clone() },
         };
         let started = Instant::now();
         reader.connection.progress_handler(STEPS, Some(move || started.elapsed() > READ_MAX))?;
@@ -149,6 +150,13 @@ impl Reader {
         Ok(rows)
     }
 
+    /// When the oldest event was received, and how large the index is.
+    pub fn oldest_event_and_bytes(&self) -> Result<(Option<Time>, u64), IndexError> {
+        let sql = "SELECT received_at FROM events ORDER BY id LIMIT 1";
+        let oldest = self.connection.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()?;
+        Ok((oldest.map(rows::time), self.index.bytes()))
+    }
+
     /// Where an event lies in the journal.
     pub fn event_at(&self, id: EventId) -> Result<Option<Position>, IndexError> {
         let mut select = self.connection.prepare_cached("SELECT segment, offset, len FROM events WHERE id = ?1")?;
@@ -185,9 +193,40 @@ impl Reader {
         Ok(self.select_deliveries(wanted, 1)?.pop())
     }
 
+    /// All deliveries of an event.
+    pub fn deliveries_of(&self, event: EventId) -> Result<Vec<Indexed>, IndexError> {
+        let mut wanted = Where::default();
+        wanted.value("event =", Some(*event.as_bytes()));
+        self.select_deliveries(wanted, PAGE_MAX)
+    }
+
+    /// Dead letters that died before then.
+    pub fn dead_before(&self, before: Time, limit: usize) -> Result<Vec<Indexed>, IndexError> {
+        let mut wanted = Where::default();
+        wanted.plain("state = 'dead' AND replaced_by IS NULL AND dismissed_at IS NULL");
+        wanted.value("ended_at <", Some(before.as_us()));
+        self.select_deliveries_by("ended_at", wanted, limit)
+    }
+
+    /// Pending deliveries and dead letters of events that lie in segments up to this one.
+    pub fn unended_upto(&self, segment: u32, limit: usize) -> Result<Vec<Indexed>, IndexError> {
+        let mut left = Vec::new();
+        for state in ["state = 'pending'", "state = 'dead' AND replaced_by IS NULL AND dismissed_at IS NULL"] {
+            let mut wanted = Where::default();
+            wanted.plain(state);
+            wanted.value("segment <=", Some(segment));
+            left.extend(self.select_deliveries(wanted, limit - left.len())?);
+        }
+        Ok(left)
+    }
+
     fn select_deliveries(&self, wanted: Where, limit: usize) -> Result<Vec<Indexed>, IndexError> {
+        self.select_deliveries_by("id DESC", wanted, limit)
+    }
+
+    fn select_deliveries_by(&self, order: &str, wanted: Where, limit: usize) -> Result<Vec<Indexed>, IndexError> {
         let mut select = self.connection.prepare_cached(&format!(
-            "SELECT {} FROM deliveries{} ORDER BY id DESC LIMIT {}",
+            "SELECT {} FROM deliveries{} ORDER BY {order} LIMIT {}",
             rows::DELIVERY_COLUMNS,
             wanted.sql,
             limit.min(PAGE_MAX)

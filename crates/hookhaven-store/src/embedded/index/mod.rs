@@ -6,7 +6,9 @@
 
 pub mod apply;
 mod batch;
+mod carried;
 pub mod examine;
+pub mod forget;
 pub mod history;
 pub mod lists;
 mod rows;
@@ -27,7 +29,7 @@ use super::journal::JournalReader;
 use crate::{codec, position::Position, seam::StoreError};
 
 /// Raised with every change of `schema.sql` or of what is in it; an index of another one is made anew.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 const SCHEMA: &str = include_str!("schema.sql");
 
 const STATEMENTS_MAX: usize = 64;
@@ -41,7 +43,7 @@ pub enum IndexError {
     Sqlite(#[from] rusqlite::Error),
     #[error("the index holds what is none of ours: {0}")]
     Malformed(String),
-    #[error("the index cannot be removed: {0}")]
+    #[error("the files of the index: {0}")]
     Io(#[from] io::Error),
     #[error("a question to the index ended early: {0}")]
     Ended(String),
@@ -156,12 +158,30 @@ impl Index {
         Ok(connection)
     }
 
+    /// Writes a copy of it as it is now, while it goes on changing.
+    pub fn copy_to(&self, path: &Path) -> Result<(), IndexError> {
+        let connection = self.reader()?;
+        let no_text = || io::Error::new(io::ErrorKind::InvalidInput, "its path is not UTF-8");
+        connection.execute("VACUUM INTO ?1", [path.to_str().ok_or_else(no_text)?])?;
+        Ok(())
+    }
+
+    /// Bytes of its files.
+    pub fn bytes(&self) -> u64 {
+        let files = ["", "-wal", "-shm"].map(|suffix| fs::metadata(self.beside(suffix)));
+        files.into_iter().flatten().map(|file| file.len()).sum()
+    }
+
+    fn beside(&self, suffix: &str) -> PathBuf {
+        let mut name = self.path.clone().into_os_string();
+        name.push(suffix);
+        name.into()
+    }
+
     /// Removes it. Whoever has it open goes on reading what is no longer there.
     pub fn discard(&self) -> Result<(), IndexError> {
         for suffix in ["", "-wal", "-shm"] {
-            let mut name = self.path.clone().into_os_string();
-            name.push(suffix);
-            match fs::remove_file(Path::new(&name)) {
+            match fs::remove_file(self.beside(suffix)) {
                 Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e.into()),
                 _ => {}
             }

@@ -34,6 +34,8 @@ CREATE INDEX deliveries_of_event ON deliveries (event);
 CREATE INDEX deliveries_pending ON deliveries (id) WHERE state = 'pending';
 CREATE INDEX deliveries_dead_letters ON deliveries (id)
     WHERE state = 'dead' AND replaced_by IS NULL AND dismissed_at IS NULL;
+CREATE INDEX deliveries_dead_by_age ON deliveries (ended_at)
+    WHERE state = 'dead' AND replaced_by IS NULL AND dismissed_at IS NULL;
 
 -- In short; the whole of an attempt, answer included, lies in the journal at segment, offset, len.
 CREATE TABLE attempts (
@@ -45,6 +47,14 @@ CREATE TABLE attempts (
 
 -- A digest of source and idempotency key, the event that holds it, and until when.
 CREATE TABLE keys (digest BLOB PRIMARY KEY, event BLOB NOT NULL, until INTEGER NOT NULL) WITHOUT ROWID, STRICT;
+CREATE INDEX keys_until ON keys (until);
+
+-- At most one row: what lies in segments up to upto has gone. Events from first_event to last_event that lay
+-- there are being deleted, in the order of their ids; done when that is over.
+CREATE TABLE removed (
+    one INTEGER PRIMARY KEY CHECK (one = 1), upto INTEGER NOT NULL, first_event BLOB NOT NULL,
+    last_event BLOB NOT NULL, done INTEGER NOT NULL
+) STRICT;
 
 CREATE TABLE catalog (kind TEXT NOT NULL, name TEXT NOT NULL, value BLOB NOT NULL, PRIMARY KEY (kind, name))
     WITHOUT ROWID, STRICT;

@@ -7,6 +7,7 @@ use super::{
     values::quote,
 };
 use crate::config::{
+    duration,
     model::{Limits, Log, LogFormat, Place, Server, Store, Worker},
     secret::Resolver,
 };
@@ -14,6 +15,8 @@ use crate::config::{
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3_600);
+/// The longest that a duration can be.
+const TEN_YEARS: Duration = Duration::from_secs(3_650 * 24 * 3_600);
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -90,10 +93,23 @@ pub fn store(root: &mut Table<'_>, base: &Path) -> Store {
     set(&mut store.queue_bodies_bytes_max, bytes_of(&mut table, "queue_bodies_max", MIB..=64 * GIB));
     set(&mut store.free_min_bytes, table.take("free_min").and_then(|i| i.size(0..=1 << 50)));
     set(&mut store.reserve_bytes, table.take("reserve").and_then(|i| i.size(0..=64 * GIB)));
-    table.not_yet("retention");
-    table.not_yet("retention_dead");
+    set(&mut store.retention, table.take("retention").and_then(|i| i.duration(HOUR..=TEN_YEARS)));
+    set(&mut store.retention_dead, table.take("retention_dead").and_then(|i| for_ever_or(&i)));
     table.finish();
     store
+}
+
+/// `None` is for ever.
+fn for_ever_or(item: &Item<'_>) -> Option<Option<Duration>> {
+    const EXAMPLE: &str = "\"forever\", or a duration such as \"90d\"";
+    match item.text(EXAMPLE)? {
+        "forever" => Some(None),
+        text if duration::parse(text).is_none() => {
+            item.error(format!("{} is not a duration", quote(text)), format!("write {EXAMPLE}"));
+            None
+        }
+        _ => item.duration(HOUR..=TEN_YEARS).map(Some),
+    }
 }
 
 fn place(item: &Item<'_>, base: &Path) -> Option<Place> {

@@ -578,8 +578,6 @@ fn what_later_versions_do_is_refused_and_not_ignored() {
     for (more, key) in [
         ("[publish]\ntokens = []\n", "hookhaven.toml:9:2: publish"),
         ("[alerts.channels.ops]\nslack = \"x\"\n", "hookhaven.toml:9:2: alerts"),
-        ("[store]\nretention = \"35d\"\n", "hookhaven.toml:10:1: store.retention"),
-        ("[store]\nretention_dead = \"forever\"\n", "hookhaven.toml:10:1: store.retention_dead"),
     ] {
         says_of(more, &format!("{key}: not supported by this version; take it out"));
     }
@@ -592,6 +590,26 @@ fn what_later_versions_do_is_refused_and_not_ignored() {
         "[store]\nurl = \"postgres://user@host/db\"\n",
         "hookhaven.toml:10:7: store.url: PostgreSQL is not supported by this version; write a directory such as \
          \"file:hookhaven-data\"",
+    );
+}
+
+#[test]
+fn retention_is_a_duration_and_that_of_dead_letters_may_be_for_ever() {
+    let store = |more: &str| config(&format!("[store]\n{more}")).store;
+    let days = |n: u64| Duration::from_secs(n * 24 * 3_600);
+    let plain = store("");
+    assert_eq!((plain.retention, plain.retention_dead), (days(35), None));
+    let said = store("retention = \"2w\"\nretention_dead = \"90d\"\n");
+    assert_eq!((said.retention, said.retention_dead), (days(14), Some(days(90))));
+    assert_eq!(store("retention_dead = \"forever\"\n").retention_dead, None);
+    says_of(
+        "[store]\nretention = \"5s\"\n",
+        "hookhaven.toml:10:13: store.retention: \"5s\" is out of range; must lie between \"1h\" and \"3650d\"",
+    );
+    says_of(
+        "[store]\nretention_dead = \"never\"\n",
+        "hookhaven.toml:10:18: store.retention_dead: \"never\" is not a duration; write \"forever\", or a duration \
+         such as \"90d\"",
     );
 }
 

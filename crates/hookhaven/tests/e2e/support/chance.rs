@@ -1,6 +1,6 @@
 //! Chance that can be repeated: everything random in a case comes from one seed, which a failure shows.
 
-use hookhaven_bench::now::unix_us;
+use hookhaven_load::now::unix_us;
 use hookhaven_store::clock::{Entropy as _, SeededEntropy};
 
 /// Set to a seed that a failure showed, this repeats its choices.

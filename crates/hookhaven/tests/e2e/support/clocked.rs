@@ -16,12 +16,12 @@ use hookhaven::{
     app::{Gateway, Outside},
     config::{self, Environment, Origin},
 };
-use hookhaven_bench::{
+use hookhaven_core::{DeliveryId, Time};
+use hookhaven_load::{
     client::{Answer, Connection},
     event::Events,
     gateway::{Admin, poll},
 };
-use hookhaven_core::{DeliveryId, Time};
 use hookhaven_store::{
     Store,
     clock::{Clock, ManualClock, SeededEntropy},

@@ -8,7 +8,7 @@ use std::{
     process::{ExitStatus, Output, Stdio},
 };
 
-use hookhaven_bench::{
+use hookhaven_load::{
     client::{Answer, Connection, post},
     gateway::{Admin, Home, Running, poll},
 };

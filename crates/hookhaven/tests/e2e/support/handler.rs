@@ -125,7 +125,7 @@ impl Handler {
 
     /// Back on the same port, remembering what it had received.
     pub async fn revive(&mut self) {
-        let rebound = hookhaven_bench::gateway::poll(super::PATIENCE, async || {
+        let rebound = hookhaven_load::gateway::poll(super::PATIENCE, async || {
             TcpListener::bind(self.address).await.ok() // the old listener may not be closed yet
         });
         let listener = rebound.await.expect("its own port is free again");
@@ -223,7 +223,7 @@ pub fn refusing() -> Refusing {
 
 #[cfg(test)]
 mod tests {
-    use hookhaven_bench::client::{Connection, post};
+    use hookhaven_load::client::{Connection, post};
 
     use super::*;
 

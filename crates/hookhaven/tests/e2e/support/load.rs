@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use hookhaven_bench::{
+use hookhaven_load::{
     event::{self, Events},
     load::{Report, Requests, Until, closed},
 };
@@ -64,6 +64,6 @@ impl Requests for Stripe {
 /// The headers with which Stripe would send this body now.
 pub fn stripe_headers(secret: &str, body: &[u8]) -> Vec<(String, String)> {
     let events = Events { run: String::new(), secret: secret.into(), body_bytes: 0 };
-    let signature = events.signature(body, hookhaven_bench::now::unix_s());
+    let signature = events.signature(body, hookhaven_load::now::unix_s());
     vec![("content-type".into(), "application/json".into()), ("stripe-signature".into(), signature)]
 }

@@ -6,6 +6,7 @@ pub mod clocked;
 pub mod gateway;
 pub mod handler;
 pub mod load;
+pub mod marks_first;
 pub mod output;
 pub mod sdk;
 pub mod sign;

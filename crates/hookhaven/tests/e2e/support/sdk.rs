@@ -117,7 +117,7 @@ mod tests {
     #[tokio::test]
     async fn the_sdks_sign_and_verify() {
         let mut sdk = Sdk::start();
-        let now_s = hookhaven_bench::now::unix_s();
+        let now_s = hookhaven_load::now::unix_s();
         let signed = sdk.sign(&to_sign("standard-webhooks", "{\"a\":1}", now_s)).await;
         let mut headers = http::HeaderMap::new();
         for (name, value) in &signed.headers {

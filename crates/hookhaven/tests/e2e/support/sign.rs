@@ -2,7 +2,7 @@
 //! Written from the senders' documentation, not from our own code.
 
 use aws_lc_rs::hmac;
-use hookhaven_bench::{event::Events, now::unix_s};
+use hookhaven_load::{event::Events, now::unix_s};
 
 pub type Headers = Vec<(String, String)>;
 

@@ -1,0 +1,133 @@
+//! The records of retention as bytes: what is carried forward, and what has gone. The specification
+//! stands with the other records in `codec`.
+
+use std::sync::Arc;
+
+use hookhaven_core::{Delivery, DeliveryId, DeliveryState, Event, EventId};
+
+use super::{DecodeError, Problem, Reader, Writer};
+use crate::{
+    history::KeyDigest,
+    record::{CarriedDelivery, CarriedKey, CarriedRecord, Record, RemovedRecord},
+    seam::NewDelivery,
+};
+
+pub(super) fn event(w: &mut Writer<'_>, carried: &CarriedRecord) {
+    w.time(carried.at);
+    super::event(w, &carried.event);
+    w.option(carried.key_until, Writer::time);
+    w.len(carried.deliveries.len());
+    carried.deliveries.iter().for_each(|d| delivery(w, d));
+}
+
+pub(super) fn read_event(r: &mut Reader<'_>) -> Result<CarriedRecord, DecodeError> {
+    let at = r.time()?;
+    let event = Arc::new(super::read_event(r)?);
+    let key_until = r.option(Reader::time)?;
+    let deliveries = r.list(|r| read_delivery(r, &event))?;
+    Ok(CarriedRecord { at, event, key_until, deliveries })
+}
+
+fn delivery(w: &mut Writer<'_>, carried: &CarriedDelivery) {
+    let d = &carried.delivery;
+    super::delivery(w, &birth(d));
+    w.time(d.accepted_at);
+    w.varint(u64::from(d.attempts));
+    w.varint(u64::from(d.tries));
+    w.varint(u64::from(d.lost));
+    w.u8(state_number(d.state));
+    w.option(d.ended_at, Writer::time);
+    w.option(d.end_reason.map(super::reason_number), Writer::u8);
+    w.option(d.replaces.as_ref(), |w, id| w.id(id.as_bytes()));
+    w.option(d.replaced_by.as_ref(), |w, id| w.id(id.as_bytes()));
+    w.option(d.dismissed_at, Writer::time);
+    w.len(carried.attempts.len());
+    carried.attempts.iter().for_each(|a| super::attempt(w, a));
+}
+
+fn read_delivery(r: &mut Reader<'_>, event: &Event) -> Result<CarriedDelivery, DecodeError> {
+    let new = super::read_delivery(r)?;
+    let delivery = Delivery {
+        id: new.id,
+        event: event.id,
+        source: event.source.clone(),
+        event_type: event.event_type.clone(),
+        destination: new.destination,
+        lane: new.lane,
+        route: new.route,
+        policy: new.policy,
+        due_at: new.due_at,
+        accepted_at: r.time()?,
+        attempts: r.u32()?,
+        tries: r.u32()?,
+        lost: r.u32()?,
+        state: super::read_number(r, "state", state_of)?,
+        ended_at: r.option(Reader::time)?,
+        end_reason: r.option(|r| super::read_number(r, "end reason", super::reason_of))?,
+        replaces: r.option(Reader::id)?.map(DeliveryId::from_bytes),
+        replaced_by: r.option(Reader::id)?.map(DeliveryId::from_bytes),
+        dismissed_at: r.option(Reader::time)?,
+    };
+    let attempts = r.list(|r| super::read_attempt(r).map(Arc::new))?;
+    Ok(CarriedDelivery { delivery, attempts })
+}
+
+/// The part that was fixed when it was made.
+fn birth(d: &Delivery) -> NewDelivery {
+    NewDelivery {
+        id: d.id,
+        destination: d.destination.clone(),
+        lane: d.lane.clone(),
+        route: d.route.clone(),
+        policy: d.policy.clone(),
+        due_at: d.due_at,
+    }
+}
+
+fn state_number(state: DeliveryState) -> u8 {
+    match state {
+        DeliveryState::Pending | DeliveryState::Leased => 1,
+        DeliveryState::Delivered => 2,
+        DeliveryState::Dead => 3,
+        DeliveryState::Cancelled => 4,
+    }
+}
+
+fn state_of(n: u8) -> Option<DeliveryState> {
+    use DeliveryState::{Cancelled, Dead, Delivered, Pending};
+    [Pending, Delivered, Dead, Cancelled].into_iter().find(|state| state_number(*state) == n)
+}
+
+pub(super) fn keys(w: &mut Writer<'_>, at: hookhaven_core::Time, keys: &[CarriedKey]) {
+    w.time(at);
+    w.len(keys.len());
+    for key in keys {
+        w.id(&key.digest.0);
+        w.id(key.event.as_bytes());
+        w.time(key.until);
+    }
+}
+
+pub(super) fn read_keys(r: &mut Reader<'_>) -> Result<Record, DecodeError> {
+    let at = r.time()?;
+    let key = |r: &mut Reader<'_>| {
+        Ok(CarriedKey { digest: KeyDigest(r.id()?), event: EventId::from_bytes(r.id()?), until: r.time()? })
+    };
+    Ok(Record::CarriedKeys { at, keys: r.list(key)? })
+}
+
+pub(super) fn removed(w: &mut Writer<'_>, removed: &RemovedRecord) {
+    w.time(removed.at);
+    w.varint(u64::from(removed.upto));
+    w.id(removed.first_event.as_bytes());
+    w.id(removed.last_event.as_bytes());
+}
+
+pub(super) fn read_removed(r: &mut Reader<'_>) -> Result<RemovedRecord, DecodeError> {
+    let (at, upto) = (r.time()?, r.u32()?);
+    if upto == 0 {
+        return r.fail(Problem::Tag { of: "segment", found: 0 });
+    }
+    let (first_event, last_event) = (EventId::from_bytes(r.id()?), EventId::from_bytes(r.id()?));
+    Ok(RemovedRecord { at, upto, first_event, last_event })
+}
