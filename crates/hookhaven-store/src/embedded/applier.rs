@@ -7,13 +7,14 @@
 use std::{
     collections::VecDeque,
     io,
+    pin::pin,
     sync::{Arc, Condvar, Mutex, MutexGuard},
     thread::JoinHandle,
     time::Duration,
 };
 
 use hookhaven_core::Time;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Notify, oneshot};
 
 use super::index::{IndexError, IndexWriter, forget::Step, lists::READ_MAX};
 use crate::{position::Position, record::Record, seam::StoreError};
@@ -44,11 +45,13 @@ pub struct Keeper {
     /// Under way, and what it let go of so far.
     upkeep: Option<Wanted>,
     upkept: Upkept,
+    /// Its index was damaged: nothing is done with it any more.
+    ended: bool,
 }
 
 impl Keeper {
     pub fn new(index: IndexWriter, heard: Box<dyn Heard>) -> Self {
-        Keeper { index, heard, upkeep: None, upkept: Upkept::default() }
+        Keeper { index, heard, upkeep: None, upkept: Upkept::default(), ended: false }
     }
 }
 
@@ -60,7 +63,9 @@ pub struct Applier(Arc<Shared>);
 struct Shared {
     queue: Mutex<Queue>,
     changed: Condvar,
-    applied: watch::Sender<Position>,
+    /// More was applied. Wakes who waits in the order in which they came, so that a simulation is the same each
+    /// time; a watch channel would draw the order at random.
+    applied: Notify,
 }
 
 /// What upkeep let go of.
@@ -85,6 +90,8 @@ struct Queue {
     bytes: u64,
     /// The last frame handed over.
     last: Position,
+    /// The last frame in the index.
+    applied: Position,
     /// Somebody waits for the index: do not gather.
     hurry: bool,
     upkeep: Option<Wanted>,
@@ -100,12 +107,19 @@ enum Stop {
     Now,
 }
 
+impl Queue {
+    /// Once it is to end, nobody would ever answer.
+    fn want(&mut self, upkeep: Wanted) {
+        self.upkeep = (self.stop == Stop::No).then_some(upkeep);
+    }
+}
+
 impl Applier {
     /// For an index that has come so far. Nothing is applied before [`Applier::start`] or [`Applier::step`].
     pub fn new(index: &IndexWriter) -> Applier {
         let at = index.reached().unwrap_or(Position::NONE);
-        let queue = Mutex::new(Queue { last: at, ..Queue::default() });
-        Applier(Arc::new(Shared { queue, changed: Condvar::new(), applied: watch::Sender::new(at) }))
+        let queue = Mutex::new(Queue { last: at, applied: at, ..Queue::default() });
+        Applier(Arc::new(Shared { queue, changed: Condvar::new(), applied: Notify::new() }))
     }
 
     /// Starts the thread.
@@ -116,9 +130,18 @@ impl Applier {
 
     /// In place of the thread: one transaction of what is queued now, and one step of upkeep.
     pub fn step(&self, keeper: &mut Keeper) {
-        let frames = Self::take(&mut self.queue());
-        // `None` would mean that the index is damaged, which was told.
-        let _ = self.turn(keeper, frames);
+        if !keeper.ended {
+            let frames = Self::take(&mut self.queue());
+            keeper.ended = self.turn(keeper, frames).is_none();
+        }
+    }
+
+    /// In place of the thread's end, after [`Applier::stop`].
+    pub fn end(&self, mut keeper: Keeper, drain: bool) {
+        while drain && !keeper.ended && self.lag().1 > 0 {
+            self.step(&mut keeper);
+        }
+        keeper.index.settle_down();
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -150,20 +173,27 @@ impl Applier {
 
     /// The same with another limit, for those who are in no hurry.
     pub async fn caught_up_within(&self, limit: Duration) -> Result<(), StoreError> {
-        let mut applied = self.0.applied.subscribe();
         let target = {
             let mut queue = self.queue();
-            if *applied.borrow() >= queue.last {
+            if queue.applied >= queue.last {
                 return Ok(());
             }
             queue.hurry = true;
             queue.last
         };
         self.0.changed.notify_one();
-        match tokio::time::timeout(limit, applied.wait_for(|at| *at >= target)).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(_)) => Err(StoreError::Unavailable("the store is closing".into())),
-            Err(_) => Err(StoreError::Unavailable("the index is too far behind; ask again later".into())),
+        let late = |_| StoreError::Unavailable("the index is too far behind; ask again later".into());
+        tokio::time::timeout(limit, self.reached(target)).await.map_err(late)
+    }
+
+    async fn reached(&self, target: Position) {
+        loop {
+            let mut more = pin!(self.0.applied.notified());
+            more.as_mut().enable();
+            if self.queue().applied >= target {
+                return;
+            }
+            more.await;
         }
     }
 
@@ -171,14 +201,18 @@ impl Applier {
     /// Waits until it is done. One at a time: whoever asked before is left without an answer.
     pub async fn upkeep(&self, now: Time) -> Result<Upkept, StoreError> {
         let (answer, done) = oneshot::channel();
-        self.queue().upkeep = Some(Wanted { now, answer });
+        self.queue().want(Wanted { now, answer });
         self.0.changed.notify_one();
         done.await.map_err(|_| StoreError::Unavailable("the store is closing".into()))
     }
 
     /// Ends the thread, after what is queued or at once. What is left is in the journal.
     pub fn stop(&self, drain: bool) {
-        self.queue().stop = if drain { Stop::Drained } else { Stop::Now };
+        let mut queue = self.queue();
+        queue.stop = if drain { Stop::Drained } else { Stop::Now };
+        // Told to whoever waits for it; it is asked for again in the next run.
+        queue.upkeep = None;
+        drop(queue);
         self.0.changed.notify_all();
     }
 
@@ -197,7 +231,7 @@ impl Applier {
 
     /// One transaction, and one step of upkeep if it is wanted; `None` when it is time to end.
     fn turn(&self, keeper: &mut Keeper, frames: Vec<Frame>) -> Option<()> {
-        let Keeper { index, heard, upkeep, upkept } = keeper;
+        let Keeper { index, heard, upkeep, upkept, .. } = keeper;
         let heard = &**heard;
         if !frames.is_empty() {
             let bytes = frames.iter().map(|(_, at)| u64::from(at.len)).sum();
@@ -249,9 +283,10 @@ impl Applier {
         let mut queue = self.queue();
         queue.bytes -= bytes;
         queue.records -= records.len();
-        drop(queue);
         let Some((_, upto)) = records.last() else { return };
-        self.0.applied.send_replace(*upto);
+        queue.applied = *upto;
+        drop(queue);
+        self.0.applied.notify_waiters();
         heard.applied(*upto);
     }
 

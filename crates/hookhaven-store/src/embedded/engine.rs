@@ -114,12 +114,11 @@ impl Opened {
                     tracing::error!("the thread that keeps the index ended in a panic");
                 }
             }
-            Keeping::Stepped(mut keeper) if drain => self.engine.applier.step(&mut keeper),
-            Keeping::Stepped(_) => {}
+            Keeping::Stepped(keeper) => self.engine.applier.end(keeper, drain),
         }
     }
 
-    /// One transaction of the index, where no thread sees to it.
+    /// One transaction of the index and one step of its upkeep, where no thread sees to it.
     pub fn step_index(&mut self) {
         if let Keeping::Stepped(keeper) = &mut self.keeping {
             self.engine.applier.step(keeper);

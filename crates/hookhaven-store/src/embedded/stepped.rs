@@ -103,7 +103,7 @@ impl Steps {
         !self.left.is_empty()
     }
 
-    /// One transaction of the index.
+    /// One transaction of the index, and one step of its upkeep.
     pub fn index(&mut self) {
         if let Stage::Idle(opened) | Stage::Decided(opened, _) = &mut self.stage {
             opened.step_index();
@@ -160,7 +160,7 @@ mod tests {
     use crate::{
         clock::{ManualClock, SeededEntropy},
         embedded::disk::{Disk, SimDisk},
-        seam::{CatalogEntry, Leave, Store},
+        seam::{CatalogEntry, Leave, Retention, Store},
     };
 
     fn open(disk: &SimDisk) -> (EmbeddedStore, Steps) {
@@ -201,6 +201,27 @@ mod tests {
         assert_eq!((b.now_or_never(), c.as_mut().now_or_never()), (Some(Ok(())), None));
         drop(steps);
         assert!(matches!(c.await, Err(StoreError::Unavailable(_))));
+    }
+
+    #[tokio::test]
+    async fn retention_does_not_wait_for_an_index_that_nobody_keeps_any_more() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = SimDisk::new(1, dir.path());
+        let (store, mut steps) = open(&disk);
+        let retention = Retention { before: Time::EPOCH, dead_before: None };
+        let mut waiting = Box::pin(store.retain(retention));
+        assert_eq!(waiting.as_mut().now_or_never(), None);
+        disk.fail_sync_after(0);
+        let mut put = Box::pin(store.put_catalog(entry("a")));
+        assert_eq!(put.as_mut().now_or_never(), None);
+        assert!(steps.decide() && !steps.commit() && steps.is_broken());
+        assert!(matches!(waiting.now_or_never(), Some(Err(StoreError::Unavailable(_)))));
+        // Nor does it wait for the one that does.
+        steps.reopen().unwrap();
+        let mut again = Box::pin(store.retain(retention));
+        assert_eq!(again.as_mut().now_or_never(), None);
+        steps.index();
+        assert!(matches!(again.now_or_never(), Some(Ok(_))));
     }
 
     #[tokio::test]
