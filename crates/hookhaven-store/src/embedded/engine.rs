@@ -101,7 +101,7 @@ pub struct Opened {
 /// Who keeps the index.
 enum Keeping {
     Thread(JoinHandle<()>),
-    Stepped(Keeper),
+    Stepped(Box<Keeper>),
 }
 
 impl Opened {
@@ -114,7 +114,7 @@ impl Opened {
                     tracing::error!("the thread that keeps the index ended in a panic");
                 }
             }
-            Keeping::Stepped(keeper) => self.engine.applier.end(keeper, drain),
+            Keeping::Stepped(keeper) => self.engine.applier.end(*keeper, drain),
         }
     }
 
@@ -191,7 +191,7 @@ fn start(
     let no_thread = |e| StoreError::Failed(format!("cannot start the thread that keeps the index: {e}"));
     let keeping = match shared.mode {
         Mode::Threads => Keeping::Thread(applier.start(keeper).map_err(no_thread)?),
-        Mode::Stepped => Keeping::Stepped(keeper),
+        Mode::Stepped => Keeping::Stepped(Box::new(keeper)),
     };
     let engine = Engine {
         live,
