@@ -46,9 +46,22 @@ impl Cluster {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Boots the machine and starts as many nodes as the plan says; tried until the machine stays up, since
-    /// the power may go while the store opens.
+    /// Boots the machine and starts as many nodes as the plan says.
     pub async fn start(&self) {
+        self.boot().await;
+        let site = self.site();
+        if let Some(store) = site.machine.store()
+            && site.mutation != Some(Mutation::WakeLost)
+        {
+            tokio::spawn(self.clone().relay(store));
+        }
+        for _ in 0..site.world.plan.nodes {
+            self.add();
+        }
+    }
+
+    /// Boots the machine: tried until it stays up, since the power may go while the store opens.
+    pub async fn boot(&self) {
         let site = self.site();
         let mut tries = 0;
         while let Err(error) = site.machine.boot() {
@@ -60,14 +73,6 @@ impl Cluster {
             site.world.say(format_args!("machine: not up: {error}"));
             site.machine.crash(site.machine.lost_power());
             site.world.clock.sleep(Duration::from_millis(500)).await;
-        }
-        if let Some(store) = site.machine.store()
-            && site.mutation != Some(Mutation::WakeLost)
-        {
-            tokio::spawn(self.clone().relay(store));
-        }
-        for _ in 0..site.world.plan.nodes {
-            self.add();
         }
     }
 
@@ -109,11 +114,14 @@ impl Cluster {
         self.state().nodes.retain(|n| !Arc::ptr_eq(n, node));
     }
 
+    /// All nodes go away; the machine runs on.
+    pub fn end_all(&self) {
+        self.nodes().iter().for_each(|node| self.end(node));
+    }
+
     /// All of it goes down.
     pub fn crash(&self, power: bool) {
-        for node in self.nodes() {
-            self.end(&node);
-        }
+        self.end_all();
         self.site().machine.crash(power);
     }
 

@@ -45,6 +45,10 @@ pub trait Layer: Send + Sync + fmt::Debug {
         self.inner().dismiss(deliveries).await
     }
 
+    async fn retain(&self, retention: Retention) -> Result<Retained, StoreError> {
+        self.inner().retain(retention).await
+    }
+
     async fn catalog(&self, kind: &str) -> Result<Vec<CatalogEntry>, StoreError> {
         self.inner().catalog(kind).await
     }
@@ -113,7 +117,7 @@ impl<L: Layer> Store for Over<L> {
     }
 
     async fn retain(&self, retention: Retention) -> Result<Retained, StoreError> {
-        self.0.inner().retain(retention).await
+        self.0.retain(retention).await
     }
 
     async fn backup(&self, dir: &Path, progress: OnBackup) -> Result<BackupProgress, StoreError> {

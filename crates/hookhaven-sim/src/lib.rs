@@ -10,7 +10,8 @@
 //! # What is real
 //!
 //! - *Ingest*: signatures, facts, routes, answers (`Ingest::receive`).
-//! - *The worker*, whole: session, dispatcher, lanes, breaker, pace, attempts; and the sweeps.
+//! - *The worker*, whole: session, dispatcher, lanes, breaker, pace, attempts; and the sweeps. In some runs
+//!   retention is minutes, so that segments are carried forward and removed amid all the rest.
 //! - *The embedded store*, whole: rules, live state, journal and its recovery, SQLite index, start-up path,
 //!   opening again after a failed sync. It runs without its threads (`EmbeddedStore::open_stepped`): a batch is
 //!   decided, its sync takes a while in which everything else goes on, then it is committed; the index follows
@@ -33,7 +34,8 @@
 //! The table is `laws::LAWS`; breaker, pause, one holder, signatures, bytes and "time moves on" are judged while it
 //! happens (`laws::online`, the actors). Once faults stop, all drains in bounded virtual time; and after one more
 //! power cut the history is the same. Bounds in time hold only while store, nodes and clock are well: every fault
-//! says for how long they do not.
+//! says for how long they do not. Order per ordering key cannot be judged before there is ordering; its place is
+//! at the end of the table.
 //!
 //! # Planted bugs
 //!
@@ -41,9 +43,10 @@
 //! node's config or its way out. `tests/mutations.rs` asserts that some seed finds each: sync skipped, answer
 //! before the commit, key before the commit, failure answered as success, keys forgotten, fence ignored, settle
 //! before the commit, lapse ignored, lapsed leases kept, budget off by one, retry at once, breaker that never opens,
-//! connections shared by all destinations, pause ignored, replay twice, wake-up lost, body rewritten.
+//! connections shared by all destinations, pause ignored, replay twice, wake-up lost, retention ignored, body
+//! rewritten.
 //!
-//! Not here: real disks and sockets (the gateway's end-to-end tests), speed (`bench`).
+//! Not here: backup, the index's damage and the journal's (the store's own tests), real disks and sockets (the gateway's end-to-end tests), speed (`bench`).
 
 mod actors;
 mod chance;

@@ -42,8 +42,10 @@ struct State {
     running: Option<Running>,
     boots: u64,
     chance: Chance,
-    /// Until when syncs are slow.
+    /// Whether syncs are slow now.
     slow: bool,
+    /// Whether syncs do nothing, once the directory is made; planted bugs only.
+    lies: bool,
 }
 
 struct Running {
@@ -63,11 +65,9 @@ impl Machine {
     /// A machine that is down, with an empty disk. `dir` is a real directory for the index.
     pub fn new(world: Arc<World>, dir: &Path, mutation: Option<Mutation>) -> Self {
         let disk = SimDisk::new(world.plan.seed, dir);
-        if mutation == Some(Mutation::SyncSkipped) {
-            disk.lie_about_syncs();
-        }
         let chance = world.plan.chance.fork("machine");
-        let state = State { disk, running: None, boots: 0, chance, slow: false };
+        let lies = mutation == Some(Mutation::SyncSkipped);
+        let state = State { disk, running: None, boots: 0, chance, slow: false, lies };
         Machine(Arc::new(Shared { world, state: Mutex::new(state) }))
     }
 
@@ -93,6 +93,9 @@ impl Machine {
             entropy: Arc::new(entropy),
         })?;
         let (work, written) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        if state.lies {
+            state.disk.lie_about_syncs();
+        }
         state.running = Some(Running { store: Arc::new(store), steps, work: work.clone() });
         drop(state);
         self.0.world.say(format_args!("machine: up, boot {boots}"));

@@ -3,8 +3,11 @@
 
 use std::{process::ExitCode, time::Instant};
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use hookhaven_sim::{Mutation, Report, run};
+
+/// Seeds between two lines that say how far it has come.
+const PROGRESS_EVERY: u64 = 100;
 
 /// Simulates the gateway and judges it by its laws. Exit 1 if a seed breaks one.
 #[derive(Debug, Parser)]
@@ -34,6 +37,7 @@ fn main() -> anyhow::Result<ExitCode> {
         (None, Some(from)) => (from, args.seeds),
         (None, None) => (hookhaven_sim::fresh_seed(), args.seeds),
     };
+    println!("{count} seeds from {first}");
     let started = Instant::now();
     let (mut failed, mut attempts, mut acknowledged, mut traces) = (0, 0, 0, 0);
     for seed in first..first.saturating_add(count) {
@@ -45,7 +49,11 @@ fn main() -> anyhow::Result<ExitCode> {
         attempts += report.counts.get("attempts").copied().unwrap_or(0);
         acknowledged += report.counts.get("acknowledged").copied().unwrap_or(0);
         traces ^= report.hash.rotate_left(u32::try_from(seed % 64).unwrap_or(0));
-        tell(&report, count == 1);
+        tell(&report, args.mutation, count == 1);
+        let done = seed - first + 1;
+        if done % PROGRESS_EVERY == 0 && done < count {
+            println!("{done} of {count} done, {failed} failed, after {:.0} s", started.elapsed().as_secs_f64());
+        }
     }
     let took = started.elapsed().as_secs_f64();
     println!("{count} seeds from {first}: {failed} failed; {acknowledged} acknowledged, {attempts} attempts");
@@ -53,15 +61,17 @@ fn main() -> anyhow::Result<ExitCode> {
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn tell(report: &Report, always: bool) {
+fn tell(report: &Report, mutation: Option<Mutation>, always: bool) {
     if always {
         println!("seed {}: trace {:016x}, {} lines, {:?}", report.seed, report.hash, report.lines, report.counts);
     }
     if !report.breaches.is_empty() {
+        let planted = mutation.and_then(|m| m.to_possible_value()).map(|m| format!(" --mutation {}", m.get_name()));
         println!(
-            "seed {} breaks {} laws; again with: cargo run -p hookhaven-sim -- --seed {0}",
+            "seed {} fails, with {} breaches; again with: cargo run --release -p hookhaven-sim -- --seed {0}{}",
             report.seed,
-            report.breaches.len()
+            report.breaches.len(),
+            planted.unwrap_or_default()
         );
         report.breaches.iter().take(5).for_each(|breach| println!("  {breach}"));
     }

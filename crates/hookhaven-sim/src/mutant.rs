@@ -11,8 +11,8 @@ use bytes::Bytes;
 use hookhaven::worker::PAUSED_KIND;
 use hookhaven_core::{DeliveryId, EndReason};
 use hookhaven_store::{
-    Accepted, CatalogEntry, LaneRoom, Leased, NewEvent, Next, Renewed, Replayed, SessionId, Settled, Settlement, Store,
-    StoreError, clock::Clock,
+    Accepted, CatalogEntry, LaneRoom, Leased, NewEvent, Next, Renewed, Replayed, Retained, Retention, SessionId,
+    Settled, Settlement, Store, StoreError, clock::Clock,
 };
 
 use crate::{layer::Layer, mutation::Mutation, world::World};
@@ -154,6 +154,13 @@ impl Layer for Mutant {
             }
         }
         Ok(replayed)
+    }
+
+    async fn retain(&self, mut retention: Retention) -> Result<Retained, StoreError> {
+        if self.is(Mutation::RetentionIgnored) {
+            retention.before = self.world.clock.now();
+        }
+        self.inner.retain(retention).await
     }
 
     async fn catalog(&self, kind: &str) -> Result<Vec<CatalogEntry>, StoreError> {

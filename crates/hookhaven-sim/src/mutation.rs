@@ -37,12 +37,14 @@ pub enum Mutation {
     ReplayTwice,
     /// Nobody tells the worker that there is more to do.
     WakeLost,
+    /// What is to be kept for a while goes at once.
+    RetentionIgnored,
     /// The body passes through text on its way in (against I5).
     BodyRewritten,
 }
 
 impl Mutation {
-    pub const ALL: [Mutation; 17] = [
+    pub const ALL: [Mutation; 18] = [
         Self::SyncSkipped,
         Self::AnswerBeforeCommit,
         Self::KeyBeforeCommit,
@@ -59,6 +61,7 @@ impl Mutation {
         Self::PauseIgnored,
         Self::ReplayTwice,
         Self::WakeLost,
+        Self::RetentionIgnored,
         Self::BodyRewritten,
     ];
 }

@@ -7,7 +7,6 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
 };
 
 use arc_swap::ArcSwap;
@@ -108,8 +107,8 @@ impl Node {
         });
         let lanes = worker.clone();
         let failing_lanes = Arc::new(move || lanes.failing_lanes());
-        // Longer than any run: the laws judge the whole history.
-        let keep = Keep { events: Duration::from_secs(35 * 86_400), dead_letters: None };
+        let kept = &world.plan.config.store;
+        let keep = Keep { events: kept.retention, dead_letters: kept.retention_dead };
         let sweeps = Sweeps::start(SweepParts { store: store.clone(), clock: clock.clone(), failing_lanes, keep });
         let ingest = Ingest::new(IngestParts { store: store.clone(), clock, entropy, config: config.clone(), metrics });
         world.say(format_args!("node {name}: up"));

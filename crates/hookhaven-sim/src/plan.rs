@@ -71,8 +71,10 @@ impl Plan {
         let sources = sources(&mut draw);
         let destinations = destinations(&mut draw);
         let routes = routes(&mut draw, &sources, &destinations);
+        let retention = retention(&mut chance.fork("retention"));
         let config = Config {
             store: config::Store {
+                retention,
                 pending_max: if draw.percent(15) { draw.within(8..=30) } else { 100_000 },
                 segment_bytes: draw.within(2_048..=40_000),
                 ..config::Store::default()
@@ -98,6 +100,11 @@ impl Plan {
             chance,
         }
     }
+}
+
+/// In some runs what is over goes soon; in the others it all stays, and so is judged.
+fn retention(draw: &mut Chance) -> Duration {
+    if draw.percent(30) { draw.s(60..=600) } else { Duration::from_secs(35 * 86_400) }
 }
 
 fn sources(draw: &mut Chance) -> BTreeMap<Arc<str>, Arc<Source>> {

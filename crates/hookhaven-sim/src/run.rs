@@ -23,6 +23,8 @@ use crate::{
 /// handful of events that are poison to a handler: as probes they keep its breaker open, each for all its
 /// attempts, five minutes apart.
 const DRAINED_WITHIN: Duration = Duration::from_secs(4 * 3_600);
+/// Calls that nodes made before they went away are over by then.
+const LAST_CALLS: Duration = Duration::from_secs(300);
 /// Tries of what must work once faults have stopped.
 const TRIES: u32 = 100;
 
@@ -106,17 +108,20 @@ async fn live(world: &Arc<World>, cluster: &Cluster) {
     world.say(format_args!("all is sent"));
 }
 
-/// Everything drains; then the laws are judged, and the machine is restarted once more: what it says
-/// afterwards is what it said before.
+/// Everything drains and the nodes go away; then the laws are judged, and the machine is restarted once more:
+/// what it says afterwards is what it said before.
 async fn settle_down(world: &Arc<World>, cluster: &Cluster) -> Result<(), StoreError> {
     let mut chance = world.plan.chance.fork("peace");
     drain(world, cluster, &mut chance).await?;
-    let before = facts(world, cluster, &mut chance).await?;
+    // Sweeps go on removing while there is anyone to sweep.
+    cluster.end_all();
+    world.clock.sleep(LAST_CALLS).await;
+    let before = facts(world, cluster).await?;
     laws::judge(world, &before);
     cluster.crash(true);
     world.clock.sleep(Duration::from_secs(1)).await;
-    cluster.start().await;
-    let after = facts(world, cluster, &mut chance).await?;
+    cluster.boot().await;
+    let after = facts(world, cluster).await?;
     for difference in before.differences(&after) {
         world.breach("durable", format_args!("after a power cut {difference}"));
     }
@@ -147,12 +152,17 @@ fn store(cluster: &Cluster, chance: &mut Chance) -> Result<Arc<dyn Store>, Store
     node.map(|node| node.store.clone()).ok_or_else(|| StoreError::Unavailable("no node runs".into()))
 }
 
-/// The history. A damage order left over from the faults may strike while it is read.
-async fn facts(world: &Arc<World>, cluster: &Cluster, chance: &mut Chance) -> Result<Facts, StoreError> {
+/// The history, without any node. A fault ordered earlier may strike yet.
+async fn facts(world: &Arc<World>, cluster: &Cluster) -> Result<Facts, StoreError> {
     let mut failed = StoreError::Unavailable("never asked".into());
+    let machine = &cluster.site().machine;
     for _ in 0..TRIES {
-        mishaps::revive(world, cluster, chance).await;
-        match Facts::read(&*store(cluster, chance)?).await {
+        if machine.lost_power() {
+            cluster.crash(true);
+            cluster.boot().await;
+        }
+        let Some(store) = machine.store() else { return Err(failed) };
+        match Facts::read(&*store).await {
             Ok(facts) => return Ok(facts),
             Err(error) => failed = error,
         }

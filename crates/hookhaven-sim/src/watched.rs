@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use hookhaven_core::DeliveryId;
+use hookhaven_core::{DeliveryId, Event};
 use hookhaven_store::{
-    Accepted, Dismissed, LaneRoom, Leased, NewEvent, Renewed, Replayed, SessionId, Settled, Settlement, Store,
-    StoreError,
+    Accepted, Dismissed, LaneRoom, Leased, NewEvent, Renewed, Replayed, Retained, Retention, SessionId, Settled,
+    Settlement, Store, StoreError,
 };
 use tokio::sync::Notify;
 
 use crate::{
     layer::Layer,
-    world::{self, World},
+    world::{self, Taken, World},
 };
 
 #[derive(Debug)]
@@ -35,9 +35,24 @@ impl Layer for Watched {
     }
 
     async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError> {
-        let keys: Vec<_> = events.iter().map(|new| new.event.idempotency_key.clone()).collect();
+        let of = |new: &NewEvent| {
+            let Event { id, source, idempotency_key, received_at, .. } = &new.event;
+            (*id, (source.clone(), idempotency_key.clone()), *received_at)
+        };
+        let asked: Vec<_> = events.iter().map(of).collect();
         let accepted = self.inner.accept(events).await;
+        let keys: Vec<_> = asked.iter().map(|(_, (_, key), _)| key).collect();
         self.world.say(format_args!("{}: accept {keys:?} -> {accepted:?}", self.node));
+        for ((id, key, received_at), answer) in asked.into_iter().zip(accepted.iter().flatten()) {
+            let taken = &mut self.world.ledger().taken;
+            match answer {
+                Accepted::New => taken.insert(id, Taken { key, received_at: Some(received_at) }),
+                Accepted::Duplicate { event, .. } => {
+                    taken.entry(*event).or_insert(Taken { key, received_at: None });
+                    None
+                }
+            };
+        }
         accepted
     }
 
@@ -71,6 +86,18 @@ impl Layer for Watched {
             }
         }
         settled
+    }
+
+    async fn retain(&self, retention: Retention) -> Result<Retained, StoreError> {
+        let retained = self.inner.retain(retention).await;
+        if let Ok(done) = retained
+            && done != Retained::default()
+        {
+            self.world.say(format_args!("{}: {done:?}", self.node));
+            self.world.add("segments removed", done.segments);
+            self.world.add("events removed", done.events);
+        }
+        retained
     }
 
     async fn release_lapsed(&self) -> Result<usize, StoreError> {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use hookhaven_core::{DeliveryId, ErrorClass, Time};
+use hookhaven_core::{DeliveryId, ErrorClass, EventId, Time};
 use hookhaven_store::clock::Clock;
 
 use crate::{clock::SimClock, laws::online::Watch, plan::Plan, signal::Signal, trace::Trace};
@@ -42,6 +42,14 @@ pub struct Sent {
     pub acknowledged: u32,
 }
 
+/// An event that the store said it has.
+#[derive(Clone, Debug)]
+pub struct Taken {
+    pub key: Key,
+    /// `None` if this was only ever told of as a duplicate's.
+    pub received_at: Option<Time>,
+}
+
 /// An attempt whose settling was acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settlement {
@@ -55,10 +63,13 @@ pub struct Ledger {
     pub sent: BTreeMap<Key, Sent>,
     /// Keys of requests that were not the sender's; none of them may be stored.
     pub forged: BTreeSet<Key>,
+    pub taken: BTreeMap<EventId, Taken>,
     pub settled: Vec<Settlement>,
     pub replay_asked: BTreeSet<DeliveryId>,
     pub replay_told: Vec<(DeliveryId, DeliveryId)>,
     pub dismiss_asked: BTreeSet<DeliveryId>,
+    /// Event and destination of each of them.
+    pub dismissed_for: BTreeSet<(String, Arc<str>)>,
     /// When a handler first saw an event.
     pub seen: BTreeMap<(String, Arc<str>), Time>,
     /// Event (as the handler saw its id) and destination for which a 2xx was answered.
@@ -119,7 +130,11 @@ impl World {
     }
 
     pub fn count(&self, what: &'static str) {
-        *self.ledger().counts.entry(what).or_default() += 1;
+        self.add(what, 1);
+    }
+
+    pub fn add(&self, what: &'static str, n: u64) {
+        *self.ledger().counts.entry(what).or_default() += n;
     }
 
     /// A law was broken.

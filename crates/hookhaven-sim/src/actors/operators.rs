@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use hookhaven::worker::PAUSED_KIND;
-use hookhaven_core::DeliveryId;
+use hookhaven_core::Delivery;
 use hookhaven_store::{CatalogEntry, DeliveryFilter, EventFilter, Page, Store, StoreError};
 use tokio::time::timeout;
 
@@ -94,16 +94,16 @@ impl Operator {
         }
     }
 
-    async fn dead_letters(&mut self, store: &dyn Store) -> Result<Vec<DeliveryId>, StoreError> {
+    async fn dead_letters(&mut self, store: &dyn Store) -> Result<Vec<Delivery>, StoreError> {
         let filter = DeliveryFilter { dead_letters: true, ..DeliveryFilter::default() };
         let rows = timeout(PATIENCE, store.deliveries(&filter, Page::first(50))).await;
         let rows = rows.map_err(|_| StoreError::Unavailable("no answer".into()))??;
-        let ids: Vec<_> = rows.into_iter().map(|row| row.delivery.id).collect();
-        Ok(ids.into_iter().filter(|_| self.chance.percent(60)).collect())
+        Ok(rows.into_iter().map(|row| row.delivery).filter(|_| self.chance.percent(60)).collect())
     }
 
     async fn replay(&mut self, store: Arc<dyn Store>) {
         let Ok(dead) = self.dead_letters(&*store).await else { return };
+        let dead: Vec<_> = dead.into_iter().map(|d| d.id).collect();
         let other = self.cluster.any(&mut self.chance).map(|node| node.store.clone());
         let twice = self.chance.percent(50);
         let second = async {
@@ -124,7 +124,10 @@ impl Operator {
     async fn dismiss(&mut self, store: &dyn Store) {
         let Ok(mut dead) = self.dead_letters(store).await else { return };
         dead.truncate(2);
-        let _ = timeout(PATIENCE, store.dismiss(&dead)).await;
+        let of = |d: &Delivery| (d.event.to_string(), d.destination.clone());
+        self.world.ledger().dismissed_for.extend(dead.iter().map(of));
+        let ids: Vec<_> = dead.into_iter().map(|d| d.id).collect();
+        let _ = timeout(PATIENCE, store.dismiss(&ids)).await;
     }
 
     /// Moves a handler to a new address, and gives it more or less at once.

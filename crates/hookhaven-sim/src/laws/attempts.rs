@@ -113,7 +113,7 @@ pub fn settled_is_recorded(world: &World, facts: &Facts) -> Vec<String> {
     let ledger = world.ledger();
     let recorded = |s: &crate::world::Settlement| {
         let attempts = facts.attempts.get(&s.delivery);
-        attempts.is_some_and(|all| all.iter().any(|a| a.number == s.number && a.class == s.class))
+        attempts.map_or(super::removes(world), |all| all.iter().any(|a| a.number == s.number && a.class == s.class))
     };
     let lost = ledger.settled.iter().filter(|s| !recorded(s));
     lost.map(|s| format!("attempt {} of {} ({}) is not there", s.number, s.delivery, s.class.as_str())).collect()

@@ -5,24 +5,55 @@ use std::{
     time::Duration,
 };
 
-use hookhaven_core::{DeliveryState, Time, route};
+use hookhaven_core::{DeliveryState, EventId, Time, route};
 
 use super::Facts;
-use crate::world::{Key, World};
+use crate::world::{Key, Ledger, Taken, World};
 
-fn by_key(facts: &Facts) -> BTreeMap<Key, Vec<(Time, hookhaven_core::EventId)>> {
-    let mut keys: BTreeMap<Key, Vec<_>> = BTreeMap::new();
+/// Every event there ever was, as far as anybody knows: those there are, and those that retention removed.
+fn by_key(ledger: &Ledger, facts: &Facts) -> BTreeMap<Key, BTreeSet<(Time, EventId)>> {
+    let mut keys: BTreeMap<Key, BTreeSet<_>> = BTreeMap::new();
     for row in &facts.events {
         let key = (row.source.clone(), row.idempotency_key.clone());
-        keys.entry(key).or_default().push((row.received_at, row.id));
+        keys.entry(key).or_default().insert((row.received_at, row.id));
+    }
+    for (id, Taken { key, received_at }) in &ledger.taken {
+        if let Some(at) = received_at {
+            keys.entry(key.clone()).or_default().insert((*at, *id));
+        }
     }
     keys
 }
 
 pub fn acknowledged_is_stored(world: &World, facts: &Facts) -> Vec<String> {
-    let (stored, ledger) = (by_key(facts), world.ledger());
-    let lost = ledger.sent.iter().filter(|(key, sent)| sent.acknowledged > 0 && !stored.contains_key(*key));
+    let ledger = world.ledger();
+    let mut stored: BTreeSet<Key> =
+        facts.events.iter().map(|row| (row.source.clone(), row.idempotency_key.clone())).collect();
+    if super::removes(world) {
+        stored.extend(ledger.taken.values().map(|taken| taken.key.clone()));
+    }
+    let lost = ledger.sent.iter().filter(|(key, sent)| sent.acknowledged > 0 && !stored.contains(*key));
     lost.map(|((source, key), _)| format!("{key} of {source} was acknowledged and is not there")).collect()
+}
+
+/// What the store once said it has and has no more is older than its retention, and was delivered or dismissed
+/// everywhere: a dead letter stays.
+pub fn removed_is_over(world: &World, facts: &Facts) -> Vec<String> {
+    let (ledger, config, now) = (world.ledger(), &world.plan.config, world.now());
+    let mut breaches = Vec::new();
+    for (id, taken) in ledger.taken.iter().filter(|(id, _)| !facts.bodies.contains_key(*id)) {
+        let Taken { key: (source, key), received_at } = taken;
+        if received_at.is_some_and(|at| at.plus(config.store.retention) > now) {
+            breaches.push(format!("{key} of {source} is there no more, received at {received_at:?}"));
+        }
+        for to in route::matches(&config.routes, source, "").into_iter().map(|m| m.destination) {
+            let of = (id.to_string(), to.clone());
+            if !ledger.delivered.contains(&of) && !ledger.dismissed_for.contains(&of) {
+                breaches.push(format!("{key} of {source} is there no more and was never delivered to {to}"));
+            }
+        }
+    }
+    breaches
 }
 
 /// A window is over when the store decides so, which is after the request arrived: as long as ingest waits.
@@ -30,7 +61,8 @@ const DECIDED_WITHIN: Duration = Duration::from_secs(16);
 
 pub fn one_per_key(world: &World, facts: &Facts) -> Vec<String> {
     let mut breaches = Vec::new();
-    for ((source, key), events) in by_key(facts) {
+    for ((source, key), events) in by_key(&world.ledger(), facts) {
+        let events: Vec<_> = events.into_iter().collect();
         let window = world.plan.config.sources.get(&source).map(|s| s.dedupe_window).unwrap_or_default();
         for pair in events.windows(2) {
             if pair[1].0.plus(DECIDED_WITHIN) < pair[0].0.plus(window) {

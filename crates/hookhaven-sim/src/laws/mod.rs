@@ -11,6 +11,8 @@ pub mod online;
 mod replays;
 mod timely;
 
+use std::time::Duration;
+
 pub use self::facts::Facts;
 use crate::world::World;
 
@@ -21,8 +23,15 @@ pub struct Law {
     check: fn(&World, &Facts) -> Vec<String>,
 }
 
+/// Whether retention may have removed anything in this run: then what is not there is `removed_is_over`'s to
+/// judge.
+fn removes(world: &World) -> bool {
+    world.plan.config.store.retention < Duration::from_secs(86_400)
+}
+
 pub const LAWS: &[Law] = &[
     Law { name: "acknowledged is stored", check: events::acknowledged_is_stored },
+    Law { name: "removed when old and over, not before", check: events::removed_is_over },
     Law { name: "one event per key and window", check: events::one_per_key },
     Law { name: "nothing that nobody sent", check: events::nothing_else },
     Law { name: "delivered or dead", check: events::delivered_or_dead },
