@@ -9,18 +9,22 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use hookhaven::worker::PAUSED_KIND;
-use hookhaven_core::{DeliveryId, EndReason};
+use hookhaven_core::{DeliveryId, EndReason, EventId};
 use hookhaven_store::{
     Accepted, CatalogEntry, LaneRoom, Leased, NewEvent, Next, Renewed, Replayed, Retained, Retention, SessionId,
     Settled, Settlement, Store, StoreError, clock::Clock,
 };
 
-use crate::{layer::Layer, mutation::Mutation, world::World};
+use crate::{
+    layer::Layer,
+    mutation::Mutation,
+    world::{Key, World},
+};
 
 /// What a buggy store would remember, over the whole run as on a disk.
 #[derive(Debug, Default)]
 pub struct Remembered {
-    keys: BTreeSet<(String, String)>,
+    keys: BTreeMap<Key, EventId>,
     holders: BTreeMap<DeliveryId, (SessionId, u64)>,
     /// Deliveries that got one attempt too many.
     extra: BTreeSet<DeliveryId>,
@@ -52,6 +56,13 @@ impl Mutant {
             new.key_until = new.event.received_at;
         }
         new
+    }
+
+    /// The answer by nothing but the key.
+    fn by_key(&self, new: &NewEvent) -> Accepted {
+        let key = (new.event.source.clone(), new.event.idempotency_key.clone());
+        let event = *self.remembered().keys.entry(key).or_insert(new.event.id);
+        if event == new.event.id { Accepted::New } else { Accepted::Duplicate { event, revived: vec![] } }
     }
 
     /// As the settle of whoever holds the delivery now.
@@ -86,16 +97,14 @@ impl Layer for Mutant {
         let events: Vec<_> = events.into_iter().map(|new| self.change(new)).collect();
         match self.mutation {
             Mutation::AnswerBeforeCommit => {
-                let (inner, told) = (self.inner.clone(), vec![Accepted::New; events.len()]);
+                let (inner, told) = (self.inner.clone(), events.iter().map(|new| self.by_key(new)).collect());
                 tokio::spawn(async move { inner.accept(events).await });
                 Ok(told)
             }
             Mutation::KeyBeforeCommit => {
-                for new in &events {
-                    let key = (new.event.source.to_string(), new.event.idempotency_key.to_string());
-                    if !self.remembered().keys.insert(key) {
-                        return Ok(vec![Accepted::Duplicate { event: new.event.id, revived: vec![] }]);
-                    }
+                let told: Vec<_> = events.iter().map(|new| self.by_key(new)).collect();
+                if told.iter().any(|answer| *answer != Accepted::New) {
+                    return Ok(told);
                 }
                 self.inner.accept(events).await
             }
