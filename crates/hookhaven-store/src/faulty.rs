@@ -252,6 +252,22 @@ impl Store for Faulty {
         through!(self, DeleteCatalog, self.inner.delete_catalog(kind, name))
     }
 
+    fn changes(&self) -> tokio::sync::watch::Receiver<Changes> {
+        self.inner.changes()
+    }
+
+    async fn beat(&self, node: &Node) -> Result<Vec<NodeRow>, StoreError> {
+        self.inner.beat(node).await
+    }
+
+    async fn leave(&self, id: &str) -> Result<(), StoreError> {
+        self.inner.leave(id).await
+    }
+
+    async fn nodes(&self) -> Result<Option<Vec<NodeRow>>, StoreError> {
+        self.inner.nodes().await
+    }
+
     async fn catalog(&self, kind: &str) -> Result<Vec<CatalogEntry>, StoreError> {
         through!(self, Catalog, self.inner.catalog(kind))
     }

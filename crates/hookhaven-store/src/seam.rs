@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use hookhaven_core::{
     Attempt, Delivery, DeliveryId, DeliveryState, EndReason, ErrorClass, Event, EventId, Lane, Policy, Time,
 };
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 /// An event to be stored, with the deliveries it makes: one commit (I1).
 #[derive(Clone, Debug)]
@@ -337,6 +337,44 @@ pub struct CatalogEntry {
     pub value: Vec<u8>,
 }
 
+/// A running process, as it tells of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// Never the same for two processes.
+    pub id: Arc<str>,
+    /// `all`, `ingest` or `worker`.
+    pub role: Arc<str>,
+    pub version: Arc<str>,
+    /// Tells its configuration from others.
+    pub config: Arc<str>,
+    /// Of its admin side.
+    pub address: Arc<str>,
+    /// Under which it holds leases, if it makes attempts.
+    pub session: Option<SessionId>,
+    pub started_at: Time,
+}
+
+/// A node, and what the store knows of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeRow {
+    pub node: Node,
+    pub seen_at: Time,
+    /// Deliveries it has in hand; known to [`Store::nodes`] only.
+    pub leases: u64,
+}
+
+/// How long a node may be silent before it is taken for gone, and how long it is listed then.
+pub const NODE_SILENCE_MAX: Duration = Duration::from_secs(30);
+pub const NODE_LISTED: Duration = Duration::from_secs(15 * 60);
+
+/// Counts that grow when something may have changed that several nodes go by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    pub catalog: u64,
+    /// A node came or went.
+    pub nodes: u64,
+}
+
 /// What could not be done. Branch on the variant, print the text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
@@ -408,6 +446,29 @@ pub trait Store: Send + Sync + fmt::Debug {
     async fn put_catalog(&self, entry: CatalogEntry) -> Result<(), StoreError>;
     async fn delete_catalog(&self, kind: &str, name: &str) -> Result<(), StoreError>;
     async fn catalog(&self, kind: &str) -> Result<Vec<CatalogEntry>, StoreError>;
+
+    /// Tells when the catalog or the nodes may have changed, here or on another node. A store that only one
+    /// node can have may keep silent: it changes nothing but what that node asks it to.
+    fn changes(&self) -> watch::Receiver<Changes> {
+        watch::channel(Changes::default()).1
+    }
+
+    /// Says that a node is alive; answers with all that may be, it included. A store that only one node can
+    /// have has nothing to keep of it.
+    async fn beat(&self, node: &Node) -> Result<Vec<NodeRow>, StoreError> {
+        Ok(vec![NodeRow { node: node.clone(), seen_at: node.started_at, leases: 0 }])
+    }
+
+    /// A node is about to end; nobody need wait for its silence.
+    async fn leave(&self, _id: &str) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// All nodes heard of within [`NODE_LISTED`], with what they hold, oldest first; `None` where only one
+    /// can be and it knows more of itself.
+    async fn nodes(&self) -> Result<Option<Vec<NodeRow>>, StoreError> {
+        Ok(None)
+    }
 
     /// Lists see everything that was committed before they were asked. Newest first.
     async fn events(&self, filter: &EventFilter, page: Page<EventId>) -> Result<Vec<EventRow>, StoreError>;

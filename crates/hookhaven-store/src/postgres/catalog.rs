@@ -17,7 +17,7 @@ impl Shared {
         let (kind, name) = (to_text(&entry.kind), to_text(&entry.name));
         let args: Args<'_> = &[(&kind, Type::TEXT), (&name, Type::TEXT), (&entry.value, Type::BYTEA)];
         self.work.once(Mode::Write, sql, args).await?;
-        self.wake.more();
+        self.wake.catalog_changed();
         Ok(())
     }
 
@@ -25,7 +25,7 @@ impl Shared {
         let sql = "DELETE FROM hookhaven.catalog WHERE kind = $1 AND name = $2";
         let args: Args<'_> = &[(&to_text(kind), Type::TEXT), (&to_text(name), Type::TEXT)];
         self.work.once(Mode::Write, sql, args).await?;
-        self.wake.more();
+        self.wake.catalog_changed();
         Ok(())
     }
 

@@ -25,9 +25,11 @@ mod births;
 mod catalog;
 mod claim;
 mod clock;
+pub mod examine;
 mod health;
 mod lists;
 mod migrate;
+mod nodes;
 mod pool;
 mod queue;
 mod replay;
@@ -92,7 +94,7 @@ pub struct PostgresOptions {
 }
 
 /// Where a database is, and by what right.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct PostgresAddress {
     /// `postgres://user@host/database?sslmode=verify-full`; see `target` for what `sslmode` means.
     pub url: String,
@@ -107,6 +109,14 @@ impl std::fmt::Debug for PostgresAddress {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("PostgresAddress").finish_non_exhaustive()
     }
+}
+
+/// Whether something can be made of an address; nobody is asked.
+///
+/// # Errors
+/// [`StoreError::Refused`], naming what is wrong and never the password.
+pub fn check_address(address: &PostgresAddress) -> Result<(), StoreError> {
+    Target::parse(address, Duration::MAX).map(drop)
 }
 
 impl PostgresOptions {

@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use hookhaven_core::{Attempt, DeliveryId, Event, EventId, Lane};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, oneshot, watch};
 
 use super::{PostgresStore, accept::Offer, settle::Report};
 use crate::seam::*;
@@ -103,6 +103,22 @@ impl Store for PostgresStore {
 
     async fn catalog(&self, kind: &str) -> Result<Vec<CatalogEntry>, StoreError> {
         self.shared.catalog(kind).await
+    }
+
+    fn changes(&self) -> watch::Receiver<Changes> {
+        self.shared.wake.changes.subscribe()
+    }
+
+    async fn beat(&self, node: &Node) -> Result<Vec<NodeRow>, StoreError> {
+        self.shared.beat(node).await
+    }
+
+    async fn leave(&self, id: &str) -> Result<(), StoreError> {
+        self.shared.leave(id).await
+    }
+
+    async fn nodes(&self) -> Result<Option<Vec<NodeRow>>, StoreError> {
+        self.shared.nodes().await.map(Some)
     }
 
     async fn events(&self, filter: &EventFilter, page: Page<EventId>) -> Result<Vec<EventRow>, StoreError> {

@@ -61,8 +61,10 @@ impl Target {
     pub fn parse(address: &PostgresAddress, answer_timeout: Duration) -> Result<Self, StoreError> {
         let PostgresAddress { url, password, user } = address;
         let words = Words::of(url);
-        let mut config: Config =
-            words.rest.parse().map_err(|e| StoreError::Refused(format!("store.url is not a PostgreSQL URL: {e}")))?;
+        let mut config: Config = words
+            .rest
+            .parse()
+            .map_err(|e| StoreError::Refused(format!("not the URL of a PostgreSQL database: {e}")))?;
         if let Some(password) = password {
             config.password(password.expose());
         }
@@ -70,7 +72,12 @@ impl Target {
             config.user(user);
         }
         if config.get_hosts().is_empty() {
-            return Err(StoreError::Refused("store.url names no host".into()));
+            return Err(StoreError::Refused("the database's URL names no host".into()));
+        }
+        if config.get_user().is_none() {
+            return Err(StoreError::Refused(
+                "the database's URL names no user; write postgres://user@host/database".into(),
+            ));
         }
         if config.get_application_name().is_none() {
             config.application_name("hookhaven");
@@ -143,7 +150,7 @@ fn wants_tls(mode: Option<&str>, hosts: &[Host]) -> Result<bool, StoreError> {
         Some("disable") => Ok(false),
         Some("require" | "verify-ca" | "verify-full") => Ok(true),
         Some(other) => Err(StoreError::Refused(format!(
-            "store.url says sslmode={other}; use verify-full (TLS, checked), or disable where the network is trusted"
+            "the database's URL says sslmode={other}; use verify-full (TLS, checked), or disable where the network is trusted"
         ))),
     }
 }

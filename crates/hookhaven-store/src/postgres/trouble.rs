@@ -25,15 +25,17 @@ pub(super) enum Kind {
 pub(super) struct Trouble {
     pub kind: Kind,
     pub text: String,
+    /// The server's, if it was the server that complained.
+    pub code: Option<SqlState>,
 }
 
 impl Trouble {
     pub fn lost(text: impl Into<String>) -> Self {
-        Trouble { kind: Kind::Lost, text: text.into() }
+        Trouble { kind: Kind::Lost, text: text.into(), code: None }
     }
 
     pub fn failed(text: impl Into<String>) -> Self {
-        Trouble { kind: Kind::Failed, text: text.into() }
+        Trouble { kind: Kind::Failed, text: text.into(), code: None }
     }
 }
 
@@ -42,7 +44,7 @@ impl From<tokio_postgres::Error> for Trouble {
         let Some(told) = e.as_db_error() else {
             let io = e.is_closed() || e.source().is_some_and(|cause| cause.is::<io::Error>());
             let text = e.source().map_or_else(|| e.to_string(), |cause| format!("{e}: {cause}"));
-            return Trouble { kind: if io { Kind::Lost } else { Kind::Failed }, text };
+            return Trouble { kind: if io { Kind::Lost } else { Kind::Failed }, text, code: None };
         };
         Trouble::from(told)
     }
@@ -51,7 +53,7 @@ impl From<tokio_postgres::Error> for Trouble {
 impl From<&DbError> for Trouble {
     fn from(told: &DbError) -> Self {
         let text = format!("{} (SQLSTATE {})", told.message(), told.code().code());
-        Trouble { kind: kind_of(told.code()), text }
+        Trouble { kind: kind_of(told.code()), text, code: Some(told.code().clone()) }
     }
 }
 
@@ -81,7 +83,7 @@ impl From<DecodeError> for Trouble {
 
 impl From<Trouble> for StoreError {
     fn from(trouble: Trouble) -> Self {
-        let Trouble { kind, text } = trouble;
+        let Trouble { kind, text, .. } = trouble;
         match kind {
             Kind::Failed => StoreError::Failed(format!("PostgreSQL: {text}")),
             Kind::Lost | Kind::Again | Kind::NoSlice | Kind::Unable => {
