@@ -22,7 +22,7 @@ use hookhaven_core::{
     source::Source,
 };
 use hookhaven_store::{
-    LaneRoom, Leased, NewDelivery, NewEvent, Next, Settlement, Store,
+    LaneRoom, Leased, NewDelivery, NewEvent, Next, Node, Settlement, Store,
     clock::{Entropy, ManualClock, SeededEntropy},
     memory::MemoryStore,
 };
@@ -71,6 +71,7 @@ impl Sender for TestSender {
 pub(crate) struct TestSignals {
     pub reload: Mutex<ReloadState>,
     pub draining: Mutex<Option<String>>,
+    pub idle: Mutex<Option<String>>,
     pub changed: Mutex<Vec<String>>,
 }
 
@@ -82,6 +83,22 @@ impl Signals for TestSignals {
 
     fn accepting(&self) -> Result<(), String> {
         self.draining.lock().unwrap().clone().map_or(Ok(()), Err)
+    }
+
+    fn working(&self) -> Result<(), String> {
+        self.idle.lock().unwrap().clone().map_or(Ok(()), Err)
+    }
+
+    fn this_node(&self) -> Option<Node> {
+        Some(Node {
+            id: "here".into(),
+            role: "all".into(),
+            version: "1.2.3".into(),
+            config: "c0ffee".into(),
+            address: "127.0.0.1:8081".into(),
+            session: None,
+            started_at: START,
+        })
     }
 
     fn reload_state(&self) -> ReloadState {
@@ -300,6 +317,7 @@ pub(crate) fn config() -> Config {
         limits: Limits::default(),
         worker: Worker::default(),
         log: Log::default(),
+        fingerprint: Default::default(),
         sources: [source("stripe"), source("github")].into(),
         destinations: [
             destination("billing", DestinationState::Active),

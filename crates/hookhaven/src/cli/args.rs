@@ -9,6 +9,7 @@ use clap::{ArgGroup, Args, Parser, Subcommand};
 use hookhaven_core::{DeliveryId, DeliveryState, ErrorClass, EventId, Secret};
 
 use super::values::{self, Moment};
+use crate::config::Role;
 
 /// A webhook gateway in one binary: takes webhooks in, verifies and stores them, and delivers them to
 /// your handlers until they are done.
@@ -72,6 +73,10 @@ pub enum Command {
     /// List, pause and resume destinations
     #[command(subcommand)]
     Destinations(DestinationsCommand),
+    /// List the nodes that share the store
+    Nodes(NodesArgs),
+    /// Bring a PostgreSQL store's schema up to date
+    Migrate(MigrateArgs),
     /// Write a copy of the store while it runs
     Backup(BackupArgs),
     /// Tell one event's whole story: where it went, every attempt, and why
@@ -135,10 +140,15 @@ pub struct BenchArgs {
 
 #[derive(Clone, Debug, Args)]
 #[command(
-    after_help = "Examples:\n  hookhaven serve\n  hookhaven serve --config /etc/hookhaven.toml --data /var/lib/hookhaven\n\n\
+    after_help = "Examples:\n  hookhaven serve\n  hookhaven serve --config /etc/hookhaven.toml --data /var/lib/hookhaven\n  \
+                  hookhaven serve --role worker\n\n\
                   SIGHUP reads the config file again; SIGTERM finishes what is under way and stops."
 )]
 pub struct ServeArgs {
+    /// What this node does, instead of `role` under [server] in the config file; anything but "all" needs a
+    /// PostgreSQL store
+    #[arg(long, value_name = "ROLE", value_parser = values::role)]
+    pub role: Option<Role>,
     /// Stop, as on SIGTERM, when standard input ends: so that a gateway does not outlive a program that
     /// started it and died
     #[arg(long, hide = true)]
@@ -167,6 +177,20 @@ pub struct CheckArgs {
     #[arg(long)]
     pub json: bool,
 }
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:\n  hookhaven nodes\n  hookhaven nodes --json --url http://10.0.0.7:8081")]
+pub struct NodesArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Example:\n  hookhaven migrate --config /etc/hookhaven.toml\n\n\
+                        Safe to run while nodes work, of this version or the one before, and to run twice. `serve`\n\
+                        does the same at its start unless the config file says store.migrate = false.")]
+pub struct MigrateArgs {}
 
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "Examples:\n  hookhaven doctor\n  hookhaven doctor --data /var/lib/hookhaven --json\n\n\
@@ -504,9 +528,13 @@ impl Command {
             Command::Torture(a) => a.json,
             Command::Bench(a) => a.json,
             Command::Doctor(a) => a.json,
-            Command::Demo(_) | Command::Serve(_) | Command::Init(_) | Command::Trigger(_) | Command::Reindex(_) => {
-                false
-            }
+            Command::Nodes(a) => a.json,
+            Command::Demo(_)
+            | Command::Serve(_)
+            | Command::Init(_)
+            | Command::Trigger(_)
+            | Command::Reindex(_)
+            | Command::Migrate(_) => false,
             Command::Destinations(DestinationsCommand::Pause(_) | DestinationsCommand::Resume(_)) => false,
         }
     }
@@ -517,6 +545,7 @@ impl Command {
             Command::Demo(_) => &["--config", "--data", "--url", "--token"],
             Command::Torture(_) | Command::Bench(_) => &["--config", "--url", "--token"],
             Command::Init(_) => &["--data", "--url", "--token"],
+            Command::Migrate(_) => &["--data", "--url", "--token"],
             Command::Serve(_) | Command::Check(_) | Command::Trigger(_) | Command::Doctor(_) | Command::Reindex(_) => {
                 &["--url", "--token"]
             }

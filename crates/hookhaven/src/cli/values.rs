@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hookhaven_core::{DeliveryState, ErrorClass, Secret, Time};
 
-use crate::config::duration;
+use crate::config::{Role, duration};
 
 /// A point in time as typed: absolute, or so long ago.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +33,11 @@ pub fn moment(text: &str) -> Result<Moment, String> {
     Time::parse_rfc3339(text).map(Moment::At).ok_or_else(|| {
         "write how long ago, e.g. \"2h\" or \"7d\", or a time with its zone, e.g. \"2026-11-21T09:30:00Z\"".to_owned()
     })
+}
+
+pub fn role(text: &str) -> Result<Role, String> {
+    let found = Role::ALL.into_iter().find(|role| role.as_str() == text);
+    found.ok_or_else(|| format!("write one of {}", Role::ALL.map(Role::as_str).join(", ")))
 }
 
 pub fn delivery_state(text: &str) -> Result<DeliveryState, String> {

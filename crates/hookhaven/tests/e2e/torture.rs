@@ -77,7 +77,7 @@ async fn verdict_on(seed: u64, store: impl FnOnce(Arc<dyn Store>) -> Arc<dyn Sto
     let file = directory.path().join("hookhaven.toml");
     std::fs::write(&file, field.config("memory:")).expect("the config file can be written");
     let environment = Environment::default();
-    let loaded = config::load(Origin { file: Some(file), data_dir: None }, &environment);
+    let loaded = config::load(Origin { file: Some(file), ..Default::default() }, &environment);
     let loaded = loaded.unwrap_or_else(|refused| panic!("{refused}"));
     let inner = Arc::new(MemoryStore::with_pending_max(clock.clone(), Arc::new(OsEntropy), 100_000));
     let outside = Outside { environment, clock, entropy: Arc::new(OsEntropy), log_lines_dropped: Arc::default() };

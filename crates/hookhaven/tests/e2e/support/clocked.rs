@@ -81,7 +81,7 @@ impl Clocked {
     fn parts(&mut self) -> (config::Loaded, Outside) {
         self.starts += 1;
         let environment = Environment::default();
-        let origin = Origin { file: Some(self.directory.path().join("hookhaven.toml")), data_dir: None };
+        let origin = Origin { file: Some(self.directory.path().join("hookhaven.toml")), ..Default::default() };
         let outside = Outside {
             environment: environment.clone(),
             clock: Arc::new(self.clock.clone()),
