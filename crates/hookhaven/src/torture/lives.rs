@@ -49,7 +49,7 @@ pub struct Lives {
 
 impl Lives {
     pub fn new(seed: u64, binary: PathBuf, directory: &Path) -> Self {
-        let home = Home { binary, directory: directory.to_owned() };
+        let home = Home::new(binary, directory.to_owned());
         Lives { seed, home, count: 0, kills: Kills::default(), recoveries: Vec::new() }
     }
 

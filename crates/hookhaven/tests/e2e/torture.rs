@@ -83,7 +83,7 @@ async fn verdict_on(seed: u64, store: impl FnOnce(Arc<dyn Store>) -> Arc<dyn Sto
     let outside = Outside { environment, clock, entropy: Arc::new(OsEntropy), log_lines_dropped: Arc::default() };
     let gateway = Gateway::start_on(loaded, outside, store(inner)).expect("the gateway starts");
 
-    field.aim(Some(gateway.ingest_addr));
+    field.aim(gateway.ingest_addr);
     let mut acknowledged = field.acknowledged();
     soon("some load", acknowledged.wait_for(|count| *count >= 300)).await.expect("the ledger lives");
     let api = Client::remote(&format!("http://{}", gateway.admin_addr), Some(gateway.admin_token.clone()));
