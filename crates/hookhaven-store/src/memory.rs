@@ -18,6 +18,7 @@ use self::past::Maps;
 use crate::{
     clock::{Clock, Entropy},
     live::Live,
+    nodes::Nodes,
     position::Position,
     rules::{Answer, Command, Decision, Rules, Touched},
     seam::*,
@@ -33,6 +34,7 @@ pub struct MemoryStore {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     pending_max: u64,
+    nodes: Nodes,
 }
 
 #[derive(Debug, Default)]
@@ -49,7 +51,14 @@ impl MemoryStore {
     }
 
     pub fn with_pending_max(clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>, pending_max: u64) -> Self {
-        MemoryStore { state: Mutex::default(), wake: Arc::default(), clock, entropy, pending_max }
+        MemoryStore {
+            state: Mutex::default(),
+            wake: Arc::default(),
+            clock,
+            entropy,
+            pending_max,
+            nodes: Nodes::default(),
+        }
     }
 
     fn state(&self) -> Result<MutexGuard<'_, State>, StoreError> {
@@ -236,6 +245,21 @@ impl Store for MemoryStore {
             dismissed_by_age: state.dismissed_by_age,
             ..Stats::default()
         })
+    }
+
+    async fn report_node(&self, report: NodeReport) -> Result<(), StoreError> {
+        self.nodes.report(report, self.clock.now());
+        Ok(())
+    }
+
+    async fn nodes(&self) -> Result<Vec<NodeRow>, StoreError> {
+        let state = self.state()?;
+        Ok(self.nodes.rows(|session| state.live.leases_of(session)))
+    }
+
+    async fn forget_node(&self, id: &str) -> Result<(), StoreError> {
+        self.nodes.forget(id);
+        Ok(())
     }
 
     async fn close(&self) {

@@ -337,6 +337,32 @@ pub struct CatalogEntry {
     pub value: Vec<u8>,
 }
 
+/// What a node tells of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeReport {
+    /// Its own for as long as its process runs.
+    pub id: String,
+    /// `all`, `ingest` or `worker`.
+    pub role: String,
+    pub version: String,
+    /// Of the config it goes by, so that a difference shows.
+    pub config_hash: String,
+    /// Where its admin side listens; empty if nobody is told.
+    pub address: String,
+    pub session: Option<SessionId>,
+    pub started_at: Time,
+}
+
+/// A node as the others know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeRow {
+    pub report: NodeReport,
+    /// When it last told.
+    pub seen_at: Time,
+    /// Deliveries that it has in hand.
+    pub leases: u64,
+}
+
 /// What could not be done. Branch on the variant, print the text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
@@ -431,6 +457,14 @@ pub trait Store: Send + Sync + fmt::Debug {
     async fn backup(&self, dir: &Path, progress: OnBackup) -> Result<BackupProgress, StoreError>;
 
     async fn stats(&self) -> Result<Stats, StoreError>;
+
+    /// Tells the other nodes of this one, first and from then on now and then. Who did not for a day is
+    /// forgotten.
+    async fn report_node(&self, report: NodeReport) -> Result<(), StoreError>;
+    /// All nodes that told of themselves, by id.
+    async fn nodes(&self) -> Result<Vec<NodeRow>, StoreError>;
+    /// A node that ends need not be waited for.
+    async fn forget_node(&self, id: &str) -> Result<(), StoreError>;
 
     /// Flushes what is pending and lets go of files. Later calls answer `Unavailable`.
     async fn close(&self);

@@ -50,6 +50,7 @@ use self::{
 };
 use crate::{
     clock::{Clock, Entropy},
+    nodes::Nodes,
     seam::{Leave, StoreError},
 };
 
@@ -97,6 +98,7 @@ struct Shared {
     wake: Arc<Notify>,
     space: Arc<Space>,
     damages: Arc<Damages>,
+    nodes: Nodes,
     engine: Mutex<Option<Arc<Engine>>>,
     /// Held over all runs, until the last has let go of its files.
     lock: Mutex<Option<Box<dyn Lock>>>,
@@ -138,6 +140,7 @@ impl EmbeddedStore {
             wake: Arc::default(),
             space: Arc::new(Space::new(options.disk.clone(), &options.dir, options.space)),
             damages: Arc::default(),
+            nodes: Nodes::default(),
             engine: Mutex::default(),
             lock: Mutex::new(Some(lock)),
             retention: Default::default(),

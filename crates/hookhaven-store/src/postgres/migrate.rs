@@ -31,7 +31,7 @@ pub(super) async fn migrate(pool: &Pool) -> Result<(), StoreError> {
         return Ok(());
     }
     let mut connection = pool.get().await?;
-    connection.begin(Mode::Write).await?;
+    connection.begin_patiently().await?;
     connection.batch(LOCK).await?;
     connection
         .batch(
@@ -44,7 +44,7 @@ pub(super) async fn migrate(pool: &Pool) -> Result<(), StoreError> {
     let done: i32 = first(&rows)?;
     for migration in MIGRATIONS.iter().filter(|m| m.version > done) {
         let Migration { version, oldest, sql } = migration;
-        let failed = |trouble: Trouble| StoreError::Failed(format!("migration {version} failed: {}", trouble.text));
+        let failed = |Trouble { kind, text }| Trouble { kind, text: format!("migration {version} failed: {text}") };
         connection.batch(sql).await.map_err(failed)?;
         let note = format!("INSERT INTO schema_version (version, oldest) VALUES ({version}, {oldest})");
         connection.batch(&note).await?;

@@ -145,6 +145,18 @@ impl Store for PostgresStore {
         self.shared.stats().await
     }
 
+    async fn report_node(&self, report: NodeReport) -> Result<(), StoreError> {
+        self.shared.report_node(report).await
+    }
+
+    async fn nodes(&self) -> Result<Vec<NodeRow>, StoreError> {
+        self.shared.nodes().await
+    }
+
+    async fn forget_node(&self, id: &str) -> Result<(), StoreError> {
+        self.shared.forget_node(id).await
+    }
+
     async fn close(&self) {
         let shared = &self.shared;
         shared.accepts.close();

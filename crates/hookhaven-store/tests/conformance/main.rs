@@ -7,6 +7,7 @@ mod bench;
 mod catalog;
 mod lease;
 mod lists;
+mod nodes;
 mod replay;
 mod restart;
 mod retention;
@@ -34,6 +35,7 @@ macro_rules! suite {
                 lists: [events_page_newest_first, filters_hold, deliveries_show_their_last_attempt,
                     counts_follow, reads_see_earlier_writes],
                 catalog: [entries_are_kept_and_removed],
+                nodes: [nodes_are_listed_as_they_told_of_themselves],
                 retention: [what_is_over_goes, what_lives_stays_whole, dead_letters_are_dismissed_aloud,
                     keys_outlive_their_events, carrying_keeps_leases, what_was_carried_goes_in_its_turn,
                     an_old_event_cannot_come_back],
