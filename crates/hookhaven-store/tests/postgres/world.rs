@@ -8,7 +8,7 @@ use hookhaven_store::{
     postgres::{PostgresOptions, PostgresStore},
 };
 
-use crate::bench::{Bench, start};
+use crate::bench::start;
 
 /// A fresh database; its URL.
 pub fn database() -> String {
@@ -41,6 +41,3 @@ pub async fn ready(store: &Arc<dyn Store>) {
         wake.notified().await;
     }
 }
-
-/// Some store that nobody asks for: the trait is there for the helpers of the conformance suite.
-const _: Option<&dyn Bench> = None;
