@@ -37,7 +37,7 @@ enum Command {
         /// The gateway's binary
         #[arg(long)]
         gateway: PathBuf,
-        /// closed, steady, burst, isolation, backlog, postgres
+        /// closed, steady, sustained, burst, isolation, backlog, postgres
         scenarios: Vec<String>,
     },
     /// A server with the gateway's HTTP stack that checks the signature and answers

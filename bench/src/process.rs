@@ -38,6 +38,11 @@ impl Server {
         Ok(Server { child, address })
     }
 
+    /// `None` once it has ended.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     pub async fn end(mut self) -> Result<()> {
         self.child.kill().await.context("a server of the bench could not be ended")
     }
@@ -74,6 +79,8 @@ fn own(arguments: &[&str]) -> Result<Command> {
 pub struct Usage {
     pub cpu_ms: u64,
     pub resident_bytes: u64,
+    /// The most that was ever resident.
+    pub peak_bytes: u64,
 }
 
 /// Linux counts processor time in hundredths of a second.
@@ -85,15 +92,20 @@ pub fn usage(pid: u32) -> Option<Usage> {
     let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').collect();
     let ticks: u64 = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kib: u64 = resident.trim().trim_end_matches(" kB").parse().ok()?;
-    Some(Usage { cpu_ms: ticks * TICK_MS, resident_bytes: kib << 10 })
+    let bytes = |name: &str| {
+        let value = status.lines().find_map(|line| line.strip_prefix(name))?;
+        Some(value.trim().trim_end_matches(" kB").parse::<u64>().ok()? << 10)
+    };
+    Some(Usage { cpu_ms: ticks * TICK_MS, resident_bytes: bytes("VmRSS:")?, peak_bytes: bytes("VmHWM:")? })
 }
 
 #[cfg(test)]
 mod tests {
     #[test]
     fn this_process_uses_memory() {
-        assert!(super::usage(std::process::id()).is_some_and(|usage| usage.resident_bytes > 100_000));
+        assert!(
+            super::usage(std::process::id())
+                .is_some_and(|usage| usage.resident_bytes > 100_000 && usage.peak_bytes >= usage.resident_bytes)
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! `cargo xtask bench [NAME…]` and `soak NAME`: builds the gateway and the bench in release mode and runs the
-//! scenarios.
+//! `cargo xtask bench [NAME…]` and `soak NAME`: builds the gateway and the bench as the gateway ships
+//! (profile `dist`: the first build takes minutes) and runs the scenarios.
 //!
 //! What is measured, and how, stands in `bench/`.
 
@@ -8,10 +8,10 @@ use anyhow::Result;
 use crate::command::{self, cargo, root};
 
 pub fn run(names: &[&str]) -> Result<()> {
-    command::run(&mut cargo(&["build", "--release", "--locked", "-p", "hookhaven", "-p", "hookhaven-bench"]))?;
-    let release = cargo_target().join("release");
-    let mut bench = std::process::Command::new(release.join("hookhaven-bench"));
-    bench.arg("run").arg("--gateway").arg(release.join("hookhaven")).args(names).current_dir(root());
+    command::run(&mut cargo(&["build", "--profile", "dist", "--locked", "-p", "hookhaven", "-p", "hookhaven-bench"]))?;
+    let built = cargo_target().join("dist");
+    let mut bench = std::process::Command::new(built.join("hookhaven-bench"));
+    bench.arg("run").arg("--gateway").arg(built.join("hookhaven")).args(names).current_dir(root());
     command::run(&mut bench)
 }
 

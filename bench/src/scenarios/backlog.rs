@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 use hookhaven_load::gateway::{Admin, Home, Running, poll};
 use serde_json::json;
 
-use super::{Bench, Figure, Figures, config, load, median, steady::pending};
+use super::{Bench, Figure, Figures, config, load, median, sides::pending};
 use crate::process::{Server, usage};
 
 const FEW: u64 = 1_000;

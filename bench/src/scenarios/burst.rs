@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use hookhaven_load::gateway::poll;
 
-use super::{Bench, Figure, Figures, load, steady::pending};
+use super::{Bench, Figure, Figures, load, sides::pending};
 use crate::process::Server;
 
 const COUNT: u64 = 5_000;

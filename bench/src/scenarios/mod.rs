@@ -9,7 +9,9 @@ mod closed;
 mod figures;
 mod isolation;
 mod postgres;
+mod sides;
 mod steady;
+mod sustained;
 
 use std::{
     fs,
@@ -34,6 +36,7 @@ type Scenario = for<'a> fn(&'a Bench) -> Pin<Box<dyn Future<Output = Result<Figu
 const SCENARIOS: &[(&str, Scenario)] = &[
     ("closed", |bench| Box::pin(closed::run(bench))),
     ("steady", |bench| Box::pin(steady::run(bench))),
+    ("sustained", |bench| Box::pin(sustained::run(bench))),
     ("burst", |bench| Box::pin(burst::run(bench))),
     ("isolation", |bench| Box::pin(isolation::run(bench))),
     ("backlog", |bench| Box::pin(backlog::run(bench))),

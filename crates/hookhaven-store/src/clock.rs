@@ -4,6 +4,7 @@
 //! time and never runs back. `ManualClock` is moved by tests.
 
 use std::{
+    cell::RefCell,
     collections::BTreeMap,
     future::Future,
     pin::Pin,
@@ -131,16 +132,46 @@ impl dyn Entropy + '_ {
     }
 }
 
-/// The operating system's, through the TLS library's generator.
+/// The operating system's, through the TLS library's generator. It gives out few bytes as dearly as many,
+/// so each thread draws some in advance; none is given out twice.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct OsEntropy;
 
+/// Enough for some dozens of ids.
+const DRAWN_BYTES: usize = 512;
+
+struct Drawn {
+    bytes: [u8; DRAWN_BYTES],
+    used: usize,
+}
+
+thread_local! {
+    static DRAWN: RefCell<Drawn> = const { RefCell::new(Drawn { bytes: [0; DRAWN_BYTES], used: DRAWN_BYTES }) };
+}
+
 impl Entropy for OsEntropy {
     fn fill(&self, bytes: &mut [u8]) {
-        // It fails only where the system has no random source at all; nothing may go on then.
-        if aws_lc_rs::rand::fill(bytes).is_err() {
-            std::process::abort();
+        // Secrets and other long ones are not for lying about in advance.
+        if bytes.len() > 16 {
+            return draw(bytes);
         }
+        DRAWN.with_borrow_mut(|drawn| {
+            if DRAWN_BYTES - drawn.used < bytes.len() {
+                draw(&mut drawn.bytes);
+                drawn.used = 0;
+            }
+            let given = &mut drawn.bytes[drawn.used..drawn.used + bytes.len()];
+            bytes.copy_from_slice(given);
+            given.fill(0);
+            drawn.used += bytes.len();
+        });
+    }
+}
+
+fn draw(bytes: &mut [u8]) {
+    // It fails only where the system has no random source at all; nothing may go on then.
+    if aws_lc_rs::rand::fill(bytes).is_err() {
+        std::process::abort();
     }
 }
 
@@ -164,5 +195,28 @@ impl Entropy for SeededEntropy {
             z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
             chunk.copy_from_slice(&(z ^ (z >> 31)).to_le_bytes()[..chunk.len()]);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn no_random_bytes_are_given_out_twice() {
+        let draw = || {
+            let ids = (0..1_000).map(|n| {
+                let mut bytes = [0; 16];
+                // Lengths that do not divide what is drawn in advance.
+                OsEntropy.fill(&mut bytes[..10 + n % 7]);
+                bytes
+            });
+            ids.collect::<Vec<_>>()
+        };
+        let threads: Vec<_> = (0..3).map(|_| std::thread::spawn(draw)).collect();
+        let all: Vec<_> = threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
+        assert_eq!(all.iter().collect::<HashSet<_>>().len(), 3_000);
     }
 }

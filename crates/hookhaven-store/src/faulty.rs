@@ -94,16 +94,33 @@ impl Drop for Held {
     }
 }
 
+/// Decides, call by call, what happens at each point: for simulation, where faults come by chance and
+/// not on demand.
+#[async_trait]
+pub trait Fate: Send + Sync + std::fmt::Debug {
+    /// Lets the call go on, at once or after a while, or fails it there.
+    async fn strike(&self, verb: Verb, when: When) -> Result<(), StoreError>;
+
+    /// The same for [`Verb::Ready`], which does not wait.
+    fn strike_ready(&self) -> Result<(), StoreError>;
+}
+
 /// A store with faults.
 #[derive(Debug)]
 pub struct Faulty {
     inner: Arc<dyn Store>,
     faults: Mutex<HashMap<Point, Fault>>,
+    fate: Option<Arc<dyn Fate>>,
 }
 
 impl Faulty {
     pub fn over(inner: Arc<dyn Store>) -> Self {
-        Faulty { inner, faults: Mutex::default() }
+        Faulty { inner, faults: Mutex::default(), fate: None }
+    }
+
+    /// With `fate` asked at every point, after what was ordered there.
+    pub fn fated(inner: Arc<dyn Store>, fate: Arc<dyn Fate>) -> Self {
+        Faulty { fate: Some(fate), ..Faulty::over(inner) }
     }
 
     /// The next `times` calls of a verb fail at that point. Replaces the fault that was there.
@@ -153,7 +170,10 @@ impl Faulty {
             // Our own clone of the sender is alive as long as we wait.
             let _ = gate.open.subscribe().wait_for(|open| *open).await;
         }
-        Ok(())
+        match &self.fate {
+            Some(fate) => fate.strike(verb, when).await,
+            None => Ok(()),
+        }
     }
 }
 
@@ -169,7 +189,10 @@ macro_rules! through {
 #[async_trait]
 impl Store for Faulty {
     fn ready(&self, leave: Leave) -> Result<(), StoreError> {
-        self.failure((Verb::Ready, When::Before)).map_or_else(|| self.inner.ready(leave), Err)
+        let failure = self.failure((Verb::Ready, When::Before));
+        failure.map_or(Ok(()), Err)?;
+        self.fate.as_ref().map_or(Ok(()), |fate| fate.strike_ready())?;
+        self.inner.ready(leave)
     }
 
     async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError> {

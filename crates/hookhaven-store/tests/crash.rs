@@ -301,6 +301,8 @@ async fn after_a_failed_sync_the_store_opens_itself_again() {
         let store = world.open(&disk);
         store.accept(vec![world.event("before")]).await.unwrap();
         let session = store.open_session(TTL).await.unwrap();
+        // Once this is answered, the writer has told all there was to tell of the event before.
+        assert_eq!(store.release_lapsed().await, Ok(0));
         let wake = store.wake();
         let _ = tokio::time::timeout(Duration::ZERO, wake.notified()).await;
         disk.fail_sync_after(0);

@@ -124,6 +124,7 @@ async fn repeat(sweep: &Sweep, parts: SweepParts, stop: CancellationToken) {
             }
         }
         tokio::select! {
+            biased;
             () = parts.clock.sleep_until(parts.clock.now().plus(sweep.every)) => {}
             () = stop.cancelled() => {}
         }

@@ -7,19 +7,21 @@
 use std::{
     collections::VecDeque,
     io,
+    pin::pin,
     sync::{Arc, Condvar, Mutex, MutexGuard},
     thread::JoinHandle,
     time::Duration,
 };
 
 use hookhaven_core::Time;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Notify, oneshot};
 
 use super::index::{IndexError, IndexWriter, forget::Step, lists::READ_MAX};
 use crate::{position::Position, record::Record, seam::StoreError};
 
-/// How long records are gathered, unless a reader waits.
-const GATHER: Duration = Duration::from_millis(100);
+/// How long records are gathered, unless a reader waits. Keys lie anywhere in their tree: the more of them
+/// one transaction brings, the more of them share a page.
+const GATHER: Duration = Duration::from_millis(400);
 const TRANSACTION_RECORDS_MAX: usize = 20_000;
 /// Between two tries after an error.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -37,6 +39,23 @@ pub trait Heard: Send {
     fn full(&self);
 }
 
+/// What the index is kept with: its writing connection, and who is told.
+pub struct Keeper {
+    index: IndexWriter,
+    heard: Box<dyn Heard>,
+    /// Under way, and what it let go of so far.
+    upkeep: Option<Wanted>,
+    upkept: Upkept,
+    /// Its index was damaged: nothing is done with it any more.
+    ended: bool,
+}
+
+impl Keeper {
+    pub fn new(index: IndexWriter, heard: Box<dyn Heard>) -> Self {
+        Keeper { index, heard, upkeep: None, upkept: Upkept::default(), ended: false }
+    }
+}
+
 /// The handle on the thread. Clones are the same one.
 #[derive(Clone, Debug)]
 pub struct Applier(Arc<Shared>);
@@ -45,7 +64,9 @@ pub struct Applier(Arc<Shared>);
 struct Shared {
     queue: Mutex<Queue>,
     changed: Condvar,
-    applied: watch::Sender<Position>,
+    /// More was applied. Wakes who waits in the order in which they came, so that a simulation is the same each
+    /// time; a watch channel would draw the order at random.
+    applied: Notify,
 }
 
 /// What upkeep let go of.
@@ -70,6 +91,8 @@ struct Queue {
     bytes: u64,
     /// The last frame handed over.
     last: Position,
+    /// The last frame in the index.
+    applied: Position,
     /// Somebody waits for the index: do not gather.
     hurry: bool,
     upkeep: Option<Wanted>,
@@ -85,15 +108,41 @@ enum Stop {
     Now,
 }
 
+impl Queue {
+    /// Once it is to end, nobody would ever answer.
+    fn want(&mut self, upkeep: Wanted) {
+        self.upkeep = (self.stop == Stop::No).then_some(upkeep);
+    }
+}
+
 impl Applier {
-    /// Starts the thread.
-    pub fn start(index: IndexWriter, heard: Box<dyn Heard>) -> io::Result<(Applier, JoinHandle<()>)> {
+    /// For an index that has come so far. Nothing is applied before [`Applier::start`] or [`Applier::step`].
+    pub fn new(index: &IndexWriter) -> Applier {
         let at = index.reached().unwrap_or(Position::NONE);
-        let queue = Mutex::new(Queue { last: at, ..Queue::default() });
-        let applier = Applier(Arc::new(Shared { queue, changed: Condvar::new(), applied: watch::Sender::new(at) }));
-        let shared = applier.clone();
-        let run = move || shared.run(index, &*heard);
-        Ok((applier, std::thread::Builder::new().name("hookhaven-index".into()).spawn(run)?))
+        let queue = Mutex::new(Queue { last: at, applied: at, ..Queue::default() });
+        Applier(Arc::new(Shared { queue, changed: Condvar::new(), applied: Notify::new() }))
+    }
+
+    /// Starts the thread.
+    pub fn start(&self, keeper: Keeper) -> io::Result<JoinHandle<()>> {
+        let shared = self.clone();
+        std::thread::Builder::new().name("hookhaven-index".into()).spawn(move || shared.run(keeper))
+    }
+
+    /// In place of the thread: one transaction of what is queued now, and one step of upkeep.
+    pub fn step(&self, keeper: &mut Keeper) {
+        if !keeper.ended {
+            let frames = Self::take(&mut self.queue());
+            keeper.ended = self.turn(keeper, frames).is_none();
+        }
+    }
+
+    /// In place of the thread's end, after [`Applier::stop`].
+    pub fn end(&self, mut keeper: Keeper, drain: bool) {
+        while drain && !keeper.ended && self.lag().1 > 0 {
+            self.step(&mut keeper);
+        }
+        keeper.index.settle_down();
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -125,20 +174,27 @@ impl Applier {
 
     /// The same with another limit, for those who are in no hurry.
     pub async fn caught_up_within(&self, limit: Duration) -> Result<(), StoreError> {
-        let mut applied = self.0.applied.subscribe();
         let target = {
             let mut queue = self.queue();
-            if *applied.borrow() >= queue.last {
+            if queue.applied >= queue.last {
                 return Ok(());
             }
             queue.hurry = true;
             queue.last
         };
         self.0.changed.notify_one();
-        match tokio::time::timeout(limit, applied.wait_for(|at| *at >= target)).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(_)) => Err(StoreError::Unavailable("the store is closing".into())),
-            Err(_) => Err(StoreError::Unavailable("the index is too far behind; ask again later".into())),
+        let late = |_| StoreError::Unavailable("the index is too far behind; ask again later".into());
+        tokio::time::timeout(limit, self.reached(target)).await.map_err(late)
+    }
+
+    async fn reached(&self, target: Position) {
+        loop {
+            let mut more = pin!(self.0.applied.notified());
+            more.as_mut().enable();
+            if self.queue().applied >= target {
+                return;
+            }
+            more.await;
         }
     }
 
@@ -146,48 +202,60 @@ impl Applier {
     /// Waits until it is done. One at a time: whoever asked before is left without an answer.
     pub async fn upkeep(&self, now: Time) -> Result<Upkept, StoreError> {
         let (answer, done) = oneshot::channel();
-        self.queue().upkeep = Some(Wanted { now, answer });
+        self.queue().want(Wanted { now, answer });
         self.0.changed.notify_one();
         done.await.map_err(|_| StoreError::Unavailable("the store is closing".into()))
     }
 
     /// Ends the thread, after what is queued or at once. What is left is in the journal.
     pub fn stop(&self, drain: bool) {
-        self.queue().stop = if drain { Stop::Drained } else { Stop::Now };
+        let mut queue = self.queue();
+        queue.stop = if drain { Stop::Drained } else { Stop::Now };
+        // Told to whoever waits for it; it is asked for again in the next run.
+        queue.upkeep = None;
+        drop(queue);
         self.0.changed.notify_all();
     }
 
-    fn run(&self, mut index: IndexWriter, heard: &dyn Heard) {
-        self.keep_up(&mut index, heard);
-        index.settle_down();
+    fn run(&self, mut keeper: Keeper) {
+        self.keep_up(&mut keeper);
+        keeper.index.settle_down();
     }
 
-    fn keep_up(&self, index: &mut IndexWriter, heard: &dyn Heard) {
-        let (mut upkeep, mut upkept) = (None, Upkept::default());
-        loop {
-            let Some(frames) = self.gather(upkeep.is_some()) else { return };
-            if !frames.is_empty() {
-                let bytes = frames.iter().map(|(_, at)| u64::from(at.len)).sum();
-                let of_frame = |(records, at): Frame| records.into_iter().map(move |record| (record, at));
-                let records: Vec<_> = frames.into_iter().flat_map(of_frame).collect();
-                let Some(()) = self.retried(heard, || index.apply(&records)) else { return };
-                self.tell(&records, bytes, heard);
-            }
-            // Records that were handed over before upkeep was asked for are in the index first.
-            if upkeep.is_none() && self.queue().frames.is_empty() {
-                upkeep = self.queue().upkeep.take();
-            }
-            if let Some(wanted) = upkeep.take() {
-                let Some((step, done)) = self.retried(heard, || upkeep_step(index, wanted.now)) else { return };
-                (upkept.events, upkept.keys) = (upkept.events + step.events, upkept.keys + step.keys);
-                if done {
-                    // Whoever asked may have gone; it is done all the same.
-                    let _ = wanted.answer.send(std::mem::take(&mut upkept));
-                } else {
-                    upkeep = Some(wanted);
-                }
+    fn keep_up(&self, keeper: &mut Keeper) {
+        while let Some(frames) = self.gather(keeper.upkeep.is_some()) {
+            if self.turn(keeper, frames).is_none() {
+                return;
             }
         }
+    }
+
+    /// One transaction, and one step of upkeep if it is wanted; `None` when it is time to end.
+    fn turn(&self, keeper: &mut Keeper, frames: Vec<Frame>) -> Option<()> {
+        let Keeper { index, heard, upkeep, upkept, .. } = keeper;
+        let heard = &**heard;
+        if !frames.is_empty() {
+            let bytes = frames.iter().map(|(_, at)| u64::from(at.len)).sum();
+            let of_frame = |(records, at): Frame| records.into_iter().map(move |record| (record, at));
+            let records: Vec<_> = frames.into_iter().flat_map(of_frame).collect();
+            self.retried(heard, || index.apply(&records))?;
+            self.tell(&records, bytes, heard);
+        }
+        // Records that were handed over before upkeep was asked for are in the index first.
+        if upkeep.is_none() && self.queue().frames.is_empty() {
+            *upkeep = self.queue().upkeep.take();
+        }
+        if let Some(wanted) = upkeep.take() {
+            let (step, done) = self.retried(heard, || upkeep_step(index, wanted.now))?;
+            (upkept.events, upkept.keys) = (upkept.events + step.events, upkept.keys + step.keys);
+            if done {
+                // Whoever asked may have gone; it is done all the same.
+                let _ = wanted.answer.send(std::mem::take(upkept));
+            } else {
+                *upkeep = Some(wanted);
+            }
+        }
+        Some(())
     }
 
     /// Does it, again and again if need be; `None` when it is time to end.
@@ -216,9 +284,10 @@ impl Applier {
         let mut queue = self.queue();
         queue.bytes -= bytes;
         queue.records -= records.len();
-        drop(queue);
         let Some((_, upto)) = records.last() else { return };
-        self.0.applied.send_replace(*upto);
+        queue.applied = *upto;
+        drop(queue);
+        self.0.applied.notify_waiters();
         heard.applied(*upto);
     }
 
@@ -238,6 +307,10 @@ impl Applier {
         if queue.stop == Stop::Now || (queue.stop == Stop::Drained && queue.frames.is_empty()) {
             return None;
         }
+        Some(Self::take(&mut queue))
+    }
+
+    fn take(queue: &mut Queue) -> Vec<Frame> {
         let (mut frames, mut records) = (Vec::new(), 0);
         while records < TRANSACTION_RECORDS_MAX
             && let Some(frame) = queue.frames.pop_front()
@@ -246,7 +319,7 @@ impl Applier {
             frames.push(frame);
         }
         queue.hurry &= !queue.frames.is_empty();
-        Some(frames)
+        frames
     }
 
     /// Waits a moment; `true` when it is time to end: what cannot be applied now is in the journal.

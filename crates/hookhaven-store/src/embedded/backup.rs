@@ -47,7 +47,8 @@ pub(super) async fn write(
     // more than a read waits for, so be it.
     let _ = engine.applier.caught_up().await;
     let index = Index::new(shared.options.disk.index_path(&shared.options.dir));
-    let copied = tokio::task::spawn_blocking(move || {
+    let mode = engine.mode;
+    let copied = mode.run(move || {
         let _pin = pin;
         copy(&engine, &index, &dir, &progress)
     });

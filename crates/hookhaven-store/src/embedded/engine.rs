@@ -14,10 +14,11 @@ use std::{
 };
 
 use hookhaven_core::{Attempt, DeliveryId, Event, EventId};
+use tokio::task::JoinError;
 
 use super::{
     Shared,
-    applier::{Applier, Heard},
+    applier::{Applier, Heard, Keeper},
     damages::Damages,
     home,
     index::{
@@ -59,6 +60,16 @@ pub struct Engine {
     pub roll: AtomicBool,
     pub dismissed_by_age: AtomicU64,
     pub damages: Arc<Damages>,
+    pub mode: Mode,
+}
+
+/// Where the work is done that blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// On threads of its own.
+    Threads,
+    /// By whoever asks, and by [`super::Steps`]: nothing happens unless somebody makes it happen.
+    Stepped,
 }
 
 /// Why the index must be made again, once somebody found out.
@@ -80,20 +91,37 @@ impl Suspect {
 }
 
 /// What the writer alone has of a run.
-#[derive(Debug)]
 pub struct Opened {
     pub engine: Arc<Engine>,
     pub journal: Journal,
     pub history: IndexHistory,
-    applying: JoinHandle<()>,
+    keeping: Keeping,
+}
+
+/// Who keeps the index.
+enum Keeping {
+    Thread(JoinHandle<()>),
+    Stepped(Box<Keeper>),
 }
 
 impl Opened {
     /// Ends the run: with everything in the index, or at once.
     pub fn stop(self, drain: bool) {
         self.engine.applier.stop(drain);
-        if self.applying.join().is_err() {
-            tracing::error!("the thread that keeps the index ended in a panic");
+        match self.keeping {
+            Keeping::Thread(thread) => {
+                if thread.join().is_err() {
+                    tracing::error!("the thread that keeps the index ended in a panic");
+                }
+            }
+            Keeping::Stepped(keeper) => self.engine.applier.end(*keeper, drain),
+        }
+    }
+
+    /// One transaction of the index and one step of its upkeep, where no thread sees to it.
+    pub fn step_index(&mut self) {
+        if let Keeping::Stepped(keeper) = &mut self.keeping {
+            self.engine.applier.step(keeper);
         }
     }
 }
@@ -159,21 +187,26 @@ fn start(
     let suspect = Arc::new(Suspect { why: Mutex::default(), queue: shared.queue.clone() });
     let history = IndexHistory::open(index)?;
     let heard = Box::new(ToLive { live: live.clone(), suspect: suspect.clone(), space: shared.space.clone() });
-    let (applier, applying) = Applier::start(writer, heard)
-        .map_err(|e| StoreError::Failed(format!("cannot start the thread that keeps the index: {e}")))?;
+    let (applier, keeper) = (Applier::new(&writer), Keeper::new(writer, heard));
+    let no_thread = |e| StoreError::Failed(format!("cannot start the thread that keeps the index: {e}"));
+    let keeping = match shared.mode {
+        Mode::Threads => Keeping::Thread(applier.start(keeper).map_err(no_thread)?),
+        Mode::Stepped => Keeping::Stepped(Box::new(keeper)),
+    };
     let engine = Engine {
         live,
         pending,
         journal: journal.reader(),
         recent: RecentEvents::default(),
         applier,
-        readers: Readers::new(index.clone()),
+        readers: Readers::new(index.clone(), shared.mode),
         suspect,
+        mode: shared.mode,
         roll: AtomicBool::new(false),
         dismissed_by_age: AtomicU64::new(0),
         damages: shared.damages.clone(),
     };
-    Ok(Opened { engine: Arc::new(engine), journal, history, applying })
+    Ok(Opened { engine: Arc::new(engine), journal, history, keeping })
 }
 
 /// Why the past could not be made out.
@@ -319,7 +352,7 @@ impl Engine {
             let read = move || -> Vec<_> {
                 places.into_iter().map(|(id, at)| read_event(&journal, &damages, id, at)).collect()
             };
-            let read = tokio::task::spawn_blocking(read).await.unwrap_or_default();
+            let read = self.mode.run(read).await.unwrap_or_default();
             for (i, event) in missing.into_iter().zip(read) {
                 found[i] = Some(event);
             }
@@ -331,12 +364,22 @@ impl Engine {
     /// The attempts of a delivery from the frames they lie in. Those in damaged ones are left out, loudly.
     pub async fn attempts_at(&self, delivery: DeliveryId, places: Vec<Position>) -> Result<Vec<Attempt>, StoreError> {
         let (journal, damages) = (self.journal.clone(), self.damages.clone());
-        let read = tokio::task::spawn_blocking(move || read_attempts(&journal, &damages, delivery, places));
+        let read = self.mode.run(move || read_attempts(&journal, &damages, delivery, places));
         read.await.map_err(|e| StoreError::Failed(format!("the read ended early: {e}")))
     }
 
     pub fn pending_is(&self, live: &Live) {
         self.pending.store(live.pending_len(), Ordering::Relaxed);
+    }
+}
+
+impl Mode {
+    /// Does what may block: on a thread for such things, or here and now.
+    pub async fn run<T: Send + 'static>(self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, JoinError> {
+        match self {
+            Mode::Threads => tokio::task::spawn_blocking(work).await,
+            Mode::Stepped => Ok(work()),
+        }
     }
 }
 

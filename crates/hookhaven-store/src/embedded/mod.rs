@@ -29,6 +29,7 @@ mod reindex;
 mod retention;
 pub mod segment;
 pub mod space;
+mod stepped;
 mod store;
 mod writer;
 
@@ -40,11 +41,11 @@ use std::{
 use tokio::sync::{Notify, watch};
 
 pub use self::reindex::{ReindexRefused, Reindexed, reindex};
-
+pub use self::stepped::Steps;
 use self::{
     damages::Damages,
     disk::{Disk, Lock},
-    engine::Engine,
+    engine::{Engine, Mode},
     queue::{JobQueue, QueueLimits},
     space::{Space, SpaceLimits},
 };
@@ -94,6 +95,7 @@ pub struct EmbeddedStore {
 #[derive(Debug)]
 struct Shared {
     options: EmbeddedOptions,
+    mode: Mode,
     queue: Arc<JobQueue>,
     wake: Arc<Notify>,
     space: Arc<Space>,
@@ -109,6 +111,27 @@ struct Shared {
 }
 
 impl Shared {
+    fn open(options: EmbeddedOptions, mode: Mode) -> Result<(Arc<Self>, engine::Opened), StoreError> {
+        let lock = home::enter(&*options.disk, &options.dir, home::LOCK_WAIT)?;
+        let shared = Arc::new(Shared {
+            queue: Arc::new(JobQueue::new(options.queue)),
+            wake: Arc::default(),
+            space: Arc::new(Space::new(options.disk.clone(), &options.dir, options.space)),
+            damages: Arc::default(),
+            nodes: Nodes::default(),
+            engine: Mutex::default(),
+            lock: Mutex::new(Some(lock)),
+            retention: Default::default(),
+            pins: Mutex::default(),
+            mode,
+            options,
+        });
+        let opened = engine::open(&shared, false)?;
+        shared.space.restore();
+        shared.set_engine(Some(opened.engine.clone()));
+        Ok((shared, opened))
+    }
+
     fn engine_slot(&self) -> MutexGuard<'_, Option<Arc<Engine>>> {
         self.engine.lock().unwrap_or_else(|e| e.into_inner())
     }
@@ -134,22 +157,7 @@ impl EmbeddedStore {
     /// Opens or makes the data directory, waiting up to 10 s for another process to let go of it, and
     /// blocking until everything that survived is in place.
     pub fn open(options: EmbeddedOptions) -> Result<Self, StoreError> {
-        let lock = home::enter(&*options.disk, &options.dir, home::LOCK_WAIT)?;
-        let shared = Arc::new(Shared {
-            queue: Arc::new(JobQueue::new(options.queue)),
-            wake: Arc::default(),
-            space: Arc::new(Space::new(options.disk.clone(), &options.dir, options.space)),
-            damages: Arc::default(),
-            nodes: Nodes::default(),
-            engine: Mutex::default(),
-            lock: Mutex::new(Some(lock)),
-            retention: Default::default(),
-            pins: Mutex::default(),
-            options,
-        });
-        let opened = engine::open(&shared, false)?;
-        shared.space.restore();
-        shared.set_engine(Some(opened.engine.clone()));
+        let (shared, opened) = Shared::open(options, Mode::Threads)?;
         let (tell, done) = watch::channel(false);
         let of_thread = shared.clone();
         let thread = move || {

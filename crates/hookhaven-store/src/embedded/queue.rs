@@ -123,17 +123,12 @@ impl JobQueue {
         if first.is_empty() && state.jobs.is_empty() && state.closed {
             return Work::Closed;
         }
-        let mut bytes: usize = first.iter().map(Job::bytes).sum();
-        let mut batch = first;
-        while batch.len() < BATCH_MAX
-            && bytes < BATCH_BYTES_MAX
-            && let Some(job) = state.jobs.pop_front()
-        {
-            state.bytes -= job.bytes();
-            bytes += job.bytes();
-            batch.push(job);
-        }
-        Work::Batch(batch)
+        Work::Batch(state.batch(first))
+    }
+
+    /// What waits now, which may be nothing; `first` are those that the last batch left over.
+    pub fn take_now(&self, first: Vec<Job>) -> Vec<Job> {
+        self.state().batch(first)
     }
 
     /// Wakes the writer to look at what else there is.
@@ -172,6 +167,20 @@ impl JobQueue {
 }
 
 impl State {
+    fn batch(&mut self, first: Vec<Job>) -> Vec<Job> {
+        let mut bytes: usize = first.iter().map(Job::bytes).sum();
+        let mut batch = first;
+        while batch.len() < BATCH_MAX
+            && bytes < BATCH_BYTES_MAX
+            && let Some(job) = self.jobs.pop_front()
+        {
+            self.bytes -= job.bytes();
+            bytes += job.bytes();
+            batch.push(job);
+        }
+        batch
+    }
+
     fn ready(&self, limits: &QueueLimits, leave: Leave) -> Result<(), StoreError> {
         if self.closed {
             return Err(StoreError::Unavailable("the store is closed".into()));

@@ -32,13 +32,13 @@ const REOPEN_FIRST: Duration = Duration::from_millis(100);
 const REOPEN_LAST: Duration = Duration::from_secs(5);
 
 /// Why a run ended.
-enum Ended {
+pub enum Ended {
     Closed,
     Broken { why: String, fresh_index: bool },
 }
 
 /// A command decided, its records written and not yet synced.
-struct Staged {
+pub struct Staged {
     changes: Vec<Change>,
     at: Position,
     answer: Answer,
@@ -63,12 +63,7 @@ pub fn run(shared: &Shared, first: Opened) {
         match serve(shared, &mut opened) {
             Ended::Closed => opened.stop(true),
             Ended::Broken { why, fresh_index } => {
-                tracing::error!("the store stops and opens again: {why}");
-                shared.queue.refuse(&format!("it is being opened again after a failure: {why}"));
-                shared.set_engine(None);
-                // A removal under way ends first; the next run must not see half of it.
-                drop(shared.pins());
-                opened.stop(false);
+                break_off(shared, opened, &why);
                 next = open_again(shared, fresh_index);
             }
         }
@@ -78,13 +73,8 @@ pub fn run(shared: &Shared, first: Opened) {
 fn open_again(shared: &Shared, fresh_index: bool) -> Option<Opened> {
     let mut pause = REOPEN_FIRST;
     loop {
-        match engine::open(shared, fresh_index) {
-            Ok(opened) => {
-                shared.set_engine(Some(opened.engine.clone()));
-                shared.queue.accept_again();
-                shared.wake.notify_one();
-                return Some(opened);
-            }
+        match reopen(shared, fresh_index) {
+            Ok(opened) => return Some(opened),
             Err(e) => tracing::error!("the store cannot be opened again yet: {e}"),
         }
         if shared.queue.closed_within(pause) {
@@ -92,6 +82,25 @@ fn open_again(shared: &Shared, fresh_index: bool) -> Option<Opened> {
         }
         pause = (pause * 2).min(REOPEN_LAST);
     }
+}
+
+/// The next run, open to everyone.
+pub fn reopen(shared: &Shared, fresh_index: bool) -> Result<Opened, StoreError> {
+    let opened = engine::open(shared, fresh_index)?;
+    shared.set_engine(Some(opened.engine.clone()));
+    shared.queue.accept_again();
+    shared.wake.notify_one();
+    Ok(opened)
+}
+
+/// A run ends: whoever waits is refused until the next one begins.
+pub fn break_off(shared: &Shared, opened: Opened, why: &str) {
+    tracing::error!("the store stops and opens again: {why}");
+    shared.queue.refuse(&format!("it is being opened again after a failure: {why}"));
+    shared.set_engine(None);
+    // A removal under way ends first; the next run must not see half of it.
+    drop(shared.pins());
+    opened.stop(false);
 }
 
 fn serve(shared: &Shared, opened: &mut Opened) -> Ended {
@@ -125,23 +134,35 @@ fn fail_all(jobs: Vec<Job>, why: &str) {
     }
 }
 
+/// A batch decided and not yet durable, and the jobs that must wait for the next.
+pub type Decided = (Vec<Staged>, Vec<Job>);
+
 /// Decides, makes durable, applies, answers. Gives back the jobs that must wait for the next batch.
 fn one_batch(shared: &Shared, opened: &mut Opened, jobs: Vec<Job>) -> Result<Vec<Job>, Ended> {
+    let decided = decide_batch(shared, opened, jobs)?;
+    commit_batch(shared, opened, decided)
+}
+
+/// The first half of a batch: what follows from its jobs.
+pub fn decide_batch(shared: &Shared, opened: &mut Opened, jobs: Vec<Job>) -> Result<Decided, Ended> {
     if opened.engine.roll.swap(false, Ordering::Relaxed) {
         opened.journal.roll();
     }
     match opened.journal.begin() {
-        Ok(()) => {}
+        Ok(()) => Ok(decide(shared, opened, jobs)),
         Err(CommitError::Refused(e)) => {
             jobs.into_iter().for_each(|job| job.fail(e.clone()));
-            return Ok(Vec::new());
+            Ok((Vec::new(), Vec::new()))
         }
         Err(CommitError::Poisoned(why)) => {
             fail_all(jobs, &why);
-            return Err(Ended::Broken { why, fresh_index: false });
+            Err(Ended::Broken { why, fresh_index: false })
         }
     }
-    let (staged, waiting) = decide(shared, opened, jobs);
+}
+
+/// The second half: durable, applied, answered; or none of it.
+pub fn commit_batch(shared: &Shared, opened: &mut Opened, (staged, waiting): Decided) -> Result<Vec<Job>, Ended> {
     let committed = opened.journal.commit();
     match committed {
         Ok(()) => {

@@ -1,4 +1,4 @@
-//! The one way out: every request that the gateway makes leaves through [`Transport::send`].
+//! The one way out: every request that the gateway makes leaves through [`Transport`].
 //!
 //! A name is resolved, each address is judged, only then is it connected to, and TLS follows; an
 //! address written as a literal goes the same way. Connections are pooled per class of addresses that
@@ -17,6 +17,7 @@ mod words;
 
 use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use hookhaven_core::{ErrorClass, Phases, destination::shown_url};
 use http::{HeaderMap, Method, Request, StatusCode, Uri};
@@ -138,6 +139,13 @@ pub struct Failure {
 #[error("TLS cannot be set up: {0}")]
 pub struct TransportError(#[from] rustls::Error);
 
+/// The way out, as the worker sees it: [`Transport`], or what simulation puts in its place.
+#[async_trait]
+pub trait Egress: Send + Sync + fmt::Debug {
+    /// Makes one request, once. Everything that can go wrong is in the answer.
+    async fn send(&self, outbound: Outbound) -> Sent;
+}
+
 /// Makes requests. Cheap to share, never cloned per request.
 #[derive(Debug)]
 pub struct Transport {
@@ -154,9 +162,11 @@ impl Transport {
         let reach = Reach::Trusted { own: options.own_addresses.clone().into() };
         Ok(Transport { trusted: pool(&options, tls, reach, resolver) })
     }
+}
 
-    /// Makes one request, once. Everything that can go wrong is in the answer.
-    pub async fn send(&self, outbound: Outbound) -> Sent {
+#[async_trait]
+impl Egress for Transport {
+    async fn send(&self, outbound: Outbound) -> Sent {
         let timeout = outbound.timeout;
         let progress = Progress::start(&outbound.url);
         let exchange = PROGRESS.scope(progress.clone(), exchange(&self.trusted, outbound, &progress));

@@ -249,6 +249,7 @@ async fn settle(parts: &WorkerParts, session: &Session, settlement: Settlement) 
             }
         }
         tokio::select! {
+            biased;
             () = session.ended.cancelled() => return Settled::LeaseLost,
             () = parts.clock.sleep_until(parts.clock.now().plus(wait)) => wait = (wait * 2).min(longest),
         }

@@ -68,6 +68,12 @@ impl Board {
         self.changed.notify_one();
     }
 
+    /// Paused states could not be read. The dispatcher knows and comes again by itself: waking it now would
+    /// make it ask a store that fails as fast as it can.
+    pub fn reread_later(&self) {
+        self.reread.store(true, Ordering::SeqCst);
+    }
+
     /// Whether paused states are to be read again. The answer is given once.
     pub fn take_reread(&self) -> bool {
         self.reread.swap(false, Ordering::SeqCst)

@@ -65,7 +65,9 @@ pub async fn run(mut dispatcher: Dispatcher, stop: CancellationToken) {
                 None => std::future::pending().await,
             }
         };
+        // In a fixed order, so that what a simulation sees can be seen again.
         tokio::select! {
+            biased;
             () = more => {}
             () = room => {}
             _ = dispatcher.session.changed() => {}
@@ -80,7 +82,7 @@ impl Dispatcher {
         if self.board.take_reread()
             && let Err(error) = self.read_paused().await
         {
-            self.board.refresh();
+            self.board.reread_later();
             return Err(error);
         }
         let Some(session) = session else {

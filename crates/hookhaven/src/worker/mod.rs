@@ -33,7 +33,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::lanes::{Hold, LaneView};
 use self::{board::Board, session::Session};
-use crate::{config::Config, egress::Transport};
+use crate::{config::Config, egress::Egress};
 
 /// Catalog kind of a destination paused by a person or by its 410s; the name is the destination's.
 pub const PAUSED_KIND: &str = "destination-paused";
@@ -72,7 +72,7 @@ pub struct WorkerParts {
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
     pub config: Arc<ArcSwap<Config>>,
-    pub transport: Arc<Transport>,
+    pub transport: Arc<dyn Egress>,
     pub signals: Arc<dyn WorkerSignals>,
 }
 

@@ -34,6 +34,7 @@ pub async fn keep(parts: Arc<WorkerParts>, publish: watch::Sender<Option<Arc<Ses
             Err(error) => {
                 tracing::warn!(%error, "no session could be opened; trying again");
                 tokio::select! {
+                    biased;
                     () = parts.clock.sleep_until(parts.clock.now().plus(OPEN_AGAIN)) => {}
                     () = stop.cancelled() => {}
                 }
@@ -78,9 +79,10 @@ async fn renew(
     let mut complained = false;
     loop {
         tokio::select! {
+            biased;
+            () = stop.cancelled() => return End::Stopped,
             () = clock.sleep_until(next_try) => {}
             () = session.doubt.notified() => {}
-            () = stop.cancelled() => return End::Stopped,
         }
         let give_up_at = renewed_at.plus(ttl.mul_f64(0.8));
         let asked_at = clock.now();

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use hookhaven::egress::{Answered, Failure, Outbound, Roots, Sent, Transport, TransportOptions};
+use hookhaven::egress::{Answered, Egress, Failure, Outbound, Roots, Sent, Transport, TransportOptions};
 use hookhaven_core::ErrorClass;
 use http::{HeaderMap, Method, Response, StatusCode};
 use http_body_util::Full;

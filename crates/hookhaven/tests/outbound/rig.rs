@@ -125,11 +125,16 @@ impl Rig {
     }
 
     pub fn on(clock: ManualClock, store: Arc<MemoryStore>, config: Config) -> Self {
+        Self::over(clock, store.clone(), store, config)
+    }
+
+    /// With a store of the worker's own in front of the one that we look at.
+    pub fn over(clock: ManualClock, store: Arc<MemoryStore>, front: Arc<dyn Store>, config: Config) -> Self {
         let config = Arc::new(ArcSwap::from_pointee(config));
         let (tell, told) = mpsc::unbounded_channel();
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(2));
         let worker = Worker::start(WorkerParts {
-            store: store.clone(),
+            store: front,
             clock: Arc::new(clock.clone()),
             entropy,
             config: config.clone(),

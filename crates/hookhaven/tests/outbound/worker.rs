@@ -1,12 +1,16 @@
 //! The worker's promises, one test each.
 
-use std::{num::NonZeroU32, time::Duration};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use hookhaven::worker::{Drained, Hold, PAUSED_KIND};
 use hookhaven_core::{
     DeliveryState, EndReason, ErrorClass, Secret, Time, breaker::BreakerState, destination::Rate, sign,
 };
-use hookhaven_store::{CatalogEntry, SessionId, Store, clock::Clock};
+use hookhaven_store::{
+    CatalogEntry, SessionId, Store, StoreError,
+    clock::Clock,
+    faulty::{Faulty, Verb, When},
+};
 use tokio::sync::Semaphore;
 
 use crate::{
@@ -424,5 +428,21 @@ async fn an_attempt_after_its_deadline_is_counted() {
     handler.gate.add_permits(2);
     assert_eq!(rig.outcome().await.1, "delivered");
     assert_eq!(rig.told().await, Told::DeadlineMissed);
+    assert_eq!(rig.outcome().await.1, "delivered");
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_tell_what_is_paused_is_asked_again_after_a_second() {
+    let handler = Handler::start(|_| status(200)).await;
+    let (clock, store) = rig::store();
+    let front = Arc::new(Faulty::over(store.clone()));
+    front.fail(Verb::Catalog, When::Before, StoreError::Unavailable("opening".into()), 100);
+    let mut rig = Rig::over(clock, store, front.clone(), config([destination("billing", &handler.url())]));
+    rig.accept("billing").await;
+    let again = at(1);
+    until(|| rig.clock.next_wake() == Some(again)).await;
+    assert!(rig.nothing_told());
+    front.mend();
+    rig.advance_to(again);
     assert_eq!(rig.outcome().await.1, "delivered");
 }

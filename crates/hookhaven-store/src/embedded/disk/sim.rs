@@ -45,6 +45,8 @@ struct State {
     random: u64,
     appends_until_full: Option<u32>,
     syncs_until_error: Option<u32>,
+    syncs_until_cut: Option<u32>,
+    lies: bool,
     changes_until_stop: Option<u32>,
     syncs: u64,
     /// Bytes that all files together may have.
@@ -168,6 +170,22 @@ impl SimDisk {
         stall.waiting += 1;
         let mut stall = self.stall.1.wait_while(stall, |s| s.on).unwrap_or_else(|e| e.into_inner());
         stall.waiting -= 1;
+    }
+
+    /// The power goes in the middle of the sync after `n` more; the next process comes by
+    /// [`SimDisk::power_cut`].
+    pub fn cut_at_sync_after(&self, n: u32) {
+        self.state().syncs_until_cut = Some(n);
+    }
+
+    /// From now on data syncs do nothing and say that they did.
+    pub fn lie_about_syncs(&self) {
+        self.state().lies = true;
+    }
+
+    /// Whether the process that this is the disk of was killed, or lost its power.
+    pub fn is_dead(&self) -> bool {
+        self.state().boot != self.boot
     }
 
     /// The process dies at the change after `n` more: an append, a sync, a name made, moved or removed.
@@ -451,8 +469,15 @@ impl DiskFile for SimFile {
 
     fn sync_data(&self) -> io::Result<()> {
         self.disk.wait_out_stall();
+        let cut = State::strikes(&mut self.disk.alive()?.syncs_until_cut);
+        if cut {
+            self.disk.power_cut(0);
+        }
         self.with(|state, content| {
             state.syncs += 1;
+            if state.lies {
+                return Ok(());
+            }
             if State::strikes(&mut state.syncs_until_error) {
                 content.sync_badly(state);
                 return Err(io::Error::other("the disk failed to sync"));

@@ -4,7 +4,7 @@
 //! How a settle changes a delivery is `live::apply`'s rule; it stands here again because the index is made
 //! from the journal alone.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use hookhaven_core::{Attempt, DeliveryId, DeliveryState, EndReason, Event, EventId, Policy, Time};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -24,6 +24,8 @@ const POLICIES_MAX: usize = 4_096;
 pub(super) struct Batch<'a> {
     pub(super) connection: &'a Connection,
     policies: &'a mut HashMap<Vec<u8>, i64>,
+    /// The policy met last, which is mostly that of the next delivery too.
+    last_policy: Option<(Arc<Policy>, i64)>,
     pub(super) events: Vec<EventDraft<'a>>,
     pub(super) event_at: HashMap<EventId, usize>,
     /// `None` for one that is not there: its acceptance was lost to damage.
@@ -86,6 +88,7 @@ impl<'a> Batch<'a> {
         Batch {
             connection,
             policies,
+            last_policy: None,
             events: Vec::new(),
             event_at: HashMap::new(),
             drafts: Vec::new(),
@@ -346,7 +349,18 @@ impl<'a> Batch<'a> {
     }
 
     /// The number of a policy, each distinct one held once.
-    fn policy(&mut self, policy: &Policy) -> Result<i64, IndexError> {
+    fn policy(&mut self, policy: &Arc<Policy>) -> Result<i64, IndexError> {
+        match &self.last_policy {
+            Some((last, number)) if Arc::ptr_eq(last, policy) => Ok(*number),
+            _ => {
+                let number = self.number_of(policy)?;
+                self.last_policy = Some((policy.clone(), number));
+                Ok(number)
+            }
+        }
+    }
+
+    fn number_of(&mut self, policy: &Policy) -> Result<i64, IndexError> {
         let bytes = codec::encode_policy(policy);
         if let Some(number) = self.policies.get(&bytes) {
             return Ok(*number);

@@ -15,6 +15,7 @@ use super::{
     rows::{self, Indexed, Names},
 };
 use crate::{
+    embedded::engine::Mode,
     position::Position,
     seam::{DeliveryFilter, EventFilter, EventRow, Page},
 };
@@ -35,6 +36,7 @@ pub struct Readers(Arc<Pool>);
 #[derive(Debug)]
 struct Pool {
     index: Index,
+    mode: Mode,
     permits: Semaphore,
     free: Mutex<Vec<Reader>>,
 }
@@ -48,8 +50,8 @@ pub struct Reader {
 }
 
 impl Readers {
-    pub fn new(index: Index) -> Self {
-        Readers(Arc::new(Pool { index, permits: Semaphore::new(READERS_MAX), free: Mutex::default() }))
+    pub fn new(index: Index, mode: Mode) -> Self {
+        Readers(Arc::new(Pool { index, mode, permits: Semaphore::new(READERS_MAX), free: Mutex::default() }))
     }
 
     /// Asks on a thread that may block.
@@ -60,7 +62,7 @@ impl Readers {
         let ended = |e: &dyn std::fmt::Display| IndexError::Ended(e.to_string());
         let pool = self.0.clone();
         let _permit = self.0.permits.acquire().await.map_err(|e| ended(&e))?;
-        let asked = tokio::task::spawn_blocking(move || pool.answer(question));
+        let asked = self.0.mode.run(move || pool.answer(question));
         asked.await.map_err(|e| ended(&e))?
     }
 }

@@ -29,7 +29,7 @@ use self::scan::{FoundEvent, Piece, Summary};
 use super::{
     EmbeddedStore,
     damages::Damages,
-    engine::{self, Engine},
+    engine::{self, Engine, Mode},
     index::{IndexError, Indexed, lists::Reader},
     journal::{Iterate, JournalReader},
 };
@@ -96,7 +96,7 @@ impl EmbeddedStore {
         }
         let summary = match memo.oldest.take().filter(|s| s.segment == oldest) {
             Some(summary) => summary,
-            None => read(&engine.journal, move |journal| scan::summary(journal, oldest)).await?,
+            None => read(&engine, move |journal| scan::summary(journal, oldest)).await?,
         };
         if summary.newest.is_some_and(|at| at >= retention.before) {
             memo.oldest = Some(summary);
@@ -145,8 +145,7 @@ impl EmbeddedStore {
     async fn roll(&self, engine: &Engine, memo: &mut Memo, before: Time) -> Result<(), StoreError> {
         let newest = engine.journal.end().segment;
         if memo.newest.is_none_or(|(segment, _)| segment != newest) {
-            memo.newest =
-                read(&engine.journal, move |journal| scan::began(journal, newest)).await?.map(|at| (newest, at));
+            memo.newest = read(engine, move |journal| scan::began(journal, newest)).await?.map(|at| (newest, at));
         }
         let Some((_, began)) = memo.newest else { return Ok(()) };
         let now = self.now();
@@ -175,7 +174,7 @@ impl EmbeddedStore {
         }
         let mut entries = engine.journal.iterate_segment(segment);
         loop {
-            let (piece, rest) = next_piece(entries).await?;
+            let (piece, rest) = next_piece(engine.mode, entries).await?;
             entries = rest;
             let end = piece.end;
             self.carry_piece(engine, piece, retained).await?;
@@ -193,7 +192,7 @@ impl EmbeddedStore {
             let Sorted { live, over } = ask(engine, move |reader: &Reader| sort(reader, found)).await?;
             keys.extend(over.iter().filter_map(key_of));
             let damages = engine.damages.clone();
-            let carried = read(&engine.journal, move |journal| {
+            let carried = read(engine, move |journal| {
                 Ok(live.into_iter().map(|f| f.read(journal, &damages)).collect::<Vec<_>>())
             })
             .await?;
@@ -248,7 +247,7 @@ impl EmbeddedStore {
 
     /// Takes the file away. `false` if it must stay a while: a backup is being written.
     async fn unlink(&self, engine: &Arc<Engine>, segment: u32, retained: &mut Retained) -> Result<bool, StoreError> {
-        let (shared, engine) = (self.shared.clone(), engine.clone());
+        let (shared, engine, mode) = (self.shared.clone(), engine.clone(), engine.mode);
         let unlink = move || {
             let pins = shared.pins();
             if *pins > 0 {
@@ -261,7 +260,7 @@ impl EmbeddedStore {
             removed.map_err(|e| StoreError::Failed(format!("cannot remove segment {segment}: {e}")))?;
             Ok(true)
         };
-        let gone = blocking(unlink).await?;
+        let gone = blocking(mode, unlink).await?;
         retained.segments += u64::from(gone);
         Ok(gone)
     }
@@ -286,22 +285,23 @@ async fn ask<T: Send + 'static>(
 }
 
 async fn blocking<T: Send + 'static>(
+    mode: Mode,
     act: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
-    let done = tokio::task::spawn_blocking(act).await;
+    let done = mode.run(act).await;
     done.unwrap_or_else(|e| Err(StoreError::Failed(format!("it ended early: {e}"))))
 }
 
 async fn read<T: Send + 'static>(
-    journal: &JournalReader,
+    engine: &Engine,
     question: impl FnOnce(&JournalReader) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
-    let journal = journal.clone();
-    blocking(move || question(&journal)).await
+    let journal = engine.journal.clone();
+    blocking(engine.mode, move || question(&journal)).await
 }
 
-async fn next_piece(mut entries: Iterate) -> Result<(Piece, Iterate), StoreError> {
-    blocking(move || scan::piece(&mut entries).map(|piece| (piece, entries))).await
+async fn next_piece(mode: Mode, mut entries: Iterate) -> Result<(Piece, Iterate), StoreError> {
+    blocking(mode, move || scan::piece(&mut entries).map(|piece| (piece, entries))).await
 }
 
 /// Which of these events live, are over, or have moved elsewhere (those are neither).
