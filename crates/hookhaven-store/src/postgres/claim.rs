@@ -91,18 +91,19 @@ impl Shared {
             SELECT lane, due_at FROM heads";
         // One look for all who ask at the same time.
         let _looking = self.looking.lock().await;
-        if self.heads().remembered(Instant::now()) {
-            return Ok(self.heads().due(skip, limit, self.now()));
-        }
         let began = Instant::now();
+        if self.heads().remembered(began) {
+            return Ok(self.heads().due(skip, limit, began, self.now()));
+        }
         let rows = self.work.once(Mode::Read, sql, &[]).await?;
         let head = |row: &tokio_postgres::Row| -> Result<(Lane, hookhaven_core::Time), Trouble> {
             Ok((Lane::from_text(&text(row, 0)?), time(row, 1)?))
         };
         let seen = rows.iter().map(head).collect::<Result<Vec<_>, _>>()?;
         let mut heads = self.heads();
-        heads.seen(seen, began.elapsed(), Instant::now());
-        Ok(heads.due(skip, limit, self.now()))
+        let seen_at = Instant::now();
+        heads.seen(seen, seen_at - began, seen_at);
+        Ok(heads.due(skip, limit, seen_at, self.now()))
     }
 
     pub(super) async fn claim(
