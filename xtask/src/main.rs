@@ -6,6 +6,7 @@ mod bench;
 mod ci;
 mod clients;
 mod command;
+mod databases;
 mod leftovers;
 mod suites;
 mod test;
@@ -17,7 +18,7 @@ Usage: cargo xtask TASK
 
   test           everything that must pass; installs what it needs, leaves nothing running
   ci             format, lints, then test: what .ci/run does
-  bench [NAME]   measure this machine: closed, steady, burst, isolation; all of them without a name
+  bench [NAME]   measure this machine: closed, steady, burst, isolation, backlog, postgres; all of them without a name
   soak NAME      one part for long, to see that nothing grows: retention";
 
 fn main() -> ExitCode {
