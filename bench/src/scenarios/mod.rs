@@ -8,6 +8,7 @@ mod burst;
 mod closed;
 mod figures;
 mod isolation;
+mod nodes;
 mod postgres;
 mod sides;
 mod steady;
@@ -40,6 +41,7 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ("burst", |bench| Box::pin(burst::run(bench))),
     ("isolation", |bench| Box::pin(isolation::run(bench))),
     ("backlog", |bench| Box::pin(backlog::run(bench))),
+    ("nodes", |bench| Box::pin(nodes::run(bench))),
     ("postgres", |bench| Box::pin(postgres::run(bench))),
 ];
 
