@@ -14,6 +14,9 @@ use crate::{bench::*, world};
 
 const KEYS: usize = 200;
 
+/// How many things a sweep did.
+type Sweeping = Pin<Box<dyn Future<Output = usize> + Send>>;
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_is_stored_once_whichever_node_it_comes_to() {
     let (url, clock) = (world::database(), world::clock());
@@ -136,7 +139,7 @@ async fn sweeps_on_all_nodes_at_once_do_each_thing_once() {
     let session = nodes[0].open_session(TTL).await.unwrap();
     let held = claim(&nodes[0], session, "billing", EVENTS / 2).await.len();
     clock.advance(TTL.max(max_age));
-    let sweeping = |sweep: fn(Arc<dyn Store>) -> Pin<Box<dyn Future<Output = usize> + Send>>| {
+    let sweeping = |sweep: fn(Arc<dyn Store>) -> Sweeping| {
         let all: Vec<_> = (0..9).map(|n: usize| tokio::spawn(sweep(nodes[n % 3].clone()))).collect();
         async move {
             let mut sum = 0;
