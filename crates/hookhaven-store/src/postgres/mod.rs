@@ -27,6 +27,7 @@ mod claim;
 mod clock;
 pub mod examine;
 mod health;
+pub(crate) mod import;
 mod lists;
 mod migrate;
 mod nodes;
@@ -198,6 +199,7 @@ impl PostgresStore {
                 "the database's schema is older than this Hookhaven: run `hookhaven migrate`".into(),
             ));
         }
+        import::must_have_ended(&work).await?;
         let database_clock = match options.clock {
             Some(_) => None,
             None => Some(Arc::new(read_clock(&work).await?)),
