@@ -36,6 +36,9 @@ const COUNT_TIMEOUT: Duration = Duration::from_secs(3 * 3_600);
 /// How often a page is tried that was undone for the sake of something else.
 const TRIES: usize = 4;
 
+/// A node that was not heard of for so long has stopped.
+const NODE_SILENCE: Duration = Duration::from_secs(60);
+
 /// "hookhave" in ASCII and a little more: whoever begins a copy is alone.
 const ALONE: &str = "SELECT pg_advisory_xact_lock(7525356076397377128)";
 
@@ -146,8 +149,11 @@ impl PostgresImport {
                 return Ok(Some(format!("data (table hookhaven.{table})")));
             }
         }
-        let sql = "SELECT FROM hookhaven.sessions WHERE until > $1 LIMIT 1";
-        let nodes = connection.query(sql, &[(&At(self.clock.now()), Type::TIMESTAMPTZ)]).await?;
+        let now = self.clock.now();
+        let sql = "SELECT FROM hookhaven.sessions WHERE until > $1 \
+            UNION ALL SELECT FROM hookhaven.nodes WHERE seen_at > $2 LIMIT 1";
+        let args: Args<'_> = &[(&At(now), Type::TIMESTAMPTZ), (&At(now.minus(NODE_SILENCE)), Type::TIMESTAMPTZ)];
+        let nodes = connection.query(sql, args).await?;
         Ok((!nodes.is_empty()).then(|| "the session of a running node".to_owned()))
     }
 

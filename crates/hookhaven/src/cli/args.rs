@@ -89,6 +89,8 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Make the index of history again, from the journal alone
     Reindex(ReindexArgs),
+    /// Move everything from a data directory to PostgreSQL
+    Copy(CopyArgs),
 }
 
 #[derive(Clone, Debug, Args)]
@@ -153,6 +155,9 @@ pub struct ServeArgs {
     /// started it and died
     #[arg(long, hide = true)]
     pub until_stdin_ends: bool,
+    /// Go back to a data directory that `hookhaven copy` sealed; what the database took in since is not in it
+    #[arg(long)]
+    pub unseal: bool,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -209,6 +214,34 @@ pub struct ReindexArgs {
     /// Even if the journal is damaged and the old index knows what was there
     #[arg(long)]
     pub force: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "Examples:\n  hookhaven copy --from file:/var/lib/hookhaven --to postgres://hookhaven@db/hookhaven\n  \
+                  hookhaven copy --from file:hookhaven-data --to postgres://hookhaven@db/hookhaven --password env:PGPASSWORD\n  \
+                  hookhaven copy --from file:hookhaven-data --to env:DATABASE_URL --json\n\n\
+                  Stop the gateway first, and give a database that none has used. The data directory is sealed at once: \n\
+                  `serve` refuses it from then on (`hookhaven serve --unseal` goes back to it), and refuses the database \n\
+                  until everything is there. Interrupted at any moment, the same command again goes on where it was.\n\
+                  At the end both sides are counted: exits with 0 if they agree, 1 if they do not."
+)]
+pub struct CopyArgs {
+    /// The data directory: file:DIR
+    #[arg(long, value_name = "file:DIR", value_parser = values::data_directory)]
+    pub from: PathBuf,
+    /// The database: postgres://user@host/database, or env:NAME of a variable that holds that
+    #[arg(long, value_name = "URL", value_parser = values::database)]
+    pub to: Secret,
+    /// Its password, if the URL has none: env:NAME or file:PATH
+    #[arg(long, value_name = "REFERENCE")]
+    pub password: Option<String>,
+    /// End although damage took something from the journal, which is then left behind
+    #[arg(long)]
+    pub leave_damaged: bool,
+    /// Print what was copied as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -528,6 +561,7 @@ impl Command {
             Command::Torture(a) => a.json,
             Command::Bench(a) => a.json,
             Command::Doctor(a) => a.json,
+            Command::Copy(a) => a.json,
             Command::Nodes(a) => a.json,
             Command::Demo(_)
             | Command::Serve(_)
@@ -542,7 +576,7 @@ impl Command {
     /// Shared options that the command has no use for; given all the same, they are refused.
     pub fn unused_options(&self) -> &'static [&'static str] {
         match self {
-            Command::Demo(_) => &["--config", "--data", "--url", "--token"],
+            Command::Demo(_) | Command::Copy(_) => &["--config", "--data", "--url", "--token"],
             Command::Torture(_) | Command::Bench(_) => &["--config", "--url", "--token"],
             Command::Init(_) => &["--data", "--url", "--token"],
             Command::Migrate(_) => &["--data", "--url", "--token"],
