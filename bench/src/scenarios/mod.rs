@@ -87,7 +87,7 @@ impl Bench {
     /// A gateway with a fresh store and one source, whose events go to these destinations.
     pub async fn gateway(&self, destinations: &[(&str, String)]) -> Result<Stage> {
         let directory = self.directory()?;
-        let home = Home { binary: self.gateway.clone(), directory: directory.path().to_owned() };
+        let home = Home::new(self.gateway.clone(), directory.path().to_owned());
         home.write_config(&config(&home.data(), destinations))?;
         Ok(Stage { gateway: home.serve().await?, _directory: directory })
     }

@@ -130,7 +130,7 @@ impl PostgresImport {
     fn refuse(&self, holds: Option<String>) -> Result<(), StoreError> {
         match holds {
             Some(what) => Err(StoreError::Refused(format!(
-                "{} holds {what} already; a copy goes into a database that no gateway has used",
+                "{} holds {what} already; what is wanted is a database that no gateway has used",
                 self.place()
             ))),
             None => Ok(()),
@@ -221,6 +221,17 @@ impl PostgresImport {
         self.work.close();
         self.counting.close();
     }
+}
+
+/// For those who want a database for themselves.
+///
+/// # Errors
+/// `Refused` if some gateway uses or has used it; otherwise as for opening the store.
+pub async fn must_be_unused(options: PostgresOptions) -> Result<(), StoreError> {
+    let import = PostgresImport::open(options).await?;
+    let unused = import.must_be_empty().await;
+    import.close();
+    unused
 }
 
 /// Refuses a database with an unfinished copy in it.

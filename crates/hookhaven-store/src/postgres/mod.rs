@@ -54,7 +54,7 @@ use std::{
 use hookhaven_core::{Secret, Time};
 use tokio::sync::watch;
 
-pub use self::clock::DatabaseClock;
+pub use self::{clock::DatabaseClock, import::must_be_unused};
 use self::{
     health::Health,
     pool::{Mode, Pool},

@@ -104,7 +104,9 @@ pub struct DemoArgs {
 #[derive(Clone, Debug, Args)]
 #[command(
     after_help = "Examples:\n  hookhaven torture\n  hookhaven torture --minutes 10 --data /var/lib/hookhaven-test\n  \
-                        hookhaven torture --seed 2718281828 --json\n\n\
+                        hookhaven torture --seed 2718281828 --json\n  \
+                        hookhaven torture --store postgres://hookhaven@localhost/torture --minutes 10 \\\n    \
+                        --store-restart 'pg_ctl -D /srv/pg stop -m immediate; pg_ctl -D /srv/pg -l /srv/pg.log start'\n\n\
                         It starts a gateway of its own on free loopback ports, in a directory of its own under the\n\
                         temporary directory or --data, and removes it at the end. Exits with 1 on any breach; then\n\
                         the directory stays, and the line to repeat it is printed."
@@ -116,9 +118,13 @@ pub struct TortureArgs {
     /// Where everything random comes from [default: a fresh one, printed]
     #[arg(long, value_name = "SEED")]
     pub seed: Option<u64>,
-    /// The store to torture: "file:", the embedded one
-    #[arg(long, value_name = "URL")]
-    pub store: Option<String>,
+    /// The store to torture: "file:", the embedded one, or postgres://user@host/database, which nobody may use;
+    /// then three nodes run on it. env:NAME names a variable that holds it
+    #[arg(long, value_name = "URL", value_parser = values::store)]
+    pub store: Option<Secret>,
+    /// Crash the database, too, at random moments: a line for sh that stops it at once and has it come back
+    #[arg(long, value_name = "CMD", requires = "store")]
+    pub store_restart: Option<String>,
     /// End after so many kills, however long they take
     #[arg(long, hide = true, value_name = "N", conflicts_with = "minutes")]
     pub kills: Option<u64>,

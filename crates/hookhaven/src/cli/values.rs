@@ -65,6 +65,14 @@ pub fn data_directory(text: &str) -> Result<PathBuf, String> {
     path.map(PathBuf::from).ok_or_else(|| "write file:DIR, such as file:/var/lib/hookhaven".to_owned())
 }
 
+/// `file:`, or a database.
+pub fn store(text: &str) -> Result<Secret, String> {
+    match Secret::new(text) {
+        Some(file) if text == "file:" => Ok(file),
+        _ => database(text).map_err(|mend| format!("write \"file:\", which it is without; or {mend}")),
+    }
+}
+
 /// The URL of a database, or the variable that holds it. A secret, for it may hold a password.
 pub fn database(text: &str) -> Result<Secret, String> {
     let known = ["postgres://", "postgresql://", "env:"].iter().any(|scheme| text.starts_with(scheme));

@@ -2,6 +2,7 @@
 //! the old side nor the new one is used by mistake.
 
 use std::{
+    collections::BTreeSet,
     path::PathBuf,
     process::{Output, Stdio},
 };
@@ -104,6 +105,24 @@ async fn a_copy_that_is_killed_again_and_again_ends_with_everything_once() {
     let again = ended(copy(&gateway, &url)).await;
     assert!(again.status.success(), "{}", said(&again));
     assert!(String::from_utf8_lossy(&again.stdout).contains("ended_before"), "{again:?}");
+
+    // What waited goes on there, once each; what was done stays done, and what was known is known.
+    let mut node = Gateway::node(&url, "all", &config(&done, &later));
+    node.serve().await;
+    let resumed = node.ask(&["destinations", "resume", "later", "--token", node.admin().token.as_str()]).await;
+    assert!(resumed.status.success(), "it was not paused: {resumed:?}");
+    node.until_drained().await;
+    let load = Stripe::new("shop", SECRET);
+    load.send(node.ingest(), 16, EVENTS).await;
+    assert_eq!(load.acknowledged().len() as u64, EVENTS);
+    node.until_drained().await;
+    assert_eq!(rows(databases, &url, "events"), EVENTS, "all of them were duplicates");
+    for (name, handler) in [("done", &done), ("later", &later)] {
+        let received = handler.received();
+        let ids: BTreeSet<_> = received.iter().map(|one| one.header("webhook-id").to_owned()).collect();
+        assert_eq!((received.len() as u64, ids.len() as u64), (EVENTS, EVENTS), "at {name}");
+    }
+    assert!(node.terminate().await.success());
 
     let refused = gateway.cli(&["serve"]).await;
     assert_eq!(refused.status.code(), Some(2), "{refused:?}");

@@ -137,7 +137,7 @@ impl Clocked {
     }
 
     pub async fn exchange(&self, request: &[u8]) -> Answer {
-        let address = self.gateway().ingest_addr;
+        let address = self.gateway().ingest_addr.expect("it takes requests in");
         let exchange = async { Connection::open(address).await?.exchange(request).await };
         soon("an answer", exchange).await.expect("an answer that can be read")
     }
