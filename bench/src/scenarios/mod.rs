@@ -6,6 +6,7 @@
 mod backlog;
 mod burst;
 mod closed;
+mod copy;
 mod figures;
 mod isolation;
 mod postgres;
@@ -41,6 +42,7 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ("isolation", |bench| Box::pin(isolation::run(bench))),
     ("backlog", |bench| Box::pin(backlog::run(bench))),
     ("postgres", |bench| Box::pin(postgres::run(bench))),
+    ("copy", |bench| Box::pin(copy::run(bench))),
 ];
 
 pub const SECRET: &str = "whsec_only_for_the_bench";
