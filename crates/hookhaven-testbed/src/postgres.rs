@@ -133,6 +133,11 @@ impl Cluster {
         self.home.path().join("server.log")
     }
 
+    /// What the server has said so far.
+    pub fn log_text(&self) -> String {
+        String::from_utf8_lossy(&fs::read(self.log()).unwrap_or_default()).into_owned()
+    }
+
     /// What the server's certificate is signed by, if it has one.
     pub fn root_certificate(&self) -> PathBuf {
         self.home.path().join("root.pem")

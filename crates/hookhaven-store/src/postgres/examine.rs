@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio_postgres::error::SqlState;
 
+pub use super::migrate::Migration;
 use super::{
     PostgresAddress, check_server,
     health::Health,
@@ -67,11 +68,20 @@ pub async fn examine(address: &PostgresAddress) -> Result<Examined, Unfit> {
 /// # Errors
 /// As [`super::PostgresStore::open`].
 pub async fn migrate(address: &PostgresAddress) -> Result<(i32, i32), StoreError> {
+    migrate_by(address, migrate::MIGRATIONS).await
+}
+
+/// The same, by these migrations: what a later version would do, so that a test can stand nodes of this one
+/// beside it.
+///
+/// # Errors
+/// As [`super::PostgresStore::open`].
+pub async fn migrate_by(address: &PostgresAddress, migrations: &[Migration]) -> Result<(i32, i32), StoreError> {
     let target = Arc::new(Target::parse(address, ANSWER_TIMEOUT)?);
     let pool = Pool::new(target, Arc::<Health>::default(), 1, MIGRATE_TIMEOUT);
     check_server(&pool).await?;
     let from = migrate::found(&pool).await?;
-    migrate::migrate(&pool).await?;
+    migrate::migrate_by(&pool, migrations).await?;
     Ok((from, migrate::found(&pool).await?))
 }
 

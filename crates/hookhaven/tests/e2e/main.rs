@@ -21,6 +21,7 @@ mod hostile;
 mod isolation;
 mod kill;
 mod newcomer;
+mod nodes;
 mod odd_events;
 mod reload;
 mod retries;
