@@ -36,6 +36,9 @@ const COUNT_TIMEOUT: Duration = Duration::from_secs(3 * 3_600);
 /// How often a page is tried that was undone for the sake of something else.
 const TRIES: usize = 4;
 
+/// How often it is waited for a lock on a copy's row, each time as long as the pool waits for one.
+const FIND_TRIES: usize = 10;
+
 /// A node that was not heard of for so long has stopped.
 const NODE_SILENCE: Duration = Duration::from_secs(60);
 
@@ -82,13 +85,18 @@ impl PostgresImport {
         self.target.place()
     }
 
-    /// How far a copy has come; `None` if this database does not know it. Waits for a commit that an earlier
-    /// process may have left under way.
+    /// How far a copy has come; `None` if this database does not know it. Waits for a transaction that an
+    /// earlier process may have left under way: until the server finds out that nobody is there.
     pub async fn find(&self, copy: CopyId) -> Result<Option<Known>, StoreError> {
-        let mut connection = self.work.get().await?;
-        connection.begin(Mode::Write).await?;
         let sql = "SELECT phase, upto, ended_at IS NOT NULL FROM hookhaven.copies WHERE id = $1 FOR UPDATE";
-        let rows = connection.query_and_commit(sql, &[(&Uuid(copy.0), Type::UUID)]).await?;
+        let args: Args<'_> = &[(&Uuid(copy.0), Type::UUID)];
+        let mut tries = 1;
+        let rows = loop {
+            match self.work.once(Mode::Write, sql, args).await {
+                Err(trouble) if trouble.kind == Kind::Again && tries < FIND_TRIES => tries += 1,
+                found => break found?,
+            }
+        };
         let Some(row) = rows.first() else { return Ok(None) };
         let read = |e| StoreError::from(Trouble::from(e));
         if row.try_get(2).map_err(read)? {
