@@ -13,6 +13,7 @@ pub mod faulty;
 pub mod history;
 pub mod live;
 pub mod memory;
+pub mod nodes;
 pub mod position;
 pub mod postgres;
 pub mod record;

@@ -18,6 +18,7 @@ use self::past::Maps;
 use crate::{
     clock::{Clock, Entropy},
     live::Live,
+    nodes::Nodes,
     position::Position,
     rules::{Answer, Command, Decision, Rules, Touched},
     seam::*,
@@ -34,6 +35,7 @@ pub struct MemoryStore {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     pending_max: u64,
+    nodes: Nodes,
 }
 
 #[derive(Debug, Default)]
@@ -50,8 +52,8 @@ impl MemoryStore {
     }
 
     pub fn with_pending_max(clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>, pending_max: u64) -> Self {
-        let (state, wake, changes) = Default::default();
-        MemoryStore { state, wake, changes, clock, entropy, pending_max }
+        let (state, wake, changes, nodes) = Default::default();
+        MemoryStore { state, wake, changes, clock, entropy, pending_max, nodes }
     }
 
     fn state(&self) -> Result<MutexGuard<'_, State>, StoreError> {
@@ -246,6 +248,21 @@ impl Store for MemoryStore {
             dismissed_by_age: state.dismissed_by_age,
             ..Stats::default()
         })
+    }
+
+    async fn report_node(&self, report: NodeReport) -> Result<(), StoreError> {
+        self.nodes.report(report, self.clock.now());
+        Ok(())
+    }
+
+    async fn nodes(&self) -> Result<Vec<NodeRow>, StoreError> {
+        let state = self.state()?;
+        Ok(self.nodes.rows(|session| state.live.leases_of(session)))
+    }
+
+    async fn forget_node(&self, id: &str) -> Result<(), StoreError> {
+        self.nodes.forget(id);
+        Ok(())
     }
 
     async fn close(&self) {

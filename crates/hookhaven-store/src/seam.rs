@@ -337,35 +337,21 @@ pub struct CatalogEntry {
     pub value: Vec<u8>,
 }
 
-/// A running process, as it tells of itself.
+/// What a node tells of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Node {
-    /// Never the same for two processes.
-    pub id: Arc<str>,
+pub struct NodeReport {
+    /// Its own for as long as its process runs.
+    pub id: String,
     /// `all`, `ingest` or `worker`.
-    pub role: Arc<str>,
-    pub version: Arc<str>,
-    /// Tells its configuration from others.
-    pub config: Arc<str>,
-    /// Of its admin side.
-    pub address: Arc<str>,
-    /// Under which it holds leases, if it makes attempts.
+    pub role: String,
+    pub version: String,
+    /// Of the config it goes by, so that a difference shows.
+    pub config_hash: String,
+    /// Where its admin side listens; empty if nobody is told.
+    pub address: String,
     pub session: Option<SessionId>,
     pub started_at: Time,
 }
-
-/// A node, and what the store knows of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NodeRow {
-    pub node: Node,
-    pub seen_at: Time,
-    /// Deliveries it has in hand; known to [`Store::nodes`] only.
-    pub leases: u64,
-}
-
-/// How long a node may be silent before it is taken for gone, and how long it is listed then.
-pub const NODE_SILENCE_MAX: Duration = Duration::from_secs(30);
-pub const NODE_LISTED: Duration = Duration::from_secs(15 * 60);
 
 /// Counts that grow when something may have changed that several nodes go by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -373,6 +359,16 @@ pub struct Changes {
     pub catalog: u64,
     /// A node came or went.
     pub nodes: u64,
+}
+
+/// A node as the others know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeRow {
+    pub report: NodeReport,
+    /// When it last told.
+    pub seen_at: Time,
+    /// Deliveries that it has in hand.
+    pub leases: u64,
 }
 
 /// What could not be done. Branch on the variant, print the text.
@@ -453,23 +449,6 @@ pub trait Store: Send + Sync + fmt::Debug {
         watch::channel(Changes::default()).1
     }
 
-    /// Says that a node is alive; answers with all that may be, it included. A store that only one node can
-    /// have has nothing to keep of it.
-    async fn beat(&self, node: &Node) -> Result<Vec<NodeRow>, StoreError> {
-        Ok(vec![NodeRow { node: node.clone(), seen_at: node.started_at, leases: 0 }])
-    }
-
-    /// A node is about to end; nobody need wait for its silence.
-    async fn leave(&self, _id: &str) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    /// All nodes heard of within [`NODE_LISTED`], with what they hold, oldest first; `None` where only one
-    /// can be and it knows more of itself.
-    async fn nodes(&self) -> Result<Option<Vec<NodeRow>>, StoreError> {
-        Ok(None)
-    }
-
     /// Lists see everything that was committed before they were asked. Newest first.
     async fn events(&self, filter: &EventFilter, page: Page<EventId>) -> Result<Vec<EventRow>, StoreError>;
     async fn event(&self, id: EventId) -> Result<Option<Arc<Event>>, StoreError>;
@@ -492,6 +471,14 @@ pub trait Store: Send + Sync + fmt::Debug {
     async fn backup(&self, dir: &Path, progress: OnBackup) -> Result<BackupProgress, StoreError>;
 
     async fn stats(&self) -> Result<Stats, StoreError>;
+
+    /// Tells the other nodes of this one, first and from then on now and then. Who did not for an hour is
+    /// forgotten.
+    async fn report_node(&self, report: NodeReport) -> Result<(), StoreError>;
+    /// All nodes that told of themselves, by id.
+    async fn nodes(&self) -> Result<Vec<NodeRow>, StoreError>;
+    /// A node that ends need not be waited for.
+    async fn forget_node(&self, id: &str) -> Result<(), StoreError>;
 
     /// Flushes what is pending and lets go of files. Later calls answer `Unavailable`.
     async fn close(&self);

@@ -286,6 +286,11 @@ impl Drop for Cluster {
     }
 }
 
+/// Whether a server could be started here.
+pub fn is_installed() -> bool {
+    find().is_ok()
+}
+
 /// The newest server's programs.
 fn find() -> Result<PathBuf> {
     let versions = fs::read_dir(DEBIAN).into_iter().flatten().flatten();

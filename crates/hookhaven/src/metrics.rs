@@ -199,7 +199,7 @@ impl Metrics {
     }
 
     /// The whole exposition. `nodes`: how many live, by role. Its content type is [`CONTENT_TYPE`].
-    pub fn render(&self, stats: &Stats, nodes: &[(Arc<str>, u64)], now: Time) -> String {
+    pub fn render(&self, stats: &Stats, nodes: &[(String, u64)], now: Time) -> String {
         let log_lines_dropped = self.log_lines_dropped.load(Relaxed);
         let then = scrape::registry(stats, nodes, now, now.since(self.started), log_lines_dropped);
         scrape::text(&[&self.registry, &then])

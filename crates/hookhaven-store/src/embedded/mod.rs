@@ -53,6 +53,7 @@ use self::{
 };
 use crate::{
     clock::{Clock, Entropy},
+    nodes::Nodes,
     seam::{Leave, StoreError},
 };
 
@@ -101,6 +102,7 @@ struct Shared {
     wake: Arc<Notify>,
     space: Arc<Space>,
     damages: Arc<Damages>,
+    nodes: Nodes,
     engine: Mutex<Option<Arc<Engine>>>,
     /// Held over all runs, until the last has let go of its files.
     lock: Mutex<Option<Box<dyn Lock>>>,
@@ -118,6 +120,7 @@ impl Shared {
             wake: Arc::default(),
             space: Arc::new(Space::new(options.disk.clone(), &options.dir, options.space)),
             damages: Arc::default(),
+            nodes: Nodes::default(),
             engine: Mutex::default(),
             lock: Mutex::new(Some(lock)),
             retention: Default::default(),

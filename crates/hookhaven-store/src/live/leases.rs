@@ -84,6 +84,11 @@ impl Live {
         !session.leases.is_empty()
     }
 
+    /// How many deliveries a session holds.
+    pub fn leases_of(&self, id: SessionId) -> u64 {
+        self.sessions.live.get(&id.0).map_or(0, |session| session.leases.len() as u64)
+    }
+
     /// Gives one lease back untried; `false` if it was not this session's.
     pub fn release(&mut self, session: SessionId, id: DeliveryId, fence: u64) -> bool {
         let Some(slot) = self.held(session, id, fence) else { return false };

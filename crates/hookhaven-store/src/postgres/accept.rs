@@ -158,6 +158,7 @@ impl Shared {
             self.pending.add(offer.new.deliveries.len());
             for delivery in &offer.new.deliveries {
                 self.seen.note(&offer.new.event.source, &delivery.destination);
+                self.heads().add(&delivery.lane, delivery.due_at);
             }
         }
         Ok(ids)

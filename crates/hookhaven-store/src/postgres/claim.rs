@@ -24,10 +24,10 @@ use tokio_postgres::types::Type;
 use super::{
     Shared,
     pool::{Args, Mode},
-    rows::{At, LIVE_COLUMNS, Stored, Uuid, from_text, time, to_text},
+    rows::{At, LIVE_COLUMNS, Stored, Uuid, text, time, to_text},
     trouble::{Kind, Trouble},
 };
-use crate::seam::{Due, LaneDue, LaneRoom, Leased, SessionId, StoreError};
+use crate::seam::{Due, LaneRoom, Leased, SessionId, StoreError};
 
 /// Rows that one claim looks at, over all lanes: more than it can take, so that the order by deadline is
 /// worth something, and a bound where many lanes have much.
@@ -88,23 +88,22 @@ impl Shared {
                SELECT n.lane, n.due_at FROM heads h CROSS JOIN LATERAL ( \
                   SELECT lane, due_at FROM hookhaven.live WHERE session IS NULL AND lane > h.lane \
                   ORDER BY lane, due_at LIMIT 1) n) \
-            SELECT lane, due_at FROM heads WHERE lane <> ALL($1) ORDER BY due_at, lane LIMIT $2";
-        let skip: Vec<_> = skip.iter().map(|lane| to_text(lane.as_str())).collect();
-        let limit_rows = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
-        let args: Args<'_> = &[(&skip, Type::TEXT_ARRAY), (&limit_rows, Type::INT8)];
-        let rows = self.work.once(Mode::Read, sql, args).await?;
-        let now = self.now();
-        let mut due = Due::default();
-        for row in &rows {
-            let at = time(row, 1)?;
-            if at > now || due.lanes.len() == limit {
-                due.next_due = Some(at.max(now));
-                break;
-            }
-            let lane = Lane::from_text(&from_text(row.try_get(0).map_err(Trouble::from)?));
-            due.lanes.push(LaneDue { lane, due_at: at });
+            SELECT lane, due_at FROM heads";
+        // One look for all who ask at the same time.
+        let _looking = self.looking.lock().await;
+        let began = Instant::now();
+        if self.heads().remembered(began) {
+            return Ok(self.heads().due(skip, limit, began, self.now()));
         }
-        Ok(due)
+        let rows = self.work.once(Mode::Read, sql, &[]).await?;
+        let head = |row: &tokio_postgres::Row| -> Result<(Lane, hookhaven_core::Time), Trouble> {
+            Ok((Lane::from_text(&text(row, 0)?), time(row, 1)?))
+        };
+        let seen = rows.iter().map(head).collect::<Result<Vec<_>, _>>()?;
+        let mut heads = self.heads();
+        let seen_at = Instant::now();
+        heads.seen(seen, seen_at - began, seen_at);
+        Ok(heads.due(skip, limit, seen_at, self.now()))
     }
 
     pub(super) async fn claim(
@@ -128,6 +127,7 @@ impl Shared {
             }
         };
         self.held.note(session, &taken);
+        self.note_exhausted(rooms, max, &taken);
         let ids = taken.iter().map(|stored| stored.delivery.event);
         let mut events = match self.read_events(ids).await {
             Ok(events) => events,
@@ -171,6 +171,21 @@ impl Shared {
             (d.due_at.plus(d.policy.deadline), d.due_at, d.id)
         });
         Ok(taken)
+    }
+
+    /// Lanes that gave less than was asked for have nothing due any more, or no room.
+    fn note_exhausted(&self, rooms: &[LaneRoom], max: usize, taken: &[Stored]) {
+        if taken.len() >= max {
+            return;
+        }
+        let mut counts: HashMap<&Lane, usize> = HashMap::new();
+        for stored in taken {
+            *counts.entry(&stored.delivery.lane).or_default() += 1;
+        }
+        let mut heads = self.heads();
+        for room in rooms.iter().filter(|room| counts.get(&room.lane).copied().unwrap_or(0) < room.room) {
+            heads.exhausted(&room.lane);
+        }
     }
 
     /// Gives back what was leased to our sessions and never handed out.

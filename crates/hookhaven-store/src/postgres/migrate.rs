@@ -69,9 +69,7 @@ type Failed = (Option<i32>, Trouble);
 async fn migrate_once(pool: &Pool, migrations: &[Migration]) -> Result<(), Failed> {
     let outside = |trouble: Trouble| (None, trouble);
     let mut connection = pool.get().await.map_err(outside)?;
-    connection.begin(Mode::Write).await.map_err(outside)?;
-    // Nodes that start together wait for the one that is first, however long that takes.
-    connection.batch("SET LOCAL lock_timeout = 0").await.map_err(outside)?;
+    connection.begin_patiently().await.map_err(outside)?;
     connection.batch(LOCK).await.map_err(outside)?;
     let prepare = format!(
         "SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}; \

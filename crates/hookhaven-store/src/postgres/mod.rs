@@ -26,6 +26,7 @@ mod catalog;
 mod claim;
 mod clock;
 pub mod examine;
+mod heads;
 mod health;
 pub(crate) mod import;
 mod lists;
@@ -83,7 +84,8 @@ pub struct PostgresOptions {
     pub queue: QueueLimits,
     /// Events, or attempts, in one commit at most.
     pub batch_max: usize,
-    /// Until the database must have answered; from then on the fate of what was sent is not known.
+    /// Until the database must have answered; from then on the fate of what was sent is not known. A connection,
+    /// a lock and a free connection must be had in half of it.
     pub answer_timeout: Duration,
     /// Connections that commit what was accepted, and as many that commit what was settled.
     pub committers: usize,
@@ -161,6 +163,9 @@ struct Shared {
     settles: Queue<settle::Report>,
     slices: slices::Slices,
     held: claim::Held,
+    heads: Mutex<heads::Heads>,
+    /// Held while somebody looks at the heads of all lanes.
+    looking: tokio::sync::Mutex<()>,
     wake: wake::Wake,
     pending: stats::Pending,
     seen: stats::Seen,
@@ -216,6 +221,8 @@ impl PostgresStore {
             settles: Queue::new(QueueLimits::default(), options.batch_max),
             slices: Default::default(),
             held: Default::default(),
+            heads: Mutex::default(),
+            looking: Default::default(),
             wake: wake::Wake::new(&*options.entropy),
             pending: stats::Pending::new(options.pending_max),
             seen: Default::default(),
@@ -258,6 +265,10 @@ impl Drop for PostgresStore {
 impl Shared {
     fn now(&self) -> Time {
         self.clock.now()
+    }
+
+    fn heads(&self) -> MutexGuard<'_, heads::Heads> {
+        self.heads.lock().unwrap_or_else(|e| e.into_inner())
     }
 
     fn sessions(&self) -> MutexGuard<'_, HashMap<SessionId, Duration>> {

@@ -1,8 +1,4 @@
-//! Who is there: a row a node, made new with every beat of it, deleted when it leaves or has long been silent.
-//!
-//! Nothing is decided by it that must be exact: leases hang on sessions.
-
-use std::sync::Arc;
+//! Nodes and when each was last heard of.
 
 use hookhaven_core::Time;
 use tokio_postgres::{Row, types::Type};
@@ -11,84 +7,70 @@ use super::{
     Shared,
     claim::number,
     pool::{Args, Mode},
-    rows::{At, text, time},
+    rows::{At, text, time, to_text},
     trouble::Trouble,
 };
-use crate::seam::{NODE_LISTED, Node, NodeRow, SessionId, StoreError};
-
-const COLUMNS: &str = "id, role, version, config_hash, address, session, started_at, seen_at";
+use crate::{
+    nodes::FORGOTTEN_AFTER,
+    seam::{NodeReport, NodeRow, SessionId, StoreError},
+};
 
 impl Shared {
-    pub(super) async fn beat(&self, node: &Node) -> Result<Vec<NodeRow>, StoreError> {
+    pub(super) async fn report_node(&self, report: NodeReport) -> Result<(), StoreError> {
+        let sql = "WITH gone AS (DELETE FROM hookhaven.nodes WHERE seen_at < $9 AND id <> $1) \
+            INSERT INTO hookhaven.nodes (id, role, version, config_hash, address, session, started_at, seen_at) \
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO UPDATE SET role = $2, version = $3, \
+               config_hash = $4, address = $5, session = $6, started_at = $7, seen_at = $8 RETURNING xmax = 0";
         let now = self.now();
-        // What a statement writes it does not see, so our own row comes from the writing.
-        let sql = format!(
-            "WITH ours AS (INSERT INTO hookhaven.nodes ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
-               ON CONFLICT (id) DO UPDATE SET role = excluded.role, version = excluded.version, \
-                  config_hash = excluded.config_hash, address = excluded.address, session = excluded.session, \
-                  seen_at = excluded.seen_at RETURNING {COLUMNS}), \
-             gone AS (DELETE FROM hookhaven.nodes WHERE seen_at < $9 AND id <> $1) \
-             SELECT {COLUMNS}, false FROM hookhaven.nodes WHERE id <> $1 AND seen_at >= $9 \
-             UNION ALL SELECT {COLUMNS}, NOT EXISTS (SELECT FROM hookhaven.nodes WHERE id = $1) FROM ours \
-             ORDER BY started_at, id"
-        );
-        let session = node.session.map(number);
+        let session = report.session.map(number);
         let args: Args<'_> = &[
-            (&&*node.id, Type::TEXT),
-            (&&*node.role, Type::TEXT),
-            (&&*node.version, Type::TEXT),
-            (&&*node.config, Type::TEXT),
-            (&&*node.address, Type::TEXT),
+            (&to_text(&report.id), Type::TEXT),
+            (&to_text(&report.role), Type::TEXT),
+            (&to_text(&report.version), Type::TEXT),
+            (&to_text(&report.config_hash), Type::TEXT),
+            (&to_text(&report.address), Type::TEXT),
             (&session, Type::INT8),
-            (&At(node.started_at), Type::TIMESTAMPTZ),
+            (&At(report.started_at), Type::TIMESTAMPTZ),
             (&At(now), Type::TIMESTAMPTZ),
-            (&At(now.minus(NODE_LISTED)), Type::TIMESTAMPTZ),
+            (&At(now.minus(FORGOTTEN_AFTER)), Type::TIMESTAMPTZ),
         ];
-        let rows = self.work.once(Mode::Write, &sql, args).await?;
-        let mut is_new = false;
-        let mut nodes = Vec::with_capacity(rows.len());
-        for row in &rows {
-            is_new |= row.try_get::<_, bool>(8).map_err(Trouble::from)?;
-            nodes.push(read(row, 0)?);
-        }
-        if is_new {
+        let rows = self.work.once(Mode::Write, sql, args).await?;
+        // A row that was not there before has never been locked or replaced.
+        if rows.first().is_some_and(|row| row.get(0)) {
             self.wake.nodes_changed();
         }
-        Ok(nodes)
-    }
-
-    pub(super) async fn leave(&self, id: &str) -> Result<(), StoreError> {
-        let sql = "DELETE FROM hookhaven.nodes WHERE id = $1";
-        self.work.once(Mode::Write, sql, &[(&id, Type::TEXT)]).await?;
-        self.wake.nodes_changed();
         Ok(())
     }
 
     pub(super) async fn nodes(&self) -> Result<Vec<NodeRow>, StoreError> {
-        let sql = format!(
-            "SELECT {COLUMNS}, (SELECT count(*) FROM hookhaven.live l \
-                WHERE l.session IS NOT NULL AND l.session = n.session) \
-             FROM hookhaven.nodes n WHERE seen_at >= $1 ORDER BY started_at, id"
-        );
-        let args: Args<'_> = &[(&At(self.now().minus(NODE_LISTED)), Type::TIMESTAMPTZ)];
-        let rows = self.reads.once(Mode::Read, &sql, args).await?;
-        let of = |row: &Row| read(row, row.try_get::<_, i64>(8)?);
-        Ok(rows.iter().map(of).collect::<Result<_, Trouble>>()?)
+        let sql = "SELECT id, role, version, config_hash, address, session, started_at, seen_at, ( \
+               SELECT count(*) FROM hookhaven.live l WHERE l.session IS NOT NULL AND l.session = n.session) \
+            FROM hookhaven.nodes n ORDER BY id COLLATE \"C\"";
+        let rows = self.reads.once(Mode::Read, sql, &[]).await?;
+        Ok(rows.iter().map(node).collect::<Result<_, _>>()?)
+    }
+
+    pub(super) async fn forget_node(&self, id: &str) -> Result<(), StoreError> {
+        let sql = "DELETE FROM hookhaven.nodes WHERE id = $1";
+        self.work.once(Mode::Write, sql, &[(&to_text(id), Type::TEXT)]).await?;
+        self.wake.nodes_changed();
+        Ok(())
     }
 }
 
-fn read(row: &Row, leases: i64) -> Result<NodeRow, Trouble> {
-    let words = |column| -> Result<Arc<str>, Trouble> { text(row, column) };
-    let at = |column| -> Result<Time, Trouble> { time(row, column) };
+fn node(row: &Row) -> Result<NodeRow, Trouble> {
+    let word = |column| -> Result<String, Trouble> { Ok(text(row, column)?.to_string()) };
     let session: Option<i64> = row.try_get(5)?;
-    let node = Node {
-        id: words(0)?,
-        role: words(1)?,
-        version: words(2)?,
-        config: words(3)?,
-        address: words(4)?,
-        session: session.map(|id| SessionId(id.unsigned_abs())),
-        started_at: at(6)?,
+    let leases: i64 = row.try_get(8)?;
+    let (started_at, seen_at): (Time, Time) = (time(row, 6)?, time(row, 7)?);
+    let report = NodeReport {
+        id: word(0)?,
+        role: word(1)?,
+        version: word(2)?,
+        config_hash: word(3)?,
+        address: word(4)?,
+        session: session.map(|session| SessionId(session.unsigned_abs())),
+        started_at,
     };
-    Ok(NodeRow { node, seen_at: at(7)?, leases: leases.unsigned_abs() })
+    Ok(NodeRow { report, seen_at, leases: leases.unsigned_abs() })
 }

@@ -24,10 +24,8 @@ use super::{health::Health, target::Target, trouble::Trouble};
 /// Values of a statement, each with its type.
 pub(super) type Args<'a> = &'a [(&'a (dyn ToSql + Sync), Type)];
 
-/// Until a connection must be free.
-const WAIT_MAX: Duration = Duration::from_secs(5);
-/// Until somebody else must have let go of a row or a table.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
+/// What may take long may take this long.
+const PATIENCE: Duration = Duration::from_secs(3_600);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
@@ -43,7 +41,7 @@ struct Begins {
 }
 
 impl Begins {
-    /// The server gives up a statement a little earlier than we do.
+    /// The server gives up a statement a little earlier than we do, and waiting for a lock earlier still.
     fn new(answer_timeout: Duration) -> Self {
         let ms = answer_timeout.as_millis();
         let common = format!(
@@ -51,7 +49,7 @@ impl Begins {
             ms * 4 / 5,
             ms * 2
         );
-        let lock_ms = LOCK_TIMEOUT.as_millis();
+        let lock_ms = ms / 2;
         Begins {
             read: format!("BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; {common}"),
             write: format!(
@@ -86,6 +84,7 @@ pub(super) struct Lent<'a> {
     client: Option<Client>,
     /// A transaction is open, or its fate is not known.
     open: bool,
+    limit: Duration,
     _seat: SemaphorePermit<'a>,
 }
 
@@ -105,20 +104,29 @@ impl Pool {
     /// A connection. Fails at once while the database is known to be away.
     pub async fn get(&self) -> Result<Lent<'_>, Trouble> {
         self.health.check()?;
-        let seat = match tokio::time::timeout(WAIT_MAX, self.seats.acquire()).await {
+        let limit = self.answer_timeout / 2;
+        let seat = match tokio::time::timeout(limit, self.seats.acquire()).await {
             Ok(Ok(seat)) => seat,
             Ok(Err(_)) => return Err(Trouble::lost("the store is closed")),
-            Err(_) => return Err(Trouble::lost(format!("all connections were busy for {} s", WAIT_MAX.as_secs()))),
+            Err(_) => return Err(Trouble::lost(format!("all connections were busy for {limit:?}"))),
         };
         while let Some(client) = self.take_idle() {
             if !client.is_closed() {
-                return Ok(Lent { pool: self, client: Some(client), open: false, _seat: seat });
+                return Ok(Lent {
+                    pool: self,
+                    client: Some(client),
+                    open: false,
+                    limit: self.answer_timeout,
+                    _seat: seat,
+                });
             }
         }
         // Others may have found out while we waited.
         self.health.check()?;
         match self.target.connect(None).await {
-            Ok((client, _)) => Ok(Lent { pool: self, client: Some(client), open: false, _seat: seat }),
+            Ok((client, _)) => {
+                Ok(Lent { pool: self, client: Some(client), open: false, limit: self.answer_timeout, _seat: seat })
+            }
             Err(trouble) => {
                 self.health.away(&trouble.text);
                 Err(trouble)
@@ -176,6 +184,13 @@ impl Lent<'_> {
         self.answered(self.client()?.batch_execute(self.pool.begins.of(mode))).await?.map_err(Trouble::from)
     }
 
+    /// As [`Self::begin`] with [`Mode::Write`], for something that may take long: a migration.
+    pub async fn begin_patiently(&mut self) -> Result<(), Trouble> {
+        self.begin(Mode::Write).await?;
+        self.limit = PATIENCE;
+        self.batch("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0").await
+    }
+
     /// One statement of a transaction that was begun.
     pub async fn query(&self, sql: &str, args: Args<'_>) -> Result<Vec<Row>, Trouble> {
         Ok(self.answered(self.client()?.query_typed(sql, args)).await??)
@@ -210,8 +225,8 @@ impl Lent<'_> {
 
 impl Lent<'_> {
     async fn answered<T>(&self, work: impl Future<Output = T>) -> Result<T, Trouble> {
-        let limit = self.pool.answer_timeout;
-        let late = |_| Trouble::lost(format!("no answer within {} s", limit.as_secs()));
+        let limit = self.limit;
+        let late = |_| Trouble::lost(format!("no answer within {limit:?}"));
         tokio::time::timeout(limit, work).await.map_err(late)
     }
 }

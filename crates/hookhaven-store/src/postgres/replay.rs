@@ -73,6 +73,7 @@ impl Shared {
         for (new, old) in &replaced {
             let d = &old.delivery;
             births.push(new, d.event, old.slice, &d.source, &d.event_type, now, Some(d.id));
+            self.heads().add(&new.lane, new.due_at);
         }
         if births.len() > 0 {
             connection.query(&insert_live(1), &births.args()).await?;
@@ -158,6 +159,7 @@ impl Shared {
         for new in &fresh {
             births.push(new, event, slice, &source, &event_type, now, None);
             self.seen.note(&source, &new.destination);
+            self.heads().add(&new.lane, new.due_at);
         }
         connection.query(&insert_live(1), &births.args()).await?;
         connection.commit().await?;

@@ -23,9 +23,10 @@ use super::{
 };
 use crate::seam::{Depth, Stats, StoreError};
 
-/// An answer is kept for this many times what it cost, if that was more than a trifle.
+/// So many pending deliveries and dead letters cost little to count.
+const FEW: u64 = 20_000;
+/// With more, an answer is given again for this many times what it cost.
 const KEPT_TIMES: u32 = 20;
-const TRIFLE: Duration = Duration::from_millis(20);
 /// Pairs of source and destination that are shown with nothing left; a limit, for they come from outside.
 const SEEN_MAX: usize = 10_000;
 
@@ -122,8 +123,8 @@ impl Shared {
         }
         let began = Instant::now();
         let stats = self.count().await?;
-        let took = began.elapsed();
-        let keep = if took < TRIFLE { Duration::ZERO } else { took * KEPT_TIMES };
+        let dead: u64 = stats.depths.iter().map(|depth| depth.dead_letters + depth.dead_letters_critical).sum();
+        let keep = if stats.pending + dead <= FEW { Duration::ZERO } else { began.elapsed() * KEPT_TIMES };
         *remembered = Some((Instant::now() + keep, stats.clone()));
         Ok(stats)
     }

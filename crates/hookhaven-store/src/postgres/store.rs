@@ -109,18 +109,6 @@ impl Store for PostgresStore {
         self.shared.wake.changes.subscribe()
     }
 
-    async fn beat(&self, node: &Node) -> Result<Vec<NodeRow>, StoreError> {
-        self.shared.beat(node).await
-    }
-
-    async fn leave(&self, id: &str) -> Result<(), StoreError> {
-        self.shared.leave(id).await
-    }
-
-    async fn nodes(&self) -> Result<Option<Vec<NodeRow>>, StoreError> {
-        self.shared.nodes().await.map(Some)
-    }
-
     async fn events(&self, filter: &EventFilter, page: Page<EventId>) -> Result<Vec<EventRow>, StoreError> {
         self.shared.events(filter, page).await
     }
@@ -159,6 +147,18 @@ impl Store for PostgresStore {
 
     async fn stats(&self) -> Result<Stats, StoreError> {
         self.shared.stats().await
+    }
+
+    async fn report_node(&self, report: NodeReport) -> Result<(), StoreError> {
+        self.shared.report_node(report).await
+    }
+
+    async fn nodes(&self) -> Result<Vec<NodeRow>, StoreError> {
+        self.shared.nodes().await
+    }
+
+    async fn forget_node(&self, id: &str) -> Result<(), StoreError> {
+        self.shared.forget_node(id).await
     }
 
     async fn close(&self) {

@@ -24,8 +24,6 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::{PostgresAddress, trouble::Trouble};
 use crate::seam::StoreError;
 
-/// Until a connection must stand.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Until a silent peer is taken for gone.
 const SILENCE_MAX: Duration = Duration::from_secs(15);
 
@@ -37,6 +35,7 @@ pub(super) type OnNotice = Arc<dyn Fn(&str) + Send + Sync>;
 pub(super) struct Target {
     config: Config,
     tls: Option<MakeRustlsConnect>,
+    /// Until a connection must stand.
     connect_timeout: Duration,
 }
 
@@ -82,7 +81,7 @@ impl Target {
         if config.get_application_name().is_none() {
             config.application_name("hookhaven");
         }
-        let connect_timeout = CONNECT_TIMEOUT.min(answer_timeout);
+        let connect_timeout = answer_timeout / 2;
         config.connect_timeout(connect_timeout).tcp_user_timeout(SILENCE_MAX).keepalives_idle(SILENCE_MAX);
         let encrypted = wants_tls(words.mode.as_deref(), config.get_hosts())?;
         config.ssl_mode(if encrypted { SslMode::Require } else { SslMode::Disable });
@@ -110,7 +109,7 @@ impl Target {
                 None => self.open(NoTls, on_notice).await,
             }
         };
-        let late = |_| Trouble::lost(format!("no connection within {} s", self.connect_timeout.as_secs()));
+        let late = |_| Trouble::lost(format!("no connection within {:?}", self.connect_timeout));
         tokio::time::timeout(self.connect_timeout, connected).await.map_err(late)?
     }
 

@@ -200,3 +200,14 @@ pub async fn a_lanes_limit_holds_over_all_sessions(bench: &dyn Bench) {
     assert_eq!(store.claim(session, &[limited(7)], 9).await.unwrap().len(), 1);
     assert_eq!(store.claim(session, &[limited(9)], 9).await.unwrap().len(), 2);
 }
+
+pub async fn a_lapsed_session_settles_nothing_before_it_is_swept_either(bench: &dyn Bench) {
+    let (store, clock) = (bench.open().await, bench.clock());
+    accept(&store, event("k", clock.now(), &["billing"])).await;
+    let session = store.open_session(TTL).await.unwrap();
+    let leased = claim_one(&store, session, "billing").await;
+    clock.advance(TTL);
+    let late = settle(&store, session, &leased, ErrorClass::Ok, Next::Delivered, clock.now()).await;
+    assert_eq!(late, Settled::LeaseLost);
+    assert_eq!(store.release_lapsed().await.unwrap(), 1);
+}

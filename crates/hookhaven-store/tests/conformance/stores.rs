@@ -3,6 +3,7 @@
 use std::{
     path::Path,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -159,6 +160,8 @@ impl Postgres {
         let options = PostgresOptions {
             pending_max: PENDING_MAX,
             clock: Some(Arc::new(self.clock.clone())),
+            // Patient: the machine may be busy with other tests.
+            answer_timeout: Duration::from_secs(120),
             ..PostgresOptions::new(url, self.entropy.clone())
         };
         Arc::new(PostgresStore::open(options).await.unwrap())

@@ -9,6 +9,7 @@
 mod bench;
 mod crash;
 mod nodes;
+mod retain;
 mod sealed;
 mod server;
 mod tls;

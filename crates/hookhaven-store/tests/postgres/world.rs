@@ -1,6 +1,6 @@
 //! Stores on a database, as many as a test wants.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use hookhaven_store::{
     Leave, Store, StoreError,
@@ -8,7 +8,7 @@ use hookhaven_store::{
     postgres::{PostgresOptions, PostgresStore},
 };
 
-use crate::bench::{Bench, start};
+use crate::bench::start;
 
 /// A fresh database; its URL.
 pub fn database() -> String {
@@ -16,7 +16,9 @@ pub fn database() -> String {
 }
 
 pub fn options(url: &str, clock: &ManualClock) -> PostgresOptions {
-    PostgresOptions { clock: Some(Arc::new(clock.clone())), ..PostgresOptions::new(url, Arc::new(OsEntropy)) }
+    // Patient: the machine may be busy with other tests.
+    let (clock, answer_timeout) = (Some(Arc::new(clock.clone()) as _), Duration::from_secs(120));
+    PostgresOptions { clock, answer_timeout, ..PostgresOptions::new(url, Arc::new(OsEntropy)) }
 }
 
 pub async fn try_open(options: PostgresOptions) -> Result<Arc<dyn Store>, StoreError> {
@@ -39,6 +41,3 @@ pub async fn ready(store: &Arc<dyn Store>) {
         wake.notified().await;
     }
 }
-
-/// Some store that nobody asks for: the trait is there for the helpers of the conformance suite.
-const _: Option<&dyn Bench> = None;

@@ -22,7 +22,7 @@ use hookhaven_core::{
     source::Source,
 };
 use hookhaven_store::{
-    LaneRoom, Leased, NewDelivery, NewEvent, Next, Node, Settlement, Store,
+    LaneRoom, Leased, NewDelivery, NewEvent, Next, NodeReport, Settlement, Store,
     clock::{Entropy, ManualClock, SeededEntropy},
     memory::MemoryStore,
 };
@@ -89,12 +89,12 @@ impl Signals for TestSignals {
         self.idle.lock().unwrap().clone().map_or(Ok(()), Err)
     }
 
-    fn this_node(&self) -> Option<Node> {
-        Some(Node {
+    fn this_node(&self) -> Option<NodeReport> {
+        Some(NodeReport {
             id: "here".into(),
             role: "all".into(),
             version: "1.2.3".into(),
-            config: "c0ffee".into(),
+            config_hash: "c0ffee".into(),
             address: "127.0.0.1:8081".into(),
             session: None,
             started_at: START,

@@ -44,7 +44,7 @@ pub use backup::{BackupRequest, BackupState, BackupView};
 pub use dead_letters::{BULK_DELIVERIES_MAX, BulkRequest, DeadLetterFilter};
 pub use destinations::{DestinationView, PAUSED_KIND, Pause};
 pub use health::Ready;
-pub use nodes::NodeView;
+pub use nodes::{NODE_SILENCE_MAX, NodeView};
 pub use page::LIMIT_MAX;
 pub use problem::{CODES, Problem};
 pub use signals::{Breaker, LaneView, Offline, ReloadState, Signals};

@@ -1,12 +1,17 @@
 //! `/nodes`: the processes that share the store, and when each was last heard of. Of a store that only one
 //! can have, that one.
 
+use std::time::Duration;
+
 use axum::{Json, Router, extract::State, routing::get};
 use hookhaven_core::Time;
-use hookhaven_store::{NODE_SILENCE_MAX, NodeRow};
+use hookhaven_store::NodeRow;
 use serde::{Deserialize, Serialize};
 
 use super::{Shared, problem::Problem, view::Listing};
+
+/// How long a node may be silent before it is taken for gone: three signs of life.
+pub const NODE_SILENCE_MAX: Duration = Duration::from_secs(30);
 
 pub(super) fn routes() -> Router<Shared> {
     Router::new().route("/nodes", get(list))
@@ -34,24 +39,18 @@ pub struct NodeView {
 
 async fn list(State(api): State<Shared>) -> Result<Json<Listing<NodeView>>, Problem> {
     let (this, now) = (api.parts.signals.this_node(), api.parts.clock.now());
-    let rows = match api.parts.store.nodes().await? {
-        Some(rows) => rows,
-        None => {
-            let leased = api.parts.store.stats().await?.depths.iter().map(|depth| depth.leased).sum();
-            this.iter().map(|node| NodeRow { node: node.clone(), seen_at: now, leases: leased }).collect()
-        }
-    };
-    let items = rows.into_iter().map(|NodeRow { node, seen_at, leases }| NodeView {
-        this: this.as_ref().is_some_and(|this| this.id == node.id),
-        id: node.id.to_string(),
-        role: node.role.to_string(),
-        version: node.version.to_string(),
-        address: node.address.to_string(),
-        config: node.config.to_string(),
-        started_at: node.started_at,
+    let view = |NodeRow { report, seen_at, leases }| NodeView {
+        this: this.as_ref().is_some_and(|this| this.id == report.id),
+        id: report.id,
+        role: report.role,
+        version: report.version,
+        address: report.address,
+        config: report.config_hash,
+        started_at: report.started_at,
         seen_at,
         alive: now.since(seen_at) <= NODE_SILENCE_MAX,
         leases,
-    });
-    Ok(Json(Listing { items: items.collect(), next: None }))
+    };
+    let items = api.parts.store.nodes().await?.into_iter().map(view).collect();
+    Ok(Json(Listing { items, next: None }))
 }

@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 use hookhaven_core::Time;
-use hookhaven_store::Node;
+use hookhaven_store::NodeReport;
 use serde::{Deserialize, Serialize};
 
 /// A narrow window into the running gateway. All calls are cheap, save the rendering of metrics.
@@ -19,7 +19,7 @@ pub trait Signals: Send + Sync + std::fmt::Debug {
     fn working(&self) -> Result<(), String>;
 
     /// The process that answers; `None` if no gateway runs.
-    fn this_node(&self) -> Option<Node>;
+    fn this_node(&self) -> Option<NodeReport>;
 
     /// How the last reading of the config file went.
     fn reload_state(&self) -> ReloadState;
@@ -81,7 +81,7 @@ impl Signals for Offline {
         Err("no gateway is running".to_owned())
     }
 
-    fn this_node(&self) -> Option<Node> {
+    fn this_node(&self) -> Option<NodeReport> {
         None
     }
 

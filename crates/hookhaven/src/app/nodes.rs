@@ -12,13 +12,14 @@ use std::{
 use arc_swap::ArcSwap;
 use hookhaven_core::Time;
 use hookhaven_store::{
-    Changes, NODE_SILENCE_MAX, Node, NodeRow, Store,
+    Changes, NodeReport, NodeRow, Store, StoreError,
     clock::{Clock, Entropy},
 };
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    api::NODE_SILENCE_MAX,
     config::{Config, Role},
     metrics::Metrics,
     worker::WorkerHandle,
@@ -46,8 +47,8 @@ pub(super) struct NodeParts {
 #[derive(Debug)]
 pub(super) struct Nodes {
     parts: NodeParts,
-    id: Arc<str>,
-    address: Arc<str>,
+    id: String,
+    address: String,
     started_at: Time,
     known: Mutex<Vec<NodeRow>>,
 }
@@ -55,19 +56,19 @@ pub(super) struct Nodes {
 impl Nodes {
     /// `address` is of the admin side.
     pub fn new(parts: NodeParts, address: String, entropy: &dyn Entropy) -> Self {
-        let id = hex::encode(&entropy.id_bytes()[..6]).into();
+        let id = hex::encode(&entropy.id_bytes()[..6]);
         let started_at = parts.clock.now();
-        Nodes { parts, id, address: address.into(), started_at, known: Mutex::default() }
+        Nodes { parts, id, address, started_at, known: Mutex::default() }
     }
 
     /// As this node is now.
-    pub fn this(&self) -> Node {
+    pub fn this(&self) -> NodeReport {
         let config = self.parts.config.load();
-        Node {
+        NodeReport {
             id: self.id.clone(),
-            role: config.server.role.as_str().into(),
-            version: env!("CARGO_PKG_VERSION").into(),
-            config: config.fingerprint.clone(),
+            role: config.server.role.as_str().to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            config_hash: config.fingerprint.to_string(),
             address: self.address.clone(),
             session: self.parts.worker.as_ref().and_then(WorkerHandle::session),
             started_at: self.started_at,
@@ -75,14 +76,14 @@ impl Nodes {
     }
 
     /// Nodes that live, by role.
-    pub fn by_role(&self) -> Vec<(Arc<str>, u64)> {
+    pub fn by_role(&self) -> Vec<(String, u64)> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.parts.clock.now();
-        let mut counts: Vec<(Arc<str>, u64)> = Vec::new();
+        let mut counts: Vec<(String, u64)> = Vec::new();
         for row in known.iter().filter(|row| lives(row, now)) {
-            match counts.iter_mut().find(|(role, _)| *role == row.node.role) {
+            match counts.iter_mut().find(|(role, _)| *role == row.report.role) {
                 Some((_, count)) => *count += 1,
-                None => counts.push((row.node.role.clone(), 1)),
+                None => counts.push((row.report.role.clone(), 1)),
             }
         }
         counts
@@ -95,7 +96,7 @@ impl Nodes {
         let mut differing = BTreeSet::new();
         loop {
             let heard = *changes.borrow_and_update();
-            let wait = match store.beat(&self.this()).await {
+            let wait = match self.beat().await {
                 Ok(rows) => {
                     self.heard_of(rows, &mut differing);
                     BEAT_EVERY
@@ -114,25 +115,30 @@ impl Nodes {
             }
         }
         // Others find out by its silence if it cannot be told.
-        let _ = store.leave(&self.id).await;
+        let _ = store.forget_node(&self.id).await;
     }
 
-    fn heard_of(&self, rows: Vec<NodeRow>, differing: &mut BTreeSet<Arc<str>>) {
+    async fn beat(&self) -> Result<Vec<NodeRow>, StoreError> {
+        self.parts.store.report_node(self.this()).await?;
+        self.parts.store.nodes().await
+    }
+
+    fn heard_of(&self, rows: Vec<NodeRow>, differing: &mut BTreeSet<String>) {
         let (this, now) = (self.this(), self.parts.clock.now());
-        let others = || rows.iter().filter(|row| row.node.id != this.id && lives(row, now)).map(|row| &row.node);
+        let others = || rows.iter().filter(|row| row.report.id != this.id && lives(row, now)).map(|row| &row.report);
         if let Some(worker) = &self.parts.worker {
-            let workers = others().filter(|node| *node.role != *Role::Ingest.as_str()).count();
+            let workers = others().filter(|node| node.role != Role::Ingest.as_str()).count();
             worker.set_others(u32::try_from(workers).unwrap_or(u32::MAX));
         }
         // Another version may read the same file differently.
-        let differs = |node: &&Node| node.version == this.version && node.config != this.config;
-        let now_differing: BTreeSet<Arc<str>> = others().filter(differs).map(|node| node.id.clone()).collect();
+        let differs = |node: &&NodeReport| node.version == this.version && node.config_hash != this.config_hash;
+        let now_differing: BTreeSet<String> = others().filter(differs).map(|node| node.id.clone()).collect();
         for node in others().filter(|node| now_differing.contains(&node.id) && !differing.contains(&node.id)) {
             tracing::warn!(
-                node = &*node.id,
-                address = &*node.address,
-                config = &*node.config,
-                ours = &*this.config,
+                node = node.id,
+                address = node.address,
+                config = node.config_hash,
+                ours = this.config_hash,
                 "another node has another configuration: sources, destinations, routes and secrets should be the same"
             );
         }

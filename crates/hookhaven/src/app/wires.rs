@@ -11,7 +11,7 @@ use std::{
 
 use async_trait::async_trait;
 use hookhaven_core::{ErrorClass, Lane, breaker::BreakerState};
-use hookhaven_store::{Node, Store, clock::Clock};
+use hookhaven_store::{NodeReport, Store, clock::Clock};
 use tokio::sync::watch;
 
 use super::nodes::Nodes;
@@ -58,7 +58,7 @@ impl Signals for Wires {
         }
     }
 
-    fn this_node(&self) -> Option<Node> {
+    fn this_node(&self) -> Option<NodeReport> {
         Some(self.nodes.this())
     }
 

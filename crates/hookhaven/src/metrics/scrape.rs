@@ -24,7 +24,7 @@ use super::{OfDestination, OfPair, gauges};
 const TICKS_PER_S: f64 = 100.0;
 
 labels! {
-    OfRole { role: Arc<str> }
+    OfRole { role: String }
     OfState { destination: Arc<str>, state: &'static str }
     DeadLetters { source: Arc<str>, destination: Arc<str>, critical: bool }
 }
@@ -32,7 +32,7 @@ labels! {
 /// A registry that lives for one scrape.
 pub(super) fn registry(
     stats: &Stats,
-    nodes: &[(Arc<str>, u64)],
+    nodes: &[(String, u64)],
     now: Time,
     up: Duration,
     log_lines_dropped: u64,
