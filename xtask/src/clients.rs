@@ -3,7 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
 };
 
 use anyhow::{Context as _, Result, bail};
@@ -43,13 +43,11 @@ fn stamp(folder: &Path) -> PathBuf {
 }
 
 fn ensure_node() -> Result<()> {
-    if node_major().is_none() || !answers("npm") {
-        if !answers("apt-get") {
+    if node_major().is_none() || !command::answers("npm") {
+        if !command::answers("apt-get") {
             bail!("the tests need Node.js {NODE_MAJOR_MIN} or later with npm: install it and try again");
         }
-        command::run(Command::new("apt-get").args(["update", "-q"]))?;
-        let packages = ["install", "-y", "-q", "--no-install-recommends", "nodejs", "npm"];
-        command::run(Command::new("apt-get").args(packages).env("DEBIAN_FRONTEND", "noninteractive"))?;
+        command::apt_install(&["nodejs", "npm"])?;
     }
     match node_major() {
         Some(major) if major >= NODE_MAJOR_MIN => Ok(()),
@@ -61,9 +59,4 @@ fn ensure_node() -> Result<()> {
 fn node_major() -> Option<u32> {
     let output = Command::new("node").arg("--version").output().ok()?;
     String::from_utf8(output.stdout).ok()?.trim().strip_prefix('v')?.split('.').next()?.parse().ok()
-}
-
-fn answers(program: &str) -> bool {
-    let quiet = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    quiet.is_ok_and(|status| status.success())
 }

@@ -3,7 +3,7 @@
 use std::{
     ffi::OsStr,
     path::{Path, PathBuf},
-    process::{Command, ExitStatus},
+    process::{Command, ExitStatus, Stdio},
 };
 
 use anyhow::{Context as _, Result, bail};
@@ -33,6 +33,19 @@ pub fn run(command: &mut Command) -> Result<()> {
 pub fn status(command: &mut Command) -> Result<ExitStatus> {
     say(&text(command));
     command.status().with_context(|| format!("`{}` could not be started", text(command)))
+}
+
+/// Whether a program is there.
+pub fn answers(program: &str) -> bool {
+    let quiet = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    quiet.is_ok_and(|status| status.success())
+}
+
+/// Installs Debian's packages.
+pub fn apt_install(packages: &[&str]) -> Result<()> {
+    run(Command::new("apt-get").args(["update", "-q"]))?;
+    let install = ["install", "-y", "-q", "--no-install-recommends"];
+    run(Command::new("apt-get").args(install).args(packages).env("DEBIAN_FRONTEND", "noninteractive"))
 }
 
 pub fn say(what: &str) {

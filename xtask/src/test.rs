@@ -11,6 +11,7 @@ use anyhow::{Result, bail};
 use crate::{
     clients,
     command::{self, cargo, say},
+    databases,
     leftovers::Leftovers,
     suites::{self, Suites},
 };
@@ -21,7 +22,10 @@ struct Need {
     install: fn() -> Result<()>,
 }
 
-const NEEDS: &[Need] = &[Need { what: "the senders' SDKs", install: clients::install }];
+const NEEDS: &[Need] = &[
+    Need { what: "the senders' SDKs", install: clients::install },
+    Need { what: "PostgreSQL and a pooler", install: databases::install },
+];
 
 pub fn run() -> Result<()> {
     let started = Instant::now();
@@ -46,8 +50,11 @@ fn run_all() -> Result<Suites> {
     }
     command::run(&mut cargo(&["test", "--workspace", "--locked", "--no-run"]))?;
 
+    // One server for all test binaries; it goes when this does.
+    let server = databases::start()?;
     let leftovers = Leftovers::new();
     let mut tests = cargo(&["test", "--workspace", "--locked", "--no-fail-fast"]);
+    tests.env(hookhaven_testbed::postgres::SHARED, server.databases().base());
     leftovers.mark(&mut tests);
     let ran = suites::run(tests);
     let left = leftovers.end();

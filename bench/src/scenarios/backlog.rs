@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub async fn run(bench: &Bench) -> Result<Figures> {
     let sink = Server::start(&["sink"]).await?;
     let directory = bench.directory()?;
-    let home = Home { binary: bench.gateway.clone(), directory: directory.path().to_owned() };
+    let home = Home::new(bench.gateway.clone(), directory.path().to_owned());
     home.write_config(&config(&home.data(), &[("sink", format!("http://{}/", sink.address))]))?;
     let gateway = home.serve().await?;
 

@@ -6,8 +6,10 @@
 mod backlog;
 mod burst;
 mod closed;
+mod copy;
 mod figures;
 mod isolation;
+mod postgres;
 mod sides;
 mod steady;
 mod sustained;
@@ -39,6 +41,8 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ("burst", |bench| Box::pin(burst::run(bench))),
     ("isolation", |bench| Box::pin(isolation::run(bench))),
     ("backlog", |bench| Box::pin(backlog::run(bench))),
+    ("postgres", |bench| Box::pin(postgres::run(bench))),
+    ("copy", |bench| Box::pin(copy::run(bench))),
 ];
 
 pub const SECRET: &str = "whsec_only_for_the_bench";
@@ -85,7 +89,7 @@ impl Bench {
     /// A gateway with a fresh store and one source, whose events go to these destinations.
     pub async fn gateway(&self, destinations: &[(&str, String)]) -> Result<Stage> {
         let directory = self.directory()?;
-        let home = Home { binary: self.gateway.clone(), directory: directory.path().to_owned() };
+        let home = Home::new(self.gateway.clone(), directory.path().to_owned());
         home.write_config(&config(&home.data(), destinations))?;
         Ok(Stage { gateway: home.serve().await?, _directory: directory })
     }

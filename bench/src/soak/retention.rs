@@ -162,7 +162,7 @@ impl Soak {
             self.store.accept((0..now).map(|_| self.event()).collect()).await?;
             left -= now;
             loop {
-                let room = LaneRoom { lane: Lane::of_destination(DESTINATION), room: AT_ONCE };
+                let room = LaneRoom { lane: Lane::of_destination(DESTINATION), room: AT_ONCE, limit: None };
                 let leased = self.store.claim(session, &[room], AT_ONCE).await?;
                 if leased.is_empty() {
                     break;

@@ -45,6 +45,14 @@ pub enum Change {
     Closed,
 }
 
+/// What nodes tell each other of a breaker that is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rest {
+    pub until: Time,
+    /// Which one in a row, from 1.
+    pub number: u32,
+}
+
 #[derive(Clone, Debug)]
 pub struct Breaker {
     state: BreakerState,
@@ -126,6 +134,41 @@ impl Breaker {
         }
     }
 
+    /// The rest it is in, for other nodes; `None` while a probe is out, too.
+    pub fn rest_now(&self) -> Option<Rest> {
+        match self.state {
+            BreakerState::Open(until) => Some(Rest { until, number: self.rests }),
+            _ => None,
+        }
+    }
+
+    /// Follows what another node said: that the destination rests, or that its probe succeeded. A probe of our
+    /// own that is out decides by itself, unless another has failed since.
+    pub fn follow(&mut self, said: Option<Rest>) -> Option<Change> {
+        let was_open = self.is_open();
+        match (said, self.state) {
+            // Ours is the later one, and is being told.
+            (Some(rest), _) if was_open && rest.number < self.rests => None,
+            (Some(rest), BreakerState::HalfOpen) if rest.number == self.rests => None,
+            (Some(rest), BreakerState::Open(until)) if rest.number == self.rests => {
+                // One of the two may have been cut short.
+                self.state = BreakerState::Open(until.min(rest.until));
+                None
+            }
+            (Some(rest), _) => {
+                self.begin_rest(rest);
+                (!was_open).then_some(Change::Opened)
+            }
+            (None, _) if was_open => {
+                self.failures = 0;
+                self.deliveries.clear();
+                self.state = BreakerState::Ramping(1);
+                Some(Change::Closed)
+            }
+            (None, _) => None,
+        }
+    }
+
     fn alive(&mut self, full: usize) -> Option<Change> {
         self.failures = 0;
         self.deliveries.clear();
@@ -177,10 +220,14 @@ impl Breaker {
     fn rest(&mut self, policy: &BreakerPolicy, now: Time) {
         let growth = 2u32.saturating_pow(self.rests.min(16));
         let rest = policy.rest.saturating_mul(growth).min(REST_MAX.max(policy.rest));
-        self.rests = self.rests.saturating_add(1);
+        self.begin_rest(Rest { until: now.plus(rest), number: self.rests.saturating_add(1) });
+    }
+
+    fn begin_rest(&mut self, rest: Rest) {
+        self.rests = rest.number;
         self.failures = 0;
         self.deliveries.clear();
-        self.state = BreakerState::Open(now.plus(rest));
+        self.state = BreakerState::Open(rest.until);
     }
 }
 
@@ -311,5 +358,39 @@ mod tests {
         let last = (0..9).filter_map(|n| end(&mut breaker, n, Health::Failing, false, later)).next_back();
         assert_eq!(last, Some(Change::Opened));
         assert_eq!(breaker.free_at(), Some(later.plus(Duration::from_secs(60))));
+    }
+
+    #[test]
+    fn what_one_node_finds_out_the_others_follow() {
+        let (mut here, mut there) = (opened(), Breaker::default());
+        assert_eq!(there.follow(here.rest_now()), Some(Change::Opened));
+        assert_eq!((there.room(0, NOW), there.free_at()), (0, here.free_at()));
+        assert_eq!(there.follow(here.rest_now()), None);
+
+        let later = NOW.plus(Duration::from_secs(30));
+        let probe = here.started(later);
+        assert_eq!(end(&mut here, 1, Health::Failing, probe, later), None);
+        assert_eq!(there.follow(here.rest_now()), None);
+        assert_eq!(there.free_at(), Some(later.plus(Duration::from_secs(60))));
+
+        let latest = later.plus(Duration::from_secs(60));
+        let probe = there.started(latest);
+        assert_eq!(there.follow(here.rest_now()), None, "what is known already does not take the probe away");
+        assert_eq!(end(&mut there, 1, Health::Alive, probe, latest), Some(Change::Closed));
+        assert_eq!(here.follow(there.rest_now()), Some(Change::Closed));
+        assert_eq!(here.state(), BreakerState::Ramping(1));
+    }
+
+    #[test]
+    fn what_another_node_said_before_our_own_rest_counts_no_more() {
+        let (mut here, there) = (opened(), opened());
+        let later = NOW.plus(Duration::from_secs(30));
+        let probe = here.started(later);
+        let _ = end(&mut here, 1, Health::Failing, probe, later);
+        let until = here.free_at();
+        assert_eq!((here.follow(there.rest_now()), here.free_at()), (None, until));
+        here.cut_rest(later);
+        let said = Breaker { state: BreakerState::Open(later.plus(Duration::from_secs(60))), rests: 2, ..here.clone() };
+        assert_eq!((here.follow(said.rest_now()), here.free_at()), (None, Some(later)), "a person cut it short");
     }
 }

@@ -32,7 +32,8 @@ fn live_state_agrees(records: &[Record]) {
     assert_eq!(live.depths().iter().map(|d| d.pending).sum::<u64>(), pending);
     let due = live.due(&[], usize::MAX, Time::MAX);
     assert!(due.next_due.is_none_or(|at| at >= Time::MAX), "{due:?}");
-    let rooms: Vec<_> = due.lanes.into_iter().map(|due| LaneRoom { lane: due.lane, room: usize::MAX }).collect();
+    let rooms: Vec<_> =
+        due.lanes.into_iter().map(|due| LaneRoom { lane: due.lane, room: usize::MAX, limit: None }).collect();
     let now = Time::MAX.minus(Duration::from_secs(60));
     let session = live.open_session(Duration::from_secs(30), now);
     let claimed = live.claim(session, &rooms, usize::MAX, now);

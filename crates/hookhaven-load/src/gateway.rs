@@ -29,15 +29,27 @@ const SIGKILL: i32 = 9;
 pub struct Home {
     pub binary: PathBuf,
     pub directory: PathBuf,
+    /// Its config names a store that it shares with others, so that it has no data directory.
+    pub shared: bool,
 }
 
 impl Home {
+    /// A gateway with data of its own.
+    pub fn new(binary: PathBuf, directory: PathBuf) -> Self {
+        Home { binary, directory, shared: false }
+    }
+
     pub fn config(&self) -> PathBuf {
         self.directory.join("hookhaven.toml")
     }
 
     pub fn data(&self) -> PathBuf {
         self.directory.join("data")
+    }
+
+    /// Where the admin token is; with a shared store the config is to refer to it there.
+    pub fn token(&self) -> PathBuf {
+        if self.shared { self.directory.join("admin-token") } else { self.data().join("admin-token") }
     }
 
     pub fn log(&self) -> PathBuf {
@@ -51,7 +63,10 @@ impl Home {
     /// The gateway's command line with these arguments, on this home's config and data.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.binary);
-        command.args(arguments).arg("--config").arg(self.config()).arg("--data").arg(self.data());
+        command.args(arguments).arg("--config").arg(self.config());
+        if !self.shared {
+            command.arg("--data").arg(self.data());
+        }
         command.current_dir(&self.directory).stdin(Stdio::null()).kill_on_drop(true);
         command
     }
@@ -64,9 +79,14 @@ impl Home {
     /// Starts `serve`. It ends with this process, however that ends: its standard input is a pipe that
     /// we hold.
     pub fn start(&self) -> Result<Starting> {
+        self.start_with(&[])
+    }
+
+    /// The same with more arguments of `serve`.
+    pub fn start_with(&self, arguments: &[&str]) -> Result<Starting> {
         let log = OpenOptions::new().create(true).append(true).open(self.log())?;
         let logged_before = log.metadata()?.len();
-        let mut command = self.command(&["serve", "--until-stdin-ends"]);
+        let mut command = self.command(&[&["serve", "--until-stdin-ends"], arguments].concat());
         command.stdin(Stdio::piped()).stdout(log.try_clone()?).stderr(log);
         let mut child = command.spawn().context("the gateway did not start")?;
         let stdin = child.stdin.take();
@@ -105,8 +125,8 @@ impl Starting {
         });
         match listening.await {
             Some(Ok((ingest, admin))) => {
-                // The gateway made it, or it is the one in the config file and nobody needs it here.
-                let token = fs::read_to_string(self.home.data().join("admin-token")).unwrap_or_default();
+                // The gateway made it, or the config file refers to it; else nobody needs it here.
+                let token = fs::read_to_string(self.home.token()).unwrap_or_default();
                 let admin = Admin { address: admin, token: token.trim().to_owned() };
                 Ok(Running { child: self.child, _stdin: self.stdin, ingest, admin })
             }
@@ -136,6 +156,7 @@ pub struct Running {
     child: Child,
     /// Open as long as the gateway shall run.
     _stdin: Option<ChildStdin>,
+    /// Port 0 if it takes nothing in.
     pub ingest: SocketAddr,
     pub admin: Admin,
 }
@@ -178,6 +199,8 @@ impl Running {
     }
 }
 
+const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+
 /// Reads `{"message":"listening","ingest":…,"admin":…}`, whether the fields stand beside the message or
 /// the whole in an object of their own.
 fn find_listening(log: &str) -> Option<(SocketAddr, SocketAddr)> {
@@ -188,7 +211,7 @@ fn find_listening(log: &str) -> Option<(SocketAddr, SocketAddr)> {
             return None;
         }
         let address = |name: &str| fields.get(name)?.as_str()?.parse().ok();
-        Some((address("ingest")?, address("admin")?))
+        Some((address("ingest").unwrap_or(NOWHERE), address("admin")?))
     })
 }
 

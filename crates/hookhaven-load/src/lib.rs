@@ -7,6 +7,7 @@
 
 pub mod client;
 pub mod event;
+pub mod faithful;
 pub mod gateway;
 pub mod latency;
 pub mod load;

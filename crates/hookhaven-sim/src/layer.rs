@@ -164,6 +164,18 @@ impl<L: Layer> Store for Over<L> {
         self.0.inner().stats().await
     }
 
+    async fn report_node(&self, report: NodeReport) -> Result<(), StoreError> {
+        self.0.inner().report_node(report).await
+    }
+
+    async fn nodes(&self) -> Result<Vec<NodeRow>, StoreError> {
+        self.0.inner().nodes().await
+    }
+
+    async fn forget_node(&self, id: &str) -> Result<(), StoreError> {
+        self.0.inner().forget_node(id).await
+    }
+
     async fn close(&self) {
         self.0.inner().close().await;
     }

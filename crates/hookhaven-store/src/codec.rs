@@ -48,10 +48,13 @@
 mod carried;
 mod wire;
 
+pub(crate) use self::carried::{state_number, state_of};
+
 use std::{fmt, sync::Arc};
 
 use hookhaven_core::{
-    Attempt, AttemptId, DeliveryId, EndReason, ErrorClass, Event, EventId, Lane, Phases, Policy, retry::RetryPolicy,
+    Attempt, AttemptId, DeliveryId, EndReason, ErrorClass, Event, EventId, Lane, Phases, Policy, Time,
+    retry::RetryPolicy,
 };
 
 use self::wire::{Reader, Writer};
@@ -362,6 +365,54 @@ pub(crate) fn decode_policy(bytes: &[u8]) -> Result<Policy, DecodeError> {
     Ok(policy)
 }
 
+/// An attempt by itself.
+pub(crate) fn encode_attempt(a: &Attempt) -> Vec<u8> {
+    let mut bytes = vec![VERSION];
+    attempt(&mut Writer(&mut bytes), a);
+    bytes
+}
+
+pub(crate) fn decode_attempt(bytes: &[u8]) -> Result<Attempt, DecodeError> {
+    let mut r = open(bytes)?;
+    let attempt = read_attempt(&mut r)?;
+    r.end()?;
+    Ok(attempt)
+}
+
+/// The part of an event that nobody filters by, by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub occurred_at: Option<Time>,
+    pub correlation_id: Arc<str>,
+    pub matched_secret: Option<u8>,
+    pub remote: Arc<str>,
+    pub headers: Vec<(Arc<str>, bytes::Bytes)>,
+}
+
+pub(crate) fn encode_head(e: &Event) -> Vec<u8> {
+    let mut bytes = vec![VERSION];
+    let w = &mut Writer(&mut bytes);
+    w.option(e.occurred_at, Writer::time);
+    w.text(&e.correlation_id);
+    w.option(e.matched_secret, Writer::u8);
+    w.text(&e.remote);
+    headers(w, &e.headers);
+    bytes
+}
+
+pub(crate) fn decode_head(bytes: &[u8]) -> Result<Head, DecodeError> {
+    let mut r = open(bytes)?;
+    let head = Head {
+        occurred_at: r.option(Reader::time)?,
+        correlation_id: r.text()?,
+        matched_secret: r.option(Reader::u8)?,
+        remote: r.text()?,
+        headers: r.list(read_header)?,
+    };
+    r.end()?;
+    Ok(head)
+}
+
 fn attempt(w: &mut Writer<'_>, a: &Attempt) {
     w.id(a.id.as_bytes());
     w.id(a.delivery.as_bytes());
@@ -436,7 +487,7 @@ fn read_number<T>(r: &mut Reader<'_>, of: &'static str, known: impl FnOnce(u8) -
     known(n).map_or_else(|| r.fail(Problem::Tag { of, found: u64::from(n) }), Ok)
 }
 
-fn class_number(class: ErrorClass) -> u8 {
+pub(crate) fn class_number(class: ErrorClass) -> u8 {
     match class {
         ErrorClass::Ok => 1,
         ErrorClass::Dns => 2,
@@ -454,11 +505,11 @@ fn class_number(class: ErrorClass) -> u8 {
     }
 }
 
-fn class_of(n: u8) -> Option<ErrorClass> {
+pub(crate) fn class_of(n: u8) -> Option<ErrorClass> {
     ErrorClass::ALL.into_iter().find(|class| class_number(*class) == n)
 }
 
-fn reason_number(reason: EndReason) -> u8 {
+pub(crate) fn reason_number(reason: EndReason) -> u8 {
     match reason {
         EndReason::Exhausted => 1,
         EndReason::Aborted => 2,
@@ -469,7 +520,7 @@ fn reason_number(reason: EndReason) -> u8 {
     }
 }
 
-fn reason_of(n: u8) -> Option<EndReason> {
+pub(crate) fn reason_of(n: u8) -> Option<EndReason> {
     use EndReason::*;
     [Exhausted, Aborted, Expired, Lost, Damaged, Cancelled].into_iter().find(|reason| reason_number(*reason) == n)
 }

@@ -45,6 +45,9 @@ pub enum Verb {
     Retain,
     Backup,
     Stats,
+    ReportNode,
+    Nodes,
+    ForgetNode,
 }
 
 /// On which side of the inner call a fault strikes.
@@ -252,6 +255,10 @@ impl Store for Faulty {
         through!(self, DeleteCatalog, self.inner.delete_catalog(kind, name))
     }
 
+    fn changes(&self) -> tokio::sync::watch::Receiver<Changes> {
+        self.inner.changes()
+    }
+
     async fn catalog(&self, kind: &str) -> Result<Vec<CatalogEntry>, StoreError> {
         through!(self, Catalog, self.inner.catalog(kind))
     }
@@ -290,6 +297,18 @@ impl Store for Faulty {
 
     async fn stats(&self) -> Result<Stats, StoreError> {
         through!(self, Stats, self.inner.stats())
+    }
+
+    async fn report_node(&self, report: NodeReport) -> Result<(), StoreError> {
+        through!(self, ReportNode, self.inner.report_node(report))
+    }
+
+    async fn nodes(&self) -> Result<Vec<NodeRow>, StoreError> {
+        through!(self, Nodes, self.inner.nodes())
+    }
+
+    async fn forget_node(&self, id: &str) -> Result<(), StoreError> {
+        through!(self, ForgetNode, self.inner.forget_node(id))
     }
 
     /// Never fails: whoever closes a store must be able to.

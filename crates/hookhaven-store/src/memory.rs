@@ -12,12 +12,13 @@ use std::{
 
 use async_trait::async_trait;
 use hookhaven_core::{Attempt, DeliveryId, Event, EventId, Lane};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use self::past::Maps;
 use crate::{
     clock::{Clock, Entropy},
     live::Live,
+    nodes::Nodes,
     position::Position,
     rules::{Answer, Command, Decision, Rules, Touched},
     seam::*,
@@ -30,9 +31,11 @@ const PENDING_MAX: u64 = 2_000_000;
 pub struct MemoryStore {
     state: Mutex<State>,
     wake: Arc<Notify>,
+    changes: watch::Sender<Changes>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     pending_max: u64,
+    nodes: Nodes,
 }
 
 #[derive(Debug, Default)]
@@ -49,7 +52,8 @@ impl MemoryStore {
     }
 
     pub fn with_pending_max(clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>, pending_max: u64) -> Self {
-        MemoryStore { state: Mutex::default(), wake: Arc::default(), clock, entropy, pending_max }
+        let (state, wake, changes, nodes) = Default::default();
+        MemoryStore { state, wake, changes, clock, entropy, pending_max, nodes }
     }
 
     fn state(&self) -> Result<MutexGuard<'_, State>, StoreError> {
@@ -169,11 +173,19 @@ impl Store for MemoryStore {
     }
 
     async fn put_catalog(&self, entry: CatalogEntry) -> Result<(), StoreError> {
-        self.run(Command::PutCatalog(entry)).map(drop)
+        self.run(Command::PutCatalog(entry))?;
+        self.changes.send_modify(|changes| changes.catalog += 1);
+        Ok(())
     }
 
     async fn delete_catalog(&self, kind: &str, name: &str) -> Result<(), StoreError> {
-        self.run(Command::DeleteCatalog { kind: kind.to_owned(), name: name.to_owned() }).map(drop)
+        self.run(Command::DeleteCatalog { kind: kind.to_owned(), name: name.to_owned() })?;
+        self.changes.send_modify(|changes| changes.catalog += 1);
+        Ok(())
+    }
+
+    fn changes(&self) -> watch::Receiver<Changes> {
+        self.changes.subscribe()
     }
 
     async fn catalog(&self, kind: &str) -> Result<Vec<CatalogEntry>, StoreError> {
@@ -236,6 +248,21 @@ impl Store for MemoryStore {
             dismissed_by_age: state.dismissed_by_age,
             ..Stats::default()
         })
+    }
+
+    async fn report_node(&self, report: NodeReport) -> Result<(), StoreError> {
+        self.nodes.report(report, self.clock.now());
+        Ok(())
+    }
+
+    async fn nodes(&self) -> Result<Vec<NodeRow>, StoreError> {
+        let state = self.state()?;
+        Ok(self.nodes.rows(|session| state.live.leases_of(session)))
+    }
+
+    async fn forget_node(&self, id: &str) -> Result<(), StoreError> {
+        self.nodes.forget(id);
+        Ok(())
     }
 
     async fn close(&self) {

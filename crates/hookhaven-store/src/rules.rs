@@ -28,7 +28,7 @@ use crate::{
 /// Attempts lost in a row that end a delivery.
 pub const LOST_MAX: u32 = 5;
 /// Deliveries that one `Expire` ends at most; the sweep comes again.
-const EXPIRE_BATCH: usize = 1_000;
+pub const EXPIRE_BATCH: usize = 1_000;
 
 /// Something that changes the store.
 #[derive(Debug)]
@@ -244,23 +244,7 @@ impl Rules<'_> {
     }
 
     fn lost(&self, delivery: &Delivery) -> Record {
-        let lost = delivery.lost + 1;
-        let dead = lost >= LOST_MAX;
-        let attempt = Attempt {
-            id: AttemptId::mint(self.now, self.entropy.id_bytes()),
-            delivery: delivery.id,
-            number: delivery.tries + 1,
-            started_at: self.now,
-            duration_us: 0,
-            phases: Default::default(),
-            status: None,
-            class: ErrorClass::Lost,
-            error: "the node that made the attempt went away before it could record it".into(),
-            response_headers: Vec::new(),
-            response_excerpt: Default::default(),
-            next_attempt_at: (!dead).then_some(self.now),
-        };
-        let to = if dead { SettledTo::Dead(EndReason::Lost) } else { SettledTo::Lost { due_at: self.now, lost } };
+        let (attempt, to) = lost(delivery, self.now, self.entropy);
         Record::Settled(SettledRecord { at: self.now, delivery: delivery.id, attempt: Some(Arc::new(attempt)), to })
     }
 
@@ -305,14 +289,7 @@ impl Rules<'_> {
     fn redeliver(&mut self, past: Past, touched: &mut Touched) -> Change {
         let old = &past.delivery;
         touched.deliveries.insert(old.id);
-        let delivery = NewDelivery {
-            id: DeliveryId::mint(self.now, self.entropy.id_bytes()),
-            destination: old.destination.clone(),
-            lane: old.lane.clone(),
-            route: old.route.clone(),
-            policy: old.policy.clone(),
-            due_at: self.now,
-        };
+        let delivery = redelivery(old, self.now, self.entropy);
         let record = Record::Redelivered {
             at: self.now,
             event: old.event,
@@ -406,6 +383,40 @@ impl Rules<'_> {
         }
         touched.created += deliveries as u64;
         Ok(())
+    }
+}
+
+/// The attempt of a delivery whose node went away, and what follows from it.
+pub fn lost(delivery: &Delivery, now: Time, entropy: &dyn Entropy) -> (Attempt, SettledTo) {
+    let lost = delivery.lost + 1;
+    let dead = lost >= LOST_MAX;
+    let attempt = Attempt {
+        id: AttemptId::mint(now, entropy.id_bytes()),
+        delivery: delivery.id,
+        number: delivery.tries + 1,
+        started_at: now,
+        duration_us: 0,
+        phases: Default::default(),
+        status: None,
+        class: ErrorClass::Lost,
+        error: "the node that made the attempt went away before it could record it".into(),
+        response_headers: Vec::new(),
+        response_excerpt: Default::default(),
+        next_attempt_at: (!dead).then_some(now),
+    };
+    let to = if dead { SettledTo::Dead(EndReason::Lost) } else { SettledTo::Lost { due_at: now, lost } };
+    (attempt, to)
+}
+
+/// What takes the place of a delivery that ended: same event, destination, lane and policy, fresh budget.
+pub fn redelivery(old: &Delivery, now: Time, entropy: &dyn Entropy) -> NewDelivery {
+    NewDelivery {
+        id: DeliveryId::mint(now, entropy.id_bytes()),
+        destination: old.destination.clone(),
+        lane: old.lane.clone(),
+        route: old.route.clone(),
+        policy: old.policy.clone(),
+        due_at: now,
     }
 }
 

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use hookhaven_core::{
     Attempt, Delivery, DeliveryId, DeliveryState, EndReason, ErrorClass, Event, EventId, Lane, Policy, Time,
 };
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 /// An event to be stored, with the deliveries it makes: one commit (I1).
 #[derive(Clone, Debug)]
@@ -82,7 +82,10 @@ pub enum Renewed {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LaneRoom {
     pub lane: Lane,
+    /// How many of it this claim may take.
     pub room: usize,
+    /// How many of it may be leased at any time, to all nodes together; `None`: any number.
+    pub limit: Option<usize>,
 }
 
 /// A lane with work that is due.
@@ -334,6 +337,40 @@ pub struct CatalogEntry {
     pub value: Vec<u8>,
 }
 
+/// What a node tells of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeReport {
+    /// Its own for as long as its process runs.
+    pub id: String,
+    /// `all`, `ingest` or `worker`.
+    pub role: String,
+    pub version: String,
+    /// Of the config it goes by, so that a difference shows.
+    pub config_hash: String,
+    /// Where its admin side listens; empty if nobody is told.
+    pub address: String,
+    pub session: Option<SessionId>,
+    pub started_at: Time,
+}
+
+/// Counts that grow when something may have changed that several nodes go by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    pub catalog: u64,
+    /// A node came or went.
+    pub nodes: u64,
+}
+
+/// A node as the others know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeRow {
+    pub report: NodeReport,
+    /// When it last told.
+    pub seen_at: Time,
+    /// Deliveries that it has in hand.
+    pub leases: u64,
+}
+
 /// What could not be done. Branch on the variant, print the text.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
@@ -380,7 +417,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     async fn due(&self, skip: &[Lane], limit: usize) -> Result<Due, StoreError>;
 
     /// Leases due deliveries from the named lanes, earliest due + deadline first, at most `max` in all
-    /// and each lane's room in it. Empty if the session has lapsed.
+    /// and each lane's room in it, and never more than its limit, whoever else claims at the same time.
+    /// Empty if the session has lapsed.
     async fn claim(&self, session: SessionId, lanes: &[LaneRoom], max: usize) -> Result<Vec<Leased>, StoreError>;
 
     /// Records attempts and what follows, each in one commit.
@@ -405,6 +443,12 @@ pub trait Store: Send + Sync + fmt::Debug {
     async fn delete_catalog(&self, kind: &str, name: &str) -> Result<(), StoreError>;
     async fn catalog(&self, kind: &str) -> Result<Vec<CatalogEntry>, StoreError>;
 
+    /// Tells when the catalog or the nodes may have changed, here or on another node. A store that only one
+    /// node can have may keep silent: it changes nothing but what that node asks it to.
+    fn changes(&self) -> watch::Receiver<Changes> {
+        watch::channel(Changes::default()).1
+    }
+
     /// Lists see everything that was committed before they were asked. Newest first.
     async fn events(&self, filter: &EventFilter, page: Page<EventId>) -> Result<Vec<EventRow>, StoreError>;
     async fn event(&self, id: EventId) -> Result<Option<Arc<Event>>, StoreError>;
@@ -427,6 +471,14 @@ pub trait Store: Send + Sync + fmt::Debug {
     async fn backup(&self, dir: &Path, progress: OnBackup) -> Result<BackupProgress, StoreError>;
 
     async fn stats(&self) -> Result<Stats, StoreError>;
+
+    /// Tells the other nodes of this one, first and from then on now and then. Who did not for an hour is
+    /// forgotten.
+    async fn report_node(&self, report: NodeReport) -> Result<(), StoreError>;
+    /// All nodes that told of themselves, by id.
+    async fn nodes(&self) -> Result<Vec<NodeRow>, StoreError>;
+    /// A node that ends need not be waited for.
+    async fn forget_node(&self, id: &str) -> Result<(), StoreError>;
 
     /// Flushes what is pending and lets go of files. Later calls answer `Unavailable`.
     async fn close(&self);

@@ -152,7 +152,7 @@ async fn work(world: &World, store: &EmbeddedStore, told: &mut Told, run: u64, s
             Ok(_) => told.events.extend(keys.into_iter().zip(ids)),
             Err(_) => return told.unsure.extend(keys),
         }
-        let room = LaneRoom { lane: Lane::of_destination("billing"), room: 2 };
+        let room = LaneRoom { lane: Lane::of_destination("billing"), room: 2, limit: None };
         let Ok(leased) = store.claim(session, &[room], 2).await else { return };
         for leased in leased {
             let (next, state) = if world.chance(3) {
@@ -315,7 +315,7 @@ async fn after_a_failed_sync_the_store_opens_itself_again() {
         let before = store.accept(vec![world.event("before")]).await.unwrap();
         assert!(matches!(before[0], Accepted::Duplicate { .. }));
         // Sessions died with the run.
-        let room = LaneRoom { lane: Lane::of_destination("billing"), room: 9 };
+        let room = LaneRoom { lane: Lane::of_destination("billing"), room: 9, limit: None };
         assert!(store.claim(session, &[room], 9).await.unwrap().is_empty());
         // What it says now, it says after a power cut.
         let said = rows(&store).await;

@@ -156,7 +156,7 @@ struct Stage {
 impl Stage {
     async fn start(binary: &Path, directory: &Path, entropy: &dyn Entropy) -> Result<Self> {
         std::fs::create_dir(directory).with_context(|| format!("cannot make {}", directory.display()))?;
-        let home = Home { binary: binary.to_owned(), directory: directory.to_owned() };
+        let home = Home::new(binary.to_owned(), directory.to_owned());
         let sink = Sink::start().await?;
         let secret = stage::plain(&stage::secret("whsec_", entropy)?);
         home.write_config(&format!(

@@ -79,6 +79,7 @@ pub struct Metrics {
     breaker_open: Family<OfDestination, Gauge>,
     config_reloads: Family<OfResult, Counter>,
     config_current: Gauge,
+    nodes_differing: Gauge,
 }
 
 impl Metrics {
@@ -91,6 +92,7 @@ impl Metrics {
         let received = family(r, "webhook_received", "Verified requests answered with success");
         let unrouted = family(r, "webhook_unrouted", "Events stored that no route takes");
         let current = "1 while the file's configuration is the one in use, 0 after it was refused";
+        let differing = "Other nodes of this version whose configuration is not this one's";
         let metrics = Metrics {
             received_seconds: seconds(r, "webhook_received_duration", "Arrival to answer", &ANSWER_BUCKETS_S),
             signature_invalid: family(r, "webhook_signature_invalid", "Requests whose signature did not hold"),
@@ -106,6 +108,7 @@ impl Metrics {
             breaker_open: gauges(r, "webhook_breaker_open", "1 while the destination's breaker is open"),
             config_reloads: family(r, "hookhaven_config_reloads", "Changed configurations, taken or refused"),
             config_current: gauge(r, "hookhaven_config_current", current),
+            nodes_differing: gauge(r, "hookhaven_nodes_config_differing", differing),
             types: Types::new(types_max, received, unrouted),
             started,
             log_lines_dropped,
@@ -190,10 +193,15 @@ impl Metrics {
         self.config_current.set(i64::from(ok));
     }
 
-    /// The whole exposition. Its content type is [`CONTENT_TYPE`].
-    pub fn render(&self, stats: &Stats, now: Time) -> String {
+    /// How many other nodes are configured differently.
+    pub fn nodes_differing(&self, count: usize) {
+        self.nodes_differing.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// The whole exposition. `nodes`: how many live, by role. Its content type is [`CONTENT_TYPE`].
+    pub fn render(&self, stats: &Stats, nodes: &[(String, u64)], now: Time) -> String {
         let log_lines_dropped = self.log_lines_dropped.load(Relaxed);
-        let then = scrape::registry(stats, now, now.since(self.started), log_lines_dropped);
+        let then = scrape::registry(stats, nodes, now, now.since(self.started), log_lines_dropped);
         scrape::text(&[&self.registry, &then])
     }
 }

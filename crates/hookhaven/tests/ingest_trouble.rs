@@ -22,8 +22,8 @@ use hookhaven::{
 use hookhaven_core::{Attempt, DeliveryId, Event, EventId, Lane};
 use hookhaven_store::{
     Accepted, BackupProgress, CatalogEntry, DeliveryFilter, DeliveryRow, Dismissed, Due, EventFilter, EventRow,
-    LaneRoom, Leased, Leave, NewDelivery, NewEvent, OnBackup, Page, Renewed, Replayed, Retained, Retention, Routed,
-    SessionId, Settled, Settlement, Stats, Store, StoreError,
+    LaneRoom, Leased, Leave, NewDelivery, NewEvent, NodeReport, NodeRow, OnBackup, Page, Renewed, Replayed, Retained,
+    Retention, Routed, SessionId, Settled, Settlement, Stats, Store, StoreError,
     clock::{Entropy, ManualClock, SeededEntropy},
 };
 use http_body_util::Full;
@@ -67,6 +67,15 @@ impl Store for Failing {
     }
 
     // Ingest has no business with the rest.
+    async fn report_node(&self, _: NodeReport) -> Result<(), StoreError> {
+        unreachable!()
+    }
+    async fn nodes(&self) -> Result<Vec<NodeRow>, StoreError> {
+        unreachable!()
+    }
+    async fn forget_node(&self, _: &str) -> Result<(), StoreError> {
+        unreachable!()
+    }
     async fn open_session(&self, _: Duration) -> Result<SessionId, StoreError> {
         unreachable!()
     }

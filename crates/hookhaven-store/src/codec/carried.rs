@@ -84,7 +84,7 @@ fn birth(d: &Delivery) -> NewDelivery {
     }
 }
 
-fn state_number(state: DeliveryState) -> u8 {
+pub(crate) fn state_number(state: DeliveryState) -> u8 {
     match state {
         DeliveryState::Pending | DeliveryState::Leased => 1,
         DeliveryState::Delivered => 2,
@@ -93,7 +93,7 @@ fn state_number(state: DeliveryState) -> u8 {
     }
 }
 
-fn state_of(n: u8) -> Option<DeliveryState> {
+pub(crate) fn state_of(n: u8) -> Option<DeliveryState> {
     use DeliveryState::{Cancelled, Dead, Delivered, Pending};
     [Pending, Delivered, Dead, Cancelled].into_iter().find(|state| state_number(*state) == n)
 }

@@ -18,6 +18,7 @@ mod damages;
 pub mod disk;
 pub mod doctor;
 mod engine;
+pub(crate) mod export;
 pub mod frame;
 mod home;
 pub mod index;
@@ -27,6 +28,7 @@ mod reader;
 mod recent;
 mod reindex;
 mod retention;
+pub mod seal;
 pub mod segment;
 pub mod space;
 mod stepped;
@@ -51,6 +53,7 @@ use self::{
 };
 use crate::{
     clock::{Clock, Entropy},
+    nodes::Nodes,
     seam::{Leave, StoreError},
 };
 
@@ -99,6 +102,7 @@ struct Shared {
     wake: Arc<Notify>,
     space: Arc<Space>,
     damages: Arc<Damages>,
+    nodes: Nodes,
     engine: Mutex<Option<Arc<Engine>>>,
     /// Held over all runs, until the last has let go of its files.
     lock: Mutex<Option<Box<dyn Lock>>>,
@@ -116,6 +120,7 @@ impl Shared {
             wake: Arc::default(),
             space: Arc::new(Space::new(options.disk.clone(), &options.dir, options.space)),
             damages: Arc::default(),
+            nodes: Nodes::default(),
             engine: Mutex::default(),
             lock: Mutex::new(Some(lock)),
             retention: Default::default(),

@@ -277,6 +277,22 @@ impl Store for EmbeddedStore {
         })
     }
 
+    async fn report_node(&self, report: NodeReport) -> Result<(), StoreError> {
+        self.shared.nodes.report(report, self.now());
+        Ok(())
+    }
+
+    async fn nodes(&self) -> Result<Vec<NodeRow>, StoreError> {
+        let engine = self.engine()?;
+        let live = engine.live();
+        Ok(self.shared.nodes.rows(|session| live.leases_of(session)))
+    }
+
+    async fn forget_node(&self, id: &str) -> Result<(), StoreError> {
+        self.shared.nodes.forget(id);
+        Ok(())
+    }
+
     async fn close(&self) {
         self.shared.queue.close();
         // An error means that the thread has gone, which is as good.

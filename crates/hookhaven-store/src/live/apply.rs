@@ -77,27 +77,21 @@ impl Live {
         if !leased {
             self.lanes.remove(p.lane, p.due_at, slot);
         }
-        p.tries += u32::from(settled.attempt.is_some());
+        let counted = settled.to.counted(settled.attempt.is_some());
+        p.tries += counted.tries;
+        p.attempts += counted.attempts;
+        match counted.lost {
+            LostInARow::AsItWas => {}
+            LostInARow::OneMore => p.lost += 1,
+            LostInARow::Is(lost) => p.lost = lost,
+        }
         match settled.to {
-            SettledTo::Retry { due_at } => {
-                (p.attempts, p.lost, p.due_at) = (p.attempts + 1, 0, due_at);
+            SettledTo::Retry { due_at } | SettledTo::Lost { due_at, .. } => {
+                p.due_at = due_at;
                 self.lanes.insert(p.lane, due_at, slot);
             }
-            SettledTo::Lost { due_at, lost } => {
-                (p.lost, p.due_at) = (lost, due_at);
-                self.lanes.insert(p.lane, due_at, slot);
-            }
-            SettledTo::Delivered => {
-                p.attempts += 1;
-                self.end(slot, DeliveryState::Delivered, None, settled.at, at);
-            }
-            SettledTo::Dead(reason) => {
-                match reason {
-                    EndReason::Lost => p.lost += 1,
-                    _ => p.attempts += u32::from(settled.attempt.is_some()),
-                }
-                self.end(slot, DeliveryState::Dead, Some(reason), settled.at, at);
-            }
+            SettledTo::Delivered => self.end(slot, DeliveryState::Delivered, None, settled.at, at),
+            SettledTo::Dead(reason) => self.end(slot, DeliveryState::Dead, Some(reason), settled.at, at),
         }
         true
     }
@@ -146,6 +140,38 @@ impl Live {
             self.depths.add_dead(&d.source, &d.destination, d.policy.critical, -1);
         }
         self.recent.add_past(past, at);
+    }
+}
+
+/// What a settled record adds to a delivery's counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    pub attempts: u32,
+    pub tries: u32,
+    pub lost: LostInARow,
+}
+
+/// What becomes of the count of attempts lost in a row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LostInARow {
+    #[default]
+    AsItWas,
+    OneMore,
+    Is(u32),
+}
+
+impl SettledTo {
+    /// A lost attempt is a try, and costs no retry.
+    pub fn counted(self, attempted: bool) -> Counted {
+        let tries = u32::from(attempted);
+        let (attempts, lost) = match self {
+            SettledTo::Retry { .. } => (1, LostInARow::Is(0)),
+            SettledTo::Lost { lost, .. } => (0, LostInARow::Is(lost)),
+            SettledTo::Delivered => (1, LostInARow::AsItWas),
+            SettledTo::Dead(EndReason::Lost) => (0, LostInARow::OneMore),
+            SettledTo::Dead(_) => (tries, LostInARow::AsItWas),
+        };
+        Counted { attempts, tries, lost }
     }
 }
 

@@ -102,6 +102,12 @@ impl Lanes {
         due.map(|(_, slot)| *slot)
     }
 
+    /// How many of a lane are leased, or reserved.
+    pub fn leased_in(&self, lane: u32) -> usize {
+        let one = &self.lanes[lane as usize];
+        (one.members as usize).saturating_sub(one.waiting.len())
+    }
+
     /// Everything that waits in a lane.
     pub fn waiting_in(&self, lane: u32) -> impl Iterator<Item = u32> + '_ {
         self.lanes[lane as usize].waiting.iter().map(|(_, slot)| *slot)

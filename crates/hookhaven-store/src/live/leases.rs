@@ -84,6 +84,11 @@ impl Live {
         !session.leases.is_empty()
     }
 
+    /// How many deliveries a session holds.
+    pub fn leases_of(&self, id: SessionId) -> u64 {
+        self.sessions.live.get(&id.0).map_or(0, |session| session.leases.len() as u64)
+    }
+
     /// Gives one lease back untried; `false` if it was not this session's.
     pub fn release(&mut self, session: SessionId, id: DeliveryId, fence: u64) -> bool {
         let Some(slot) = self.held(session, id, fence) else { return false };
@@ -159,7 +164,8 @@ impl Live {
         let mut candidates = BinaryHeap::new();
         for room in rooms {
             let Some(lane) = self.lanes.find(&room.lane) else { continue };
-            for slot in self.lanes.due_in(lane, now).take(room.room.min(max)) {
+            let free = room.limit.map_or(usize::MAX, |limit| limit.saturating_sub(self.lanes.leased_in(lane)));
+            for slot in self.lanes.due_in(lane, now).take(room.room.min(max).min(free)) {
                 let p = &self.pending[slot];
                 candidates.push(Reverse((p.due_at.plus(p.kind.policy.deadline), p.due_at, slot)));
             }

@@ -29,7 +29,10 @@ use std::{
 
 use hookhaven_core::{Delivery, DeliveryId, DeliveryState, EventId, Time};
 
-pub use self::{apply::Recalled, leases::Claimed};
+pub use self::{
+    apply::{Counted, LostInARow, Recalled},
+    leases::Claimed,
+};
 use self::{depths::Depths, lanes::Lanes, leases::Sessions, recent::Recent, slab::Slab};
 use crate::{
     history::{KeyDigest, Past},

@@ -124,7 +124,7 @@ fn a_lane_is_forgotten_with_its_last_member_and_comes_back() {
     assert_eq!(live.lanes.find(&lane), None);
     live.apply(&accepted(2), at(9), Recalled::default());
     let session = live.open_session(Duration::from_secs(9), NOW);
-    assert_eq!(live.claim(session, &[LaneRoom { lane, room: 5 }], 5, NOW).len(), 1);
+    assert_eq!(live.claim(session, &[LaneRoom { lane, room: 5, limit: None }], 5, NOW).len(), 1);
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn a_reserved_delivery_cannot_be_claimed_until_it_is_given_back() {
     replay(&mut live, &[accepted(1)]);
     let (id, lane) = (DeliveryId::from_bytes([1; 16]), Lane::of_destination("billing"));
     let session = live.open_session(Duration::from_secs(9), NOW);
-    let rooms = [LaneRoom { lane, room: 5 }];
+    let rooms = [LaneRoom { lane, room: 5, limit: None }];
     assert!(live.reserve(id) && !live.reserve(id));
     assert!(live.claim(session, &rooms, 5, NOW).is_empty());
     live.unreserve(id);

@@ -99,7 +99,7 @@ pub async fn accept(store: &Arc<dyn Store>, new: NewEvent) -> Accepted {
 }
 
 pub fn room(destination: &str, room: usize) -> LaneRoom {
-    LaneRoom { lane: Lane::of_destination(destination), room }
+    LaneRoom { lane: Lane::of_destination(destination), room, limit: None }
 }
 
 pub async fn claim(store: &Arc<dyn Store>, session: SessionId, destination: &str, n: usize) -> Vec<Leased> {

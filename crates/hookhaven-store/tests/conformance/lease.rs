@@ -3,7 +3,7 @@
 use std::{collections::HashSet, time::Duration};
 
 use hookhaven_core::{DeliveryState, EndReason, ErrorClass, Lane};
-use hookhaven_store::{DeliveryFilter, Next, Page, Renewed, Settled, clock::Clock};
+use hookhaven_store::{DeliveryFilter, LaneRoom, Next, Page, Renewed, Settled, clock::Clock};
 
 use crate::bench::*;
 
@@ -167,4 +167,47 @@ pub async fn a_closed_session_gives_back(bench: &dyn Bench) {
     let next = store.open_session(TTL).await.unwrap();
     let again = claim_one(&store, next, "billing").await;
     assert_eq!((again.attempt_number, again.delivery.lost), (1, 0));
+}
+
+pub async fn a_lanes_limit_holds_over_all_sessions(bench: &dyn Bench) {
+    let (store, now) = (bench.open().await, bench.clock().now());
+    let many: Vec<_> = (0..200).map(|n| event(&format!("k{n}"), now, &["billing", "log"])).collect();
+    store.accept(many).await.unwrap();
+    let limited = |limit| LaneRoom { limit: Some(limit), ..room("billing", 100) };
+    // Whoever comes at the same time: never more than seven at once, and seven when all have come.
+    let claims: Vec<_> = (0..12)
+        .map(|_| {
+            let (store, rooms) = (store.clone(), [limited(7)]);
+            tokio::spawn(async move {
+                let session = store.open_session(TTL).await.unwrap();
+                (session, store.claim(session, &rooms, 3).await.unwrap())
+            })
+        })
+        .collect();
+    let mut held = Vec::new();
+    for claim in claims {
+        let (session, leased) = claim.await.unwrap();
+        held.extend(leased.into_iter().map(|leased| (session, leased)));
+    }
+    assert_eq!(held.len(), 7);
+    let session = store.open_session(TTL).await.unwrap();
+    assert!(store.claim(session, &[limited(7)], 9).await.unwrap().is_empty());
+    // Another lane is not concerned, and each that is settled makes room for one.
+    assert_eq!(store.claim(session, &[limited(7), room("log", 2)], 9).await.unwrap().len(), 2);
+    let (holder, leased) = &held[0];
+    let retry = Next::Retry { due_at: now.plus(Duration::from_secs(60)) };
+    assert_eq!(settle(&store, *holder, leased, ErrorClass::Timeout, retry, now).await, Settled::Done);
+    assert_eq!(store.claim(session, &[limited(7)], 9).await.unwrap().len(), 1);
+    assert_eq!(store.claim(session, &[limited(9)], 9).await.unwrap().len(), 2);
+}
+
+pub async fn a_lapsed_session_settles_nothing_before_it_is_swept_either(bench: &dyn Bench) {
+    let (store, clock) = (bench.open().await, bench.clock());
+    accept(&store, event("k", clock.now(), &["billing"])).await;
+    let session = store.open_session(TTL).await.unwrap();
+    let leased = claim_one(&store, session, "billing").await;
+    clock.advance(TTL);
+    let late = settle(&store, session, &leased, ErrorClass::Ok, Next::Delivered, clock.now()).await;
+    assert_eq!(late, Settled::LeaseLost);
+    assert_eq!(store.release_lapsed().await.unwrap(), 1);
 }

@@ -7,6 +7,7 @@ mod bench;
 mod catalog;
 mod lease;
 mod lists;
+mod nodes;
 mod replay;
 mod restart;
 mod retention;
@@ -24,7 +25,8 @@ macro_rules! suite {
                 lease: [claims_in_due_order, rooms_and_max_are_kept, skipped_lanes_are_not_looked_at,
                     a_claimed_delivery_is_not_claimed_twice, a_lapsed_session_holds_nothing,
                     five_lost_attempts_end_a_delivery, a_closed_session_gives_back, lanes_meet_by_deadline,
-                    next_due_is_told, many_workers_claim_each_once],
+                    next_due_is_told, many_workers_claim_each_once, a_lanes_limit_holds_over_all_sessions,
+                    a_lapsed_session_settles_nothing_before_it_is_swept_either],
                 settle: [delivered_is_final, retry_comes_back_when_due, dead_is_a_dead_letter,
                     only_the_holder_settles, a_release_costs_nothing, expired_ends_dead, attempts_are_history,
                     settling_twice_settles_once],
@@ -34,6 +36,7 @@ macro_rules! suite {
                 lists: [events_page_newest_first, filters_hold, deliveries_show_their_last_attempt,
                     counts_follow, reads_see_earlier_writes],
                 catalog: [entries_are_kept_and_removed],
+                nodes: [nodes_are_listed_as_they_told_of_themselves],
                 retention: [what_is_over_goes, what_lives_stays_whole, dead_letters_are_dismissed_aloud,
                     keys_outlive_their_events, carrying_keeps_leases, what_was_carried_goes_in_its_turn,
                     an_old_event_cannot_come_back],
@@ -59,3 +62,5 @@ suite!(memory, crate::stores::Memory::default());
 suite!(faulty, crate::stores::Decorated::default());
 suite!(embedded, crate::stores::Embedded::on_files());
 suite!(embedded_on_a_simulated_disk, crate::stores::Embedded::simulated());
+suite!(postgres, crate::stores::Postgres::direct());
+suite!(postgres_behind_a_pooler, crate::stores::Postgres::behind_a_pooler());

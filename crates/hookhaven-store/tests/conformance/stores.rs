@@ -3,6 +3,7 @@
 use std::{
     path::Path,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -15,7 +16,10 @@ use hookhaven_store::{
     },
     faulty::Faulty,
     memory::MemoryStore,
+    postgres::{PostgresOptions, PostgresStore},
 };
+
+use hookhaven_testbed::pooler;
 
 use crate::bench::{Bench, PENDING_MAX, start};
 
@@ -127,6 +131,58 @@ impl Bench for Embedded {
         store.close().await;
         let home = self.home.lock().unwrap();
         home.as_ref().map(|(dir, disk)| self.open_at(dir.path(), disk.clone()))
+    }
+
+    fn clock(&self) -> &ManualClock {
+        &self.clock
+    }
+}
+
+/// A database of its own on the tests' PostgreSQL, directly or through a pooler.
+pub struct Postgres {
+    pooled: bool,
+    clock: ManualClock,
+    entropy: Arc<SeededEntropy>,
+    url: Mutex<String>,
+}
+
+impl Postgres {
+    pub fn direct() -> Self {
+        let entropy = Arc::new(SeededEntropy::new(7));
+        Postgres { pooled: false, clock: ManualClock::at(start()), entropy, url: Mutex::default() }
+    }
+
+    pub fn behind_a_pooler() -> Self {
+        Postgres { pooled: true, ..Self::direct() }
+    }
+
+    async fn open_at(&self, url: String) -> Arc<dyn Store> {
+        let options = PostgresOptions {
+            pending_max: PENDING_MAX,
+            clock: Some(Arc::new(self.clock.clone())),
+            // Patient: the machine may be busy with other tests.
+            answer_timeout: Duration::from_secs(120),
+            ..PostgresOptions::new(url, self.entropy.clone())
+        };
+        Arc::new(PostgresStore::open(options).await.unwrap())
+    }
+}
+
+#[async_trait]
+impl Bench for Postgres {
+    async fn open(&self) -> Arc<dyn Store> {
+        let mut url = hookhaven_testbed::shared().unwrap().create().unwrap();
+        if self.pooled {
+            url = pooler::shared().unwrap().url(url.rsplit('/').next().unwrap());
+        }
+        *self.url.lock().unwrap() = url.clone();
+        self.open_at(url).await
+    }
+
+    async fn reopen(&self, store: Arc<dyn Store>) -> Option<Arc<dyn Store>> {
+        store.close().await;
+        let url = self.url.lock().unwrap().clone();
+        Some(self.open_at(url).await)
     }
 
     fn clock(&self) -> &ManualClock {

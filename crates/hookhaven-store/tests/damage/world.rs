@@ -202,7 +202,7 @@ pub fn body(key: &str) -> Vec<u8> {
 }
 
 pub async fn claim(store: &EmbeddedStore, session: hookhaven_store::SessionId, max: usize) -> Vec<Leased> {
-    store.claim(session, &[LaneRoom { lane: lane(), room: max }], max).await.unwrap()
+    store.claim(session, &[LaneRoom { lane: lane(), room: max, limit: None }], max).await.unwrap()
 }
 
 /// Events by key, as the store lists them.

@@ -102,7 +102,7 @@ impl World {
     /// Attempts what is due for a destination, and settles it so.
     pub async fn attempt(&self, store: &EmbeddedStore, destination: &str, next: Next) -> Vec<DeliveryId> {
         let session = store.open_session(DAY).await.unwrap();
-        let room = LaneRoom { lane: Lane::of_destination(destination), room: 1_000 };
+        let room = LaneRoom { lane: Lane::of_destination(destination), room: 1_000, limit: None };
         let leased = store.claim(session, &[room], 1_000).await.unwrap();
         let settlements = leased.iter().map(|leased| {
             let attempt = Attempt {

@@ -24,6 +24,8 @@ use super::{
 
 /// Kind of the catalog entries that say who paused a destination.
 pub const PAUSED_KIND: &str = "destination-paused";
+/// Kind of the catalog entries that say whose breaker is open.
+pub const BREAKER_KIND: &str = "destination-breaker";
 /// Longest reason that is kept.
 const REASON_BYTES_MAX: usize = 1_000;
 
@@ -172,6 +174,17 @@ async fn pauses(api: &Api) -> Result<BTreeMap<String, Pause>, Problem> {
     Ok(entries.into_iter().map(read).collect())
 }
 
+async fn rests(api: &Api) -> Result<BTreeMap<String, Option<Time>>, Problem> {
+    /// What counts here of an entry.
+    #[derive(Deserialize)]
+    struct Until {
+        until: Time,
+    }
+    let entries = api.parts.store.catalog(BREAKER_KIND).await?;
+    let read = |e: CatalogEntry| (e.name, serde_json::from_slice(&e.value).ok().map(|Until { until }| until));
+    Ok(entries.into_iter().map(read).collect())
+}
+
 #[derive(Default)]
 struct Tally {
     depth: u64,
@@ -183,13 +196,15 @@ struct Tally {
 /// What the store says of all destinations at one moment.
 struct Scene {
     pauses: BTreeMap<String, Pause>,
+    /// Until when destinations rest, as nodes told each other.
+    rests: BTreeMap<String, Option<Time>>,
     tallies: BTreeMap<String, Tally>,
 }
 
 impl Scene {
     async fn of(api: &Api) -> Result<Self, Problem> {
         let stats = api.parts.store.stats().await?;
-        Ok(Scene { pauses: pauses(api).await?, tallies: tallies(&stats) })
+        Ok(Scene { pauses: pauses(api).await?, rests: rests(api).await?, tallies: tallies(&stats) })
     }
 
     fn view(&self, api: &Api, name: &str, destination: Option<&Destination>) -> DestinationView {
@@ -199,7 +214,11 @@ impl Scene {
             Some(DestinationState::Active) if paused.is_some() => "paused",
             other => state_name(other),
         };
-        let lane = api.parts.signals.lane(name);
+        let mut lane = api.parts.signals.lane(name);
+        if let (Breaker::Closed, Some(until)) = (lane.breaker, self.rests.get(name)) {
+            lane.breaker = Breaker::Open;
+            lane.hold_until = lane.hold_until.max(*until);
+        }
         let none = Tally::default();
         let tally = self.tallies.get(name).unwrap_or(&none);
         DestinationView {

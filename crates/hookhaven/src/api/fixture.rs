@@ -22,7 +22,7 @@ use hookhaven_core::{
     source::Source,
 };
 use hookhaven_store::{
-    LaneRoom, Leased, NewDelivery, NewEvent, Next, Settlement, Store,
+    LaneRoom, Leased, NewDelivery, NewEvent, Next, NodeReport, Settlement, Store,
     clock::{Entropy, ManualClock, SeededEntropy},
     memory::MemoryStore,
 };
@@ -71,6 +71,7 @@ impl Sender for TestSender {
 pub(crate) struct TestSignals {
     pub reload: Mutex<ReloadState>,
     pub draining: Mutex<Option<String>>,
+    pub idle: Mutex<Option<String>>,
     pub changed: Mutex<Vec<String>>,
 }
 
@@ -82,6 +83,22 @@ impl Signals for TestSignals {
 
     fn accepting(&self) -> Result<(), String> {
         self.draining.lock().unwrap().clone().map_or(Ok(()), Err)
+    }
+
+    fn working(&self) -> Result<(), String> {
+        self.idle.lock().unwrap().clone().map_or(Ok(()), Err)
+    }
+
+    fn this_node(&self) -> Option<NodeReport> {
+        Some(NodeReport {
+            id: "here".into(),
+            role: "all".into(),
+            version: "1.2.3".into(),
+            config_hash: "c0ffee".into(),
+            address: "127.0.0.1:8081".into(),
+            session: None,
+            started_at: START,
+        })
     }
 
     fn reload_state(&self) -> ReloadState {
@@ -201,7 +218,7 @@ impl Scene {
     /// Attempts everything that is due at a destination once, with this end.
     pub async fn settle(&self, destination: &str, class: ErrorClass, status: Option<u16>, next: Next) -> usize {
         let session = self.store.open_session(Duration::from_secs(3_600)).await.unwrap();
-        let lanes = [LaneRoom { lane: Lane::of_destination(destination), room: 10_000 }];
+        let lanes = [LaneRoom { lane: Lane::of_destination(destination), room: 10_000, limit: None }];
         let leased = self.store.claim(session, &lanes, 10_000).await.unwrap();
         let now = hookhaven_store::clock::Clock::now(&self.clock);
         let attempt = |l: &Leased| Attempt {
@@ -300,6 +317,7 @@ pub(crate) fn config() -> Config {
         limits: Limits::default(),
         worker: Worker::default(),
         log: Log::default(),
+        fingerprint: Default::default(),
         sources: [source("stripe"), source("github")].into(),
         destinations: [
             destination("billing", DestinationState::Active),

@@ -1,7 +1,8 @@
 //! `/healthz`, `/readyz` and `/metrics`: for machines that watch.
 //!
 //! `/healthz` says that the process answers, and nothing else: a restart would not mend anything that
-//! `/readyz` names. `/readyz` says whether a sender's request would be accepted, and why not; a config
+//! `/readyz` names. `/readyz` says whether the node can do what its role is, and why not: whether a sender's
+//! request would be accepted, or, of a worker, whether deliveries can be claimed; a config
 //! file that was refused does not make it unready, since the old config still serves, but is told.
 //! Both are open, for probes have no token; reasons are told only under a name of ours (see `guard`).
 
@@ -29,7 +30,7 @@ async fn alive() -> &'static str {
     "ok\n"
 }
 
-/// Whether requests would be accepted.
+/// Whether the node can do what its role is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ready {
     pub ready: bool,
@@ -51,10 +52,14 @@ async fn ready(State(api): State<Shared>, request: Request) -> Response {
     (status, Json(Ready { ready, reasons, config })).into_response()
 }
 
-/// Why no request would be accepted; empty if it would.
+/// Why the node cannot do what its role is; empty if it can.
 pub(super) fn reasons(api: &Api) -> Vec<String> {
-    let store = api.parts.store.ready(Leave::NOTHING).err().map(|e| e.to_string());
-    store.into_iter().chain(api.parts.signals.accepting().err()).collect()
+    let of_role = if api.parts.config.load().server.role.ingests() {
+        api.parts.store.ready(Leave::NOTHING).err().map(|e| e.to_string())
+    } else {
+        api.parts.signals.working().err()
+    };
+    of_role.into_iter().chain(api.parts.signals.accepting().err()).collect()
 }
 
 async fn metrics(State(api): State<Shared>) -> Response {

@@ -19,6 +19,7 @@ mod events;
 pub(crate) mod fixture;
 mod guard;
 mod health;
+mod nodes;
 mod page;
 mod problem;
 mod signals;
@@ -43,6 +44,7 @@ pub use backup::{BackupRequest, BackupState, BackupView};
 pub use dead_letters::{BULK_DELIVERIES_MAX, BulkRequest, DeadLetterFilter};
 pub use destinations::{DestinationView, PAUSED_KIND, Pause};
 pub use health::Ready;
+pub use nodes::{NODE_SILENCE_MAX, NodeView};
 pub use page::LIMIT_MAX;
 pub use problem::{CODES, Problem};
 pub use signals::{Breaker, LaneView, Offline, ReloadState, Signals};
@@ -90,6 +92,7 @@ pub fn router(parts: ApiParts) -> Router {
         .merge(dead_letters::routes())
         .merge(destinations::routes())
         .merge(status::routes())
+        .merge(nodes::routes())
         .merge(backup::routes());
     let guarded = Router::new()
         .nest("/api/v1", resources)

@@ -3,6 +3,7 @@
 
 use async_trait::async_trait;
 use hookhaven_core::Time;
+use hookhaven_store::NodeReport;
 use serde::{Deserialize, Serialize};
 
 /// A narrow window into the running gateway. All calls are cheap, save the rendering of metrics.
@@ -13,6 +14,12 @@ pub trait Signals: Send + Sync + std::fmt::Debug {
 
     /// Why the gateway takes no requests although the store could (draining, no ingest address yet).
     fn accepting(&self) -> Result<(), String>;
+
+    /// Why the gateway makes no attempts although it should.
+    fn working(&self) -> Result<(), String>;
+
+    /// The process that answers; `None` if no gateway runs.
+    fn this_node(&self) -> Option<NodeReport>;
 
     /// How the last reading of the config file went.
     fn reload_state(&self) -> ReloadState;
@@ -68,6 +75,14 @@ impl Signals for Offline {
 
     fn accepting(&self) -> Result<(), String> {
         Err("no gateway is running".to_owned())
+    }
+
+    fn working(&self) -> Result<(), String> {
+        Err("no gateway is running".to_owned())
+    }
+
+    fn this_node(&self) -> Option<NodeReport> {
+        None
     }
 
     fn reload_state(&self) -> ReloadState {

@@ -13,10 +13,13 @@ pub(super) fn routes() -> Router<Shared> {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Status {
     pub version: String,
+    /// What this node does: `all`, `ingest` or `worker`.
+    #[serde(default)]
+    pub role: String,
     pub now: Time,
     pub started_at: Time,
     pub uptime_ms: u64,
-    /// Whether it accepts requests, and why not.
+    /// Whether it can do what its role is (accept requests, or make attempts), and why not.
     pub accepting: bool,
     pub reasons: Vec<String>,
     pub config: ReloadState,
@@ -87,6 +90,7 @@ async fn show(State(api): State<Shared>) -> Result<Json<Status>, Problem> {
         .collect();
     Ok(Json(Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        role: config.server.role.as_str().to_owned(),
         now,
         started_at: api.started_at,
         uptime_ms: u64::try_from(now.since(api.started_at).as_millis()).unwrap_or(u64::MAX),

@@ -3,6 +3,8 @@
 //! Ingest, worker, sweeps and API know nothing of each other; what one must tell another goes through
 //! the store or through the few lines here (`wires`). Not here: any rule.
 
+mod nodes;
+mod store;
 mod token;
 mod wires;
 
@@ -12,23 +14,25 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use hookhaven_core::Secret;
 use hookhaven_store::{
     Store, StoreError,
     clock::{Clock, Entropy},
-    embedded::{EmbeddedOptions, EmbeddedStore, disk::RealDisk, queue::QueueLimits, space::SpaceLimits},
-    memory::MemoryStore,
 };
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use self::wires::Wires;
+use self::{
+    nodes::{NodeParts, Nodes},
+    wires::Wires,
+};
 use crate::{
     api::{self, ApiParts},
     config::{
-        Config, Environment, Loaded, Place,
+        Config, Environment, Loaded,
         reload::{self, Live, Reload},
     },
     egress::{Transport, TransportError, TransportOptions},
@@ -39,7 +43,13 @@ use crate::{
     worker::{Worker, WorkerHandle, WorkerParts},
 };
 
+pub use store::{Opened, open_store};
 pub use token::TOKEN_FILE;
+
+/// How long a start waits for a database that is away, before somebody else should decide.
+const DATABASE_PATIENCE: Duration = Duration::from_secs(30);
+/// How long a stop waits for the store to hear that the node leaves.
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What a gateway takes from outside.
 #[derive(Debug)]
@@ -68,45 +78,25 @@ pub enum StartError {
 /// A running gateway.
 #[derive(Debug)]
 pub struct Gateway {
-    pub ingest_addr: SocketAddr,
+    /// `None` if it takes nothing in.
+    pub ingest_addr: Option<SocketAddr>,
     pub admin_addr: SocketAddr,
     pub admin_token: Secret,
     /// Whether this start made the token.
     pub token_is_new: bool,
     pub store: Arc<dyn Store>,
     config: Live,
-    worker: WorkerHandle,
-    sweeps: Sweeps,
+    /// `None` on a node that makes no attempts.
+    worker: Option<WorkerHandle>,
+    sweeps: Option<Sweeps>,
     accepting: Arc<AtomicBool>,
     stop_ingest: CancellationToken,
+    stop_nodes: CancellationToken,
     stop_admin: CancellationToken,
-    ingest: JoinHandle<()>,
+    ingest: Option<JoinHandle<()>>,
+    nodes: JoinHandle<()>,
     admin: JoinHandle<()>,
     upkeep: Vec<JoinHandle<()>>,
-}
-
-/// Opens the store that a configuration names. Blocks: waits up to 10 s for another process to let go
-/// of the data directory, and reads it.
-pub fn open_store(
-    config: &Config,
-    clock: Arc<dyn Clock>,
-    entropy: Arc<dyn Entropy>,
-) -> Result<Arc<dyn Store>, StoreError> {
-    let store = &config.store;
-    Ok(match &store.place {
-        Place::Memory => Arc::new(MemoryStore::with_pending_max(clock, entropy, store.pending_max)),
-        Place::Directory(dir) => Arc::new(EmbeddedStore::open(EmbeddedOptions {
-            dir: dir.clone(),
-            pending_max: store.pending_max,
-            segment_bytes: store.segment_bytes,
-            index_lag_bytes_max: store.index_lag_bytes_max,
-            queue: QueueLimits { jobs_max: store.queue_max, bodies_bytes_max: store.queue_bodies_bytes_max },
-            space: SpaceLimits { free_min_bytes: store.free_min_bytes, reserve_bytes: store.reserve_bytes },
-            disk: Arc::new(RealDisk),
-            clock,
-            entropy,
-        })?),
-    })
 }
 
 impl Gateway {
@@ -114,55 +104,51 @@ impl Gateway {
     /// before the store is touched.
     pub async fn start(loaded: Loaded, outside: Outside) -> Result<Self, StartError> {
         let doors = Doors::bind(&loaded.config)?;
-        let store = open_in_background(&loaded.config, &outside.clock, &outside.entropy).await?;
-        Self::wire(loaded, outside, doors, store)
+        let opened =
+            open_store(&loaded.config, outside.clock.clone(), outside.entropy.clone(), DATABASE_PATIENCE).await?;
+        Self::wire(loaded, outside, doors, opened)
     }
 
     /// The same on a store that is open already, whatever the configuration says of it: for tests and
     /// simulation, which bring one that fails.
     pub fn start_on(loaded: Loaded, outside: Outside, store: Arc<dyn Store>) -> Result<Self, StartError> {
         let doors = Doors::bind(&loaded.config)?;
-        Self::wire(loaded, outside, doors, store)
+        let opened = Opened { store, clock: outside.clock.clone() };
+        Self::wire(loaded, outside, doors, opened)
     }
 
-    fn wire(loaded: Loaded, outside: Outside, doors: Doors, store: Arc<dyn Store>) -> Result<Self, StartError> {
-        let Outside { environment, clock, entropy, log_lines_dropped } = outside;
+    fn wire(loaded: Loaded, outside: Outside, doors: Doors, opened: Opened) -> Result<Self, StartError> {
+        let Outside { environment, entropy, log_lines_dropped, .. } = outside;
+        let Opened { store, clock } = opened;
         let settings = loaded.config.clone();
         let Doors { ingest: ingest_server, admin: admin_server } = doors;
-        let (ingest_addr, admin_addr) = (ingest_server.local_addr(), admin_server.local_addr());
+        let (ingest_addr, admin_addr) = (ingest_server.as_ref().map(Server::local_addr), admin_server.local_addr());
         let admin_token = token::find_or_make(&settings, &*entropy)?;
 
         let (config, watcher) = reload::watch(loaded, environment, clock.clone());
         let metrics = Arc::new(Metrics::new(settings.limits.metric_types_max, clock.now(), log_lines_dropped));
-        let transport = TransportOptions { own_addresses: vec![admin_addr], ..TransportOptions::default() };
-        let worker = Worker::start(WorkerParts {
-            store: store.clone(),
-            clock: clock.clone(),
-            entropy: entropy.clone(),
-            config: config.shared(),
-            transport: Arc::new(Transport::new(transport)?),
-            signals: metrics.clone(),
-        });
-        let lanes = worker.clone();
-        let sweeps = Sweeps::start(SweepParts {
-            store: store.clone(),
-            clock: clock.clone(),
-            failing_lanes: Arc::new(move || lanes.failing_lanes()),
-            keep: Keep { events: settings.store.retention, dead_letters: settings.store.retention_dead },
-        });
+        let parts = Parts { store: store.clone(), clock: clock.clone(), entropy: entropy.clone(), metrics, config };
+        let (worker, sweeps) = match settings.server.role.works() {
+            true => parts.work(&settings, admin_addr).map(|(worker, sweeps)| (Some(worker), Some(sweeps)))?,
+            false => (None, None),
+        };
+        let Parts { metrics, config, .. } = &parts;
         let accepting = Arc::new(AtomicBool::new(true));
-        let ingest = Ingest::new(IngestParts {
+        let node = NodeParts {
             store: store.clone(),
             clock: clock.clone(),
-            entropy: entropy.clone(),
             config: config.shared(),
             metrics: metrics.clone(),
-        });
+            worker: worker.clone(),
+            reloaded: config.state(),
+        };
+        let nodes = Arc::new(Nodes::new(node, admin_addr.to_string(), &*entropy));
         let signals = Wires {
             metrics: metrics.clone(),
             store: store.clone(),
             clock: clock.clone(),
             worker: worker.clone(),
+            nodes: nodes.clone(),
             reload: config.state(),
             accepting: accepting.clone(),
         };
@@ -176,32 +162,31 @@ impl Gateway {
             signals: Arc::new(signals),
         });
 
-        let (stop_ingest, stop_admin) = (CancellationToken::new(), CancellationToken::new());
+        let [stop_ingest, stop_nodes, stop_admin] = [(); 3].map(|()| CancellationToken::new());
         let limits = ServerLimits::from(&settings.limits);
         let upkeep = vec![
             tokio::spawn(watcher.run()),
-            tokio::spawn(wires::tell_of_reloads(config.state(), metrics, worker.clone())),
+            tokio::spawn(wires::tell_of_reloads(config.state(), metrics.clone(), worker.clone())),
         ];
-        let until = |stop: &CancellationToken| stop.clone().cancelled_owned();
-        let ingest = ingest_server.run(ingest.service(None), limits, until(&stop_ingest));
-        let admin = admin_server.run(admin, limits, until(&stop_admin));
+        let ingest = ingest_server.map(|server| parts.ingest(server, limits, &stop_ingest));
+        let admin = admin_server.run(admin, limits, stop_admin.clone().cancelled_owned());
         Ok(Gateway {
             ingest_addr,
             admin_addr,
             admin_token: admin_token.secret,
             token_is_new: admin_token.is_new,
             store,
-            config,
+            config: parts.config,
             worker,
             sweeps,
             accepting,
-            ingest: tokio::spawn(async move {
-                let _ = ingest.await;
-            }),
+            ingest,
+            nodes: tokio::spawn(nodes.run(stop_nodes.clone())),
             admin: tokio::spawn(async move {
                 let _ = admin.await;
             }),
             stop_ingest,
+            stop_nodes,
             stop_admin,
             upkeep,
         })
@@ -218,8 +203,25 @@ impl Gateway {
         let timeout = self.config.config().limits.drain_timeout;
         self.accepting.store(false, Ordering::Relaxed);
         self.stop_ingest.cancel();
-        let (_, drained) = tokio::join!(self.ingest, self.worker.drain(timeout));
-        self.sweeps.stop().await;
+        let ingest = async {
+            match self.ingest {
+                // A panic in it was logged where it happened.
+                Some(ingest) => drop(ingest.await),
+                None => {}
+            }
+        };
+        let drain = async {
+            match &self.worker {
+                Some(worker) => worker.drain(timeout).await.aborted,
+                None => 0,
+            }
+        };
+        let ((), aborted) = tokio::join!(ingest, drain);
+        if let Some(sweeps) = self.sweeps {
+            sweeps.stop().await;
+        }
+        self.stop_nodes.cancel();
+        let _ = tokio::time::timeout(LEAVE_TIMEOUT, self.nodes).await;
         for task in &self.upkeep {
             task.abort();
         }
@@ -227,31 +229,69 @@ impl Gateway {
         // A panic in it was logged where it happened.
         let _ = self.admin.await;
         self.store.close().await;
-        drained.aborted
+        aborted
     }
 }
 
-/// Both addresses, bound.
+/// What the parts of a gateway share.
+struct Parts {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    metrics: Arc<Metrics>,
+    config: Live,
+}
+
+impl Parts {
+    /// Starts what makes attempts, and the upkeep.
+    fn work(&self, settings: &Config, admin: SocketAddr) -> Result<(WorkerHandle, Sweeps), StartError> {
+        let transport = TransportOptions { own_addresses: vec![admin], ..TransportOptions::default() };
+        let worker = Worker::start(WorkerParts {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            entropy: self.entropy.clone(),
+            config: self.config.shared(),
+            transport: Arc::new(Transport::new(transport)?),
+            signals: self.metrics.clone(),
+        });
+        let lanes = worker.clone();
+        let sweeps = Sweeps::start(SweepParts {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            failing_lanes: Arc::new(move || lanes.failing_lanes()),
+            keep: Keep { events: settings.store.retention, dead_letters: settings.store.retention_dead },
+        });
+        Ok((worker, sweeps))
+    }
+
+    /// Starts taking requests in.
+    fn ingest(&self, server: Server, limits: ServerLimits, stop: &CancellationToken) -> JoinHandle<()> {
+        let ingest = Ingest::new(IngestParts {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            entropy: self.entropy.clone(),
+            config: self.config.shared(),
+            metrics: self.metrics.clone(),
+        });
+        let running = server.run(ingest.service(None), limits, stop.clone().cancelled_owned());
+        tokio::spawn(async move {
+            let _ = running.await;
+        })
+    }
+}
+
+/// Both addresses, bound; a node that takes nothing in needs but one.
 struct Doors {
-    ingest: Server,
+    ingest: Option<Server>,
     admin: Server,
 }
 
 impl Doors {
     fn bind(settings: &Config) -> Result<Self, StartError> {
         let bind = |key, address| Server::bind(address).map_err(|error| StartError::Bind { key, error });
-        let ingest = bind("server.ingest", settings.server.ingest)?;
+        let wanted = settings.server.role.ingests();
+        let ingest = wanted.then(|| bind("server.ingest", settings.server.ingest)).transpose()?;
         let admin = bind("server.admin", settings.server.admin)?;
         Ok(Doors { ingest, admin })
     }
-}
-
-async fn open_in_background(
-    settings: &Config,
-    clock: &Arc<dyn Clock>,
-    entropy: &Arc<dyn Entropy>,
-) -> Result<Arc<dyn Store>, StoreError> {
-    let (settings, clock, entropy) = (settings.clone(), clock.clone(), entropy.clone());
-    let opening = tokio::task::spawn_blocking(move || open_store(&settings, clock, entropy));
-    opening.await.unwrap_or_else(|panic| Err(StoreError::Failed(format!("opening the store failed: {panic}"))))
 }

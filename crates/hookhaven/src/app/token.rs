@@ -26,7 +26,8 @@ pub(super) struct AdminToken {
 pub(super) fn find_or_make(config: &Config, entropy: &dyn Entropy) -> Result<AdminToken, StartError> {
     let dir = match (&config.server.admin_token, &config.store.place) {
         (Some(secret), _) => return Ok(AdminToken { secret: secret.clone(), is_new: false }),
-        (None, Place::Memory) => {
+        // A database is not without a configured token: nobody else would know the one made here.
+        (None, Place::Memory | Place::Database(_)) => {
             let made = made(entropy).map_err(|e| StartError::Token("memory".to_owned(), e))?;
             return Ok(AdminToken { secret: made, is_new: true });
         }

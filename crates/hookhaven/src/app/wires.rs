@@ -11,9 +11,10 @@ use std::{
 
 use async_trait::async_trait;
 use hookhaven_core::{ErrorClass, Lane, breaker::BreakerState};
-use hookhaven_store::{Store, clock::Clock};
+use hookhaven_store::{NodeReport, Store, clock::Clock};
 use tokio::sync::watch;
 
+use super::nodes::Nodes;
 use crate::{
     api::{Breaker, LaneView, ReloadState, Signals},
     config::reload,
@@ -27,7 +28,9 @@ pub(super) struct Wires {
     pub metrics: Arc<Metrics>,
     pub store: Arc<dyn Store>,
     pub clock: Arc<dyn Clock>,
-    pub worker: WorkerHandle,
+    /// `None` on a node that makes no attempts.
+    pub worker: Option<WorkerHandle>,
+    pub nodes: Arc<Nodes>,
     pub reload: watch::Receiver<reload::ReloadState>,
     pub accepting: Arc<AtomicBool>,
 }
@@ -37,7 +40,7 @@ impl Signals for Wires {
     async fn render_metrics(&self) -> String {
         // A store that cannot answer just now has no figures; the counters are there all the same.
         let stats = self.store.stats().await.unwrap_or_default();
-        self.metrics.render(&stats, self.clock.now())
+        self.metrics.render(&stats, &self.nodes.by_role(), self.clock.now())
     }
 
     fn accepting(&self) -> Result<(), String> {
@@ -47,6 +50,18 @@ impl Signals for Wires {
         }
     }
 
+    fn working(&self) -> Result<(), String> {
+        match &self.worker {
+            Some(worker) if worker.session().is_some() => Ok(()),
+            Some(_) => Err("there is no session with the store, so nothing can be claimed".to_owned()),
+            None => Err("this node makes no attempts".to_owned()),
+        }
+    }
+
+    fn this_node(&self) -> Option<NodeReport> {
+        Some(self.nodes.this())
+    }
+
     fn reload_state(&self) -> ReloadState {
         let state = self.reload.borrow();
         ReloadState { loaded_at: Some(state.last_ok_at), refused_at: state.refused_at, error: state.last_error.clone() }
@@ -54,7 +69,8 @@ impl Signals for Wires {
 
     fn lane(&self, destination: &str) -> LaneView {
         let lane = Lane::of_destination(destination);
-        let Some(view) = self.worker.lanes().into_iter().find(|view| view.lane == lane) else {
+        let views = self.worker.as_ref().map(WorkerHandle::lanes).unwrap_or_default();
+        let Some(view) = views.into_iter().find(|view| view.lane == lane) else {
             return LaneView::default();
         };
         LaneView {
@@ -69,7 +85,9 @@ impl Signals for Wires {
     }
 
     fn destination_paused_changed(&self, _destination: &str) {
-        self.worker.refresh();
+        if let Some(worker) = &self.worker {
+            worker.refresh();
+        }
     }
 }
 
@@ -111,11 +129,13 @@ impl WorkerSignals for Metrics {
 pub(super) async fn tell_of_reloads(
     mut state: watch::Receiver<reload::ReloadState>,
     metrics: Arc<Metrics>,
-    worker: WorkerHandle,
+    worker: Option<WorkerHandle>,
 ) {
     while state.changed().await.is_ok() {
         let ok = state.borrow_and_update().last_error.is_none();
         metrics.config_reload(ok);
-        worker.refresh();
+        if let Some(worker) = &worker {
+            worker.refresh();
+        }
     }
 }

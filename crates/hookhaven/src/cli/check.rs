@@ -27,7 +27,7 @@ pub struct Report {
     pub ok: bool,
     /// The config file, or that there is none.
     pub config: Option<std::path::PathBuf>,
-    /// Whether a hookhaven runs with this data directory.
+    /// Whether a hookhaven runs with this data directory, or at this admin address.
     pub running: bool,
     pub problems: Vec<Problem>,
     #[serde(skip)]
@@ -57,7 +57,7 @@ impl Report {
     fn text(&self) -> String {
         let mut text: String = self.problems.iter().map(|problem| format!("{problem}\n")).collect();
         if self.running {
-            text.push_str("a hookhaven is running with this data directory; it takes a changed file by itself\n");
+            text.push_str("a hookhaven is running with this configuration; it takes a changed file by itself\n");
         }
         let errors = self.count(Severity::Error);
         let warnings = self.count(Severity::Warning);

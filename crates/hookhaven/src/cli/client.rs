@@ -28,8 +28,8 @@ use tower::ServiceExt;
 use super::{Context, print::Screen, print::clean, settings::Settings};
 use crate::{
     api::{self, ApiParts, LIMIT_MAX, Offline, Problem},
-    app,
-    config::Config,
+    app::{self, Opened},
+    config::{Config, Place},
 };
 
 /// How long one request may take; a bulk act on thousands is the longest.
@@ -51,7 +51,12 @@ pub struct Client {
 enum Via {
     Http(Pool<HttpConnector, Full<Bytes>>),
     Https(Pool<Https, Full<Bytes>>),
-    Opened { router: Router, store: Arc<dyn Store> },
+    /// The store itself; `shared`: it may have gateways elsewhere.
+    Opened {
+        router: Router,
+        store: Arc<dyn Store>,
+        shared: bool,
+    },
 }
 
 /// An HTTP answer, read to its end.
@@ -75,11 +80,15 @@ pub async fn with_gateway<R>(
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let mut screen = Screen::of(context, clock.now());
     let client = Client::find(&Settings::read(context)?, clock, Arc::new(OsEntropy)).await?;
-    if let Via::Opened { .. } = client.via {
-        screen.remark(format!(
+    match client.via {
+        Via::Opened { shared: false, .. } => screen.remark(format!(
             "No gateway is running: this is what {} holds, and nothing is delivered until one starts.",
             client.name
-        ));
+        )),
+        Via::Opened { shared: true, .. } => {
+            screen.remark(format!("No gateway answers at {}: the database is asked itself.", client.name))
+        }
+        _ => {}
     }
     let done = command(&client, &mut screen).await;
     client.close().await;
@@ -98,12 +107,13 @@ impl Client {
         let url = &settings.url;
         match &settings.data_dir {
             _ if settings.url_given => bail!("no gateway at {url}: nobody listens there"),
-            Some(dir) if dir.is_dir() => Client::opened(settings, clock, entropy),
+            Some(dir) if dir.is_dir() => Client::opened(settings, clock, entropy).await,
             Some(dir) => bail!(
                 "no gateway at {url} and no data directory {}; start one with `hookhaven serve`, or say where one is \
                  with --url",
                 dir.display()
             ),
+            None if settings.config().is_ok_and(Config::shares_store) => Client::opened(settings, clock, entropy).await,
             None => bail!("no gateway at {url}, and its store keeps nothing on disk; start one with `hookhaven serve`"),
         }
     }
@@ -126,16 +136,28 @@ impl Client {
         Ok(Client { via, name: url.to_owned(), base: url.to_owned(), token })
     }
 
-    /// The data directory itself.
-    fn opened(settings: &Settings, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> anyhow::Result<Self> {
-        let config = settings.config()?.clone();
-        let name = settings.data_dir.as_ref().map(|d| d.display().to_string()).unwrap_or_default();
-        let store = app::open_store(&config, clock.clone(), entropy.clone()).map_err(|error| match error {
+    /// The data directory, or the database, itself.
+    async fn opened(settings: &Settings, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> anyhow::Result<Self> {
+        let mut config = settings.config()?.clone();
+        if let Place::Database(database) = &mut config.store.place {
+            // A look at it changes nothing, its schema least of all.
+            database.migrate = false;
+        }
+        let shared = config.shares_store();
+        let name = match &settings.data_dir {
+            _ if shared => settings.url.clone(),
+            dir => dir.as_ref().map(|d| d.display().to_string()).unwrap_or_default(),
+        };
+        let opened = app::open_store(&config, clock, entropy.clone(), Duration::ZERO).await;
+        let Opened { store, clock } = opened.map_err(|error| match error {
             StoreError::Locked(who) => anyhow!(
                 "a process holds the data directory {name}, but no gateway answers at {}; say where it listens with \
                  --url ({who})",
                 settings.url
             ),
+            other if shared => {
+                anyhow!(other).context(format!("no gateway at {name}, so the database was asked itself"))
+            }
             other => anyhow!(other).context(format!("opening the data directory {name}")),
         })?;
         Client::of_store(store, config, clock, entropy, name)
@@ -152,6 +174,7 @@ impl Client {
         let mut random = [0u8; 32];
         entropy.fill(&mut random);
         let token = Secret::new(hex::encode(random)).context("no random bytes")?;
+        let shared = config.shares_store();
         let router = api::router(ApiParts {
             store: store.clone(),
             clock,
@@ -161,7 +184,12 @@ impl Client {
             bound: SocketAddr::from(([127, 0, 0, 1], 0)),
             signals: Arc::new(Offline),
         });
-        Ok(Client { via: Via::Opened { router, store }, name, base: "http://localhost".to_owned(), token: Some(token) })
+        Ok(Client {
+            via: Via::Opened { router, store, shared },
+            name,
+            base: "http://localhost".to_owned(),
+            token: Some(token),
+        })
     }
 
     /// Lets go of an opened data directory.
@@ -169,6 +197,11 @@ impl Client {
         if let Via::Opened { store, .. } = self.via {
             store.close().await;
         }
+    }
+
+    /// Whether a gateway answers there.
+    pub async fn is_alive(&self) -> bool {
+        self.send(Method::GET, "/healthz", None).await.is_ok_and(|answer| answer.body.as_ref() == b"ok\n")
     }
 
     pub async fn get<T: DeserializeOwned>(&self, path: &str, query: &Query) -> anyhow::Result<T> {

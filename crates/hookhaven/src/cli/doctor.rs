@@ -48,7 +48,9 @@ pub(super) fn data_dir(context: &Context) -> anyhow::Result<PathBuf> {
         return Ok(dir.clone());
     }
     let found = Settings::read(context)?.data_dir;
-    found.ok_or_else(|| UsageError("the store keeps nothing on disk (store.url = \"memory:\")".to_owned()).into())
+    let none = "this command looks into a data directory, and the store has none: store.url is \"memory:\", or a \
+                database, which has tools of its own";
+    found.ok_or_else(|| UsageError(none.to_owned()).into())
 }
 
 pub(super) fn progress(what: &'static str, terminal: bool) -> ProgressBar {

@@ -222,7 +222,7 @@ mod tests {
     }
 
     fn load(path: &Path, environment: &Environment) -> Result<config::Loaded, config::Refused> {
-        config::load(Origin { file: Some(path.to_owned()), data_dir: None }, environment)
+        config::load(Origin { file: Some(path.to_owned()), ..Default::default() }, environment)
     }
 
     #[tokio::test]

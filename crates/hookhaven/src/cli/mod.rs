@@ -2,7 +2,7 @@
 //!
 //! Commands that look at or change what the gateway holds talk to the running gateway over its admin
 //! API, or open its data directory if none runs (`client`); only `serve`, `demo`, `torture`, `bench`,
-//! `init`, `check`, `doctor` and `reindex` work on this machine alone. A new command is one new
+//! `init`, `check`, `migrate`, `doctor`, `reindex` and `copy` work on this machine alone. A new command is one new
 //! file, one entry in `args::Command` and one line in [`dispatch`].
 
 pub mod args;
@@ -10,12 +10,15 @@ pub mod backup;
 pub mod bench;
 pub mod check;
 pub mod client;
+pub mod copy;
 pub mod deliveries;
 pub mod destinations;
 pub mod dlq;
 pub mod doctor;
 pub mod events;
 pub mod init;
+pub mod migrate;
+pub mod nodes;
 pub mod print;
 mod probe;
 pub mod reindex;
@@ -138,10 +141,13 @@ async fn dispatch(command: Command, context: &Context) -> anyhow::Result<ExitCod
         Command::Dlq(command) => dlq::run(command, context).await,
         Command::Destinations(command) => destinations::run(command, context).await,
         Command::Why(args) => why::run(args, context).await,
+        Command::Nodes(args) => nodes::run(args, context).await,
+        Command::Migrate(args) => migrate::run(args, context).await,
         Command::Backup(args) => backup::run(args, context).await,
         Command::Torture(args) => torture::run(args, context).await,
         Command::Bench(args) => bench::run(args, context).await,
         Command::Doctor(args) => doctor::run(args, context).await,
         Command::Reindex(args) => reindex::run(args, context).await,
+        Command::Copy(args) => copy::run(args, context).await,
     }
 }

@@ -13,10 +13,14 @@ use std::{
 
 use futures_util::{StreamExt, stream};
 use hookhaven_core::{Destination, destination::DestinationState};
-use hookhaven_store::embedded::{check_dir, disk::RealDisk};
+use hookhaven_store::{
+    embedded::{check_dir, disk::RealDisk},
+    postgres::examine::{self, Examined, Unfit},
+};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::config::{Config, Loaded, Origin, Place, Problem, Severity, parse::document::path_of};
+use super::{client::Client, settings::reachable};
+use crate::config::{Config, Database, Loaded, Origin, Place, Problem, Severity, parse::document::path_of};
 
 /// In the data directory; held locked by the gateway that uses it.
 pub const LOCK_FILE: &str = "lock";
@@ -29,7 +33,7 @@ const CONNECTIONS_MAX: usize = 16;
 /// What this machine says.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// A hookhaven holds the data directory.
+    /// A hookhaven holds the data directory, or answers at the admin address.
     pub running: bool,
     pub problems: Vec<Problem>,
 }
@@ -39,8 +43,10 @@ pub async fn machine(loaded: &Loaded) -> Found {
     let mut found = match &config.store.place {
         Place::Directory(dir) => directory(dir, store_key(&loaded.origin)),
         Place::Memory => Found::default(),
+        Place::Database(of) => database(of, config.server.admin).await,
     };
-    for (key, address) in [("server.ingest", config.server.ingest), ("server.admin", config.server.admin)] {
+    let ingest = config.server.role.ingests().then_some(("server.ingest", config.server.ingest));
+    for (key, address) in ingest.into_iter().chain([("server.admin", config.server.admin)]) {
         match TcpListener::bind(address).await {
             Ok(_) => {}
             // It is the running one that has it, as it should.
@@ -49,6 +55,37 @@ pub async fn machine(loaded: &Loaded) -> Found {
         }
     }
     found
+}
+
+/// Whether the database will do. It is only looked at.
+async fn database(database: &Database, admin: SocketAddr) -> Found {
+    let client = Client::remote(&format!("http://{}", reachable(admin)), None);
+    let running = match client {
+        Ok(client) => client.is_alive().await,
+        Err(_) => false,
+    };
+    let error = |key: &str, what: String, mend: &str| Problem::of(Severity::Error, key, what, mend);
+    let mut problems = Vec::new();
+    match examine::examine(&database.address).await {
+        Err(Unfit { what, mend }) => problems.push(error("store.url", what, mend)),
+        Ok(Examined { schema, latest, may_migrate }) if schema < latest => {
+            let what = format!("the database has schema version {schema}, and {latest} is needed");
+            if !database.migrate {
+                problems.push(error("store.migrate", what, "run `hookhaven migrate`"));
+            } else if !may_migrate {
+                let mend = "GRANT CREATE ON DATABASE … TO the user, or run `hookhaven migrate` as one who may";
+                problems.push(error("store.url", what + ", which this user may not bring it to", mend));
+            }
+        }
+        Ok(_) => {}
+    }
+    if let Some(listen) = &database.listen
+        && let Err(Unfit { what, .. }) = examine::examine(listen).await
+    {
+        let mend = "without it fresh events are noticed within a second instead of at once";
+        problems.push(Problem::of(Severity::Warning, "store.listen_url", what, mend));
+    }
+    Found { running, problems }
 }
 
 /// What named the store.

@@ -4,27 +4,34 @@
 use std::{io::Read as _, pin::pin, process::ExitCode, sync::Arc};
 
 use anyhow::Context as _;
-use hookhaven_store::clock::{OsEntropy, SystemClock};
+use hookhaven_store::{
+    StoreError,
+    clock::{OsEntropy, SystemClock},
+    embedded::{disk::RealDisk, seal},
+};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::oneshot,
 };
 
-use super::{Context, USAGE, args::ServeArgs, probe};
+use super::{Context, USAGE, UsageError, args::ServeArgs, probe};
 use crate::{
     app::{Gateway, Outside, StartError},
-    config::{Place, Places, Problem, Severity},
+    config::{self, Origin, Place, Places, Problem, Role, Severity},
     log,
 };
 
 pub async fn run(args: ServeArgs, context: &Context) -> anyhow::Result<ExitCode> {
-    let loaded = context.load()?;
+    let loaded = config::load(Origin { role: args.role, ..context.origin() }, &context.environment)?;
     let clock = Arc::new(SystemClock::start());
     let log = log::init(&loaded.config.log, clock.clone()).context("setting up the log")?;
     for warning in &loaded.warnings {
         tracing::warn!(problem = %warning, "config");
     }
-    let place = loaded.config.store.place.clone();
+    let (place, role) = (loaded.config.store.place.clone(), loaded.config.server.role);
+    if args.unseal {
+        unseal(&place).await?;
+    }
     let (places, store_key) = (loaded.places.clone(), probe::store_key(&loaded.origin));
     let outside = Outside {
         environment: context.environment.clone(),
@@ -41,7 +48,7 @@ pub async fn run(args: ServeArgs, context: &Context) -> anyhow::Result<ExitCode>
         Ok(gateway) => gateway,
         Err(error) => return Ok(refused(&error, &places, store_key)),
     };
-    announce(&gateway, &place);
+    announce(&gateway, &place, role);
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
@@ -57,6 +64,22 @@ pub async fn run(args: ServeArgs, context: &Context) -> anyhow::Result<ExitCode>
     let aborted = gateway.stop().await;
     tracing::info!(aborted, "stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Goes back to a data directory of which a copy was begun, or made.
+async fn unseal(place: &Place) -> anyhow::Result<()> {
+    let Place::Directory(dir) = place else {
+        return Err(UsageError("--unseal is for a data directory, and the store is none".to_owned()).into());
+    };
+    let of = dir.clone();
+    let broken = tokio::task::spawn_blocking(move || seal::unseal(&RealDisk, &of)).await??;
+    let dir = dir.display();
+    if broken {
+        tracing::warn!(%dir, "the seal is broken: what the database that it was copied to took in since is not here");
+    } else {
+        tracing::warn!(%dir, "it was not sealed; leave --unseal out from now on");
+    }
+    Ok(())
 }
 
 /// Resolves when standard input ends, or when something comes in: nothing ever should. Never if nobody
@@ -75,9 +98,9 @@ async fn stdin_end(wanted: bool) {
     }
 }
 
-fn announce(gateway: &Gateway, place: &Place) {
-    let (ingest, admin) = (gateway.ingest_addr, gateway.admin_addr);
-    tracing::info!(%ingest, %admin, version = env!("CARGO_PKG_VERSION"), "listening");
+fn announce(gateway: &Gateway, place: &Place, role: Role) {
+    let (ingest, admin) = (gateway.ingest_addr.map(tracing::field::display), gateway.admin_addr);
+    tracing::info!(ingest, %admin, role = role.as_str(), version = env!("CARGO_PKG_VERSION"), "listening");
     match (gateway.token_is_new, place) {
         (true, Place::Directory(dir)) => {
             let file = dir.join(crate::app::TOKEN_FILE);
@@ -85,7 +108,7 @@ fn announce(gateway: &Gateway, place: &Place) {
         }
         // Nobody could look it up later: it is printed, once, and not logged.
         (true, Place::Memory) => println!("admin token: {}", String::from_utf8_lossy(gateway.admin_token.expose())),
-        (false, _) => {}
+        (true, Place::Database(_)) | (false, _) => {}
     }
 }
 
@@ -94,6 +117,11 @@ fn announce(gateway: &Gateway, place: &Place) {
 fn refused(error: &StartError, places: &Places, store_key: &str) -> ExitCode {
     let problem = match error {
         StartError::Bind { key, error } => probe::unbindable(key, error.addr, &error.source),
+        // Nothing is wrong with what was asked for; whoever started it may try again.
+        StartError::Store(StoreError::Unavailable(_)) => {
+            eprintln!("error: {error}");
+            return ExitCode::from(super::FAILED);
+        }
         // The token lies in the data directory.
         StartError::Store(_) | StartError::Token(..) => Problem::of(Severity::Error, store_key, error.to_string(), ""),
         StartError::Transport(_) => {

@@ -79,7 +79,7 @@ impl Found {
     fn in_config(config: &Config) -> Self {
         let data_dir = match &config.store.place {
             Place::Directory(dir) => Some(dir.clone()),
-            Place::Memory => None,
+            Place::Memory | Place::Database(_) => None,
         };
         Found { admin: config.server.admin, data_dir, token: config.server.admin_token.clone() }
     }

@@ -10,7 +10,7 @@ use std::{
 use super::{
     environment::Environment,
     files::Files,
-    model::{Config, Place},
+    model::{Config, Place, Role},
     parse,
     problem::{Places, Problem, Refused, Severity},
 };
@@ -28,13 +28,15 @@ pub struct Origin {
     pub file: Option<PathBuf>,
     /// Stands above `store.url`.
     pub data_dir: Option<PathBuf>,
+    /// Stands above `server.role`.
+    pub role: Option<Role>,
 }
 
 impl Origin {
     /// `file` if given; else `hookhaven.toml` in the working directory if it is there; else no file.
     pub fn find(file: Option<PathBuf>, data_dir: Option<PathBuf>) -> Self {
         let default = || Some(PathBuf::from(DEFAULT_FILE)).filter(|path| path.exists());
-        Origin { file: file.or_else(default), data_dir }
+        Origin { file: file.or_else(default), data_dir, role: None }
     }
 }
 
@@ -73,25 +75,51 @@ pub(super) fn read(origin: &Origin, environment: &Environment) -> Reading {
     let mut files = Files::default();
     let nothing_read = |outcome, files| Reading { outcome, warnings: Vec::new(), places: Places::default(), files };
     let Some(file) = &origin.file else {
-        return nothing_read(Ok(placed(Config::default(), origin)), files);
+        return nothing_read(placed(Config::default(), origin), files);
     };
     let text = match read_text(file, &mut files) {
         Ok(text) => text,
         Err(refused) => return nothing_read(Err(refused), files),
     };
-    let parse::Parsed { config, problems, secret_files, places } = parse::parse(file, &text, environment);
+    let parse::Parsed { config, mut problems, secret_files, places } = parse::parse(file, &text, environment);
     files.extend(secret_files);
-    match config {
-        Some(config) => Reading { outcome: Ok(placed(config, origin)), warnings: problems, places, files },
-        None => Reading { outcome: Err(Refused { problems }), warnings: Vec::new(), places, files },
+    let Some(config) = config else {
+        return Reading { outcome: Err(Refused { problems }), warnings: Vec::new(), places, files };
+    };
+    match placed(config, origin) {
+        Ok(config) => Reading { outcome: Ok(config), warnings: problems, places, files },
+        Err(refused) => {
+            problems.extend(refused.problems.into_iter().map(|problem| places.locate(problem)));
+            Reading { outcome: Err(Refused { problems }), warnings: Vec::new(), places, files }
+        }
     }
 }
 
-fn placed(mut config: Config, origin: &Origin) -> Config {
+/// With what the command line says, and what only holds for the whole.
+fn placed(mut config: Config, origin: &Origin) -> Result<Config, Refused> {
+    let shared = matches!(config.store.place, Place::Database(_));
+    let mut problems = Vec::new();
+    let mut wrong = |key: &str, what: String, mend: &str| {
+        problems.push(Problem::of(Severity::Error, key, what, mend));
+    };
     if let Some(dir) = &origin.data_dir {
+        if shared {
+            wrong("--data", "store.url names a database, not a directory".to_owned(), "leave --data out");
+        }
         config.store.place = Place::Directory(dir.clone());
     }
-    config
+    config.server.role = origin.role.unwrap_or(config.server.role);
+    let role = config.server.role;
+    if role != Role::All && !shared {
+        let key = if origin.role.is_some() { "--role" } else { "server.role" };
+        let what = format!("{:?} needs a store that nodes share, and this one is the node's own", role.as_str());
+        wrong(key, what, "use \"all\", or set store.url = \"postgres://user@host/database\"");
+    }
+    if shared && config.server.admin_token.is_none() {
+        let mend = "set admin_token = \"env:HOOKHAVEN_ADMIN_TOKEN\" under [server], the same for every node";
+        wrong("server.admin_token", "with PostgreSQL it must be given, since all nodes share it".to_owned(), mend);
+    }
+    if problems.is_empty() { Ok(config) } else { Err(Refused { problems }) }
 }
 
 fn read_text(file: &Path, files: &mut Files) -> Result<String, Refused> {
@@ -105,4 +133,45 @@ fn read_text(file: &Path, files: &mut Files) -> Result<String, Refused> {
         _ => wrong(format!("cannot be read: {error}"), "check that it is a file and who may read it"),
     })?;
     String::from_utf8(bytes).map_err(|_| wrong("not UTF-8 text".to_owned(), "save it as UTF-8"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str, data_dir: Option<&str>, role: Option<Role>) -> Result<Config, String> {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("hookhaven.toml");
+        std::fs::write(&file, text).unwrap();
+        let origin = Origin { file: Some(file), data_dir: data_dir.map(Into::into), role };
+        let loaded = load(origin, &Environment::default());
+        let plain = |text: String| text.replace(&format!("{}/", dir.path().display()), "");
+        loaded.map(|loaded| loaded.config).map_err(|refused| plain(refused.to_string()))
+    }
+
+    const SHARED: &str = "[store]\nurl = \"postgres://u@localhost/h\"\n[server]\nadmin_token = \"t\"\n";
+
+    #[test]
+    fn a_role_of_its_own_needs_a_store_that_nodes_share() {
+        assert_eq!(read(SHARED, None, Some(Role::Worker)).unwrap().server.role, Role::Worker);
+        assert_eq!(read(&format!("{SHARED}role = \"ingest\"\n"), None, None).unwrap().server.role, Role::Ingest);
+        assert_eq!(
+            read(&format!("{SHARED}role = \"ingest\"\n"), None, Some(Role::All)).unwrap().server.role,
+            Role::All
+        );
+        assert_eq!(read("", None, Some(Role::All)).unwrap().server.role, Role::All);
+        let why = "needs a store that nodes share, and this one is the node's own; use \"all\", or set store.url = \
+                   \"postgres://user@host/database\"";
+        assert_eq!(read("", None, Some(Role::Worker)).unwrap_err(), format!("--role: \"worker\" {why}"));
+        let told = read("[server]\nrole = \"ingest\"\n", None, None).unwrap_err();
+        assert_eq!(told, format!("hookhaven.toml:2:8: server.role: \"ingest\" {why}"));
+    }
+
+    #[test]
+    fn with_a_database_the_admin_token_is_given_and_a_data_directory_is_not() {
+        let told = read("[store]\nurl = \"postgres://u@localhost/h\"\n", None, None).unwrap_err();
+        assert!(told.starts_with("server.admin_token: with PostgreSQL it must be given"), "{told}");
+        let told = read(SHARED, Some("data"), None).unwrap_err();
+        assert_eq!(told, "--data: store.url names a database, not a directory; leave --data out");
+    }
 }

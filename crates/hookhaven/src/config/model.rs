@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use hookhaven_core::{Destination, Secret, route::Route, source::Source};
-use hookhaven_store::Leave;
+use hookhaven_store::{Leave, postgres::PostgresAddress};
 
 /// The whole configuration. Replaced as one value when the file changes.
 #[derive(Clone, Debug, Default)]
@@ -19,9 +19,16 @@ pub struct Config {
     pub destinations: BTreeMap<Arc<str>, Arc<Destination>>,
     /// In the file's order, which decides between routes.
     pub routes: Vec<Route>,
+    /// Tells sources, destinations, routes and their secrets from others: nodes of one store should agree.
+    pub fingerprint: Arc<str>,
 }
 
 impl Config {
+    /// Whether other nodes may work on the same store.
+    pub fn shares_store(&self) -> bool {
+        matches!(self.store.place, Place::Database(_))
+    }
+
     /// What a source must leave free for those whose senders do not come again.
     pub fn leave(&self, source: &Source) -> Leave {
         if source.reserved || !self.sources.values().any(|other| other.reserved) {
@@ -33,16 +40,50 @@ impl Config {
 
 #[derive(Clone, Debug)]
 pub struct Server {
+    /// What this node does.
+    pub role: Role,
     /// Senders post here.
     pub ingest: SocketAddr,
     /// Admin API, metrics, health.
     pub admin: SocketAddr,
     /// The gateway's address as senders know it, without a trailing slash.
     pub public_url: Option<url::Url>,
-    /// `None`: made at first start and kept, owner-only, in the data directory.
+    /// `None`: made at first start and kept, owner-only, in the data directory. With a shared store there
+    /// is none: the configuration names it, the same for all nodes.
     pub admin_token: Option<Secret>,
     /// Host names, beside loopback and the admin address itself, under which the admin side answers.
     pub admin_hosts: Vec<String>,
+}
+
+/// What a node does. All but `All` need a store that nodes can share.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    #[default]
+    All,
+    /// Accepts events and makes no attempts.
+    Ingest,
+    /// Makes attempts and keeps the store tidy; senders cannot post to it.
+    Worker,
+}
+
+impl Role {
+    pub const ALL: [Role; 3] = [Role::All, Role::Ingest, Role::Worker];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Role::All => "all",
+            Role::Ingest => "ingest",
+            Role::Worker => "worker",
+        }
+    }
+
+    pub fn ingests(self) -> bool {
+        self != Role::Worker
+    }
+
+    pub fn works(self) -> bool {
+        self != Role::Ingest
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -74,6 +115,18 @@ pub enum Place {
     Directory(PathBuf),
     /// `memory:`: nothing survives; for tests and play.
     Memory,
+    /// `postgres://…`: shared by any number of nodes.
+    Database(Box<Database>),
+}
+
+/// A PostgreSQL database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Database {
+    pub address: PostgresAddress,
+    /// Where notifications can be heard if `address` is a pooler in transaction mode.
+    pub listen: Option<PostgresAddress>,
+    /// Whether `serve` brings the schema up to date; else `hookhaven migrate` has to.
+    pub migrate: bool,
 }
 
 /// Limits against clients, slow or hostile. Each is a key under `[limits]`.
@@ -129,6 +182,7 @@ pub enum LogFormat {
 impl Default for Server {
     fn default() -> Self {
         Server {
+            role: Role::All,
             ingest: SocketAddr::from(([127, 0, 0, 1], 8080)),
             admin: SocketAddr::from(([127, 0, 0, 1], 8081)),
             public_url: None,

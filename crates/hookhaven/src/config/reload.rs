@@ -199,12 +199,14 @@ fn keep_fixed(old: &Config, new: Config) -> Config {
         sources: new.sources,
         destinations: new.destinations,
         routes: new.routes,
+        fingerprint: new.fingerprint,
     }
 }
 
 /// What the file now says differently and the process cannot change.
 fn at_next_start(old: &Config, new: &Config) -> Vec<Problem> {
     let differing = [
+        ("server.role", old.server.role != new.server.role),
         ("server.ingest", old.server.ingest != new.server.ingest),
         ("server.admin", old.server.admin != new.server.admin),
         ("server.admin_token", old.server.admin_token != new.server.admin_token),
@@ -245,7 +247,7 @@ mod tests {
             std::fs::write(&file, SOUND).unwrap();
             std::fs::write(dir.path().join("secret"), SECRET).unwrap();
             let clock = ManualClock::at(Time::from_s(1_000));
-            let origin = Origin { file: Some(file), data_dir: None };
+            let origin = Origin { file: Some(file), ..Origin::default() };
             let loaded = load::load(origin, &Environment::default()).unwrap();
             let (live, watcher) = watch(loaded, Environment::default(), Arc::new(clock.clone()));
             Watched { dir, clock, live, task: tokio::spawn(watcher.run()) }

@@ -8,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use aws_lc_rs::digest;
 use hookhaven_core::Secret;
 
 use super::{environment::Environment, files::Files, parse::document::Item, suggest};
@@ -18,12 +19,13 @@ pub const FILE_BYTES_MAX: u64 = 64 << 10;
 const WANTED: &str = "a secret in quotes: \"env:NAME\", \"file:PATH\" or the secret itself";
 
 /// Resolves references to secrets, and remembers the files it read.
-#[derive(Debug)]
 pub struct Resolver<'e> {
     environment: &'e Environment,
     /// Relative paths start here: the config file's directory.
     base: PathBuf,
     files: RefCell<Files>,
+    /// Over every secret found.
+    found: RefCell<digest::Context>,
 }
 
 /// Why a reference gives no secret, and how to mend it.
@@ -34,7 +36,8 @@ struct Wrong {
 
 impl<'e> Resolver<'e> {
     pub fn new(environment: &'e Environment, base: PathBuf) -> Self {
-        Resolver { environment, base, files: RefCell::default() }
+        let found = RefCell::new(digest::Context::new(&digest::SHA256));
+        Resolver { environment, base, files: RefCell::default(), found }
     }
 
     /// Every file that was read, or could not be.
@@ -42,11 +45,19 @@ impl<'e> Resolver<'e> {
         self.files.into_inner()
     }
 
+    /// Tells the secrets found, in their order, from others.
+    pub fn digest(&self) -> digest::Digest {
+        self.found.borrow().clone().finish()
+    }
+
     /// The secret that an item gives or refers to. What is wrong is reported on the item.
     pub fn resolve(&self, item: &Item<'_>) -> Option<Secret> {
         let reference = item.text(WANTED)?;
         match self.find(reference) {
             Ok(secret) => {
+                let mut found = self.found.borrow_mut();
+                found.update(&secret.expose().len().to_be_bytes());
+                found.update(secret.expose());
                 let edge = |c: Option<&u8>| c.is_some_and(u8::is_ascii_whitespace);
                 if edge(secret.expose().first()) || edge(secret.expose().last()) {
                     item.warn("the secret begins or ends with a blank", "check that it was copied rightly");
@@ -58,6 +69,11 @@ impl<'e> Resolver<'e> {
                 None
             }
         }
+    }
+
+    /// The secret that a reference of the command line means, or what is wrong with it and how to mend that.
+    pub fn resolve_text(&self, reference: &str) -> Result<Secret, String> {
+        self.find(reference).map_err(|Wrong { what, mend }| format!("{what}; {mend}"))
     }
 
     fn find(&self, reference: &str) -> Result<Secret, Wrong> {

@@ -92,7 +92,7 @@ impl Demo {
         let file = dir.join(config::load::DEFAULT_FILE);
         std::fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
         let environment = Environment::default();
-        let loaded = config::load(Origin { file: Some(file), data_dir: None }, &environment)?;
+        let loaded = config::load(Origin { file: Some(file), ..Origin::default() }, &environment)?;
         let log_lines_dropped = Arc::new(AtomicU64::new(0));
         let outside = Outside { environment, clock: clock.clone(), entropy: Arc::new(OsEntropy), log_lines_dropped };
         let gateway = Gateway::start(loaded, outside).await?;
@@ -108,7 +108,8 @@ impl Demo {
         let (kill_at, revive_at) = (total * 2 / 5, total * 3 / 5);
         let (told, mut tell) = tokio::sync::mpsc::unbounded_channel();
         let counting = bar.clone();
-        let sending = tokio::spawn(send::send_all(plan, self.gateway.ingest_addr, move |done| {
+        let ingest = self.gateway.ingest_addr.context("the demo's gateway takes nothing in")?;
+        let sending = tokio::spawn(send::send_all(plan, ingest, move |done| {
             counting.inc(1);
             // The play may be over already; then nobody needs to know.
             let _ = told.send(done);
@@ -185,7 +186,8 @@ impl Demo {
 
     /// Leaves everything running until Ctrl-C.
     fn tell_where(&self, dir: &Path) -> Result<()> {
-        let (ingest, admin) = (self.gateway.ingest_addr, self.gateway.admin_addr);
+        let ingest = self.gateway.ingest_addr.context("the demo's gateway takes nothing in")?;
+        let admin = self.gateway.admin_addr;
         let file = dir.join(config::load::DEFAULT_FILE);
         // The command line looks the addresses up in the file.
         let text = std::fs::read_to_string(&file)?

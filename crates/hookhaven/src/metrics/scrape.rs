@@ -24,16 +24,27 @@ use super::{OfDestination, OfPair, gauges};
 const TICKS_PER_S: f64 = 100.0;
 
 labels! {
+    OfRole { role: String }
     OfState { destination: Arc<str>, state: &'static str }
     DeadLetters { source: Arc<str>, destination: Arc<str>, critical: bool }
 }
 
 /// A registry that lives for one scrape.
-pub(super) fn registry(stats: &Stats, now: Time, up: Duration, log_lines_dropped: u64) -> Registry {
+pub(super) fn registry(
+    stats: &Stats,
+    nodes: &[(String, u64)],
+    now: Time,
+    up: Duration,
+    log_lines_dropped: u64,
+) -> Registry {
     let mut registry = Registry::default();
     deliveries(&mut registry, stats, now);
     store(&mut registry, stats, now);
     process(&mut registry, up);
+    let living = gauges(&mut registry, "hookhaven_nodes", "Nodes of this store that were heard of lately");
+    for (role, count) in nodes {
+        add(&living, &OfRole { role: role.clone() }, *count);
+    }
     let dropped = ConstCounter::new(log_lines_dropped);
     registry.register("hookhaven_log_lines_dropped", "Log lines nobody took fast enough", dropped);
     registry

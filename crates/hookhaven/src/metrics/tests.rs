@@ -11,7 +11,7 @@ fn metrics(types_max: usize) -> Metrics {
 }
 
 fn rendered(metrics: &Metrics) -> String {
-    metrics.render(&Stats::default(), Time::from_s(60))
+    metrics.render(&Stats::default(), &[("worker".into(), 2)], Time::from_s(60))
 }
 
 #[track_caller]
@@ -95,7 +95,7 @@ fn the_store_s_figures_are_those_of_the_scrape() {
         damages: 2,
         damage: vec![],
     };
-    let text = metrics(1).render(&stats, Time::from_s(60));
+    let text = metrics(1).render(&stats, &[], Time::from_s(60));
     for line in [
         r#"webhook_queue_depth{source="stripe",destination="billing"} 7"#,
         r#"webhook_queue_depth{source="github",destination="billing"} 1"#,

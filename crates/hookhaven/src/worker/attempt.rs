@@ -19,6 +19,7 @@ use super::{
     headers,
     lanes::Effect,
     session::Session,
+    shared,
 };
 use crate::egress::{Outbound, Sent};
 
@@ -46,11 +47,16 @@ pub async fn run(parts: Arc<WorkerParts>, board: Arc<Board>, session: Arc<Sessio
     let destination = parts.config.load().destinations.get(&leased.delivery.destination).cloned();
     let Some(destination) = destination.filter(|d| d.state == DestinationState::Active) else {
         // It left the config, or was paused there, after the claim.
-        let next = Next::Release;
-        let release = Settlement { delivery: leased.delivery.id, fence: leased.fence, attempt: None, next };
-        settle(&parts, &session, release).await;
-        return;
+        return release(&parts, &session, &leased).await;
     };
+    if slot.is_probe() && parts.config.load().shares_store() {
+        // If the store cannot say, the one lease that it gave has to do.
+        let _ = shared::read_breakers(&parts, &board).await;
+        if !slot.may_probe() {
+            drop(slot);
+            return release(&parts, &session, &leased).await;
+        }
+    }
     if board.lanes().misses_deadline(&leased.delivery, parts.clock.now()) {
         parts.signals.deadline_missed(&leased.delivery.source, &leased.delivery.destination);
     }
@@ -74,6 +80,11 @@ pub async fn run(parts: Arc<WorkerParts>, board: Arc<Board>, session: Arc<Sessio
     }
     drop(settling);
     tell(&parts, &leased, &attempt, next, class, settled);
+}
+
+async fn release(parts: &WorkerParts, session: &Session, leased: &Leased) {
+    let release = Settlement { delivery: leased.delivery.id, fence: leased.fence, attempt: None, next: Next::Release };
+    settle(parts, session, release).await;
 }
 
 async fn attempt(parts: &WorkerParts, leased: &Leased, destination: &Destination) -> Tried {
@@ -164,6 +175,9 @@ async fn decide(
         } else {
             tracing::info!(destination = %destination.name, "breaker closed: the destination answers again");
         }
+    }
+    if let Some(tell) = effect.tell {
+        shared::tell(parts, board, &destination.name, tell).await;
     }
     if effect.pause {
         pause(parts, board, destination, leased).await;

@@ -5,7 +5,7 @@ use std::{
     collections::HashSet,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -24,14 +24,16 @@ pub struct Board {
     config: Arc<ArcSwap<Config>>,
     /// There may be more room than before.
     changed: Notify,
-    /// Paused states are to be read from the store before the next claim.
+    /// Paused states, and what other nodes say, are to be read from the store before the next claim.
     reread: AtomicBool,
+    /// Counts the beginnings and ends of what this node tells others: what was read meanwhile may be older.
+    tellings: AtomicU64,
 }
 
 impl Board {
     pub fn new(clock: Arc<dyn Clock>, config: Arc<ArcSwap<Config>>) -> Self {
         let reread = AtomicBool::new(true);
-        Board { lanes: Mutex::default(), clock, config, changed: Notify::new(), reread }
+        Board { lanes: Mutex::default(), clock, config, changed: Notify::new(), reread, tellings: AtomicU64::new(0) }
     }
 
     pub fn lanes(&self) -> MutexGuard<'_, Lanes> {
@@ -79,6 +81,20 @@ impl Board {
         self.reread.swap(false, Ordering::SeqCst)
     }
 
+    pub fn tellings(&self) -> u64 {
+        self.tellings.load(Ordering::SeqCst)
+    }
+
+    /// Something is told to other nodes: from now on, or until now.
+    pub fn telling(&self) {
+        self.tellings.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub fn set_others(&self, others: u32) {
+        self.lanes().set_others(others);
+        self.changed.notify_one();
+    }
+
     pub fn view(&self) -> Vec<LaneView> {
         self.lanes().view(&self.config.load(), self.clock.now())
     }
@@ -102,6 +118,16 @@ pub struct Slot {
 }
 
 impl Slot {
+    /// Whether this attempt is to show how its destination is.
+    pub fn is_probe(&self) -> bool {
+        self.ticket.as_ref().is_some_and(Ticket::is_probe)
+    }
+
+    /// Whether it still is, after what other nodes said.
+    pub fn may_probe(&self) -> bool {
+        self.ticket.as_ref().is_some_and(|ticket| self.board.lanes().may_probe(ticket))
+    }
+
     /// The attempt ended; what is left to do is to record it.
     pub fn finish(
         mut self,

@@ -1,14 +1,14 @@
 //! The claim loop. One task; it asks the store which lanes are due, claims what the lanes' room and
 //! the slots allow, and starts an attempt for each. Then it waits for a reason to look again.
 
-use std::{collections::HashSet, pin::pin, sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use hookhaven_core::Time;
-use hookhaven_store::{Due, StoreError};
+use hookhaven_store::{Changes, Due, StoreError};
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{PAUSED_KIND, WorkerParts, attempt, board::Board, lanes::ClaimPlan, session::Session};
+use super::{WorkerParts, attempt, board::Board, lanes::ClaimPlan, session::Session, shared};
 
 /// Due lanes asked for at once.
 const LANES_MAX: usize = 256;
@@ -39,8 +39,13 @@ enum Round {
 pub async fn run(mut dispatcher: Dispatcher, stop: CancellationToken) {
     let (parts, board) = (dispatcher.parts.clone(), dispatcher.board.clone());
     let wake = parts.store.wake();
+    let mut changes = parts.store.changes();
     let mut complained = false;
     while !stop.is_cancelled() {
+        if changes.has_changed().unwrap_or(false) {
+            changes.mark_unchanged();
+            board.reread_later();
+        }
         // Registered before looking, so that nothing said meanwhile is missed.
         let (mut more, mut room) = (pin!(wake.notified()), pin!(board.changed().notified()));
         more.as_mut().enable();
@@ -70,6 +75,7 @@ pub async fn run(mut dispatcher: Dispatcher, stop: CancellationToken) {
             biased;
             () = more => {}
             () = room => {}
+            () = changed(&mut changes) => board.reread_later(),
             _ = dispatcher.session.changed() => {}
             () = sleep => {}
             () = stop.cancelled() => {}
@@ -77,13 +83,25 @@ pub async fn run(mut dispatcher: Dispatcher, stop: CancellationToken) {
     }
 }
 
+/// Never, once nobody can say so any more.
+async fn changed(changes: &mut watch::Receiver<Changes>) {
+    if changes.changed().await.is_err() {
+        std::future::pending().await
+    }
+}
+
 impl Dispatcher {
     async fn round(&self, session: Option<Arc<Session>>) -> Result<Round, StoreError> {
-        if self.board.take_reread()
-            && let Err(error) = self.read_paused().await
-        {
-            self.board.reread_later();
-            return Err(error);
+        if self.board.take_reread() {
+            match shared::read(&self.parts, &self.board).await {
+                Ok(true) => {}
+                // What is being told is followed by a sign of its own.
+                Ok(false) => self.board.reread_later(),
+                Err(error) => {
+                    self.board.reread_later();
+                    return Err(error);
+                }
+            }
         }
         let Some(session) = session else {
             return Ok(Round::Until(None));
@@ -142,12 +160,5 @@ impl Dispatcher {
             self.attempts.spawn(attempt::run(self.parts.clone(), self.board.clone(), session.clone(), leased, slot));
         }
         Ok(claimed)
-    }
-
-    async fn read_paused(&self) -> Result<(), StoreError> {
-        let entries = self.parts.store.catalog(PAUSED_KIND).await?;
-        let names: HashSet<_> = entries.into_iter().map(|e| e.name).collect();
-        self.board.set_all_paused(names);
-        Ok(())
     }
 }

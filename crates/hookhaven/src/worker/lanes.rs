@@ -19,8 +19,8 @@ use std::{
 
 use hookhaven_core::{
     Delivery, DeliveryId, Destination, Lane, Time,
-    breaker::{Breaker, BreakerState, Change, Ended},
-    destination::DestinationState,
+    breaker::{Breaker, BreakerState, Change, Ended, Rest},
+    destination::{DestinationState, Rate},
     lifecycle::{Decision, GoneWatch},
     pace::Pace,
 };
@@ -60,6 +60,8 @@ pub struct LaneView {
 #[derive(Debug, Default)]
 pub struct Lanes {
     lanes: HashMap<Lane, LaneState>,
+    /// Nodes beside this one that make attempts: each rate is shared out among all of them.
+    others: u32,
     /// Destinations paused by the catalog.
     paused: HashSet<String>,
     /// Attempts that ended and are being recorded.
@@ -80,6 +82,8 @@ struct LaneState {
     in_flight: BTreeSet<(Time, u64)>,
     last_took: Option<Duration>,
     warned_gone: bool,
+    /// Other nodes were told that it rests, or told us.
+    rest_told: bool,
     /// What it was when its address last changed: a new one deserves a new chance.
     seen: Option<Arc<Destination>>,
 }
@@ -101,6 +105,15 @@ pub struct Effect {
     pub pause: bool,
     /// It is paused, so that a further 410 ends no delivery.
     pub paused: bool,
+    /// What other nodes should know.
+    pub tell: Option<Tell>,
+}
+
+/// What one node tells the others of a breaker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tell {
+    Rests(Rest),
+    Closed,
 }
 
 /// What to leave out when asking for due lanes, and when that may change by itself.
@@ -180,7 +193,10 @@ impl Lanes {
             let Some(state) = self.lanes.get(lane) else { continue };
             let (share, room) = self.room(lane, state, config, &budget, now);
             match claims.iter_mut().find(|(s, _)| *s == share) {
-                Some((_, claim)) if room > 0 => claim.lanes.push(LaneRoom { lane: lane.clone(), room }),
+                Some((_, claim)) if room > 0 => {
+                    let limit = limit(lane, state, config);
+                    claim.lanes.push(LaneRoom { lane: lane.clone(), room, limit });
+                }
                 _ => without.push(lane.clone()),
             }
         }
@@ -195,7 +211,7 @@ impl Lanes {
         let state = self.lanes.entry(lane.clone()).or_default();
         state.in_flight.insert((now, id));
         if let Some(rate) = destination.and_then(|d| d.rate) {
-            state.pace.take(rate, now);
+            state.pace.take(own_part(rate, self.others), now);
         }
         Ticket { lane: lane.clone(), id, started: now, probe: state.breaker.started(now) }
     }
@@ -222,11 +238,48 @@ impl Lanes {
         }
         let full = usize::try_from(destination.concurrency.get()).unwrap_or(usize::MAX);
         let ended = Ended { delivery, health: decision.health, probe: ticket.probe };
-        Effect {
-            breaker: state.breaker.finished(&destination.breaker, ended, full, now),
-            pause: state.gone.saw(delivery, decision),
-            paused,
+        let rested = state.breaker.rest_now();
+        let breaker = state.breaker.finished(&destination.breaker, ended, full, now);
+        let rests = state.breaker.rest_now().filter(|rest| Some(*rest) != rested).map(Tell::Rests);
+        let tell = rests.or((breaker == Some(Change::Closed)).then_some(Tell::Closed));
+        if let Some(tell) = tell {
+            state.rest_told = tell != Tell::Closed;
         }
+        Effect { breaker, pause: state.gone.saw(delivery, decision), paused, tell }
+    }
+
+    /// Follows what nodes told each other: exactly these destinations rest, those apart of which this node has
+    /// told nobody. Answers what that changed here.
+    pub fn follow(&mut self, rests: &HashMap<String, Rest>) -> Vec<(Lane, Change)> {
+        for name in rests.keys() {
+            self.lanes.entry(Lane::of_destination(name)).or_default();
+        }
+        let mut changes = Vec::new();
+        for (lane, state) in &mut self.lanes {
+            let rest = lane.destination().and_then(|name| rests.get(name)).copied();
+            if rest.is_some() || state.rest_told {
+                changes.extend(state.breaker.follow(rest).map(|change| (lane.clone(), change)));
+            }
+            state.rest_told = rest.is_some();
+        }
+        changes
+    }
+
+    /// Nobody could be told of this destination's rest.
+    pub fn untold(&mut self, destination: &str) {
+        if let Some(state) = self.lanes.get_mut(&Lane::of_destination(destination)) {
+            state.rest_told = false;
+        }
+    }
+
+    /// Whether a probe may go out after all, now that others were heard.
+    pub fn may_probe(&self, ticket: &Ticket) -> bool {
+        self.lanes.get(&ticket.lane).is_some_and(|state| !matches!(state.breaker.state(), BreakerState::Open(_)))
+    }
+
+    /// How many nodes beside this one make attempts.
+    pub fn set_others(&mut self, others: u32) {
+        self.others = others;
     }
 
     pub fn settling(&mut self) {
@@ -324,7 +377,8 @@ impl Lanes {
         if let Some(until) = state.held_until.filter(|until| *until > now) {
             return Some(Hold::RetryAfter(until));
         }
-        let rate = destination.rate.filter(|rate| state.pace.room(*rate, now) == 0)?;
+        let rate = destination.rate.map(|rate| own_part(rate, self.others));
+        let rate = rate.filter(|rate| state.pace.room(*rate, now) == 0)?;
         Some(Hold::Rate(state.pace.free_at(rate)))
     }
 
@@ -345,7 +399,7 @@ impl Lanes {
             .min(budget.half)
             .saturating_sub(in_flight)
             .min(state.breaker.room(in_flight, now))
-            .min(destination.rate.map_or(usize::MAX, |rate| state.pace.room(rate, now)));
+            .min(destination.rate.map_or(usize::MAX, |rate| state.pace.room(own_part(rate, self.others), now)));
         (share, own.min(of_share))
     }
 
@@ -393,6 +447,12 @@ impl LaneState {
     }
 }
 
+impl Ticket {
+    pub fn is_probe(&self) -> bool {
+        self.probe
+    }
+}
+
 impl Hold {
     /// When it ends by itself.
     pub fn until(self) -> Option<Time> {
@@ -407,6 +467,19 @@ impl Hold {
     pub fn is_failing(self) -> bool {
         matches!(self, Hold::Breaker(_) | Hold::RetryAfter(_))
     }
+}
+
+/// How many attempts of the lane all nodes together may have in hand; `None` if this node is alone with its
+/// store, and counts by itself.
+fn limit(lane: &Lane, state: &LaneState, config: &Config) -> Option<usize> {
+    let destination = destination_of(lane, config).filter(|_| config.shares_store())?;
+    let concurrency = usize::try_from(destination.concurrency.get()).unwrap_or(usize::MAX);
+    Some(if state.breaker.is_open() { 1 } else { concurrency })
+}
+
+/// This node's part of a rate.
+fn own_part(rate: Rate, others: u32) -> Rate {
+    Rate { per: rate.per.saturating_mul(others.saturating_add(1)), ..rate }
 }
 
 /// The destination whose lane this is, if the config has it.

@@ -8,6 +8,7 @@
 //! - `lanes` says how much each lane may take. It is where I10 lives: slow and unproven destinations
 //!   share half of the slots, fast ones always have the other. No I/O there.
 //! - `attempt` makes one attempt; `headers` is what it says to the handler.
+//! - `shared` is what workers of several nodes tell each other: pauses and breakers.
 //! - `board` shares the lanes between the loop, the attempts and those who look.
 //!
 //! Decisions are the core's (`lifecycle`, `breaker`, `pace`); this is the part that acts. Not here:
@@ -19,24 +20,31 @@ mod dispatch;
 mod headers;
 mod lanes;
 mod session;
+mod shared;
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use hookhaven_core::{ErrorClass, Lane};
 use hookhaven_store::{
-    Store,
+    SessionId, Store,
     clock::{Clock, Entropy},
 };
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub use self::lanes::{Hold, LaneView};
 use self::{board::Board, session::Session};
+pub use self::{
+    lanes::{Hold, LaneView},
+    shared::BreakerEntry,
+};
 use crate::{config::Config, egress::Egress};
 
 /// Catalog kind of a destination paused by a person or by its 410s; the name is the destination's.
 pub const PAUSED_KIND: &str = "destination-paused";
+
+/// Catalog kind of a destination whose breaker is open, for all nodes; the name is the destination's.
+pub const BREAKER_KIND: &str = "destination-breaker";
 
 /// What each step of a drain allows the store beyond the limit for attempts: for the last claim, for
 /// recording attempts that had ended, for closing the session.
@@ -140,6 +148,16 @@ impl WorkerHandle {
     /// [`PAUSED_KIND`]) is the caller's.
     pub fn set_paused(&self, destination: &str, paused: bool) {
         self.board.set_paused(destination, paused);
+    }
+
+    /// How many nodes beside this one make attempts: rates are shared out among all.
+    pub fn set_others(&self, others: u32) {
+        self.board.set_others(others);
+    }
+
+    /// The session that stands; `None` while there is none, and so nothing is claimed.
+    pub fn session(&self) -> Option<SessionId> {
+        self.session.borrow().as_ref().map(|session| session.id)
     }
 
     /// The config was replaced, or paused states changed in the catalog: look again.

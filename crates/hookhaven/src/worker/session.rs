@@ -13,6 +13,9 @@ use super::WorkerParts;
 /// Between tries to open a session.
 const OPEN_AGAIN: Duration = Duration::from_secs(1);
 
+/// Between renewals because of a doubt.
+const DOUBT_EVERY: Duration = Duration::from_secs(1);
+
 /// A session that stands, or stood.
 #[derive(Debug)]
 pub struct Session {
@@ -82,7 +85,13 @@ async fn renew(
             biased;
             () = stop.cancelled() => return End::Stopped,
             () = clock.sleep_until(next_try) => {}
-            () = session.doubt.notified() => {}
+            () = session.doubt.notified() => {
+                // Where several nodes take from the same lanes, there often is nothing left.
+                next_try = next_try.min(renewed_at.plus(DOUBT_EVERY));
+                if clock.now() < next_try {
+                    continue;
+                }
+            }
         }
         let give_up_at = renewed_at.plus(ttl.mul_f64(0.8));
         let asked_at = clock.now();

@@ -60,7 +60,7 @@ async fn no_debug_output_answer_or_command_tells_a_secret() {
     let delivery = gateway.delivery_of(1).await;
     gateway.until_state(delivery, "dead").await;
 
-    let origin = Origin { file: Some(file.clone()), data_dir: None };
+    let origin = Origin { file: Some(file.clone()), ..Default::default() };
     let loaded = config::load(origin.clone(), &Environment::default()).expect("it was loaded before");
     silent("the configuration", &format!("{loaded:?} {loaded:#?}"));
     silent("the gateway", &format!("{:?}", gateway.gateway()));

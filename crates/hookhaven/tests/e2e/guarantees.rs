@@ -169,7 +169,7 @@ fn i4_every_limit_of_the_document_is_a_key_and_has_the_default_it_says() {
     let directory = tempfile::tempdir().expect("a directory");
     let file = directory.path().join("hookhaven.toml");
     std::fs::write(&file, block).expect("it can be written");
-    let origin = config::Origin { file: Some(file), data_dir: None };
+    let origin = config::Origin { file: Some(file), ..Default::default() };
     let loaded = config::load(origin, &config::Environment::default()).unwrap_or_else(|refused| panic!("{refused}"));
     let (mut written, default) = (loaded.config, Config::default());
     // It stands beside the file.

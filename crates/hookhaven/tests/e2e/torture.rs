@@ -15,6 +15,7 @@ use hookhaven_store::{
     clock::{Clock, OsEntropy, SystemClock},
     memory::MemoryStore,
 };
+use hookhaven_testbed::{Cluster, ClusterOptions};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::{io::AsyncReadExt as _, process::Command};
@@ -77,13 +78,13 @@ async fn verdict_on(seed: u64, store: impl FnOnce(Arc<dyn Store>) -> Arc<dyn Sto
     let file = directory.path().join("hookhaven.toml");
     std::fs::write(&file, field.config("memory:")).expect("the config file can be written");
     let environment = Environment::default();
-    let loaded = config::load(Origin { file: Some(file), data_dir: None }, &environment);
+    let loaded = config::load(Origin { file: Some(file), ..Default::default() }, &environment);
     let loaded = loaded.unwrap_or_else(|refused| panic!("{refused}"));
     let inner = Arc::new(MemoryStore::with_pending_max(clock.clone(), Arc::new(OsEntropy), 100_000));
     let outside = Outside { environment, clock, entropy: Arc::new(OsEntropy), log_lines_dropped: Arc::default() };
     let gateway = Gateway::start_on(loaded, outside, store(inner)).expect("the gateway starts");
 
-    field.aim(Some(gateway.ingest_addr));
+    field.aim(gateway.ingest_addr);
     let mut acknowledged = field.acknowledged();
     soon("some load", acknowledged.wait_for(|count| *count >= 300)).await.expect("the ledger lives");
     let api = Client::remote(&format!("http://{}", gateway.admin_addr), Some(gateway.admin_token.clone()));
@@ -106,4 +107,34 @@ async fn a_receiver_that_marks_keys_before_the_commit_is_found_out() {
     assert_eq!(verdict.events_per_key_least, 0);
     let told = verdict.breaches();
     assert!(told[0].starts_with("lost: unknown to the gateway (number "), "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_on_postgres_are_killed_and_their_database_crashed_and_the_verdict_holds() {
+    let (seed, _) = Chance::new();
+    let directory = TempDir::new().expect("a directory");
+    let cluster = Cluster::start(ClusterOptions::default()).expect("a server").kept_up();
+    let url = cluster.databases().create().expect("a database");
+    let run = |kills| {
+        let mut command = torture(&directory, seed, kills);
+        command.args(["--store", &url, "--store-restart", &cluster.crash()]);
+        command
+    };
+    let output = run(8).output().await.expect("the binary runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "seed {seed}: {said}");
+    let verdict: Value = serde_json::from_slice(&output.stdout).expect("JSON and nothing else");
+    let number = |pointer: &str| verdict.pointer(pointer).and_then(Value::as_u64);
+    assert_eq!(verdict["holds"], true, "{verdict:#}");
+    assert_eq!((number("/lost/count"), number("/strange/count")), (Some(0), Some(0)), "{verdict:#}");
+    assert_eq!((number("/events_per_key_least"), number("/events_per_key_most")), (Some(1), Some(1)));
+    assert_eq!(number("/acknowledged"), number("/delivered"), "{verdict:#}");
+    let kills = ["under_load", "at_start_up", "of_workers", "of_store"].map(|when| number(&format!("/kills/{when}")));
+    assert_eq!(kills.into_iter().flatten().sum::<u64>(), 8);
+    assert!(is_empty(&directory), "seed {seed}: it left something behind");
+
+    // What it left in the database is somebody's, for all that it knows.
+    let output = run(1).output().await.expect("the binary runs");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("DROP SCHEMA hookhaven"), "{output:?}");
 }

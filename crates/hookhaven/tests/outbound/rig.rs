@@ -105,6 +105,7 @@ pub fn config(destinations: impl IntoIterator<Item = Destination>) -> Config {
         // So that moving the clock by minutes does not end the session.
         worker: config::Worker { slots: 16, session_ttl: Duration::from_secs(86_400), ..config::Worker::default() },
         log: config::Log::default(),
+        fingerprint: Default::default(),
         sources: Default::default(),
         destinations: destinations.into_iter().map(|d| (d.name.clone(), Arc::new(d))).collect(),
         routes: Vec::new(),

@@ -6,11 +6,13 @@
 mod cross;
 mod destination;
 pub mod document;
+mod fingerprint;
 mod hmac;
 mod name;
 mod route;
 mod server;
 mod source;
+mod store;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -45,13 +47,16 @@ pub fn parse(file: &Path, text: &str, environment: &Environment) -> Parsed {
     let (root, errors) = DeTable::parse_recoverable(text);
     let doc = Document::new(file, text);
     let base = file.parent().unwrap_or(Path::new("")).to_owned();
-    let secrets = Resolver::new(environment, base.clone());
+    // Apart, because nodes of one store need not agree on those of the process.
+    let [of_process, shared] = [(); 2].map(|()| Resolver::new(environment, base.clone()));
     let readable = report_syntax(&doc, &errors);
     // After a syntax error, what follows from it would be reported too, and mislead.
-    let config = readable.then(|| read(&doc, root.get_ref(), &secrets, &base));
+    let config = readable.then(|| read(&doc, root.get_ref(), &of_process, &shared, &base));
     let config = config.filter(|_| !doc.has_errors());
     let (problems, places) = doc.into_problems();
-    Parsed { config, secret_files: secrets.into_files(), problems, places }
+    let mut secret_files = of_process.into_files();
+    secret_files.extend(shared.into_files());
+    Parsed { config, secret_files, problems, places }
 }
 
 /// Whether the tree can be trusted all the same: a name that is there twice spoils nothing else.
@@ -73,10 +78,16 @@ fn report_syntax(doc: &Document<'_>, errors: &[toml::de::Error]) -> bool {
     readable
 }
 
-fn read(doc: &Document<'_>, root: &DeTable<'_>, secrets: &Resolver<'_>, base: &Path) -> Config {
-    let mut root = Table::new(doc, String::new(), 0..0, root);
-    let server = server::server(&mut root, secrets);
-    let store = server::store(&mut root, base);
+fn read(
+    doc: &Document<'_>,
+    tree: &DeTable<'_>,
+    of_process: &Resolver<'_>,
+    secrets: &Resolver<'_>,
+    base: &Path,
+) -> Config {
+    let mut root = Table::new(doc, String::new(), 0..0, tree);
+    let server = server::server(&mut root, of_process);
+    let store = store::store(&mut root, base, of_process);
     let limits = server::limits(&mut root);
     let worker = server::worker(&mut root);
     let log = server::log(&mut root);
@@ -97,5 +108,6 @@ fn read(doc: &Document<'_>, root: &DeTable<'_>, secrets: &Resolver<'_>, base: &P
         sources: sources.into_values(),
         destinations: destinations.into_values(),
         routes: routes.routes.into_iter().map(|r| r.route).collect(),
+        fingerprint: fingerprint::of(tree, secrets),
     }
 }

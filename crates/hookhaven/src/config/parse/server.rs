@@ -1,34 +1,31 @@
-//! `[server]`, `[store]`, `[limits]`, `[worker]` and `[log]`: settings of the process.
+//! `[server]`, `[limits]`, `[worker]` and `[log]`: settings of the process.
 
-use std::{ops::RangeInclusive, path::Path, time::Duration};
+use std::{ops::RangeInclusive, time::Duration};
 
 use super::{
     document::{Item, Table},
     values::quote,
 };
 use crate::config::{
-    duration,
-    model::{Limits, Log, LogFormat, Place, Server, Store, Worker},
+    model::{Limits, Log, LogFormat, Role, Server, Worker},
     secret::Resolver,
 };
 
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
-const HOUR: Duration = Duration::from_secs(3_600);
-/// The longest that a duration can be.
-const TEN_YEARS: Duration = Duration::from_secs(3_650 * 24 * 3_600);
+pub(super) const HOUR: Duration = Duration::from_secs(3_600);
 
-const KIB: u64 = 1 << 10;
-const MIB: u64 = 1 << 20;
-const GIB: u64 = 1 << 30;
+pub(super) const KIB: u64 = 1 << 10;
+pub(super) const MIB: u64 = 1 << 20;
+pub(super) const GIB: u64 = 1 << 30;
 
 /// A section that may be absent, with the place of its name.
-fn section<'d>(root: &mut Table<'d>, name: &'static str) -> Option<Table<'d>> {
+pub(super) fn section<'d>(root: &mut Table<'d>, name: &'static str) -> Option<Table<'d>> {
     root.take(name)?.table(&format!("a table [{name}]"))
 }
 
 /// Overwrites a default with what the file says, if it says it rightly.
-fn set<T>(slot: &mut T, value: Option<T>) {
+pub(super) fn set<T>(slot: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *slot = value;
     }
@@ -37,11 +34,13 @@ fn set<T>(slot: &mut T, value: Option<T>) {
 pub fn server(root: &mut Table<'_>, secrets: &Resolver<'_>) -> Server {
     let mut server = Server::default();
     let Some(mut table) = section(root, "server") else { return server };
+    set(&mut server.role, table.take("role").and_then(|item| item.one_of(&Role::ALL.map(|r| (r.as_str(), r)))));
     let ingest = table.take("ingest");
     let admin = table.take("admin");
     set(&mut server.ingest, ingest.as_ref().and_then(Item::address));
     set(&mut server.admin, admin.as_ref().and_then(Item::address));
-    if let Some(item) = admin.or(ingest).filter(|_| collide(&server)) {
+    let collide = server.role.ingests() && collide(&server);
+    if let Some(item) = admin.or(ingest).filter(|_| collide) {
         let what = format!("ingest and admin are both on port {}", server.admin.port());
         item.error(what, "give each a port of its own, e.g. 8080 and 8081");
     }
@@ -79,69 +78,6 @@ fn host(item: &Item<'_>) -> Option<String> {
         return None;
     }
     Some(text.to_ascii_lowercase())
-}
-
-pub fn store(root: &mut Table<'_>, base: &Path) -> Store {
-    let mut store = Store::default();
-    store.place = place_beside(base, &store.place);
-    let Some(mut table) = section(root, "store") else { return store };
-    set(&mut store.place, table.take("url").and_then(|item| place(&item, base)));
-    set(&mut store.pending_max, table.take("pending_max").and_then(|i| i.integer(1..=100_000_000)));
-    set(&mut store.segment_bytes, table.take("segment").and_then(|i| i.size(MIB..=4 * GIB)));
-    set(&mut store.index_lag_bytes_max, table.take("index_lag_max").and_then(|i| i.size(MIB..=64 * GIB)));
-    set(&mut store.queue_max, usize_of(&mut table, "queue_max", 1_024..=1_000_000));
-    set(&mut store.queue_bodies_bytes_max, bytes_of(&mut table, "queue_bodies_max", MIB..=64 * GIB));
-    set(&mut store.free_min_bytes, table.take("free_min").and_then(|i| i.size(0..=1 << 50)));
-    set(&mut store.reserve_bytes, table.take("reserve").and_then(|i| i.size(0..=64 * GIB)));
-    set(&mut store.retention, table.take("retention").and_then(|i| i.duration(HOUR..=TEN_YEARS)));
-    set(&mut store.retention_dead, table.take("retention_dead").and_then(|i| for_ever_or(&i)));
-    table.finish();
-    store
-}
-
-/// `None` is for ever.
-fn for_ever_or(item: &Item<'_>) -> Option<Option<Duration>> {
-    const EXAMPLE: &str = "\"forever\", or a duration such as \"90d\"";
-    match item.text(EXAMPLE)? {
-        "forever" => Some(None),
-        text if duration::parse(text).is_none() => {
-            item.error(format!("{} is not a duration", quote(text)), format!("write {EXAMPLE}"));
-            None
-        }
-        _ => item.duration(HOUR..=TEN_YEARS).map(Some),
-    }
-}
-
-fn place(item: &Item<'_>, base: &Path) -> Option<Place> {
-    const EXAMPLE: &str = "write a directory such as \"file:hookhaven-data\"";
-    let text = item.text("where to store, such as \"file:hookhaven-data\"")?;
-    if text == "memory:" {
-        item.warn(
-            "nothing survives a restart",
-            "for more than play, write a directory such as \"file:hookhaven-data\"",
-        );
-        return Some(Place::Memory);
-    }
-    if text.starts_with("postgres:") || text.starts_with("postgresql:") {
-        // Not quoted: it may hold a password.
-        item.error("PostgreSQL is not supported by this version", EXAMPLE);
-        return None;
-    }
-    match text.strip_prefix("file:").map(|path| path.strip_prefix("//").unwrap_or(path)) {
-        Some(path) if !path.is_empty() => Some(place_beside(base, &Place::Directory(path.into()))),
-        _ => {
-            item.error("not a place to store in", EXAMPLE);
-            None
-        }
-    }
-}
-
-/// Relative paths in the file start where the file is.
-fn place_beside(base: &Path, place: &Place) -> Place {
-    match place {
-        Place::Directory(path) => Place::Directory(base.join(path)),
-        Place::Memory => Place::Memory,
-    }
 }
 
 pub fn limits(root: &mut Table<'_>) -> Limits {
@@ -192,10 +128,10 @@ pub fn log(root: &mut Table<'_>) -> Log {
     log
 }
 
-fn usize_of(table: &mut Table<'_>, key: &'static str, range: RangeInclusive<u64>) -> Option<usize> {
+pub(super) fn usize_of(table: &mut Table<'_>, key: &'static str, range: RangeInclusive<u64>) -> Option<usize> {
     table.take(key)?.integer(range).and_then(|n| usize::try_from(n).ok())
 }
 
-fn bytes_of(table: &mut Table<'_>, key: &'static str, range: RangeInclusive<u64>) -> Option<usize> {
+pub(super) fn bytes_of(table: &mut Table<'_>, key: &'static str, range: RangeInclusive<u64>) -> Option<usize> {
     table.take(key)?.size(range).and_then(|n| usize::try_from(n).ok())
 }

@@ -32,6 +32,7 @@ fn config(names: &[&str]) -> Config {
         limits: config::Limits::default(),
         worker: config::Worker { slots: SLOTS, ..config::Worker::default() },
         log: config::Log::default(),
+        fingerprint: Default::default(),
         sources: Default::default(),
         destinations: names.iter().map(|n| (Arc::from(*n), Arc::new(destination(n)))).collect(),
         routes: Vec::new(),

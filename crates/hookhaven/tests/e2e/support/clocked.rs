@@ -81,7 +81,7 @@ impl Clocked {
     fn parts(&mut self) -> (config::Loaded, Outside) {
         self.starts += 1;
         let environment = Environment::default();
-        let origin = Origin { file: Some(self.directory.path().join("hookhaven.toml")), data_dir: None };
+        let origin = Origin { file: Some(self.directory.path().join("hookhaven.toml")), ..Default::default() };
         let outside = Outside {
             environment: environment.clone(),
             clock: Arc::new(self.clock.clone()),
@@ -137,7 +137,7 @@ impl Clocked {
     }
 
     pub async fn exchange(&self, request: &[u8]) -> Answer {
-        let address = self.gateway().ingest_addr;
+        let address = self.gateway().ingest_addr.expect("it takes requests in");
         let exchange = async { Connection::open(address).await?.exchange(request).await };
         soon("an answer", exchange).await.expect("an answer that can be read")
     }

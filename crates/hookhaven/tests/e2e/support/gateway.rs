@@ -17,6 +17,9 @@ use tempfile::TempDir;
 
 use super::{PATIENCE, soon};
 
+/// The admin token of nodes, which they share.
+const TOKEN: &str = "the-token-of-all-nodes-0123456789";
+
 /// What senders that sign the URL believe to post to.
 pub const PUBLIC_URL: &str = "https://hooks.example.test";
 
@@ -31,10 +34,27 @@ impl Gateway {
     pub fn prepare(config: &str) -> Self {
         let directory = TempDir::new().expect("a directory for the test");
         let binary = PathBuf::from(env!("CARGO_BIN_EXE_hookhaven"));
-        let home = Home { binary, directory: directory.path().to_owned() };
+        let home = Home::new(binary, directory.path().to_owned());
         let gateway = Gateway { home, running: None, _directory: directory };
         gateway.configure(config);
         gateway
+    }
+
+    /// A node that is not started yet, with this role, on a database that it shares with others.
+    pub fn node(database: &str, role: &str, config: &str) -> Self {
+        let mut gateway = Self::prepare("");
+        gateway.home.shared = true;
+        std::fs::write(gateway.home.token(), TOKEN).expect("the token can be written");
+        gateway.configure_node(database, role, config);
+        gateway
+    }
+
+    /// As [`Self::configure`], for a node. `config` follows what stands under `[store]`.
+    pub fn configure_node(&self, database: &str, role: &str, config: &str) {
+        self.write_file(&format!(
+            "[server]\nrole = \"{role}\"\ningest = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n\
+             admin_token = \"file:admin-token\"\n\n[store]\nurl = \"{database}\"\n{config}"
+        ));
     }
 
     pub async fn start(config: &str) -> Self {
@@ -61,6 +81,12 @@ impl Gateway {
     pub async fn serve(&mut self) {
         assert!(self.running.is_none(), "it runs already");
         self.running = Some(self.home.serve().await.unwrap_or_else(|error| panic!("{error:#}")));
+    }
+
+    /// The same with a seal broken that `copy` set.
+    pub async fn unseal(&mut self) {
+        let started = self.home.start_with(&["--unseal"]).unwrap_or_else(|error| panic!("{error:#}"));
+        self.running = Some(started.listening().await.unwrap_or_else(|error| panic!("{error:#}")));
     }
 
     /// `kill -9`.

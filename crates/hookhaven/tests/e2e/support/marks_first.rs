@@ -145,6 +145,15 @@ impl Store for MarksFirst {
     async fn stats(&self) -> Result<Stats, StoreError> {
         self.inner.stats().await
     }
+    async fn report_node(&self, report: NodeReport) -> Result<(), StoreError> {
+        self.inner.report_node(report).await
+    }
+    async fn nodes(&self) -> Result<Vec<NodeRow>, StoreError> {
+        self.inner.nodes().await
+    }
+    async fn forget_node(&self, id: &str) -> Result<(), StoreError> {
+        self.inner.forget_node(id).await
+    }
     async fn close(&self) {
         self.inner.close().await;
     }

@@ -10,6 +10,11 @@ pub fn well(arguments: &[&str], output: Output) -> String {
     String::from_utf8(output.stdout).expect("output is UTF-8")
 }
 
+/// Its output, however it ended.
+pub fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
 /// Its remarks, if it failed with this code.
 pub fn failed(output: &Output, code: i32) -> String {
     assert_eq!(output.status.code(), Some(code), "{output:?}");

@@ -1,0 +1,41 @@
+//! The catalog: a row an entry.
+
+use tokio_postgres::types::Type;
+
+use super::{
+    Shared,
+    pool::{Args, Mode},
+    rows::{text, to_text},
+    trouble::Trouble,
+};
+use crate::seam::{CatalogEntry, StoreError};
+
+impl Shared {
+    pub(super) async fn put_catalog(&self, entry: CatalogEntry) -> Result<(), StoreError> {
+        let sql = "INSERT INTO hookhaven.catalog (kind, name, value) VALUES ($1, $2, $3) \
+            ON CONFLICT (kind, name) DO UPDATE SET value = excluded.value";
+        let (kind, name) = (to_text(&entry.kind), to_text(&entry.name));
+        let args: Args<'_> = &[(&kind, Type::TEXT), (&name, Type::TEXT), (&entry.value, Type::BYTEA)];
+        self.work.once(Mode::Write, sql, args).await?;
+        self.wake.catalog_changed();
+        Ok(())
+    }
+
+    pub(super) async fn delete_catalog(&self, kind: &str, name: &str) -> Result<(), StoreError> {
+        let sql = "DELETE FROM hookhaven.catalog WHERE kind = $1 AND name = $2";
+        let args: Args<'_> = &[(&to_text(kind), Type::TEXT), (&to_text(name), Type::TEXT)];
+        self.work.once(Mode::Write, sql, args).await?;
+        self.wake.catalog_changed();
+        Ok(())
+    }
+
+    pub(super) async fn catalog(&self, kind: &str) -> Result<Vec<CatalogEntry>, StoreError> {
+        let sql = "SELECT kind, name, value FROM hookhaven.catalog WHERE kind = $1 ORDER BY name COLLATE \"C\"";
+        let rows = self.reads.once(Mode::Read, sql, &[(&to_text(kind), Type::TEXT)]).await?;
+        let entry = |row: &tokio_postgres::Row| -> Result<CatalogEntry, Trouble> {
+            let (kind, name) = (text(row, 0)?.to_string(), text(row, 1)?.to_string());
+            Ok(CatalogEntry { kind, name, value: row.try_get(2)? })
+        };
+        Ok(rows.iter().map(entry).collect::<Result<_, Trouble>>()?)
+    }
+}

@@ -1,0 +1,281 @@
+//! What is due, and taking it.
+//!
+//! `due` looks at the head of each lane and at nothing else: it hops from lane to lane through the index of
+//! what waits (a loose index scan), so that a million deliveries in one lane cost as much as one. `claim`
+//! takes the heads of the named lanes, passing over rows that another node is just taking.
+//!
+//! A lane's limit over all nodes is held exactly: who claims from such a lane first takes a lock of that lane
+//! that lasts until the commit, and counts what is leased in a statement after it. Settling only makes room.
+//!
+//! A claim whose fate is not known may have leased deliveries that nobody knows of, to a session that
+//! goes on. What was handed out is remembered, so that the next claim can give back the others.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard},
+    time::{Duration, Instant},
+};
+
+use aws_lc_rs::digest::{SHA256, digest};
+use hookhaven_core::{DeliveryId, Event, EventId, Lane};
+use tokio::sync::RwLock;
+use tokio_postgres::types::Type;
+
+use super::{
+    Shared,
+    pool::{Args, Mode},
+    rows::{At, LIVE_COLUMNS, Stored, Uuid, text, time, to_text},
+    trouble::{Kind, Trouble},
+};
+use crate::seam::{Due, LaneRoom, Leased, SessionId, StoreError};
+
+/// Rows that one claim looks at, over all lanes: more than it can take, so that the order by deadline is
+/// worth something, and a bound where many lanes have much.
+const CANDIDATES_MAX: usize = 4_096;
+
+/// What this node holds, by session.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    leases: Mutex<HashMap<SessionId, HashMap<DeliveryId, i64>>>,
+    /// Claims hold it for reading until what they took is noted.
+    claiming: RwLock<()>,
+    /// When to look for leases that nobody knows of.
+    doubts: Mutex<Vec<Instant>>,
+}
+
+/// What was sent may reach the server even after we have given it up: looked for a second time then.
+const SECOND_LOOK: Duration = Duration::from_secs(60);
+
+impl Held {
+    fn note(&self, session: SessionId, taken: &[Stored]) {
+        let mut leases = self.leases.lock().unwrap_or_else(|e| e.into_inner());
+        let of_session = leases.entry(session).or_default();
+        of_session.extend(taken.iter().map(|stored| (stored.delivery.id, stored.fence)));
+    }
+
+    fn doubts(&self) -> MutexGuard<'_, Vec<Instant>> {
+        self.doubts.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// Some claim's fate is not known.
+    fn doubt(&self) {
+        let now = Instant::now();
+        self.doubts().extend([now, now + SECOND_LOOK]);
+    }
+
+    pub fn forget(&self, session: SessionId, id: DeliveryId) {
+        if let Some(held) = self.leases.lock().unwrap_or_else(|e| e.into_inner()).get_mut(&session) {
+            held.remove(&id);
+        }
+    }
+
+    pub fn forget_session(&self, session: SessionId) {
+        self.leases.lock().unwrap_or_else(|e| e.into_inner()).remove(&session);
+    }
+
+    /// All sessions that claimed and were not closed, with what they hold.
+    fn all(&self) -> Vec<(SessionId, Vec<DeliveryId>)> {
+        let leases = self.leases.lock().unwrap_or_else(|e| e.into_inner());
+        leases.iter().map(|(session, held)| (*session, held.keys().copied().collect())).collect()
+    }
+}
+
+impl Shared {
+    pub(super) async fn due(&self, skip: &[Lane], limit: usize) -> Result<Due, StoreError> {
+        let sql = "WITH RECURSIVE heads AS ( \
+               (SELECT lane, due_at FROM hookhaven.live WHERE session IS NULL ORDER BY lane, due_at LIMIT 1) \
+               UNION ALL \
+               SELECT n.lane, n.due_at FROM heads h CROSS JOIN LATERAL ( \
+                  SELECT lane, due_at FROM hookhaven.live WHERE session IS NULL AND lane > h.lane \
+                  ORDER BY lane, due_at LIMIT 1) n) \
+            SELECT lane, due_at FROM heads";
+        // One look for all who ask at the same time.
+        let _looking = self.looking.lock().await;
+        let began = Instant::now();
+        if self.heads().remembered(began) {
+            return Ok(self.heads().due(skip, limit, began, self.now()));
+        }
+        let rows = self.work.once(Mode::Read, sql, &[]).await?;
+        let head = |row: &tokio_postgres::Row| -> Result<(Lane, hookhaven_core::Time), Trouble> {
+            Ok((Lane::from_text(&text(row, 0)?), time(row, 1)?))
+        };
+        let seen = rows.iter().map(head).collect::<Result<Vec<_>, _>>()?;
+        let mut heads = self.heads();
+        let seen_at = Instant::now();
+        heads.seen(seen, seen_at - began, seen_at);
+        Ok(heads.due(skip, limit, seen_at, self.now()))
+    }
+
+    pub(super) async fn claim(
+        &self,
+        session: SessionId,
+        rooms: &[LaneRoom],
+        max: usize,
+    ) -> Result<Vec<Leased>, StoreError> {
+        if rooms.is_empty() || max == 0 {
+            return Ok(Vec::new());
+        }
+        self.settle_doubt().await?;
+        let _claiming = self.held.claiming.read().await;
+        let taken = match self.take(session, rooms, max).await {
+            Ok(taken) => taken,
+            Err(trouble) => {
+                if trouble.kind == Kind::Lost {
+                    self.held.doubt();
+                }
+                return Err(trouble.into());
+            }
+        };
+        self.held.note(session, &taken);
+        self.note_exhausted(rooms, max, &taken);
+        let ids = taken.iter().map(|stored| stored.delivery.event);
+        let mut events = match self.read_events(ids).await {
+            Ok(events) => events,
+            Err(trouble) => {
+                // Not handed out after all: the next claim gives them back.
+                for stored in &taken {
+                    self.held.forget(session, stored.delivery.id);
+                }
+                self.held.doubt();
+                return Err(trouble.into());
+            }
+        };
+        Ok(taken.into_iter().map(|stored| leased(stored, &mut events)).collect())
+    }
+
+    async fn take(&self, session: SessionId, rooms: &[LaneRoom], max: usize) -> Result<Vec<Stored>, Trouble> {
+        let now = self.now();
+        let wanted = Wanted::of(rooms, max);
+        let mut connection = self.work.get().await?;
+        let held_to_limits = wanted.limits.iter().any(Option::is_some);
+        let sql = claim_sql();
+        let args: Args<'_> = &[
+            (&wanted.lanes, Type::TEXT_ARRAY),
+            (&wanted.rooms, Type::INT8_ARRAY),
+            (&wanted.limits, Type::INT8_ARRAY),
+            (&At(now), Type::TIMESTAMPTZ),
+            (&i64::try_from(max).unwrap_or(i64::MAX), Type::INT8),
+            (&number(session), Type::INT8),
+        ];
+        let rows = if held_to_limits {
+            connection.begin(Mode::Write).await?;
+            let lock = "SELECT pg_advisory_xact_lock(k) FROM unnest($1::int8[]) AS l(k)";
+            connection.query(lock, &[(&wanted.locks, Type::INT8_ARRAY)]).await?;
+            connection.query_and_commit(&sql, args).await?
+        } else {
+            connection.once(Mode::Write, &sql, args).await?
+        };
+        let mut taken = rows.iter().map(Stored::read).collect::<Result<Vec<_>, _>>()?;
+        taken.sort_by_key(|stored| {
+            let d = &stored.delivery;
+            (d.due_at.plus(d.policy.deadline), d.due_at, d.id)
+        });
+        Ok(taken)
+    }
+
+    /// Lanes that gave less than was asked for have nothing due any more, or no room.
+    fn note_exhausted(&self, rooms: &[LaneRoom], max: usize, taken: &[Stored]) {
+        if taken.len() >= max {
+            return;
+        }
+        let mut counts: HashMap<&Lane, usize> = HashMap::new();
+        for stored in taken {
+            *counts.entry(&stored.delivery.lane).or_default() += 1;
+        }
+        let mut heads = self.heads();
+        for room in rooms.iter().filter(|room| counts.get(&room.lane).copied().unwrap_or(0) < room.room) {
+            heads.exhausted(&room.lane);
+        }
+    }
+
+    /// Gives back what was leased to our sessions and never handed out.
+    async fn settle_doubt(&self) -> Result<(), StoreError> {
+        let now = Instant::now();
+        if self.held.doubts().iter().all(|at| *at > now) {
+            return Ok(());
+        }
+        let _alone = self.held.claiming.write().await;
+        for (session, held) in self.held.all() {
+            let held: Vec<Uuid> = held.into_iter().map(Uuid::from).collect();
+            let sql = "UPDATE hookhaven.live SET session = NULL WHERE session = $1 AND id <> ALL($2)";
+            let args: Args<'_> = &[(&number(session), Type::INT8), (&held, Type::UUID_ARRAY)];
+            self.work.once(Mode::Write, sql, args).await?;
+        }
+        self.held.doubts().retain(|at| *at > now);
+        Ok(())
+    }
+}
+
+/// The claim, column by column.
+struct Wanted {
+    lanes: Vec<String>,
+    rooms: Vec<i64>,
+    limits: Vec<Option<i64>>,
+    /// Of lanes that have a limit, sorted, so that two claims cannot wait for each other.
+    locks: Vec<i64>,
+}
+
+impl Wanted {
+    fn of(rooms: &[LaneRoom], max: usize) -> Self {
+        let each_max = (CANDIDATES_MAX / rooms.len().max(1)).max(16).min(max);
+        let limited = rooms.iter().filter(|room| room.limit.is_some());
+        let mut locks: Vec<i64> = limited.map(|room| lock_of(&room.lane)).collect();
+        locks.sort_unstable();
+        Wanted {
+            lanes: rooms.iter().map(|room| to_text(room.lane.as_str()).into_owned()).collect(),
+            rooms: rooms.iter().map(|room| whole(room.room.min(each_max))).collect(),
+            limits: rooms.iter().map(|room| room.limit.map(whole)).collect(),
+            locks,
+        }
+    }
+}
+
+/// The rows are locked one by one as they are taken; those that others hold are passed over.
+fn claim_sql() -> String {
+    format!(
+        "WITH wanted AS MATERIALIZED ( \
+            SELECT w.lane, CASE WHEN w.most IS NULL THEN w.room ELSE least(w.room, greatest(0, w.most - ( \
+                SELECT count(*) FROM hookhaven.live x WHERE x.lane = w.lane AND x.session IS NOT NULL))) END AS room \
+            FROM unnest($1::text[], $2::int8[], $3::int8[]) AS w(lane, room, most)), \
+         picked AS MATERIALIZED ( \
+            SELECT c.id FROM wanted w CROSS JOIN LATERAL ( \
+                SELECT l.id, l.due_at, l.due_at + l.deadline_us * interval '1 microsecond' AS deadline_at \
+                FROM hookhaven.live l WHERE l.lane = w.lane AND l.session IS NULL AND l.due_at <= $4 \
+                ORDER BY l.due_at LIMIT w.room FOR UPDATE SKIP LOCKED) c \
+            ORDER BY c.deadline_at, c.due_at, c.id LIMIT $5) \
+         UPDATE hookhaven.live SET session = $6, fence = fence + 1 \
+         WHERE id = ANY(ARRAY(SELECT id FROM picked)) AND session IS NULL \
+            AND EXISTS (SELECT FROM hookhaven.sessions s WHERE s.id = $6 AND s.until > $4) \
+         RETURNING {LIVE_COLUMNS}"
+    )
+}
+
+/// All nodes agree on it; that two lanes might share one only makes them wait for each other.
+fn lock_of(lane: &Lane) -> i64 {
+    let digest = digest(&SHA256, lane.as_str().as_bytes());
+    let mut first = [0; 8];
+    first.copy_from_slice(&digest.as_ref()[..8]);
+    i64::from_be_bytes(first)
+}
+
+fn leased(stored: Stored, events: &mut HashMap<EventId, Arc<Event>>) -> Leased {
+    let Stored { delivery, fence, .. } = stored;
+    Leased {
+        fence: fence.unsigned_abs(),
+        attempt_number: delivery.tries.saturating_add(1),
+        event: events.get(&delivery.event).cloned().ok_or_else(|| "the event is not there".to_owned()),
+        delivery,
+    }
+}
+
+fn whole(n: usize) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+pub(super) fn number(session: SessionId) -> i64 {
+    i64::try_from(session.0).unwrap_or(i64::MAX)
+}
+
+pub(super) fn fence(fence: u64) -> i64 {
+    i64::try_from(fence).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,180 @@
+//! The seam's verbs, each sent to the file that serves it.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use hookhaven_core::{Attempt, DeliveryId, Event, EventId, Lane};
+use tokio::sync::{Notify, oneshot, watch};
+
+use super::{PostgresStore, accept::Offer, settle::Report};
+use crate::seam::*;
+
+/// Until what waits is served when the store is closed.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// All answers, or the first error.
+async fn all<T>(waiting: Vec<oneshot::Receiver<Result<T, StoreError>>>) -> Result<Vec<T>, StoreError> {
+    let mut answers = Vec::with_capacity(waiting.len());
+    for answer in waiting {
+        let gone = |_| StoreError::Unavailable("the store stopped before it answered".to_owned());
+        answers.push(answer.await.map_err(gone)?);
+    }
+    answers.into_iter().collect()
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    fn ready(&self, leave: Leave) -> Result<(), StoreError> {
+        let shared = &self.shared;
+        shared.accepts.ready(leave)?;
+        shared.health.check()?;
+        if shared.pending.known() >= leave.of(shared.pending.max()) {
+            return Err(shared.pending.full());
+        }
+        Ok(())
+    }
+
+    async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError> {
+        self.shared.health.check()?;
+        let (offers, waiting): (Vec<_>, Vec<_>) = events.into_iter().map(Offer::new).unzip();
+        self.shared.accepts.push(offers)?;
+        all(waiting).await
+    }
+
+    fn wake(&self) -> Arc<Notify> {
+        self.shared.wake.here.clone()
+    }
+
+    async fn open_session(&self, ttl: Duration) -> Result<SessionId, StoreError> {
+        self.shared.open_session(ttl).await
+    }
+
+    async fn renew_session(&self, session: SessionId) -> Result<Renewed, StoreError> {
+        self.shared.renew_session(session).await
+    }
+
+    async fn close_session(&self, session: SessionId) -> Result<(), StoreError> {
+        self.shared.close_session(session).await
+    }
+
+    async fn due(&self, skip: &[Lane], limit: usize) -> Result<Due, StoreError> {
+        self.shared.due(skip, limit).await
+    }
+
+    async fn claim(&self, session: SessionId, lanes: &[LaneRoom], max: usize) -> Result<Vec<Leased>, StoreError> {
+        self.shared.claim(session, lanes, max).await
+    }
+
+    async fn settle(&self, session: SessionId, settlements: Vec<Settlement>) -> Result<Vec<Settled>, StoreError> {
+        self.shared.health.check()?;
+        let report = |settlement| Report::new(session, settlement);
+        let (reports, waiting): (Vec<_>, Vec<_>) = settlements.into_iter().map(report).unzip();
+        self.shared.settles.push(reports)?;
+        all(waiting).await
+    }
+
+    async fn release_lapsed(&self) -> Result<usize, StoreError> {
+        self.shared.release_lapsed().await
+    }
+
+    async fn expire(&self, lanes: &[Lane]) -> Result<usize, StoreError> {
+        self.shared.expire(lanes).await
+    }
+
+    async fn replay(&self, deliveries: &[DeliveryId]) -> Result<Vec<Replayed>, StoreError> {
+        self.shared.replay(deliveries).await
+    }
+
+    async fn route(&self, event: EventId, deliveries: Vec<NewDelivery>) -> Result<Routed, StoreError> {
+        self.shared.route(event, deliveries).await
+    }
+
+    async fn dismiss(&self, deliveries: &[DeliveryId]) -> Result<Vec<Dismissed>, StoreError> {
+        self.shared.dismiss(deliveries).await
+    }
+
+    async fn put_catalog(&self, entry: CatalogEntry) -> Result<(), StoreError> {
+        self.shared.put_catalog(entry).await
+    }
+
+    async fn delete_catalog(&self, kind: &str, name: &str) -> Result<(), StoreError> {
+        self.shared.delete_catalog(kind, name).await
+    }
+
+    async fn catalog(&self, kind: &str) -> Result<Vec<CatalogEntry>, StoreError> {
+        self.shared.catalog(kind).await
+    }
+
+    fn changes(&self) -> watch::Receiver<Changes> {
+        self.shared.wake.changes.subscribe()
+    }
+
+    async fn events(&self, filter: &EventFilter, page: Page<EventId>) -> Result<Vec<EventRow>, StoreError> {
+        self.shared.events(filter, page).await
+    }
+
+    async fn event(&self, id: EventId) -> Result<Option<Arc<Event>>, StoreError> {
+        self.shared.event(id).await
+    }
+
+    async fn deliveries(
+        &self,
+        filter: &DeliveryFilter,
+        page: Page<DeliveryId>,
+    ) -> Result<Vec<DeliveryRow>, StoreError> {
+        self.shared.deliveries(filter, page).await
+    }
+
+    async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryRow>, StoreError> {
+        self.shared.delivery(id).await
+    }
+
+    async fn attempts(&self, delivery: DeliveryId) -> Result<Vec<Attempt>, StoreError> {
+        self.shared.attempts(delivery).await
+    }
+
+    async fn retain(&self, retention: Retention) -> Result<Retained, StoreError> {
+        self.shared.retain(retention).await
+    }
+
+    async fn backup(&self, _: &Path, _: OnBackup) -> Result<BackupProgress, StoreError> {
+        Err(StoreError::Refused(
+            "this store is a PostgreSQL database: back it up with pg_dump --schema=hookhaven, or with what its host \
+             offers"
+                .into(),
+        ))
+    }
+
+    async fn stats(&self) -> Result<Stats, StoreError> {
+        self.shared.stats().await
+    }
+
+    async fn report_node(&self, report: NodeReport) -> Result<(), StoreError> {
+        self.shared.report_node(report).await
+    }
+
+    async fn nodes(&self) -> Result<Vec<NodeRow>, StoreError> {
+        self.shared.nodes().await
+    }
+
+    async fn forget_node(&self, id: &str) -> Result<(), StoreError> {
+        self.shared.forget_node(id).await
+    }
+
+    async fn close(&self) {
+        let shared = &self.shared;
+        shared.accepts.close();
+        shared.settles.close();
+        let mut committers = self.committers.lock().await;
+        let served = async { while committers.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(CLOSE_TIMEOUT, served).await;
+        let sessions: Vec<_> = shared.sessions().keys().copied().collect();
+        for session in sessions {
+            // One that cannot be closed lapses by itself.
+            let _ = shared.close_session(session).await;
+        }
+        self.stop.send_replace(true);
+        shared.work.close();
+        shared.reads.close();
+    }
+}

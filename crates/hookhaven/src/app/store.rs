@@ -1,0 +1,93 @@
+//! The store that a configuration names, opened: the one place that knows them all.
+
+use std::{sync::Arc, time::Duration};
+
+use hookhaven_store::{
+    Store, StoreError,
+    clock::{Clock, Entropy},
+    embedded::{EmbeddedOptions, EmbeddedStore, disk::RealDisk, queue::QueueLimits, space::SpaceLimits},
+    memory::MemoryStore,
+    postgres::{PostgresOptions, PostgresStore},
+};
+
+use crate::config::{Config, Database, Place};
+
+/// Between tries to reach a database that is away.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// A store, and the clock that it goes by; who works with it has to go by the same.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    pub store: Arc<dyn Store>,
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Opens the store that a configuration names: waits up to 10 s for another process to let go of a data
+/// directory, and up to `patience` for a database that is away.
+pub async fn open_store(
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    patience: Duration,
+) -> Result<Opened, StoreError> {
+    let settings = &config.store;
+    match &settings.place {
+        Place::Memory => {
+            let store = Arc::new(MemoryStore::with_pending_max(clock.clone(), entropy, settings.pending_max));
+            Ok(Opened { store, clock })
+        }
+        Place::Directory(dir) => {
+            let options = EmbeddedOptions {
+                dir: dir.clone(),
+                pending_max: settings.pending_max,
+                segment_bytes: settings.segment_bytes,
+                index_lag_bytes_max: settings.index_lag_bytes_max,
+                queue: queue(config),
+                space: SpaceLimits { free_min_bytes: settings.free_min_bytes, reserve_bytes: settings.reserve_bytes },
+                disk: Arc::new(RealDisk),
+                clock: clock.clone(),
+                entropy,
+            };
+            // It reads all that is there.
+            let opening = tokio::task::spawn_blocking(move || EmbeddedStore::open(options));
+            let panicked = |panic| Err(StoreError::Failed(format!("opening the store failed: {panic}")));
+            Ok(Opened { store: Arc::new(opening.await.unwrap_or_else(panicked)?), clock })
+        }
+        Place::Database(database) => {
+            let store = reach(options(config, database, entropy), &*clock, patience).await?;
+            let clock = store.clock();
+            Ok(Opened { store: Arc::new(store), clock })
+        }
+    }
+}
+
+fn queue(config: &Config) -> QueueLimits {
+    QueueLimits { jobs_max: config.store.queue_max, bodies_bytes_max: config.store.queue_bodies_bytes_max }
+}
+
+fn options(config: &Config, database: &Database, entropy: Arc<dyn Entropy>) -> PostgresOptions {
+    PostgresOptions {
+        address: database.address.clone(),
+        listen: database.listen.clone(),
+        migrate: database.migrate,
+        pending_max: config.store.pending_max,
+        queue: queue(config),
+        ..PostgresOptions::new(String::new(), entropy)
+    }
+}
+
+async fn reach(options: PostgresOptions, clock: &dyn Clock, patience: Duration) -> Result<PostgresStore, StoreError> {
+    let until = clock.now().plus(patience);
+    let mut complained = false;
+    loop {
+        match PostgresStore::open(options.clone()).await {
+            Err(StoreError::Unavailable(why)) if clock.now() < until => {
+                if !std::mem::replace(&mut complained, true) {
+                    tracing::warn!(why, "the database cannot be reached; trying again");
+                }
+                clock.sleep_until(clock.now().plus(AGAIN)).await;
+            }
+            opened => return opened,
+        }
+    }
+}
