@@ -9,6 +9,7 @@ mod scenarios;
 mod serve;
 mod sink;
 mod soak;
+mod torture;
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
@@ -37,7 +38,7 @@ enum Command {
         /// The gateway's binary
         #[arg(long)]
         gateway: PathBuf,
-        /// closed, steady, sustained, burst, isolation, backlog, postgres
+        /// closed, steady, sustained, burst, isolation, backlog, postgres, copy
         scenarios: Vec<String>,
     },
     /// A server with the gateway's HTTP stack that checks the signature and answers
@@ -60,6 +61,14 @@ enum Command {
         /// Events in all
         #[arg(long, default_value_t = 2_000_000)]
         events: u64,
+    },
+    /// `hookhaven torture` on a PostgreSQL of its own that is crashed again and again
+    TorturePostgres {
+        /// The gateway's binary
+        #[arg(long)]
+        gateway: PathBuf,
+        #[arg(long, default_value_t = 10.0)]
+        minutes: f64,
     },
     /// Send signed events; print a report as JSON
     Load(Load),
@@ -113,6 +122,7 @@ fn start(command: Command) -> Result<()> {
             Command::Bare { secret, sync } => bare::serve(&secret, sync.as_deref()).await,
             Command::Sink { hang } => sink::serve(hang).await,
             Command::Soak { name, events } => soak::run(&name, events).await,
+            Command::TorturePostgres { gateway, minutes } => torture::postgres(&gateway, minutes).await,
             Command::Load(load) => send(load).await,
         }
     })

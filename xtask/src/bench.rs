@@ -1,4 +1,4 @@
-//! `cargo xtask bench [NAME…]` and `soak NAME`: builds the gateway and the bench as the gateway ships
+//! `cargo xtask bench [NAME…]`, `soak NAME` and `torture-postgres`: builds the gateway and the bench as the gateway ships
 //! (profile `dist`: the first build takes minutes) and runs the scenarios.
 //!
 //! What is measured, and how, stands in `bench/`.
@@ -20,6 +20,15 @@ pub fn soak(arguments: &[&str]) -> Result<()> {
     command::run(&mut cargo(&["build", "--release", "--locked", "-p", "hookhaven-bench"]))?;
     let mut bench = std::process::Command::new(cargo_target().join("release/hookhaven-bench"));
     command::run(bench.arg("soak").args(arguments).current_dir(root()))
+}
+
+/// `cargo xtask torture-postgres [MINUTES]`: builds both and lets one torture the other.
+pub fn torture_postgres(minutes: &str) -> Result<()> {
+    command::run(&mut cargo(&["build", "--release", "--locked", "-p", "hookhaven", "-p", "hookhaven-bench"]))?;
+    let built = cargo_target().join("release");
+    let mut torture = std::process::Command::new(built.join("hookhaven-bench"));
+    torture.args(["torture-postgres", "--minutes", minutes, "--gateway"]).arg(built.join("hookhaven"));
+    command::run(torture.current_dir(root()))
 }
 
 /// Where cargo builds to: this program itself stands in `<target>/<profile>/`.

@@ -1,4 +1,4 @@
-//! The one runner: `cargo xtask test | ci | bench | soak`. Each task is one file; this one only chooses.
+//! The one runner: `cargo xtask test | ci | bench | soak | torture-postgres`. Each task is one file; this one only chooses.
 //!
 //! Not here: what is tested or measured. That stands with the crates, in `tests-clients/` and `bench/`.
 
@@ -18,7 +18,10 @@ Usage: cargo xtask TASK
 
   test           everything that must pass; installs what it needs, leaves nothing running
   ci             format, lints, then test: what .ci/run does
-  bench [NAME]   measure this machine: closed, steady, burst, isolation, backlog, postgres; all of them without a name
+  bench [NAME]   measure this machine: closed, steady, sustained, burst, isolation, backlog, postgres, copy; all of
+                 them without a name
+  torture-postgres [MINUTES]
+                 kill nodes and crash their database, by default for ten minutes
   soak NAME      one part for long, to see that nothing grows: retention";
 
 fn main() -> ExitCode {
@@ -28,6 +31,8 @@ fn main() -> ExitCode {
         ["test"] => test::run(),
         ["ci"] => ci::run(),
         ["bench", names @ ..] => bench::run(names),
+        ["torture-postgres"] => bench::torture_postgres("10"),
+        ["torture-postgres", minutes] => bench::torture_postgres(minutes),
         ["soak", arguments @ ..] => bench::soak(arguments),
         ["help" | "-h" | "--help"] => {
             println!("{USAGE}");

@@ -6,6 +6,7 @@
 mod backlog;
 mod burst;
 mod closed;
+mod copy;
 mod figures;
 mod isolation;
 mod nodes;
@@ -43,6 +44,7 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ("backlog", |bench| Box::pin(backlog::run(bench))),
     ("nodes", |bench| Box::pin(nodes::run(bench))),
     ("postgres", |bench| Box::pin(postgres::run(bench))),
+    ("copy", |bench| Box::pin(copy::run(bench))),
 ];
 
 pub const SECRET: &str = "whsec_only_for_the_bench";

@@ -27,7 +27,9 @@ pub fn run(data: &[u8]) {
         for json in [value.to_string(), format!("{value:#}")] {
             let printed = clean_json(&json);
             assert!(is_safe(&printed.replace('\n', "")), "{printed:?}");
-            assert_eq!(serde_json::from_str(&printed).ok(), Some(value.clone()));
+            // Not `value` itself: the parser's floats are not exact to the last digit.
+            let again = |json: &str| serde_json::from_str::<serde_json::Value>(json).ok();
+            assert_eq!(again(&printed), again(&json));
         }
     }
     times(data);

@@ -79,9 +79,14 @@ impl Home {
     /// Starts `serve`. It ends with this process, however that ends: its standard input is a pipe that
     /// we hold.
     pub fn start(&self) -> Result<Starting> {
+        self.start_with(&[])
+    }
+
+    /// The same with more arguments of `serve`.
+    pub fn start_with(&self, arguments: &[&str]) -> Result<Starting> {
         let log = OpenOptions::new().create(true).append(true).open(self.log())?;
         let logged_before = log.metadata()?.len();
-        let mut command = self.command(&["serve", "--until-stdin-ends"]);
+        let mut command = self.command(&[&["serve", "--until-stdin-ends"], arguments].concat());
         command.stdin(Stdio::piped()).stdout(log.try_clone()?).stderr(log);
         let mut child = command.spawn().context("the gateway did not start")?;
         let stdin = child.stdin.take();

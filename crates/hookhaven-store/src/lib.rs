@@ -1,12 +1,13 @@
 //! The store: one seam in domain verbs (`seam`), one pure state machine that decides (`live`,
 //! `rules`), and the places it can live in: `memory`, `embedded` (journal + SQLite index) and
-//! `postgres`.
+//! `postgres`; and the way from one to the other (`copy`).
 //!
 //! Not here: HTTP, configuration, policy. The store is told what to keep; it decides only what must be
 //! decided in one place and one order: duplicate, lease, settle, replay, dismiss.
 
 pub mod clock;
 pub mod codec;
+pub mod copy;
 pub mod embedded;
 pub mod faulty;
 pub mod history;

@@ -10,5 +10,5 @@ mod process;
 
 pub use self::{
     pooler::Pooler,
-    postgres::{Cluster, ClusterOptions, Databases, shared},
+    postgres::{Cluster, ClusterOptions, Databases, KeptUp, shared},
 };

@@ -7,14 +7,15 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{
-        LazyLock,
-        atomic::{AtomicU64, Ordering},
+        Arc, LazyLock,
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    thread::{self, JoinHandle},
     time::Duration,
 };
 
 use anyhow::{Context as _, Result};
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
 
 use crate::process::{self, User};
@@ -23,6 +24,8 @@ use crate::process::{self, User};
 const DEBIAN: &str = "/usr/lib/postgresql";
 /// Until it answers, recovery included.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
+/// How often it is tried to start one again that was crashed.
+const LAUNCHES: usize = 20;
 
 #[derive(Clone, Debug, Default)]
 pub struct ClusterOptions {
@@ -165,6 +168,75 @@ impl Cluster {
             server.wait().context("waiting for PostgreSQL to end")?;
         }
         Ok(())
+    }
+}
+
+/// A server that is started again whenever it ends.
+#[derive(Debug)]
+pub struct KeptUp {
+    databases: Databases,
+    data: PathBuf,
+    end: Arc<AtomicBool>,
+    thread: Option<JoinHandle<Result<()>>>,
+}
+
+impl Cluster {
+    /// From here on somebody else may crash it.
+    pub fn kept_up(self) -> KeptUp {
+        let (databases, data, end) = (self.databases.clone(), self.data(), Arc::<AtomicBool>::default());
+        let told = end.clone();
+        let thread = thread::spawn(move || self.keep_up(&told));
+        KeptUp { databases, data, end, thread: Some(thread) }
+    }
+
+    fn keep_up(mut self, end: &AtomicBool) -> Result<()> {
+        loop {
+            if let Some(server) = &mut self.server {
+                server.wait()?;
+            }
+            if end.load(Ordering::Acquire) {
+                return Ok(());
+            }
+            // What it left behind may still be on its way out, or it is crashed while it starts.
+            let mut tries = 1;
+            while let Err(error) = self.launch() {
+                if end.load(Ordering::Acquire) {
+                    return Ok(());
+                }
+                if tries == LAUNCHES {
+                    return Err(error);
+                }
+                tries += 1;
+            }
+        }
+    }
+}
+
+impl KeptUp {
+    pub fn databases(&self) -> &Databases {
+        &self.databases
+    }
+
+    /// A line for `sh` that ends the server without a chance to tidy up (as `pg_ctl stop -m immediate` does). It
+    /// comes back by itself. One that is not up is as good.
+    pub fn crash(&self) -> String {
+        format!("kill -QUIT $(head -n 1 {}/postmaster.pid) 2> /dev/null || true", self.data.display())
+    }
+}
+
+impl Drop for KeptUp {
+    fn drop(&mut self) {
+        self.end.store(true, Ordering::Release);
+        let pid = || fs::read_to_string(self.data.join("postmaster.pid")).ok()?.lines().next()?.parse().ok();
+        let Some(thread) = self.thread.take() else { return };
+        while !thread.is_finished() {
+            if let Some(pid) = pid().and_then(Pid::from_raw) {
+                let _ = rustix::process::kill_process(pid, Signal::QUIT);
+            }
+            #[expect(clippy::disallowed_methods, reason = "another process gives no signal when it has gone")]
+            thread::sleep(Duration::from_millis(20));
+        }
+        let _ = thread.join();
     }
 }
 

@@ -393,7 +393,12 @@ fn records_at(journal: &JournalReader, damages: &Damages, at: Position) -> Resul
     codec::decode(&payload).map_err(|e| unreadable(at, &e).to_string())
 }
 
-fn read_event(journal: &JournalReader, damages: &Damages, id: EventId, at: Position) -> Result<Arc<Event>, String> {
+pub(super) fn read_event(
+    journal: &JournalReader,
+    damages: &Damages,
+    id: EventId,
+    at: Position,
+) -> Result<Arc<Event>, String> {
     let mine = |record| match record {
         Record::Accepted { event, .. } if event.id == id => Some(event),
         Record::Carried(carried) if carried.event.id == id => Some(carried.event),

@@ -14,6 +14,9 @@
 //! a checksum of its own, so that a search for the next frame after damage need not trust a length.
 //! `back` tells a torn batch from damage: a batch is only begun when the one before is synced, so a
 //! broken frame followed by a frame of a *later* batch was once whole.
+//!
+//! What a CRC cannot tell: within one payload, a block that ends with its own CRC-32C from another such block
+//! of the same length, should a write that went astray put one exactly in the place of the other.
 
 /// Before each payload.
 pub const HEADER_BYTES: usize = 16;

@@ -3,6 +3,7 @@
 //! ```text
 //! lock           held with flock while a process uses the directory
 //! format         one line: the number of the layout, and the version needed to read it
+//! sealed         only while a copy of it is on its way to another store, or there (`seal`)
 //! journal/       the truth (`journal`)
 //! index.sqlite*  history, made from the journal (`index`)
 //! ```
@@ -13,7 +14,10 @@ use std::{
     time::Duration,
 };
 
-use super::disk::{Disk, Lock};
+use super::{
+    disk::{Disk, Lock},
+    seal,
+};
 use crate::seam::StoreError;
 
 /// How long a starting process waits for the one before it, so that restarts may overlap.
@@ -28,11 +32,11 @@ pub fn journal_dir(dir: &Path) -> PathBuf {
     dir.join("journal")
 }
 
-fn failed(what: &str, path: &Path, e: &io::Error) -> StoreError {
+pub(super) fn failed(what: &str, path: &Path, e: &io::Error) -> StoreError {
     StoreError::Failed(format!("cannot {what} {}: {e}", path.display()))
 }
 
-/// Makes the directory if need be, takes its lock and checks its format.
+/// Makes the directory if need be, takes its lock and checks its format, and that it is not sealed.
 pub fn enter(disk: &dyn Disk, dir: &Path, wait: Duration) -> Result<Box<dyn Lock>, StoreError> {
     disk.create_dir(dir).map_err(|e| failed("make", dir, &e))?;
     let path = dir.join("lock");
@@ -46,13 +50,14 @@ pub fn enter(disk: &dyn Disk, dir: &Path, wait: Duration) -> Result<Box<dyn Lock
     if !has_format(disk, dir)? {
         mark(disk, dir)?;
     }
+    seal::refuse(disk, dir)?;
     Ok(lock)
 }
 
 /// Says in the directory which version it is of.
 pub fn mark(disk: &dyn Disk, dir: &Path) -> Result<(), StoreError> {
     let path = dir.join("format");
-    write_format(disk, dir, &path).map_err(|e| failed("write", &path, &e))
+    put(disk, dir, "format", &format!("{WORD} {FORMAT} needs {NEEDS}\n")).map_err(|e| failed("write", &path, &e))
 }
 
 /// For those who only look, or rebuild what can be rebuilt: takes the lock at once or not at all, makes
@@ -97,17 +102,17 @@ pub fn has_format(disk: &dyn Disk, dir: &Path) -> Result<bool, StoreError> {
     }
 }
 
-/// Under another name first, so that it is there whole or not at all.
-fn write_format(disk: &dyn Disk, dir: &Path, path: &Path) -> io::Result<()> {
-    let draft = dir.join("format.tmp");
+/// A small file, made or replaced. Under another name first, so that it is there whole or not at all.
+pub(super) fn put(disk: &dyn Disk, dir: &Path, name: &str, text: &str) -> io::Result<()> {
+    let draft = dir.join(format!("{name}.tmp"));
     match disk.remove(&draft) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
         _ => {}
     }
     let file = disk.create(&draft)?;
-    file.append(format!("{WORD} {FORMAT} needs {NEEDS}\n").as_bytes())?;
+    file.append(text.as_bytes())?;
     file.sync_data()?;
-    disk.rename(&draft, path)?;
+    disk.rename(&draft, &dir.join(name))?;
     disk.sync_dir(dir)
 }
 

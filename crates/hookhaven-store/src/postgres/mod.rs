@@ -28,6 +28,7 @@ mod clock;
 pub mod examine;
 mod heads;
 mod health;
+pub(crate) mod import;
 mod lists;
 mod migrate;
 mod nodes;
@@ -54,7 +55,7 @@ use std::{
 use hookhaven_core::{Secret, Time};
 use tokio::sync::watch;
 
-pub use self::clock::DatabaseClock;
+pub use self::{clock::DatabaseClock, import::must_be_unused};
 use self::{
     health::Health,
     pool::{Mode, Pool},
@@ -203,6 +204,7 @@ impl PostgresStore {
                 "the database's schema is older than this Hookhaven: run `hookhaven migrate`".into(),
             ));
         }
+        import::must_have_ended(&work).await?;
         let database_clock = match options.clock {
             Some(_) => None,
             None => Some(Arc::new(read_clock(&work).await?)),

@@ -89,6 +89,18 @@ impl Target {
         Ok(Target { config, tls, connect_timeout })
     }
 
+    /// Host, port and name of the database, for people; of several hosts the first.
+    pub fn place(&self) -> String {
+        let host = match self.config.get_hosts().first() {
+            Some(Host::Tcp(name)) => name.clone(),
+            Some(Host::Unix(path)) => path.display().to_string(),
+            None => String::new(),
+        };
+        let port = self.config.get_ports().first().copied().unwrap_or(5432);
+        let database = self.config.get_dbname().or(self.config.get_user()).unwrap_or_default();
+        format!("{host}:{port}/{database}")
+    }
+
     /// A connection, and the task that drives it until either end lets go.
     pub async fn connect(&self, on_notice: Option<OnNotice>) -> Result<(Client, JoinHandle<()>), Trouble> {
         let connected = async {

@@ -89,6 +89,8 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Make the index of history again, from the journal alone
     Reindex(ReindexArgs),
+    /// Move everything from a data directory to PostgreSQL
+    Copy(CopyArgs),
 }
 
 #[derive(Clone, Debug, Args)]
@@ -102,7 +104,9 @@ pub struct DemoArgs {
 #[derive(Clone, Debug, Args)]
 #[command(
     after_help = "Examples:\n  hookhaven torture\n  hookhaven torture --minutes 10 --data /var/lib/hookhaven-test\n  \
-                        hookhaven torture --seed 2718281828 --json\n\n\
+                        hookhaven torture --seed 2718281828 --json\n  \
+                        hookhaven torture --store postgres://hookhaven@localhost/torture --minutes 10 \\\n    \
+                        --store-restart 'pg_ctl -D /srv/pg stop -m immediate; pg_ctl -D /srv/pg -l /srv/pg.log start'\n\n\
                         It starts a gateway of its own on free loopback ports, in a directory of its own under the\n\
                         temporary directory or --data, and removes it at the end. Exits with 1 on any breach; then\n\
                         the directory stays, and the line to repeat it is printed."
@@ -114,9 +118,13 @@ pub struct TortureArgs {
     /// Where everything random comes from [default: a fresh one, printed]
     #[arg(long, value_name = "SEED")]
     pub seed: Option<u64>,
-    /// The store to torture: "file:", the embedded one
-    #[arg(long, value_name = "URL")]
-    pub store: Option<String>,
+    /// The store to torture: "file:", the embedded one, or postgres://user@host/database, which nobody may use;
+    /// then three nodes run on it. env:NAME names a variable that holds it
+    #[arg(long, value_name = "URL", value_parser = values::store)]
+    pub store: Option<Secret>,
+    /// Crash the database, too, at random moments: a line for sh that stops it at once and has it come back
+    #[arg(long, value_name = "CMD", requires = "store")]
+    pub store_restart: Option<String>,
     /// End after so many kills, however long they take
     #[arg(long, hide = true, value_name = "N", conflicts_with = "minutes")]
     pub kills: Option<u64>,
@@ -153,6 +161,9 @@ pub struct ServeArgs {
     /// started it and died
     #[arg(long, hide = true)]
     pub until_stdin_ends: bool,
+    /// Go back to a data directory that `hookhaven copy` sealed; what the database took in since is not in it
+    #[arg(long)]
+    pub unseal: bool,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -209,6 +220,34 @@ pub struct ReindexArgs {
     /// Even if the journal is damaged and the old index knows what was there
     #[arg(long)]
     pub force: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "Examples:\n  hookhaven copy --from file:/var/lib/hookhaven --to postgres://hookhaven@db/hookhaven\n  \
+                  hookhaven copy --from file:hookhaven-data --to postgres://hookhaven@db/hookhaven --password env:PGPASSWORD\n  \
+                  hookhaven copy --from file:hookhaven-data --to env:DATABASE_URL --json\n\n\
+                  Stop the gateway first, and give a database that none has used. The data directory is sealed at once: \n\
+                  `serve` refuses it from then on (`hookhaven serve --unseal` goes back to it), and refuses the database \n\
+                  until everything is there. Interrupted at any moment, the same command again goes on where it was.\n\
+                  At the end both sides are counted: exits with 0 if they agree, 1 if they do not."
+)]
+pub struct CopyArgs {
+    /// The data directory: file:DIR
+    #[arg(long, value_name = "file:DIR", value_parser = values::data_directory)]
+    pub from: PathBuf,
+    /// The database: postgres://user@host/database, or env:NAME of a variable that holds that
+    #[arg(long, value_name = "URL", value_parser = values::database)]
+    pub to: Secret,
+    /// Its password, if the URL has none: env:NAME or file:PATH
+    #[arg(long, value_name = "REFERENCE")]
+    pub password: Option<String>,
+    /// End although damage took something from the journal, which is then left behind
+    #[arg(long)]
+    pub leave_damaged: bool,
+    /// Print what was copied as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -528,6 +567,7 @@ impl Command {
             Command::Torture(a) => a.json,
             Command::Bench(a) => a.json,
             Command::Doctor(a) => a.json,
+            Command::Copy(a) => a.json,
             Command::Nodes(a) => a.json,
             Command::Demo(_)
             | Command::Serve(_)
@@ -542,7 +582,7 @@ impl Command {
     /// Shared options that the command has no use for; given all the same, they are refused.
     pub fn unused_options(&self) -> &'static [&'static str] {
         match self {
-            Command::Demo(_) => &["--config", "--data", "--url", "--token"],
+            Command::Demo(_) | Command::Copy(_) => &["--config", "--data", "--url", "--token"],
             Command::Torture(_) | Command::Bench(_) => &["--config", "--url", "--token"],
             Command::Init(_) => &["--data", "--url", "--token"],
             Command::Migrate(_) => &["--data", "--url", "--token"],

@@ -2,7 +2,7 @@
 //!
 //! Commands that look at or change what the gateway holds talk to the running gateway over its admin
 //! API, or open its data directory if none runs (`client`); only `serve`, `demo`, `torture`, `bench`,
-//! `init`, `check`, `migrate`, `doctor` and `reindex` work on this machine alone. A new command is one new
+//! `init`, `check`, `migrate`, `doctor`, `reindex` and `copy` work on this machine alone. A new command is one new
 //! file, one entry in `args::Command` and one line in [`dispatch`].
 
 pub mod args;
@@ -10,6 +10,7 @@ pub mod backup;
 pub mod bench;
 pub mod check;
 pub mod client;
+pub mod copy;
 pub mod deliveries;
 pub mod destinations;
 pub mod dlq;
@@ -147,5 +148,6 @@ async fn dispatch(command: Command, context: &Context) -> anyhow::Result<ExitCod
         Command::Bench(args) => bench::run(args, context).await,
         Command::Doctor(args) => doctor::run(args, context).await,
         Command::Reindex(args) => reindex::run(args, context).await,
+        Command::Copy(args) => copy::run(args, context).await,
     }
 }

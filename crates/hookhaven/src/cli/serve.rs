@@ -7,13 +7,14 @@ use anyhow::Context as _;
 use hookhaven_store::{
     StoreError,
     clock::{OsEntropy, SystemClock},
+    embedded::{disk::RealDisk, seal},
 };
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::oneshot,
 };
 
-use super::{Context, USAGE, args::ServeArgs, probe};
+use super::{Context, USAGE, UsageError, args::ServeArgs, probe};
 use crate::{
     app::{Gateway, Outside, StartError},
     config::{self, Origin, Place, Places, Problem, Role, Severity},
@@ -28,6 +29,9 @@ pub async fn run(args: ServeArgs, context: &Context) -> anyhow::Result<ExitCode>
         tracing::warn!(problem = %warning, "config");
     }
     let (place, role) = (loaded.config.store.place.clone(), loaded.config.server.role);
+    if args.unseal {
+        unseal(&place).await?;
+    }
     let (places, store_key) = (loaded.places.clone(), probe::store_key(&loaded.origin));
     let outside = Outside {
         environment: context.environment.clone(),
@@ -60,6 +64,22 @@ pub async fn run(args: ServeArgs, context: &Context) -> anyhow::Result<ExitCode>
     let aborted = gateway.stop().await;
     tracing::info!(aborted, "stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Goes back to a data directory of which a copy was begun, or made.
+async fn unseal(place: &Place) -> anyhow::Result<()> {
+    let Place::Directory(dir) = place else {
+        return Err(UsageError("--unseal is for a data directory, and the store is none".to_owned()).into());
+    };
+    let of = dir.clone();
+    let broken = tokio::task::spawn_blocking(move || seal::unseal(&RealDisk, &of)).await??;
+    let dir = dir.display();
+    if broken {
+        tracing::warn!(%dir, "the seal is broken: what the database that it was copied to took in since is not here");
+    } else {
+        tracing::warn!(%dir, "it was not sealed; leave --unseal out from now on");
+    }
+    Ok(())
 }
 
 /// Resolves when standard input ends, or when something comes in: nothing ever should. Never if nobody

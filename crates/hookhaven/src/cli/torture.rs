@@ -4,25 +4,31 @@
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::Mutex,
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result};
-use hookhaven_store::clock::{Entropy as _, OsEntropy};
+use hookhaven_store::{
+    StoreError,
+    clock::{Entropy as _, OsEntropy},
+    postgres::{PostgresOptions, must_be_unused},
+};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Context, FAILED, UsageError, args::TortureArgs};
 use crate::{
+    config::secret::Resolver,
     stage::{Directory, Stop},
-    torture::{Progress, Torture, Until, Verdict, Watcher},
+    torture::{Progress, SharedStore, Store, Torture, Until, Verdict, Watcher},
 };
 
 /// Between two plain lines of progress.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
 pub async fn run(args: TortureArgs, context: &Context) -> Result<ExitCode> {
-    let parent = place(args.store.as_deref(), context.data_dir.as_deref())?;
+    let store = store(&args, context).await?;
+    let parent = Directory::parent(context.data_dir.as_deref())?;
     let seed = args.seed.unwrap_or_else(fresh_seed);
     let until = match args.kills {
         Some(kills) => Until::Kills(kills),
@@ -34,7 +40,7 @@ pub async fn run(args: TortureArgs, context: &Context) -> Result<ExitCode> {
     let mut directory = Directory::under(&parent, "torture", &OsEntropy)?;
     let screen = Screen::new(context, until);
     screen.say(&format!("seed {seed}, in {}", directory.path().display()));
-    let torture = Torture { seed, until, binary };
+    let torture = Torture { seed, until, binary, store };
     let ended = tokio::select! {
         ended = torture.run(directory.path(), &screen) => Some(ended),
         () = stop.asked() => None,
@@ -60,17 +66,27 @@ pub async fn run(args: TortureArgs, context: &Context) -> Result<ExitCode> {
     Ok(ExitCode::from(FAILED))
 }
 
-/// Where the run's own directory is made.
-fn place(store: Option<&str>, data_dir: Option<&Path>) -> Result<PathBuf> {
-    if let Some(store) = store.filter(|store| *store != "file:") {
-        let why = match store.split(':').next() {
-            // Not quoted: it may hold a password.
-            Some("postgres" | "postgresql") => "PostgreSQL is not supported by this version; leave --store out",
-            _ => "--store takes \"file:\", which is what it is without; --data DIR says on which disk",
-        };
-        return Err(UsageError(why.to_owned()).into());
-    }
-    Directory::parent(data_dir)
+/// What is to be tortured. A database is looked at first: somebody's events are not to be played with.
+async fn store(args: &TortureArgs, context: &Context) -> Result<Store> {
+    let Some(given) = args.store.as_ref() else { return Ok(Store::Embedded) };
+    // Not quoted anywhere: it may hold a password.
+    let url = match String::from_utf8_lossy(given.expose()) {
+        file if file == "file:" => return Ok(Store::Embedded),
+        name if name.starts_with("env:") => {
+            let secrets = Resolver::new(&context.environment, PathBuf::new());
+            secrets.resolve_text(&name).map_err(UsageError)?
+        }
+        _ => given.clone(),
+    };
+    let text = String::from_utf8_lossy(url.expose()).into_owned();
+    let unused = must_be_unused(PostgresOptions::new(text, Arc::new(OsEntropy))).await;
+    unused.map_err(|e| match e {
+        StoreError::Refused(why) => {
+            UsageError(format!("{why}. What a run leaves behind goes with `DROP SCHEMA hookhaven CASCADE`")).into()
+        }
+        other => anyhow::Error::from(other),
+    })?;
+    Ok(Store::Postgres(SharedStore { url, restart: args.store_restart.clone() }))
 }
 
 /// Short enough to be typed.
@@ -86,7 +102,9 @@ fn again(args: &TortureArgs, seed: u64, data_dir: Option<&Path>) -> String {
         None => format!("--minutes {}", args.minutes),
     };
     let place = data_dir.map(|dir| format!(" --data {}", dir.display())).unwrap_or_default();
-    format!("hookhaven torture --seed {seed} {length}{place}")
+    let store = if args.store.is_some() { " --store …" } else { "" };
+    let restart = args.store_restart.as_ref().map(|line| format!(" --store-restart {line:?}")).unwrap_or_default();
+    format!("hookhaven torture --seed {seed} {length}{place}{store}{restart}")
 }
 
 /// Prints the verdict; answers the breaches.

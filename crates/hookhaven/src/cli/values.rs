@@ -3,7 +3,7 @@
 //!
 //! Not the commands themselves (`args`), nor the config file's values (`config`).
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use hookhaven_core::{DeliveryState, ErrorClass, Secret, Time};
 
@@ -56,6 +56,28 @@ pub fn error_class(text: &str) -> Result<ErrorClass, String> {
 pub fn minutes(text: &str) -> Result<f64, String> {
     let minutes = text.parse::<f64>().ok().filter(|minutes| *minutes > 0.0 && *minutes <= 1_440.0);
     minutes.ok_or_else(|| "a number of minutes, such as 1 or 0.5, and 1440 at most".to_owned())
+}
+
+/// `file:DIR`, as `store.url` names it.
+pub fn data_directory(text: &str) -> Result<PathBuf, String> {
+    let path = text.strip_prefix("file:").map(|path| path.strip_prefix("//").unwrap_or(path));
+    let path = path.filter(|path| !path.is_empty());
+    path.map(PathBuf::from).ok_or_else(|| "write file:DIR, such as file:/var/lib/hookhaven".to_owned())
+}
+
+/// `file:`, or a database.
+pub fn store(text: &str) -> Result<Secret, String> {
+    match Secret::new(text) {
+        Some(file) if text == "file:" => Ok(file),
+        _ => database(text).map_err(|mend| format!("write \"file:\", which it is without; or {mend}")),
+    }
+}
+
+/// The URL of a database, or the variable that holds it. A secret, for it may hold a password.
+pub fn database(text: &str) -> Result<Secret, String> {
+    let known = ["postgres://", "postgresql://", "env:"].iter().any(|scheme| text.starts_with(scheme));
+    let url = Secret::new(text).filter(|_| known);
+    url.ok_or_else(|| "write postgres://user@host/database, or env:NAME of a variable that holds it".to_owned())
 }
 
 pub fn secret(text: &str) -> Result<Secret, String> {

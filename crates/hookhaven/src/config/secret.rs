@@ -71,6 +71,11 @@ impl<'e> Resolver<'e> {
         }
     }
 
+    /// The secret that a reference of the command line means, or what is wrong with it and how to mend that.
+    pub fn resolve_text(&self, reference: &str) -> Result<Secret, String> {
+        self.find(reference).map_err(|Wrong { what, mend }| format!("{what}; {mend}"))
+    }
+
     fn find(&self, reference: &str) -> Result<Secret, Wrong> {
         if let Some(name) = reference.strip_prefix("env:") {
             return self.in_environment(name);

@@ -59,9 +59,20 @@ impl Field {
 
     /// The gateway's config file. Segments are as small as they can be, so that they roll often.
     pub fn config(&self, store_url: &str) -> String {
+        self.config_with("", &format!("url = {store_url:?}\nsegment = \"1MiB\"\n"))
+    }
+
+    /// Of a node on a store that it shares. What a dead one held is soon free for others.
+    pub fn config_of_node(&self, role: &str, store_url: &str) -> String {
+        let server = format!("role = \"{role}\"\nadmin_token = \"file:admin-token\"\n");
+        self.config_with(&server, &format!("url = {store_url:?}\n\n[worker]\nsession_ttl = \"5s\"\n"))
+    }
+
+    /// With more under `[server]`, and this under `[store]` and after it.
+    fn config_with(&self, server: &str, store: &str) -> String {
         let mut text = format!(
             "# The configuration of one run of torture.\n[server]\ningest = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n\
-             public_url = \"{PUBLIC_URL}\"\n\n[store]\nurl = {store_url:?}\nsegment = \"1MiB\"\n"
+             public_url = \"{PUBLIC_URL}\"\n{server}\n[store]\n{store}"
         );
         for name in DESTINATIONS {
             text.push_str(&format!(

@@ -13,6 +13,7 @@ use hookhaven_load::gateway::{Admin, Home, Running};
 use tokio::time::{sleep, timeout};
 
 use super::{
+    Gateways,
     chance::Chance,
     field::Field,
     verdict::{Kills, Recovery},
@@ -45,31 +46,43 @@ pub struct Lives {
     count: u64,
     kills: Kills,
     recoveries: Vec<Duration>,
+    /// The one that lasts.
+    lasting: Option<Running>,
 }
 
 impl Lives {
     pub fn new(seed: u64, binary: PathBuf, directory: &Path) -> Self {
         let home = Home::new(binary, directory.to_owned());
-        Lives { seed, home, count: 0, kills: Kills::default(), recoveries: Vec::new() }
+        Lives { seed, home, count: 0, kills: Kills::default(), recoveries: Vec::new(), lasting: None }
     }
 
     pub fn home(&self) -> &Home {
         &self.home
     }
+}
 
-    pub fn kills(&self) -> Kills {
+impl Gateways for Lives {
+    fn kills(&self) -> Kills {
         self.kills
     }
 
-    pub fn recovery(&self) -> Recovery {
+    fn recovery(&self) -> Recovery {
         Recovery::of(self.recoveries.clone())
     }
 
-    /// One life, from start to kill.
-    ///
-    /// # Errors
-    /// If it does not start, or ends in any other way than by our kill.
-    pub async fn live_and_die(&mut self, field: &Field) -> Result<()> {
+    async fn last(&mut self, field: &Field) -> Result<Client> {
+        let gateway = self.serve(field).await?;
+        api_of(&self.lasting.insert(gateway).admin)
+    }
+
+    async fn stop(&mut self) -> Result<Option<String>> {
+        match self.lasting.take() {
+            Some(gateway) => stopped(gateway, "the gateway").await,
+            None => Ok(None),
+        }
+    }
+
+    async fn live_and_die(&mut self, field: &Field) -> Result<()> {
         let chance = Chance::of(self.seed, self.count ^ (1 << 56));
         let moment = self.moment(&chance);
         let later = chance.up_to(LATER_MAX);
@@ -111,9 +124,11 @@ impl Lives {
         }
         Ok(())
     }
+}
 
-    /// A life that is to last.
-    pub async fn serve(&mut self, field: &Field) -> Result<Running> {
+impl Lives {
+    /// Starts it, and lets senders and handlers know.
+    async fn serve(&mut self, field: &Field) -> Result<Running> {
         self.begin(field)?;
         let started = Instant::now();
         let gateway = self.home.serve().await?;
@@ -138,12 +153,7 @@ impl Lives {
     fn begin(&mut self, field: &Field) -> Result<()> {
         field.begin_life(self.count);
         self.count += 1;
-        // The log of the life before is kept, no more: it grows with every request.
-        let log = self.home.log();
-        match fs::rename(&log, log.with_extension("previous.log")) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error).context("the log cannot be put aside"),
-            _ => Ok(()),
-        }
+        put_log_aside(&self.home)
     }
 
     async fn kill(&self, mut gateway: Running, field: &Field) -> Result<()> {
@@ -176,6 +186,21 @@ impl Lives {
         let entries =
             fs::read_dir(&journal).with_context(|| format!("there is no journal at {}", journal.display()))?;
         Ok(entries.count())
+    }
+}
+
+/// Tells it to stop; what was wrong with how it did.
+pub(super) async fn stopped(gateway: Running, name: &str) -> Result<Option<String>> {
+    let status = gateway.terminate().await.with_context(|| format!("stopping {name}"))?;
+    Ok((!status.success()).then(|| format!("told to stop, {name} ended with {status}")))
+}
+
+/// The log of the life before is kept, no more: it grows with every request.
+pub(super) fn put_log_aside(home: &Home) -> Result<()> {
+    let log = home.log();
+    match fs::rename(&log, log.with_extension("previous.log")) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error).context("the log cannot be put aside"),
+        _ => Ok(()),
     }
 }
 

@@ -18,14 +18,32 @@ pub struct TwoEvents {
 /// How often the gateway was killed, by the moment it was meant to meet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Kills {
+    /// Of several nodes the one that takes in.
     pub under_load: u64,
     pub at_start_up: u64,
     pub at_segment_roll: u64,
+    /// Of several nodes those that deliver.
+    pub of_workers: u64,
+    /// Crashes of the database.
+    pub of_store: u64,
 }
 
 impl Kills {
     pub fn all(self) -> u64 {
-        self.under_load + self.at_start_up + self.at_segment_roll
+        self.under_load + self.at_start_up + self.at_segment_roll + self.of_workers + self.of_store
+    }
+
+    fn moments(self) -> String {
+        let Kills { under_load, at_start_up, at_segment_roll, of_workers, of_store } = self;
+        let mut moments = format!("{under_load} under load, ");
+        for (count, what) in
+            [(at_segment_roll, "at a segment's end"), (of_workers, "of workers"), (of_store, "of the database")]
+        {
+            if count > 0 {
+                moments.push_str(&format!("{count} {what}, "));
+            }
+        }
+        moments + &format!("{at_start_up} at start-up")
     }
 }
 
@@ -141,10 +159,7 @@ impl Verdict {
         row("events per key", per_key, if one { "must be 1" } else { "BREACH: must be 1" });
         row("judged wrongly", self.misjudged.count.to_string(), must(self.misjudged.count));
         row("should not be", self.strange.count.to_string(), must(self.strange.count));
-        let Kills { under_load, at_start_up, at_segment_roll } = self.kills;
-        let moments =
-            format!("{under_load} under load, {at_segment_roll} at a segment's end, {at_start_up} at start-up");
-        row("kills", self.kills.all().to_string(), &moments);
+        row("kills", self.kills.all().to_string(), &self.kills.moments());
         let Recovery { count, p50_ms, max_ms } = self.recovery;
         row("recovery", format!("{p50_ms:.0} / {max_ms:.0} ms"), &format!("p50 / max of {count}"));
         table

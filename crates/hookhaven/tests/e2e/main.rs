@@ -10,6 +10,7 @@ mod backup;
 mod bench;
 mod canaries;
 mod cli;
+mod copy;
 mod damage;
 mod demo;
 mod duplicates;

@@ -15,6 +15,7 @@ use hookhaven_store::{
     clock::{Clock, OsEntropy, SystemClock},
     memory::MemoryStore,
 };
+use hookhaven_testbed::{Cluster, ClusterOptions};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::{io::AsyncReadExt as _, process::Command};
@@ -106,4 +107,34 @@ async fn a_receiver_that_marks_keys_before_the_commit_is_found_out() {
     assert_eq!(verdict.events_per_key_least, 0);
     let told = verdict.breaches();
     assert!(told[0].starts_with("lost: unknown to the gateway (number "), "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_on_postgres_are_killed_and_their_database_crashed_and_the_verdict_holds() {
+    let (seed, _) = Chance::new();
+    let directory = TempDir::new().expect("a directory");
+    let cluster = Cluster::start(ClusterOptions::default()).expect("a server").kept_up();
+    let url = cluster.databases().create().expect("a database");
+    let run = |kills| {
+        let mut command = torture(&directory, seed, kills);
+        command.args(["--store", &url, "--store-restart", &cluster.crash()]);
+        command
+    };
+    let output = run(8).output().await.expect("the binary runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "seed {seed}: {said}");
+    let verdict: Value = serde_json::from_slice(&output.stdout).expect("JSON and nothing else");
+    let number = |pointer: &str| verdict.pointer(pointer).and_then(Value::as_u64);
+    assert_eq!(verdict["holds"], true, "{verdict:#}");
+    assert_eq!((number("/lost/count"), number("/strange/count")), (Some(0), Some(0)), "{verdict:#}");
+    assert_eq!((number("/events_per_key_least"), number("/events_per_key_most")), (Some(1), Some(1)));
+    assert_eq!(number("/acknowledged"), number("/delivered"), "{verdict:#}");
+    let kills = ["under_load", "at_start_up", "of_workers", "of_store"].map(|when| number(&format!("/kills/{when}")));
+    assert_eq!(kills.into_iter().flatten().sum::<u64>(), 8);
+    assert!(is_empty(&directory), "seed {seed}: it left something behind");
+
+    // What it left in the database is somebody's, for all that it knows.
+    let output = run(1).output().await.expect("the binary runs");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("DROP SCHEMA hookhaven"), "{output:?}");
 }

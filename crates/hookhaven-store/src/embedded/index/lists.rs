@@ -76,7 +76,7 @@ impl Pool {
         let free = self.free().pop();
         let mut reader = match free {
             Some(reader) => reader,
-            None => Reader { connection: self.index.reader()?, names: Names::default(), index: self.index.clone() },
+            None => Reader::open(&self.index)?,
         };
         let started = Instant::now();
         reader.connection.progress_handler(STEPS, Some(move || started.elapsed() > READ_MAX))?;
@@ -113,6 +113,10 @@ impl Where {
 }
 
 impl Reader {
+    pub fn open(index: &Index) -> Result<Self, IndexError> {
+        Ok(Reader { connection: index.reader()?, names: Names::default(), index: index.clone() })
+    }
+
     pub fn events(&self, filter: &EventFilter, page: Page<EventId>) -> Result<Vec<EventRow>, IndexError> {
         let mut wanted = Where::default();
         wanted.value("id <", page.after.map(|id| *id.as_bytes()));

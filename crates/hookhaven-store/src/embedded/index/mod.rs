@@ -8,6 +8,7 @@ pub mod apply;
 mod batch;
 mod carried;
 pub mod examine;
+mod export;
 pub mod forget;
 pub mod history;
 pub mod lists;

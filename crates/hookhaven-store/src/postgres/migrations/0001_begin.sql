@@ -33,6 +33,18 @@ CREATE TABLE catalog (
     PRIMARY KEY (kind, name)
 );
 
+-- Copies of other stores into this one, of which there is at most one. While it has not ended, the database
+-- serves nobody. What the cursor covers was committed with it: `phase` 1 is events up to `upto` (null: none), 2
+-- keys up to that digest, 3 everything.
+CREATE TABLE copies (
+    id       uuid PRIMARY KEY,
+    source   text NOT NULL,
+    phase    smallint NOT NULL,
+    upto     uuid,
+    began_at timestamptz NOT NULL,
+    ended_at timestamptz
+);
+
 -- Idempotency keys, by digest. Outside the slices: a unique index has to span all days.
 CREATE TABLE keys (
     digest uuid PRIMARY KEY,

@@ -83,6 +83,12 @@ impl Gateway {
         self.running = Some(self.home.serve().await.unwrap_or_else(|error| panic!("{error:#}")));
     }
 
+    /// The same with a seal broken that `copy` set.
+    pub async fn unseal(&mut self) {
+        let started = self.home.start_with(&["--unseal"]).unwrap_or_else(|error| panic!("{error:#}"));
+        self.running = Some(started.listening().await.unwrap_or_else(|error| panic!("{error:#}")));
+    }
+
     /// `kill -9`.
     pub async fn kill(&mut self) {
         self.take().kill().await.expect("a process of ours can be killed");

@@ -1,0 +1,201 @@
+//! What is copied as rows: which column holds what, and how much of everything there is.
+
+use tokio_postgres::{
+    Row,
+    types::{ToSql, Type},
+};
+
+use crate::{
+    codec,
+    copy::{Content, Counts, Family, FamilyDelivery},
+    postgres::{
+        accept::key_hash,
+        pool::Lent,
+        rows::{At, Uuid, number, to_text},
+        slices,
+        trouble::Trouble,
+    },
+    record::CarriedKey,
+    seam::CatalogEntry,
+};
+
+/// Rows for a table, column by column, in one statement.
+pub(super) struct Insert<'a> {
+    table: &'static str,
+    rows: usize,
+    names: Vec<&'static str>,
+    values: Vec<(Box<dyn ToSql + Sync + Send + 'a>, Type)>,
+}
+
+impl<'a> Insert<'a> {
+    fn into(table: &'static str, rows: usize) -> Self {
+        Insert { table, rows, names: Vec::new(), values: Vec::new() }
+    }
+
+    /// As many values as there are rows.
+    fn column<T: ToSql + Sync + Send + 'a>(
+        mut self,
+        name: &'static str,
+        of: Type,
+        values: impl Iterator<Item = T>,
+    ) -> Self {
+        let values: Vec<T> = values.collect();
+        debug_assert_eq!(values.len(), self.rows, "{name}");
+        self.names.push(name);
+        self.values.push((Box::new(values), of));
+        self
+    }
+
+    pub async fn run(&self, connection: &Lent<'_>) -> Result<(), Trouble> {
+        if self.rows == 0 {
+            return Ok(());
+        }
+        let names = self.names.join(", ");
+        let numbers: Vec<String> = (1..=self.names.len()).map(|n| format!("${n}")).collect();
+        let sql =
+            format!("INSERT INTO hookhaven.{} ({names}) SELECT * FROM unnest({})", self.table, numbers.join(", "));
+        let args: Vec<(&(dyn ToSql + Sync), Type)> =
+            self.values.iter().map(|(values, of)| (&**values as &(dyn ToSql + Sync), of.clone())).collect();
+        connection.run(&sql, &args).await.map(drop)
+    }
+}
+
+/// All that a page puts in.
+pub(super) fn inserts(content: &Content) -> Vec<Insert<'_>> {
+    match content {
+        Content::Families(families) => {
+            let of = |family: &'_ Family| slices::of_event(family.id);
+            let (mut live, mut ended) = (Vec::new(), Vec::new());
+            for family in families {
+                for one in &family.deliveries {
+                    if one.delivery.state.is_final() { &mut ended } else { &mut live }.push((of(family), one));
+                }
+            }
+            vec![events(families), waiting(&live), over(&ended), attempts(families)]
+        }
+        Content::Keys(some) => vec![keys(some)],
+        Content::Catalog(entries) => vec![catalog(entries)],
+    }
+}
+
+fn events(families: &[Family]) -> Insert<'_> {
+    let whole: Vec<_> = families.iter().filter_map(|family| Some((family, family.event.as_deref()?))).collect();
+    let all = || whole.iter().map(|(_, event)| *event);
+    Insert::into("events", whole.len())
+        .column("slice", Type::INT4_ARRAY, all().map(|e| slices::of_event(e.id)))
+        .column("id", Type::UUID_ARRAY, all().map(|e| Uuid::from(e.id)))
+        .column("source", Type::TEXT_ARRAY, all().map(|e| to_text(&e.source)))
+        .column("event_type", Type::TEXT_ARRAY, all().map(|e| to_text(&e.event_type)))
+        .column("idempotency_key", Type::TEXT_ARRAY, all().map(|e| to_text(&e.idempotency_key)))
+        .column("key_hash", Type::INT8_ARRAY, all().map(|e| key_hash(&e.idempotency_key)))
+        .column("received_at", Type::TIMESTAMPTZ_ARRAY, all().map(|e| At(e.received_at)))
+        .column("routed", Type::BOOL_ARRAY, whole.iter().map(|(family, _)| !family.deliveries.is_empty()))
+        .column("head", Type::BYTEA_ARRAY, all().map(codec::encode_head))
+        .column("body", Type::BYTEA_ARRAY, all().map(|e| &e.body[..]))
+}
+
+/// A delivery, with the slice of its event.
+type Placed<'a> = (i32, &'a FamilyDelivery);
+
+/// What `live` and `ended` both have.
+fn delivery_columns<'a>(table: &'static str, placed: &[Placed<'a>]) -> Insert<'a> {
+    let all = || placed.iter().map(|(_, one)| &one.delivery);
+    let class = |one: &FamilyDelivery| one.last_class.map(|class| i16::from(codec::class_number(class)));
+    Insert::into(table, placed.len())
+        .column("slice", Type::INT4_ARRAY, placed.iter().map(|(slice, _)| *slice))
+        .column("id", Type::UUID_ARRAY, all().map(|d| Uuid::from(d.id)))
+        .column("event", Type::UUID_ARRAY, all().map(|d| Uuid::from(d.event)))
+        .column("due_at", Type::TIMESTAMPTZ_ARRAY, all().map(|d| At(d.due_at)))
+        .column("accepted_at", Type::TIMESTAMPTZ_ARRAY, all().map(|d| At(d.accepted_at)))
+        .column("attempts", Type::INT4_ARRAY, all().map(|d| number(d.attempts)))
+        .column("tries", Type::INT4_ARRAY, all().map(|d| number(d.tries)))
+        .column("lost", Type::INT4_ARRAY, all().map(|d| number(d.lost)))
+        .column("last_class", Type::INT2_ARRAY, placed.iter().map(|(_, one)| class(one)))
+        .column("critical", Type::BOOL_ARRAY, all().map(|d| d.policy.critical))
+        .column("replaces", Type::UUID_ARRAY, all().map(|d| d.replaces.map(Uuid::from)))
+        .column("lane", Type::TEXT_ARRAY, all().map(|d| to_text(d.lane.as_str())))
+        .column("source", Type::TEXT_ARRAY, all().map(|d| to_text(&d.source)))
+        .column("event_type", Type::TEXT_ARRAY, all().map(|d| to_text(&d.event_type)))
+        .column("destination", Type::TEXT_ARRAY, all().map(|d| to_text(&d.destination)))
+        .column("route", Type::TEXT_ARRAY, all().map(|d| to_text(&d.route)))
+        .column("policy", Type::BYTEA_ARRAY, all().map(|d| codec::encode_policy(&d.policy)))
+}
+
+fn waiting<'a>(placed: &[Placed<'a>]) -> Insert<'a> {
+    let all = || placed.iter().map(|(_, one)| &one.delivery);
+    let deadline_us = |d: &hookhaven_core::Delivery| i64::try_from(d.policy.deadline.as_micros()).unwrap_or(i64::MAX);
+    delivery_columns("live", placed)
+        .column("fence", Type::INT8_ARRAY, placed.iter().map(|_| 0_i64))
+        .column("deadline_us", Type::INT8_ARRAY, all().map(deadline_us))
+        .column("expires_at", Type::TIMESTAMPTZ_ARRAY, all().map(|d| At(d.accepted_at.plus(d.policy.max_age))))
+}
+
+fn over<'a>(placed: &[Placed<'a>]) -> Insert<'a> {
+    let all = || placed.iter().map(|(_, one)| &one.delivery);
+    let reason = |d: &hookhaven_core::Delivery| d.end_reason.map(|reason| i16::from(codec::reason_number(reason)));
+    delivery_columns("ended", placed)
+        .column("state", Type::INT2_ARRAY, all().map(|d| i16::from(codec::state_number(d.state))))
+        .column("reason", Type::INT2_ARRAY, all().map(reason))
+        .column("ended_at", Type::TIMESTAMPTZ_ARRAY, all().map(|d| At(d.ended_at.unwrap_or(d.accepted_at))))
+        .column("dismissed_at", Type::TIMESTAMPTZ_ARRAY, all().map(|d| d.dismissed_at.map(At)))
+        .column("replaced_by", Type::UUID_ARRAY, all().map(|d| d.replaced_by.map(Uuid::from)))
+}
+
+fn attempts(families: &[Family]) -> Insert<'_> {
+    let placed = |family: &'_ Family| slices::of_event(family.id);
+    let of_family = |family| family_attempts(family).map(move |attempt| (placed(family), attempt));
+    let all: Vec<_> = families.iter().flat_map(of_family).collect();
+    Insert::into("attempts", all.len())
+        .column("slice", Type::INT4_ARRAY, all.iter().map(|(slice, _)| *slice))
+        .column("delivery", Type::UUID_ARRAY, all.iter().map(|(_, a)| Uuid::from(a.delivery)))
+        .column("number", Type::INT4_ARRAY, all.iter().map(|(_, a)| number(a.number)))
+        .column("body", Type::BYTEA_ARRAY, all.iter().map(|(_, a)| codec::encode_attempt(a)))
+}
+
+fn family_attempts(family: &Family) -> impl Iterator<Item = &hookhaven_core::Attempt> {
+    family.deliveries.iter().flat_map(|one| &one.attempts)
+}
+
+fn keys(some: &[CarriedKey]) -> Insert<'_> {
+    Insert::into("keys", some.len())
+        .column("digest", Type::UUID_ARRAY, some.iter().map(|key| Uuid(key.digest.0)))
+        .column("event", Type::UUID_ARRAY, some.iter().map(|key| Uuid::from(key.event)))
+        .column("until", Type::TIMESTAMPTZ_ARRAY, some.iter().map(|key| At(key.until)))
+}
+
+fn catalog(entries: &[CatalogEntry]) -> Insert<'_> {
+    Insert::into("catalog", entries.len())
+        .column("kind", Type::TEXT_ARRAY, entries.iter().map(|entry| to_text(&entry.kind)))
+        .column("name", Type::TEXT_ARRAY, entries.iter().map(|entry| to_text(&entry.name)))
+        .column("value", Type::BYTEA_ARRAY, entries.iter().map(|entry| &entry.value[..]))
+}
+
+/// In the order of [`counts`].
+pub(super) const COUNTS: &str = "WITH over AS (SELECT count(*) FILTER (WHERE state = 2) AS delivered, \
+      count(*) FILTER (WHERE state = 3) AS dead, count(*) FILTER (WHERE state = 4) AS cancelled, \
+      count(*) FILTER (WHERE state = 3 AND replaced_by IS NULL AND dismissed_at IS NULL) AS letters, \
+      count(replaces) AS replays FROM hookhaven.ended), \
+   stored AS (SELECT count(*) AS events, coalesce(sum(octet_length(body)), 0)::int8 AS bytes FROM hookhaven.events), \
+   waiting AS (SELECT count(*) AS pending, count(replaces) AS replays FROM hookhaven.live) \
+   SELECT events, bytes, pending, delivered, dead, cancelled, letters, over.replays + waiting.replays, \
+      (SELECT count(*) FROM hookhaven.attempts), (SELECT count(*) FROM hookhaven.keys), \
+      (SELECT count(*) FROM hookhaven.catalog) \
+   FROM over, stored, waiting";
+
+pub(super) fn counts(row: &Row) -> Result<Counts, Trouble> {
+    let whole =
+        |column: usize| -> Result<u64, Trouble> { Ok(u64::try_from(row.try_get::<_, i64>(column)?).unwrap_or(0)) };
+    Ok(Counts {
+        events: whole(0)?,
+        body_bytes: whole(1)?,
+        pending: whole(2)?,
+        delivered: whole(3)?,
+        dead: whole(4)?,
+        cancelled: whole(5)?,
+        dead_letters: whole(6)?,
+        replays: whole(7)?,
+        attempts: whole(8)?,
+        keys: whole(9)?,
+        catalog: whole(10)?,
+    })
+}
