@@ -124,6 +124,7 @@ pub fn config() -> Config {
         sources: SENDERS.iter().map(|name| (Arc::from(*name), Arc::new(source(name, name)))).collect(),
         destinations: destinations.into_iter().map(|d| (d.name.clone(), Arc::new(d))).collect(),
         routes: SENDERS.iter().map(|name| route(name, "*", &["billing"])).collect(),
+        fingerprint: Default::default(),
     }
 }
 
@@ -198,7 +199,7 @@ impl Gateway {
     }
 
     pub async fn exposition(&self) -> String {
-        self.metrics.render(&self.store.stats().await.unwrap(), NOW)
+        self.metrics.render(&self.store.stats().await.unwrap(), &[], NOW)
     }
 
     pub async fn stop(self) -> Drained {
