@@ -9,6 +9,7 @@ mod closed;
 mod copy;
 mod figures;
 mod isolation;
+mod keys;
 mod postgres;
 mod sides;
 mod steady;
@@ -42,6 +43,7 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ("isolation", |bench| Box::pin(isolation::run(bench))),
     ("backlog", |bench| Box::pin(backlog::run(bench))),
     ("postgres", |bench| Box::pin(postgres::run(bench))),
+    ("keys", |bench| Box::pin(keys::run(bench))),
     ("copy", |bench| Box::pin(copy::run(bench))),
 ];
 
