@@ -10,6 +10,7 @@ mod copy;
 mod figures;
 mod isolation;
 mod keys;
+mod nodes;
 mod postgres;
 mod sides;
 mod steady;
@@ -42,6 +43,7 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ("burst", |bench| Box::pin(burst::run(bench))),
     ("isolation", |bench| Box::pin(isolation::run(bench))),
     ("backlog", |bench| Box::pin(backlog::run(bench))),
+    ("nodes", |bench| Box::pin(nodes::run(bench))),
     ("postgres", |bench| Box::pin(postgres::run(bench))),
     ("keys", |bench| Box::pin(keys::run(bench))),
     ("copy", |bench| Box::pin(copy::run(bench))),

@@ -2,15 +2,20 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    pin::Pin,
+    sync::Arc,
     time::Duration,
 };
 
-use hookhaven_core::ErrorClass;
-use hookhaven_store::{Accepted, EventFilter, LaneRoom, Next, Page, Renewed, Settled, clock::Clock};
+use hookhaven_core::{ErrorClass, Lane};
+use hookhaven_store::{Accepted, EventFilter, LaneRoom, Next, Page, Renewed, Settled, Store, clock::Clock};
 
 use crate::{bench::*, world};
 
 const KEYS: usize = 200;
+
+/// How many things a sweep did.
+type Sweeping = Pin<Box<dyn Future<Output = usize> + Send>>;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_is_stored_once_whichever_node_it_comes_to() {
@@ -121,4 +126,44 @@ async fn a_node_hears_of_what_another_accepted() {
         let leased = claim_one(&worker, session, "billing").await;
         settle(&worker, session, &leased, ErrorClass::Ok, Next::Delivered, clock.now()).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sweeps_on_all_nodes_at_once_do_each_thing_once() {
+    const EVENTS: usize = 200;
+    let (url, clock) = (world::database(), world::clock());
+    let nodes = [world::node(&url, &clock).await, world::node(&url, &clock).await, world::node(&url, &clock).await];
+    let many: Vec<_> = (0..EVENTS).map(|n| event(&format!("k{n}"), clock.now(), &["billing"])).collect();
+    let max_age = many[0].deliveries[0].policy.max_age;
+    nodes[0].accept(many).await.unwrap();
+    let session = nodes[0].open_session(TTL).await.unwrap();
+    let held = claim(&nodes[0], session, "billing", EVENTS / 2).await.len();
+    clock.advance(TTL.max(max_age));
+    let sweeping = |sweep: fn(Arc<dyn Store>) -> Sweeping| {
+        let all: Vec<_> = (0..9).map(|n: usize| tokio::spawn(sweep(nodes[n % 3].clone()))).collect();
+        async move {
+            let mut sum = 0;
+            for one in all {
+                sum += one.await.unwrap();
+            }
+            sum
+        }
+    };
+    let released = sweeping(|store| Box::pin(async move { store.release_lapsed().await.unwrap() })).await;
+    assert_eq!(released, held);
+    let expired = sweeping(|store| {
+        Box::pin(async move {
+            let (lanes, mut sum) = ([Lane::of_destination("billing")], 0);
+            loop {
+                match store.expire(&lanes).await.unwrap() {
+                    0 => return sum,
+                    n => sum += n,
+                }
+            }
+        })
+    })
+    .await;
+    assert_eq!(expired, EVENTS);
+    let stats = nodes[0].stats().await.unwrap();
+    assert_eq!((stats.pending, stats.depths[0].dead_letters), (0, EVENTS as u64));
 }

@@ -204,10 +204,9 @@ impl Gateway {
         self.accepting.store(false, Ordering::Relaxed);
         self.stop_ingest.cancel();
         let ingest = async {
-            match self.ingest {
+            if let Some(ingest) = self.ingest {
                 // A panic in it was logged where it happened.
-                Some(ingest) => drop(ingest.await),
-                None => {}
+                let _ = ingest.await;
             }
         };
         let drain = async {

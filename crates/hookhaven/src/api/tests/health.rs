@@ -65,3 +65,18 @@ async fn the_status_counts_what_waits_and_what_died() {
     assert_eq!(status["uptime_ms"], 60_002);
     assert_eq!((&status["sources"], &status["routes"]), (&json!(2), &json!(2)));
 }
+
+#[tokio::test]
+async fn a_worker_is_ready_when_it_can_claim_whatever_the_store_would_take() {
+    let scene = Scene::new();
+    let mut config = (**scene.config.load()).clone();
+    config.server.role = crate::config::Role::Worker;
+    scene.config.store(std::sync::Arc::new(config));
+    scene.store.close().await;
+    let got = scene.send("GET", "/readyz", &[NO_TOKEN], Body::empty()).await;
+    assert_eq!((got.status, &got.json()["ready"]), (StatusCode::OK, &json!(true)));
+    *scene.signals.idle.lock().unwrap() = Some("there is no session".into());
+    let got = scene.send("GET", "/readyz", &[NO_TOKEN], Body::empty()).await;
+    assert_eq!(got.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(got.json()["reasons"], json!(["there is no session"]));
+}

@@ -240,3 +240,74 @@ fn an_attempt_given_up_tells_nothing() {
     assert_eq!(outcome(500).health, Health::Failing);
     assert_eq!(lanes.view(&config, NOW)[0].breaker, BreakerState::Closed);
 }
+
+/// The same config on a store that other nodes share.
+fn shared(mut config: Config) -> Config {
+    let address = hookhaven_store::postgres::PostgresAddress { url: String::new(), password: None, user: None };
+    config.store.place = config::Place::Database(Box::new(config::Database { address, listen: None, migrate: true }));
+    config
+}
+
+fn limits(lanes: &mut Lanes, config: &Config, now: Time) -> Vec<Option<usize>> {
+    let (claims, _) = lanes.claims(config, &due(&["a"]), now);
+    claims.into_iter().flat_map(|claim| claim.lanes).map(|room| room.limit).collect()
+}
+
+#[test]
+fn where_nodes_share_lanes_the_store_holds_each_to_its_concurrency() {
+    let mut alone = config(&["a"]);
+    change(&mut alone, "a", |d| d.concurrency = NonZeroU32::new(7).unwrap());
+    assert_eq!(limits(&mut Lanes::default(), &alone, NOW), [None]);
+    let shared = shared(alone);
+    assert_eq!(limits(&mut Lanes::default(), &shared, NOW), [Some(7)]);
+    let mut lanes = Lanes::default();
+    let rests = HashMap::from([("a".to_owned(), Rest { until: NOW.plus(SLOW_AFTER), number: 1 })]);
+    assert_eq!(lanes.follow(&rests), [(Lane::of_destination("a"), Change::Opened)]);
+    assert_eq!(limits(&mut lanes, &shared, NOW), []);
+    assert_eq!(limits(&mut lanes, &shared, NOW.plus(SLOW_AFTER)), [Some(1)], "one probe in all");
+    assert_eq!(lanes.follow(&HashMap::new()), [(Lane::of_destination("a"), Change::Closed)]);
+    assert_eq!(limits(&mut lanes, &shared, NOW), [Some(7)]);
+}
+
+#[test]
+fn a_rest_that_nobody_was_told_of_is_not_ended_by_the_silence_of_others() {
+    let (config, lane) = (shared(config(&["a"])), Lane::of_destination("a"));
+    let destination = config.destinations["a"].clone();
+    let failing = Outcome::Failed(hookhaven_core::ErrorClass::Timeout);
+    let retry = RetryPolicy::default();
+    let decision = lifecycle::decide(&failing, Standing { retry: &retry, attempts: 0 }, NOW, 0.0);
+    let mut lanes = Lanes::default();
+    let mut told = None;
+    for n in 0..10u8 {
+        let ticket = lanes.started(&lane, Some(&destination), NOW);
+        told = lanes.finished(ticket, Some((DeliveryId::from_bytes([n; 16]), &decision, &destination)), NOW).tell;
+    }
+    let Some(Tell::Rests(rest)) = told else { panic!("{told:?}") };
+    assert_eq!((rest.until, rest.number), (NOW.plus(destination.breaker.rest), 1));
+    lanes.untold("a");
+    assert_eq!(lanes.follow(&HashMap::new()), []);
+    assert_eq!(lanes.view(&config, NOW)[0].hold, Some(Hold::Breaker(Some(rest.until))));
+}
+
+#[test]
+fn a_rate_is_shared_out_among_the_nodes_that_make_attempts() {
+    let mut config = config(&["a"]);
+    let per = Duration::from_secs(1);
+    change(&mut config, "a", |d| d.rate = Some(Rate { count: NonZeroU32::new(10).unwrap(), per }));
+    let (lane, destination) = (Lane::of_destination("a"), config.destinations["a"].clone());
+    for (others, in_a_second) in [(0, 10), (1, 5), (4, 2)] {
+        let mut lanes = Lanes::default();
+        lanes.set_others(others);
+        let mut started = 0;
+        for ms in 0..1_000 {
+            let now = NOW.plus(Duration::from_millis(ms));
+            let (claims, _) = lanes.claims(&config, &due(&["a"]), now);
+            if !claims.is_empty() {
+                let ticket = lanes.started(&lane, Some(&destination), now);
+                lanes.finished(ticket, None, now);
+                started += 1;
+            }
+        }
+        assert_eq!(started, in_a_second, "beside {others} others");
+    }
+}

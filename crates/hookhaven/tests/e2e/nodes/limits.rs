@@ -60,8 +60,8 @@ async fn a_breaker_that_one_worker_opens_rests_all_and_one_probe_closes_it() {
     }
     let other = if probing == Some(first.pid()) { second } else { first };
     // It asks again and again, and is given nothing: its renewals of the session go on, its attempts stay.
-    let before = other.get("/api/v1/nodes").await["items"].to_string();
-    other.until("/api/v1/nodes", |nodes| nodes["items"].to_string() != before).await;
+    let before = other.get("/api/v1/nodes").await["items"].clone();
+    other.until("/api/v1/nodes", |nodes| nodes["items"] != before).await;
     assert_eq!(probes.load(Ordering::SeqCst), 1, "one probe in all");
     gate.open();
     for worker in [first, second] {
