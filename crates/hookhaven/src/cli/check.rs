@@ -30,6 +30,9 @@ pub struct Report {
     /// Whether a hookhaven runs with this data directory, or at this admin address.
     pub running: bool,
     pub problems: Vec<Problem>,
+    /// Its store may have other nodes.
+    #[serde(skip)]
+    shared: bool,
     #[serde(skip)]
     content: Option<String>,
 }
@@ -38,7 +41,9 @@ async fn report(offline: bool, context: &Context) -> Report {
     let origin = context.origin();
     let config = origin.file.clone();
     match context.load() {
-        Err(refused) => Report { ok: false, config, running: false, problems: refused.problems, content: None },
+        Err(refused) => {
+            Report { ok: false, config, running: false, problems: refused.problems, shared: false, content: None }
+        }
         Ok(loaded) => {
             let probe::Found { running, mut problems } = probe::machine(&loaded).await;
             if !offline {
@@ -48,7 +53,7 @@ async fn report(offline: bool, context: &Context) -> Report {
             let problems = problems.into_iter().map(|problem| places.locate(problem));
             let problems: Vec<Problem> = warnings.into_iter().chain(problems).collect();
             let ok = !problems.iter().any(Problem::is_error);
-            Report { ok, config, running, problems, content: Some(content(&settings)) }
+            Report { ok, config, running, problems, shared: settings.shares_store(), content: Some(content(&settings)) }
         }
     }
 }
@@ -57,7 +62,8 @@ impl Report {
     fn text(&self) -> String {
         let mut text: String = self.problems.iter().map(|problem| format!("{problem}\n")).collect();
         if self.running {
-            text.push_str("a hookhaven is running with this configuration; it takes a changed file by itself\n");
+            let of = if self.shared { "at this admin address" } else { "with this data directory" };
+            text.push_str(&format!("a hookhaven is running {of}; it takes a changed file by itself\n"));
         }
         let errors = self.count(Severity::Error);
         let warnings = self.count(Severity::Warning);
