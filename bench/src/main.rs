@@ -38,7 +38,7 @@ enum Command {
         /// The gateway's binary
         #[arg(long)]
         gateway: PathBuf,
-        /// closed, steady, sustained, burst, isolation, backlog, postgres, copy
+        /// closed, steady, sustained, burst, isolation, backlog, postgres, keys, copy
         scenarios: Vec<String>,
     },
     /// A server with the gateway's HTTP stack that checks the signature and answers

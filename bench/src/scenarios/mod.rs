@@ -9,6 +9,7 @@ mod closed;
 mod copy;
 mod figures;
 mod isolation;
+mod keys;
 mod nodes;
 mod postgres;
 mod sides;
@@ -44,6 +45,7 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ("backlog", |bench| Box::pin(backlog::run(bench))),
     ("nodes", |bench| Box::pin(nodes::run(bench))),
     ("postgres", |bench| Box::pin(postgres::run(bench))),
+    ("keys", |bench| Box::pin(keys::run(bench))),
     ("copy", |bench| Box::pin(copy::run(bench))),
 ];
 

@@ -79,9 +79,17 @@ async fn measure() -> Result<Figures> {
 }
 
 async fn open(cluster: &Cluster, change: impl FnOnce(PostgresOptions) -> PostgresOptions) -> Result<Arc<dyn Store>> {
+    Ok(open_fresh(cluster, change).await?.1)
+}
+
+/// A store in a database of its own, and where that is.
+pub async fn open_fresh(
+    cluster: &Cluster,
+    change: impl FnOnce(PostgresOptions) -> PostgresOptions,
+) -> Result<(String, Arc<dyn Store>)> {
     let url = cluster.databases().create()?;
-    let options = change(PostgresOptions::new(url, Arc::new(OsEntropy)));
-    Ok(Arc::new(PostgresStore::open(options).await?))
+    let options = change(PostgresOptions::new(url.clone(), Arc::new(OsEntropy)));
+    Ok((url, Arc::new(PostgresStore::open(options).await?)))
 }
 
 fn event(body_bytes: usize) -> NewEvent {
@@ -129,7 +137,7 @@ fn event(body_bytes: usize) -> NewEvent {
 }
 
 /// Callers that each accept one event after another until told otherwise; how many were accepted.
-fn callers(
+pub fn callers(
     store: &Arc<dyn Store>,
     until: Instant,
     accepted: &Arc<AtomicU64>,

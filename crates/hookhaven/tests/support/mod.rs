@@ -121,10 +121,10 @@ pub fn config() -> Config {
         },
         worker: Worker::default(),
         log: Log::default(),
-        fingerprint: Default::default(),
         sources: SENDERS.iter().map(|name| (Arc::from(*name), Arc::new(source(name, name)))).collect(),
         destinations: destinations.into_iter().map(|d| (d.name.clone(), Arc::new(d))).collect(),
         routes: SENDERS.iter().map(|name| route(name, "*", &["billing"])).collect(),
+        fingerprint: Default::default(),
     }
 }
 
