@@ -67,7 +67,7 @@ impl Pooler {
             TcpStream::connect(("127.0.0.1", port)).is_ok()
         })
         .with_context(said)?;
-        let keeper = process::keep(&format!("echo {}", server.id()), home.path())?;
+        let keeper = process::keep(&format!("echo {}", server.id()), "KILL", home.path())?;
         Ok(Pooler { server, port, _home: home, _keeper: keeper })
     }
 

@@ -92,7 +92,7 @@ impl Cluster {
         let port = process::free_port()?;
         let databases = Databases { bin, base: format!("postgres://hookhaven@127.0.0.1:{port}/") };
         let pid = format!("head -n 1 {}/data/postmaster.pid 2> /dev/null", home.path().display());
-        let keeper = process::keep(&pid, home.path())?;
+        let keeper = process::keep(&pid, "QUIT", home.path())?;
         let mut settings = options.settings;
         if options.tls {
             certify(home.path(), user)?;

@@ -54,12 +54,13 @@ pub fn give(path: &Path, user: Option<User>) -> Result<()> {
 }
 
 /// Ends a server and deletes its directory when this process has gone, however it went: a shell that holds
-/// the other end of a pipe. Test binaries end without dropping what is static.
-pub fn keep(pid: &str, home: &Path) -> Result<Child> {
-    let script = "cat > /dev/null; pid=$(eval \"$0\"); [ -n \"$pid\" ] && kill -QUIT $pid 2> /dev/null; \
+/// the other end of a pipe. Test binaries end without dropping what is static. `signal` is one that the server
+/// heeds though its parents may have chosen to ignore it, as shells do with QUIT for what runs in the background.
+pub fn keep(pid: &str, signal: &str, home: &Path) -> Result<Child> {
+    let script = "cat > /dev/null; pid=$(eval \"$0\"); [ -n \"$pid\" ] && kill -s \"$2\" $pid 2> /dev/null; \
         while [ -n \"$pid\" ] && kill -0 $pid 2> /dev/null; do sleep 0.02; done; rm -rf \"$1\"";
     let mut keeper = Command::new("sh");
-    keeper.args(["-c", script, pid]).arg(home).stdin(Stdio::piped()).process_group(0);
+    keeper.args(["-c", script, pid]).arg(home).arg(signal).stdin(Stdio::piped()).process_group(0);
     keeper.spawn().context("sh could not be started")
 }
 
