@@ -3,7 +3,10 @@
 //! back is not run over.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -19,9 +22,15 @@ const AGAIN: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(3)
 pub(super) struct Health {
     away: Mutex<Option<String>>,
     lost: Notify,
+    /// The store is open. Before, whoever opens it is told, and nobody else.
+    open: AtomicBool,
 }
 
 impl Health {
+    pub fn opened(&self) {
+        self.open.store(true, Relaxed);
+    }
+
     pub fn check(&self) -> Result<(), Trouble> {
         match &*self.away.lock().unwrap_or_else(|e| e.into_inner()) {
             Some(why) => Err(Trouble::lost(why.clone())),
@@ -33,7 +42,9 @@ impl Health {
     pub fn away(&self, why: &str) {
         let before = self.away.lock().unwrap_or_else(|e| e.into_inner()).replace(why.to_owned());
         if before.is_none() {
-            tracing::warn!(why, "the database cannot be reached; nothing is accepted until it can");
+            if self.open.load(Relaxed) {
+                tracing::warn!(why, "the database cannot be reached; nothing is accepted until it can");
+            }
             self.lost.notify_one();
         }
     }

@@ -239,6 +239,7 @@ impl PostgresStore {
         tokio::spawn(wake::look(shared.clone(), stop.subscribe()));
         tokio::spawn(recount(shared.clone(), stop.subscribe()));
         let here = shared.wake.here.clone();
+        health.opened();
         tokio::spawn(health::watch(health, target, options.entropy, move || here.notify_one(), stop.subscribe()));
         let mut committers = tokio::task::JoinSet::new();
         for _ in 0..options.committers.max(1) {

@@ -39,12 +39,18 @@ pub async fn run(args: ServeArgs, context: &Context) -> anyhow::Result<ExitCode>
         entropy: Arc::new(OsEntropy),
         log_lines_dropped: log.dropped(),
     };
-    // Signals are taken from here on, so that one that comes during a long opening is not lost.
+    // Signals are taken from here on: a long opening can be given up, since nothing is promised yet.
     let mut stop = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
     let [Ok(terminate), Ok(interrupt)] = &mut stop else { anyhow::bail!("signals cannot be taken on this system") };
     let mut hang_up = signal(SignalKind::hangup()).context("signals cannot be taken on this system")?;
     let mut orphaned = pin!(stdin_end(args.until_stdin_ends));
-    let gateway = match Gateway::start(loaded, outside).await {
+    let started = tokio::select! {
+        started = Gateway::start(loaded, outside) => started,
+        _ = terminate.recv() => return Ok(given_up()),
+        _ = interrupt.recv() => return Ok(given_up()),
+        () = &mut orphaned => return Ok(given_up()),
+    };
+    let gateway = match started {
         Ok(gateway) => gateway,
         Err(error) => return Ok(refused(&error, &places, store_key)),
     };
@@ -64,6 +70,11 @@ pub async fn run(args: ServeArgs, context: &Context) -> anyhow::Result<ExitCode>
     let aborted = gateway.stop().await;
     tracing::info!(aborted, "stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+fn given_up() -> ExitCode {
+    tracing::info!("stopped before it had started");
+    ExitCode::SUCCESS
 }
 
 /// Goes back to a data directory of which a copy was begun, or made.

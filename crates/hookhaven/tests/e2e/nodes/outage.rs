@@ -1,6 +1,12 @@
 //! PostgreSQL stopped without a chance to tidy up, and started again: nodes say so, and go on by themselves.
 
+use std::process::Stdio;
+
 use hookhaven_testbed::{Cluster, ClusterOptions};
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    process::Command,
+};
 
 use super::*;
 use crate::support::load::stripe_headers;
@@ -36,4 +42,25 @@ async fn the_database_may_crash_and_come_back_and_nothing_has_to_be_restarted() 
     for mut node in [first, second, worker] {
         assert!(node.terminate().await.success());
     }
+}
+
+#[tokio::test]
+async fn a_node_that_waits_for_the_database_says_so_once_and_can_be_stopped() {
+    let handler = Handler::answering(200).await;
+    let nowhere = "postgres://hookhaven@127.0.0.1:1/db?sslmode=disable";
+    let node = Gateway::node(nowhere, "all", &config(&handler, ""));
+    let mut serve = Command::new(env!("CARGO_BIN_EXE_hookhaven"));
+    serve.arg("serve").arg("--config").arg(node.config()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut child = serve.spawn().expect("it starts");
+    let mut lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+    let mut log = lines.next_line().await.expect("a line").expect("it waits");
+    assert!(log.contains("trying again"), "{log}");
+    let pid = child.id().expect("it runs").to_string();
+    assert!(Command::new("kill").args(["-s", "TERM", &pid]).status().await.expect("kill runs").success());
+    while let Some(line) = lines.next_line().await.expect("a line") {
+        log += &line;
+    }
+    assert!(child.wait().await.expect("it ends").success());
+    assert_eq!(log.matches("cannot be reached").count(), 1, "{log}");
+    assert!(log.contains("stopped before it had started"), "{log}");
 }
