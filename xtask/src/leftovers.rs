@@ -57,14 +57,19 @@ fn command_line(pid: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read as _, Write as _};
+
     use super::*;
 
     #[test]
     fn a_process_that_was_left_is_found_and_ended() {
         let leftovers = Leftovers { value: format!("test-{}", id()) };
         let mut command = Command::new("cat");
-        leftovers.mark(command.stdin(Stdio::piped()));
+        leftovers.mark(command.stdin(Stdio::piped()).stdout(Stdio::piped()));
         let mut child = command.spawn().unwrap();
+        // Its environment stands there a moment after it was spawned; once it has answered, surely.
+        child.stdin.as_mut().unwrap().write_all(b"?").unwrap();
+        child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
         let left = leftovers.end();
         let status = child.wait().unwrap();
         assert_eq!(left, [format!("{} cat", child.id())]);
