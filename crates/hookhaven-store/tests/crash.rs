@@ -11,7 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use hookhaven_core::{
-    Attempt, AttemptId, DeliveryId, DeliveryState, EndReason, ErrorClass, Event, EventId, Lane, Phases, Policy, Time,
+    Attempt, AttemptId, DeliveryId, DeliveryState, EndReason, ErrorClass, EventId, Lane, Phases, Policy, Time,
     retry::RetryPolicy,
 };
 use hookhaven_store::{
@@ -24,6 +24,7 @@ use hookhaven_store::{
     },
 };
 
+mod common;
 #[path = "crash/skips_syncs.rs"]
 mod skips_syncs;
 
@@ -82,19 +83,7 @@ impl World {
             critical: true,
         };
         NewEvent {
-            event: Event {
-                id: EventId::mint(now, self.id()),
-                source: "stripe".into(),
-                event_type: "invoice.paid".into(),
-                idempotency_key: key.into(),
-                received_at: now,
-                occurred_at: None,
-                correlation_id: "c".into(),
-                matched_secret: Some(0),
-                remote: "".into(),
-                headers: vec![],
-                body: Bytes::from(vec![key.len() as u8; 40 + 900 * (key.len() % 5)]),
-            },
+            event: common::event(now, &*self.entropy, key, vec![key.len() as u8; 40 + 900 * (key.len() % 5)]),
             key_until: now.plus(Duration::from_secs(7 * 24 * 3_600)),
             deliveries: vec![NewDelivery {
                 id: DeliveryId::mint(now, self.id()),

@@ -1,6 +1,9 @@
 //! A data directory on real files with a past: events over several segments, some delivered, some waiting,
 //! and where each lies.
 
+#[path = "../common/mod.rs"]
+mod common;
+
 use std::{
     collections::BTreeMap,
     os::unix::fs::FileExt,
@@ -11,7 +14,7 @@ use std::{
 
 use bytes::Bytes;
 use hookhaven_core::{
-    Attempt, AttemptId, DeliveryId, ErrorClass, Event, EventId, Lane, Phases, Policy, Time, retry::RetryPolicy,
+    Attempt, AttemptId, DeliveryId, ErrorClass, EventId, Lane, Phases, Policy, Time, retry::RetryPolicy,
 };
 use hookhaven_store::{
     Accepted, CatalogEntry, EventFilter, LaneRoom, Leased, NewDelivery, NewEvent, Next, Page, Settlement, Store,
@@ -111,19 +114,7 @@ impl World {
         let hour = Duration::from_secs(3_600);
         let policy = Policy { retry: RetryPolicy::default(), deadline: hour, max_age: hour, critical: true };
         NewEvent {
-            event: Event {
-                id: EventId::mint(now, self.id()),
-                source: "stripe".into(),
-                event_type: "invoice.paid".into(),
-                idempotency_key: key.into(),
-                received_at: now,
-                occurred_at: None,
-                correlation_id: "c".into(),
-                matched_secret: Some(0),
-                remote: "".into(),
-                headers: vec![],
-                body: Bytes::from(body),
-            },
+            event: common::event(now, &*self.entropy, key, body),
             key_until: now.plus(24 * hour),
             deliveries: vec![NewDelivery {
                 id: DeliveryId::mint(now, self.id()),

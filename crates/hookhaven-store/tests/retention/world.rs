@@ -1,5 +1,8 @@
 //! A store with a past, a clock that is moved, and a picture of all that it holds.
 
+#[path = "../common/mod.rs"]
+mod common;
+
 use std::{path::Path, sync::Arc, time::Duration};
 
 use bytes::Bytes;
@@ -74,19 +77,12 @@ impl World {
             due_at: now,
         };
         NewEvent {
-            event: Event {
-                id: EventId::mint(now, self.id()),
-                source: "stripe".into(),
-                event_type: "invoice.paid".into(),
-                idempotency_key: key.into(),
-                received_at: now,
-                occurred_at: None,
-                correlation_id: "c".into(),
-                matched_secret: Some(0),
-                remote: "".into(),
-                headers: vec![],
-                body: Bytes::from(format!("{{\"id\": \"{key}\", \"more\": \"{}\"}}", "x".repeat(300))),
-            },
+            event: common::event(
+                now,
+                &*self.entropy,
+                key,
+                format!("{{\"id\": \"{key}\", \"more\": \"{}\"}}", "x".repeat(300)),
+            ),
             key_until: now.plus(7 * DAY),
             deliveries: destinations.iter().map(delivery).collect(),
         }
