@@ -11,7 +11,6 @@ use hookhaven_load::{
     event::Events,
     load::{Requests, Until, closed},
 };
-use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::support::{chance::Chance, gateway::Gateway, handler::Handler, load::number_of, soon};
@@ -147,7 +146,7 @@ async fn killed_at_random_moments_it_loses_nothing() {
     assert!(refused.is_empty(), "seed {seed}: refused and yet delivered: {refused:?}");
     assert!(acknowledged.len() > 500, "seed {seed}: {} events are no load", acknowledged.len());
 
-    let keys = all_keys(&gateway).await;
+    let keys = gateway.keys().await;
     let distinct: BTreeSet<&String> = keys.iter().collect();
     assert_eq!(distinct.len(), keys.len(), "seed {seed}: a key has more than one event");
     let gone = acknowledged.iter().filter(|number| !distinct.contains(&format!("evt_kill{number:012}"))).count();
@@ -155,18 +154,4 @@ async fn killed_at_random_moments_it_loses_nothing() {
     let journal = gateway.get("/api/v1/status").await["store"]["journal_bytes"].as_u64();
     assert!(journal > Some(1 << 20), "seed {seed}: {journal:?} bytes fit into one segment");
     assert!(gateway.terminate().await.success(), "seed {seed}");
-}
-
-/// The idempotency keys of all events.
-async fn all_keys(gateway: &Gateway) -> Vec<String> {
-    let (mut keys, mut after) = (Vec::new(), String::new());
-    loop {
-        let page = gateway.get(&format!("/api/v1/events?limit=500{after}")).await;
-        let items = page["items"].as_array().expect("a list");
-        keys.extend(items.iter().filter_map(|event| event["idempotency_key"].as_str().map(str::to_owned)));
-        match &page["next"] {
-            Value::String(next) => after = format!("&after={next}"),
-            _ => return keys,
-        }
-    }
 }

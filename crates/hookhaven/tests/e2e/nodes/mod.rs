@@ -76,7 +76,7 @@ fn deliveries(received: &[Received]) -> BTreeMap<u64, usize> {
 /// Every event is in the store once, and every delivery ended delivered.
 async fn all_stored_once_and_delivered(node: &Gateway, handler: &Handler, count: u64) {
     node.until_drained().await;
-    let keys = keys(node).await;
+    let keys = node.keys().await;
     let distinct: std::collections::BTreeSet<_> = keys.iter().collect();
     assert_eq!((keys.len() as u64, distinct.len() as u64), (count, count), "each event once");
     let delivered = deliveries(&handler.received());
@@ -84,17 +84,4 @@ async fn all_stored_once_and_delivered(node: &Gateway, handler: &Handler, count:
     assert!(missing.is_empty(), "never delivered: {missing:?}\n{}", node.log());
     let dead = node.items("/api/v1/dead-letters").await;
     assert!(dead.is_empty(), "{dead:?}");
-}
-
-async fn keys(node: &Gateway) -> Vec<String> {
-    let (mut keys, mut after) = (Vec::new(), String::new());
-    loop {
-        let page = node.get(&format!("/api/v1/events?limit=500{after}")).await;
-        let items = page["items"].as_array().expect("a list");
-        keys.extend(items.iter().filter_map(|event| event["idempotency_key"].as_str().map(str::to_owned)));
-        match &page["next"] {
-            Value::String(next) => after = format!("&after={next}"),
-            _ => return keys,
-        }
-    }
 }

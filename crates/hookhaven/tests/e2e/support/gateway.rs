@@ -183,6 +183,20 @@ impl Gateway {
     }
 
     /// Waits until every delivery has ended.
+    /// The idempotency keys of all events.
+    pub async fn keys(&self) -> Vec<String> {
+        let (mut keys, mut after) = (Vec::new(), String::new());
+        loop {
+            let page = self.get(&format!("/api/v1/events?limit=500{after}")).await;
+            let items = page["items"].as_array().expect("a list");
+            keys.extend(items.iter().filter_map(|event| event["idempotency_key"].as_str().map(str::to_owned)));
+            match &page["next"] {
+                Value::String(next) => after = format!("&after={next}"),
+                _ => return keys,
+            }
+        }
+    }
+
     pub async fn until_drained(&self) {
         self.until("/api/v1/status", |status| status.pointer("/store/pending") == Some(&Value::from(0))).await;
     }
