@@ -5,20 +5,14 @@ use anyhow::Result;
 
 use super::{
     Bench, Figure, Figures, median,
-    sides::{Measured, Side, add_costs, middle},
+    sides::{Measured, Side, add_costs, in_turns, middle},
 };
 
 const ROUNDS: usize = 3;
 const LOAD: [&str; 6] = ["--connections", "64", "--seconds", "6", "--count", "100000000"];
 
 pub async fn run(bench: &Bench) -> Result<Figures> {
-    let mut rounds: [Vec<Measured>; 4] = Default::default();
-    for round in 0..ROUNDS {
-        println!("closed: round {} of {ROUNDS}", round + 1);
-        for (side, measured) in Side::ALL.into_iter().zip(&mut rounds) {
-            measured.push(side.measure(bench, "closed", &LOAD).await?);
-        }
-    }
+    let rounds = in_turns(bench, "closed", ROUNDS, &LOAD).await?;
     let [_, ceiling, paused, delivering] = &rounds;
     let ratio =
         |measured: &[Measured]| median(measured.iter().zip(ceiling).map(|(m, c)| m.rate() / c.rate()).collect());

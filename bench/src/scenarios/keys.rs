@@ -17,7 +17,7 @@ use hookhaven_testbed::{Cluster, ClusterOptions};
 
 use super::{
     Bench, Figure, Figures, median,
-    postgres::{callers, open_fresh},
+    postgres::{callers, in_own_runtime, open_fresh},
 };
 
 const KEYS: u64 = 10_000_000;
@@ -27,11 +27,7 @@ const WATCH: Duration = Duration::from_secs(10);
 const EXPIRING_PER_SECOND: f64 = 1_000.0;
 
 pub async fn run(_: &Bench) -> Result<Figures> {
-    let measured = tokio::task::spawn_blocking(|| {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        runtime.block_on(measure())
-    });
-    measured.await?
+    in_own_runtime(measure()).await
 }
 
 async fn measure() -> Result<Figures> {

@@ -30,11 +30,15 @@ const MANY: usize = 1_000_000;
 const CLAIM: usize = 200;
 const WORKERS: usize = 2;
 
-/// In a runtime of its own, as many threads as a gateway has.
 pub async fn run(_: &Bench) -> Result<Figures> {
+    in_own_runtime(measure()).await
+}
+
+/// In a runtime of its own, as many threads as a gateway has.
+pub async fn in_own_runtime(measuring: impl Future<Output = Result<Figures>> + Send + 'static) -> Result<Figures> {
     let measured = tokio::task::spawn_blocking(|| {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        runtime.block_on(measure())
+        runtime.block_on(measuring)
     });
     measured.await?
 }

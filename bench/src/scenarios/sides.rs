@@ -52,6 +52,18 @@ impl Side {
     }
 }
 
+/// The same load on each side in turns, so many times.
+pub async fn in_turns(bench: &Bench, run: &str, rounds: usize, arguments: &[&str]) -> Result<[Vec<Measured>; 4]> {
+    let mut all: [Vec<Measured>; 4] = Default::default();
+    for round in 0..rounds {
+        println!("{run}: round {} of {rounds}", round + 1);
+        for (side, measured) in Side::ALL.into_iter().zip(&mut all) {
+            measured.push(side.measure(bench, run, arguments).await?);
+        }
+    }
+    Ok(all)
+}
+
 /// One load on one side.
 #[derive(Debug)]
 pub struct Measured {

@@ -5,7 +5,7 @@ use anyhow::Result;
 
 use super::{
     Bench, Figure, Figures,
-    sides::{Measured, Settled, Side, add_costs, middle, middle_settled},
+    sides::{Measured, Settled, Side, add_costs, in_turns, middle, middle_settled},
 };
 
 const ROUNDS: usize = 3;
@@ -15,13 +15,7 @@ const LOAD: [&str; 4] = ["--per-second", "1000", "--count", "10000"];
 const P99_MS: f64 = 10.0;
 
 pub async fn run(bench: &Bench) -> Result<Figures> {
-    let mut rounds: [Vec<Measured>; 4] = Default::default();
-    for round in 0..ROUNDS {
-        println!("steady: round {} of {ROUNDS}, 10 s on each side", round + 1);
-        for (side, measured) in Side::ALL.into_iter().zip(&mut rounds) {
-            measured.push(side.measure(bench, "steady", &LOAD).await?);
-        }
-    }
+    let rounds = in_turns(bench, "steady", ROUNDS, &LOAD).await?;
     let [_, ceiling, _, delivering] = &rounds;
     let acknowledged: u64 = delivering.iter().map(|m| m.report.answered(200)).sum();
     let settled = || delivering.iter().filter_map(|m| m.gateway.as_ref());
