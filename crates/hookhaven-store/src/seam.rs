@@ -31,6 +31,20 @@ pub struct NewDelivery {
     pub due_at: Time,
 }
 
+/// The part of a delivery that was there when it was made.
+impl From<&Delivery> for NewDelivery {
+    fn from(d: &Delivery) -> Self {
+        NewDelivery {
+            id: d.id,
+            destination: d.destination.clone(),
+            lane: d.lane.clone(),
+            route: d.route.clone(),
+            policy: d.policy.clone(),
+            due_at: d.due_at,
+        }
+    }
+}
+
 /// What became of an accept. Either way the sender is answered the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Accepted {
@@ -188,6 +202,25 @@ pub struct EventRow {
     pub body_bytes: u64,
     /// How many deliveries it made, replays included; 0 = unrouted.
     pub deliveries: u32,
+}
+
+impl EventRow {
+    /// Of a whole event that made so many deliveries.
+    pub(crate) fn of(e: &Event, deliveries: u32) -> Self {
+        EventRow {
+            id: e.id,
+            source: e.source.clone(),
+            event_type: e.event_type.clone(),
+            idempotency_key: e.idempotency_key.clone(),
+            received_at: e.received_at,
+            occurred_at: e.occurred_at,
+            correlation_id: e.correlation_id.clone(),
+            matched_secret: e.matched_secret,
+            remote: e.remote.clone(),
+            body_bytes: e.body.len() as u64,
+            deliveries,
+        }
+    }
 }
 
 /// A delivery as lists show it: with its last attempt in short.

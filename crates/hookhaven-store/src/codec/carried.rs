@@ -30,7 +30,7 @@ pub(super) fn read_event(r: &mut Reader<'_>) -> Result<CarriedRecord, DecodeErro
 
 fn delivery(w: &mut Writer<'_>, carried: &CarriedDelivery) {
     let d = &carried.delivery;
-    super::delivery(w, &birth(d));
+    super::delivery(w, &NewDelivery::from(d));
     w.time(d.accepted_at);
     w.varint(u64::from(d.attempts));
     w.varint(u64::from(d.tries));
@@ -70,18 +70,6 @@ fn read_delivery(r: &mut Reader<'_>, event: &Event) -> Result<CarriedDelivery, D
     };
     let attempts = r.list(|r| super::read_attempt(r).map(Arc::new))?;
     Ok(CarriedDelivery { delivery, attempts })
-}
-
-/// The part that was fixed when it was made.
-fn birth(d: &Delivery) -> NewDelivery {
-    NewDelivery {
-        id: d.id,
-        destination: d.destination.clone(),
-        lane: d.lane.clone(),
-        route: d.route.clone(),
-        policy: d.policy.clone(),
-        due_at: d.due_at,
-    }
 }
 
 pub(crate) fn state_number(state: DeliveryState) -> u8 {

@@ -112,19 +112,7 @@ impl Maps {
     }
 
     fn event_row(&self, e: &Event) -> EventRow {
-        EventRow {
-            id: e.id,
-            source: e.source.clone(),
-            event_type: e.event_type.clone(),
-            idempotency_key: e.idempotency_key.clone(),
-            received_at: e.received_at,
-            occurred_at: e.occurred_at,
-            correlation_id: e.correlation_id.clone(),
-            matched_secret: e.matched_secret,
-            remote: e.remote.clone(),
-            body_bytes: e.body.len() as u64,
-            deliveries: u32::try_from(self.ids_of(e.id).len()).unwrap_or(u32::MAX),
-        }
+        EventRow::of(e, u32::try_from(self.ids_of(e.id).len()).unwrap_or(u32::MAX))
     }
 
     pub fn deliveries(&self, filter: &DeliveryFilter, page: Page<DeliveryId>, live: &Live) -> Vec<DeliveryRow> {

@@ -19,7 +19,7 @@ use super::{
     Shared,
     births::{Births, insert_live},
     pool::{Lent, Mode},
-    queue::Job,
+    queue::{self, Job},
     rows::{At, Uuid, to_text},
     slices,
     trouble::{Kind, Trouble},
@@ -71,10 +71,7 @@ pub(super) async fn committer(shared: Arc<Shared>) {
 impl Shared {
     /// Answers what is offered, and gives back what has to wait for the next batch: the same key again.
     async fn commit_offers(&self, offers: Vec<Offer>) -> Vec<Offer> {
-        let (mut batch, mut later, mut seen) = (Vec::with_capacity(offers.len()), Vec::new(), HashSet::new());
-        for offer in offers {
-            if seen.insert(offer.digest) { batch.push(offer) } else { later.push(offer) }
-        }
+        let (mut batch, mut later) = queue::once_each(offers, |offer| offer.digest);
         batch.sort_unstable_by_key(|offer| offer.digest);
         let mut lost = self.without_room(&mut batch);
         match self.store(&batch).await {

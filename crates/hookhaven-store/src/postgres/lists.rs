@@ -237,24 +237,15 @@ fn attempt(row: &Row, column: usize) -> Result<Attempt, Trouble> {
 
 /// Without the number of deliveries.
 fn event_row(row: &Row) -> Result<EventRow, Trouble> {
-    let head = codec::decode_head(row.try_get(5)?)?;
     let body_bytes: i32 = row.try_get(6)?;
-    Ok(EventRow {
-        id: row.try_get::<_, Uuid>(0)?.event(),
-        source: text(row, 1)?,
-        event_type: text(row, 2)?,
-        idempotency_key: text(row, 3)?,
-        received_at: time(row, 4)?,
-        occurred_at: head.occurred_at,
-        correlation_id: head.correlation_id,
-        matched_secret: head.matched_secret,
-        remote: head.remote,
-        body_bytes: u64::try_from(body_bytes).unwrap_or(0),
-        deliveries: 0,
-    })
+    Ok(EventRow { body_bytes: u64::try_from(body_bytes).unwrap_or(0), ..EventRow::of(&event(row, Bytes::new())?, 0) })
 }
 
 fn whole_event(row: &Row) -> Result<Event, Trouble> {
+    event(row, Bytes::copy_from_slice(row.try_get(6)?))
+}
+
+fn event(row: &Row, body: Bytes) -> Result<Event, Trouble> {
     let head = codec::decode_head(row.try_get(5)?)?;
     Ok(Event {
         id: row.try_get::<_, Uuid>(0)?.event(),
@@ -267,6 +258,6 @@ fn whole_event(row: &Row) -> Result<Event, Trouble> {
         matched_secret: head.matched_secret,
         remote: head.remote,
         headers: head.headers,
-        body: Bytes::copy_from_slice(row.try_get(6)?),
+        body,
     })
 }

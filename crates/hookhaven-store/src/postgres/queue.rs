@@ -2,7 +2,8 @@
 //! waits to gather more.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashSet, VecDeque},
+    hash::Hash,
     pin::pin,
     sync::{Mutex, MutexGuard},
 };
@@ -33,6 +34,12 @@ struct State<J> {
     jobs: VecDeque<J>,
     bytes: usize,
     closed: bool,
+}
+
+/// The first of each key, and the others, which have to wait for the next batch.
+pub(super) fn once_each<J, K: Eq + Hash>(jobs: Vec<J>, key: impl Fn(&J) -> K) -> (Vec<J>, Vec<J>) {
+    let mut seen = HashSet::new();
+    jobs.into_iter().partition(|job| seen.insert(key(job)))
 }
 
 /// Bytes of bodies in one batch at most.

@@ -14,7 +14,7 @@ use super::{
     Shared,
     claim::{fence, number},
     pool::{Lent, Mode},
-    queue::Job,
+    queue::{self, Job},
     rows::{At, Uuid, number as int},
     trouble::{Kind, Trouble},
 };
@@ -129,10 +129,7 @@ pub(super) async fn committer(shared: Arc<Shared>) {
 impl Shared {
     /// Answers the reports, and gives back those that have to wait: the same delivery again.
     async fn commit_reports(&self, reports: Vec<Report>) -> Vec<Report> {
-        let (mut batch, mut later, mut seen) = (Vec::with_capacity(reports.len()), Vec::new(), HashSet::new());
-        for report in reports {
-            if seen.insert(report.settlement.delivery) { batch.push(report) } else { later.push(report) }
-        }
+        let (batch, later) = queue::once_each(reports, |report| report.settlement.delivery);
         let endings: Vec<Ending> = batch.iter().map(|report| Ending::of(report.session, &report.settlement)).collect();
         let settled = self.settle_endings(&endings).await;
         if let Ok(settled) = &settled {

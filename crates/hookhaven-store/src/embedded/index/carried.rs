@@ -33,14 +33,7 @@ impl<'a> Batch<'a> {
 
     fn place(&mut self, carried: &'a CarriedDelivery, at: Position) -> Result<(), IndexError> {
         let d = &carried.delivery;
-        let new = NewDelivery {
-            id: d.id,
-            destination: d.destination.clone(),
-            lane: d.lane.clone(),
-            route: d.route.clone(),
-            policy: d.policy.clone(),
-            due_at: d.due_at,
-        };
+        let new = NewDelivery::from(d);
         let birth = Birth {
             event: d.event,
             source: &d.source,
