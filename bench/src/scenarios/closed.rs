@@ -22,7 +22,7 @@ pub async fn run(bench: &Bench) -> Result<Figures> {
     for (side, measured) in Side::ALL.into_iter().zip(&rounds) {
         figures.add(Figure::new(side.name(), middle(measured, Measured::rate), "answers/s"));
         figures.add(Figure::new(format!("{}: answer p99", side.name()), middle(measured, Measured::p99_ms), "ms"));
-        add_costs(&mut figures, side, measured);
+        add_costs(&mut figures, side, measured, None);
     }
     figures.add(Figure::new("gateway, paused / ceiling", ratio(paused), "").at_least(0.6));
     figures.add(Figure::new("gateway, delivering / ceiling", ratio(delivering), ""));

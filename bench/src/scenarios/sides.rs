@@ -116,11 +116,24 @@ pub fn middle_settled(measured: &[Measured], of: impl Fn(&Settled) -> f64) -> f6
     median(measured.iter().filter_map(|measured| measured.gateway.as_ref()).map(of).collect())
 }
 
+/// What a side may use.
+#[derive(Clone, Copy, Debug)]
+pub struct Allowed {
+    pub cores: f64,
+    pub megabytes: f64,
+}
+
 /// Processor, memory and the index's lag of a side: what every speed scenario tells.
-pub fn add_costs(figures: &mut Figures, side: Side, measured: &[Measured]) {
+pub fn add_costs(figures: &mut Figures, side: Side, measured: &[Measured], allowed: Option<Allowed>) {
     let peak = measured.iter().map(|m| m.peak_bytes).max().unwrap_or_default();
-    figures.add(Figure::new(format!("{}: processor", side.name()), middle(measured, |m| m.cores), "cores"));
-    figures.add(Figure::new(format!("{}: memory, peak", side.name()), peak as f64 / 1e6, "MB"));
+    let cores = Figure::new(format!("{}: processor", side.name()), middle(measured, |m| m.cores), "cores");
+    let memory = Figure::new(format!("{}: memory, peak", side.name()), peak as f64 / 1e6, "MB");
+    let (cores, memory) = match allowed {
+        Some(most) => (cores.at_most(most.cores), memory.at_most(most.megabytes)),
+        None => (cores, memory),
+    };
+    figures.add(cores);
+    figures.add(memory);
     if measured.iter().any(|m| m.gateway.is_some()) {
         let lag = middle_settled(measured, |settled| settled.index_lag as f64);
         let slowest = measured.iter().filter_map(|m| m.gateway.as_ref()).map(|s| s.caught_up_s).fold(0.0, f64::max);

@@ -35,6 +35,6 @@ pub async fn run(bench: &Bench) -> Result<Figures> {
     let again = settled.stats.received.saturating_sub(settled.stats.distinct);
     figures.add(Figure::new("delivered more than once", again as f64, "events"));
     figures.add(Figure::new("answers other than 200", measured.refused() as f64, "").at_most(0.0));
-    add_costs(&mut figures, Side::Delivering, &[measured]);
+    add_costs(&mut figures, Side::Delivering, &[measured], None);
     Ok(figures)
 }
