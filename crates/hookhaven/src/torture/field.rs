@@ -178,7 +178,15 @@ async fn drain(api: &Client, ledger: &Ledger, say: &(impl Fn(&str) + Sync)) -> R
 async fn rest(api: &Client, ledger: &Ledger) -> Result<u64> {
     let (mut last, mut moved) = ((u64::MAX, 0), Instant::now());
     loop {
-        let status: Value = api.get("/status", &Query::default()).await?;
+        let status: Value = match api.get("/status", &Query::default()).await {
+            Ok(status) => status,
+            // A database that was crashed a moment ago has as long to come back as a delivery has to move.
+            Err(_) if moved.elapsed() < STANDSTILL_MAX => {
+                tokio::time::sleep(LOOK_EVERY).await;
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         let number = |name: &str| status["store"][name].as_u64().context("the status is not one");
         let pending = number("pending")?;
         if pending == 0 {
