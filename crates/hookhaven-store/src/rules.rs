@@ -36,6 +36,7 @@ pub const EXPIRE_BATCH: usize = 1_000;
 
 /// Something that changes the store.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "the largest is as frequent as any")]
 pub enum Command {
     Accept {
         event: Arc<Event>,

@@ -526,7 +526,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Of a queue's lane ([`Lane::is_queue`]) at most its width ([`LANE_WIDTH_KIND`]) is begun and not over: a
     /// delivery is begun by its first claim, and over when it and all deliveries in lanes beside the queue that
     /// keep its slot have ended. The others wait in the order of their due times, those due when they were
-    /// accepted in the order of commits; until their turn they are neither due nor claimed.
+    /// accepted in the order of commits, those of one call in that of their ids; until their turn they are neither
+    /// due nor claimed.
     async fn due(&self, skip: &[Lane], limit: usize) -> Result<Due, StoreError>;
 
     /// Leases due deliveries from the named lanes, earliest due + deadline first, at most `max` in all

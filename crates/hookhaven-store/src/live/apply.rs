@@ -137,7 +137,7 @@ impl Live {
         }
         let mut delivery = p.view();
         delivery.cancel_asked_at = self.asked.remove(&p.id);
-        self.free_slot(&delivery, begun);
+        self.free_slot(slot, &delivery, begun);
         (delivery.state, delivery.end_reason, delivery.ended_at) = (state, reason, Some(when));
         self.recent.add_past(Past { delivery, event_at: p.event_at }, at);
     }

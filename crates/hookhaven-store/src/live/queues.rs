@@ -5,7 +5,7 @@
 //! callbacks). Which deliveries hold slots follows from what they are (tried, leased, beside), so that it is the
 //! same after a restart. Not here: leases and due times, which are the lanes' and the caller's.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use hookhaven_core::{DeliveryId, Lane, Time};
 
@@ -23,13 +23,19 @@ pub(super) struct Queues {
 struct Queue {
     /// Who holds a slot, and how many that have not ended keep it for them.
     holders: BTreeMap<DeliveryId, u32>,
-    /// All that have not begun.
-    waiting: BTreeSet<Waiting>,
+    /// All that have not begun, in turn.
+    waiting: BTreeMap<Turn, u32>,
     /// The first of them: as many as there are free slots.
-    open: BTreeSet<Waiting>,
-    /// The due time given last to one that was due when it was accepted.
+    open: BTreeMap<Turn, u32>,
+    /// The turns of all that have not ended; one that comes back untried has its turn again.
+    turns: HashMap<u32, Turn>,
+    joined: u64,
+    /// The latest due time of those that were due when they were accepted.
     last: Time,
 }
+
+/// When it is due; among equals, in the order of joining.
+type Turn = (Time, u64);
 
 /// What may begin now and could not before, and the other way round.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -39,16 +45,9 @@ pub(super) struct Turns {
 }
 
 impl Queues {
-    /// The due time given last to one that was due when it was accepted.
+    /// The latest due time of those that were due when they were accepted.
     pub fn last(&self, lane: &Lane) -> Option<Time> {
         self.queues.get(lane).map(|queue| queue.last)
-    }
-
-    /// One that has not begun joins, or comes back untried.
-    pub fn wait(&mut self, lane: &Lane, waiting: Waiting) -> Turns {
-        self.change(lane, |queue| {
-            queue.waiting.insert(waiting);
-        })
     }
 
     /// One joins that was due when it was accepted.
@@ -57,13 +56,31 @@ impl Queues {
         queue.last = queue.last.max(due_at);
     }
 
-    /// One that waited begins, or ends without having begun.
-    pub fn leave(&mut self, lane: &Lane, waiting: Waiting) -> Turns {
+    /// One that has not begun joins, or comes back untried.
+    pub fn wait(&mut self, lane: &Lane, (due_at, slot): Waiting) -> Turns {
         self.change(lane, |queue| {
-            queue.waiting.remove(&waiting);
-            // Whoever takes it takes it out of its lane as well.
-            queue.open.remove(&waiting);
+            queue.joined += 1;
+            let turn = *queue.turns.entry(slot).or_insert((due_at, queue.joined));
+            queue.waiting.insert(turn, slot);
         })
+    }
+
+    /// One that waited begins, or ends without having begun.
+    pub fn leave(&mut self, lane: &Lane, slot: u32) -> Turns {
+        self.change(lane, |queue| {
+            if let Some(turn) = queue.turns.get(&slot) {
+                queue.waiting.remove(turn);
+                // Whoever takes it takes it out of its lane as well.
+                queue.open.remove(turn);
+            }
+        })
+    }
+
+    /// It has ended: the slot is another's next.
+    pub fn forget(&mut self, lane: &Lane, slot: u32) {
+        if let Some(queue) = self.queues.get_mut(lane) {
+            queue.turns.remove(&slot);
+        }
     }
 
     /// A slot is held, or kept by one more.
@@ -101,11 +118,12 @@ impl Queues {
         let queue = self.queues.entry(lane.clone()).or_default();
         change(queue);
         let free = width.saturating_sub(queue.holders.len());
-        let open: BTreeSet<_> = queue.waiting.iter().take(free).copied().collect();
-        let turns = Turns {
-            open: open.difference(&queue.open).copied().collect(),
-            shut: queue.open.difference(&open).copied().collect(),
+        let open: BTreeMap<_, _> = queue.waiting.iter().take(free).map(|(turn, slot)| (*turn, *slot)).collect();
+        let beyond = |all: &BTreeMap<Turn, u32>, known: &BTreeMap<Turn, u32>| -> Vec<Waiting> {
+            let new = all.iter().filter(|(turn, _)| !known.contains_key(*turn));
+            new.map(|((due_at, _), slot)| (*due_at, *slot)).collect()
         };
+        let turns = Turns { open: beyond(&open, &queue.open), shut: beyond(&queue.open, &open) };
         queue.open = open;
         if queue.holders.is_empty() && queue.waiting.is_empty() {
             self.queues.remove(lane);
@@ -132,7 +150,7 @@ mod tests {
         let first = DeliveryId::from_bytes([1; 16]);
         assert_eq!(queues.wait(&lane, at(1, 1)), turns(&[at(1, 1)], &[]));
         assert_eq!(queues.wait(&lane, at(2, 2)), turns(&[], &[]));
-        queues.leave(&lane, at(1, 1));
+        queues.leave(&lane, 1);
         queues.hold(&lane, first);
         assert_eq!(queues.hold(&lane, first), turns(&[], &[]));
         assert_eq!(queues.let_go(&lane, first), turns(&[], &[]));
@@ -144,6 +162,17 @@ mod tests {
         let (mut queues, lane) = (Queues::default(), Lane::of_queue("q"));
         queues.wait(&lane, at(60, 1));
         assert_eq!(queues.wait(&lane, at(2, 2)), turns(&[at(2, 2)], &[at(60, 1)]));
+    }
+
+    #[test]
+    fn equals_begin_in_the_order_of_joining_also_when_one_came_back() {
+        let (mut queues, lane) = (Queues::default(), Lane::of_queue("q"));
+        queues.wait(&lane, at(1, 9));
+        queues.wait(&lane, at(1, 2));
+        queues.hold(&lane, DeliveryId::from_bytes([1; 16]));
+        queues.leave(&lane, 9);
+        assert_eq!(queues.wait(&lane, at(1, 9)), turns(&[], &[]));
+        assert_eq!(queues.let_go(&lane, DeliveryId::from_bytes([1; 16])), turns(&[at(1, 9)], &[]));
     }
 
     #[test]

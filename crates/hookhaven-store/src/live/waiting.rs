@@ -50,7 +50,7 @@ impl Live {
             if begins {
                 self.hold(&kind.lane, id);
             }
-            let turns = self.queues.leave(&kind.lane, (due_at, slot));
+            let turns = self.queues.leave(&kind.lane, slot);
             self.turn(lane, turns);
         }
         self.lanes.remove(lane, due_at, slot);
@@ -67,7 +67,10 @@ impl Live {
     }
 
     /// It has ended; `begun`: an attempt of it was made, or was to be.
-    pub(super) fn free_slot(&mut self, delivery: &Delivery, begun: bool) {
+    pub(super) fn free_slot(&mut self, slot: u32, delivery: &Delivery, begun: bool) {
+        if delivery.lane.is_queue() {
+            self.queues.forget(&delivery.lane, slot);
+        }
         if let (Some(holder), Some(queue)) = (delivery.lane.holder(), delivery.lane.queue()) {
             self.let_go(&Lane::of_queue(queue), holder);
         } else if begun && delivery.lane.is_queue() {
@@ -84,7 +87,7 @@ impl Live {
     /// before. `last`: the one given before in the same batch.
     pub fn due_in_turn(&self, queue: &Lane, due_at: Time, last: Option<Time>) -> Time {
         let last = self.queues.last(queue).max(last);
-        last.filter(|last| due_at <= *last).map_or(due_at, |last| Time::from_us(last.as_us() + 1))
+        last.map_or(due_at, |last| due_at.max(last))
     }
 
     pub fn is_cancel_asked(&self, id: DeliveryId) -> bool {
