@@ -14,6 +14,7 @@ pub mod egress;
 pub mod ingest;
 pub mod log;
 pub mod metrics;
+pub mod publish;
 pub mod routing;
 pub mod server;
 pub mod stage;
