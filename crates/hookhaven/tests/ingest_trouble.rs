@@ -109,6 +109,15 @@ impl Store for Failing {
     async fn dismiss(&self, _: &[DeliveryId]) -> Result<Vec<Dismissed>, StoreError> {
         unreachable!()
     }
+    async fn cancel(&self, _: &[DeliveryId]) -> Result<Vec<Cancelled>, StoreError> {
+        unreachable!()
+    }
+    async fn steps(&self, _: &StepFilter, _: Page<u64>) -> Result<Vec<Step>, StoreError> {
+        unreachable!()
+    }
+    async fn lane_sizes(&self, _: &[Lane]) -> Result<Vec<LaneSize>, StoreError> {
+        unreachable!()
+    }
     async fn put_catalog(&self, _: CatalogEntry) -> Result<(), StoreError> {
         unreachable!()
     }
