@@ -75,13 +75,15 @@ fn set(headers: &mut HeaderMap, name: &'static str, value: Option<&str>) {
 
 #[cfg(test)]
 mod tests {
+    use hookhaven_core::Lane;
+
     use super::*;
     use crate::publish::message::{self, tests::stored};
 
     const NOW: Time = Time::from_s(1_700_000_100);
 
     fn headers(route: &str, lines: &[(&str, &str)]) -> HeaderMap {
-        let (event, delivery) = stored("https://a.example/x?y", route, message::queue_lane("q"), lines);
+        let (event, delivery) = stored("https://a.example/x?y", route, Lane::of_queue("q"), lines);
         let key = Secret::new("sig_7kYjw48mhY7kAjqNGcy6cr29RJ6r").unwrap();
         build(&Message::of(&event, &delivery), b"{}", Attempt { retried: 2, now: NOW, key: &key, random: [1; 10] })
     }

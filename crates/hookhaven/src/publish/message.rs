@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use aws_lc_rs::digest;
 use bytes::Bytes;
 use hookhaven_core::{Delivery, Event, Lane};
 
@@ -24,9 +23,6 @@ pub const SCHEDULE: &str = "hookhaven-publish-schedule";
 pub const ROUTE_URL: &str = "publish";
 pub const ROUTE_CALLBACK: &str = "callback";
 pub const ROUTE_FAILURE_CALLBACK: &str = "failure-callback";
-
-/// A lane's text has at most this much of a name that is not ours.
-const LANE_BYTES_MAX: usize = 256;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Message {
@@ -76,33 +72,15 @@ pub fn route_of_group(group: &str, endpoint: Option<&str>) -> Arc<str> {
 /// What a message waits in: its queue, else its flow-control key, else its address.
 pub fn lane(queue: Option<&str>, flow: Option<&Flow>, url: &str) -> Lane {
     match (queue, flow) {
-        (Some(queue), _) => queue_lane(queue),
-        (None, Some(flow)) => flow_lane(&flow.key),
-        (None, None) => Lane::from_text(&format!("u:{}", short(url))),
+        (Some(queue), _) => Lane::of_queue(queue),
+        (None, Some(flow)) => Lane::of_flow(&flow.key),
+        (None, None) => Lane::of_url(url),
     }
 }
 
-pub fn queue_lane(queue: &str) -> Lane {
-    Lane::from_text(&format!("q:{queue}"))
-}
-
-pub fn flow_lane(key: &str) -> Lane {
-    Lane::from_text(&format!("f:{}", short(key)))
-}
-
-/// The queue whose lane this is, or beside whose lane it is (a queued message's callback).
+/// The queue that a message waits in; none for the callback of a queued one, which only waits beside it.
 pub fn queue_of(lane: &Lane) -> Option<&str> {
-    let rest = lane.as_str().strip_prefix("q:")?;
-    // A queue's name holds no slash.
-    if rest.contains('/') { None } else { Some(rest) }
-}
-
-/// Long texts are known by their hash: a lane is looked up often and kept everywhere.
-fn short(text: &str) -> String {
-    if text.len() <= LANE_BYTES_MAX {
-        return text.to_owned();
-    }
-    format!("#{}", hex::encode(digest::digest(&digest::SHA256, text.as_bytes())))
+    lane.queue().filter(|_| lane.is_queue())
 }
 
 #[cfg(test)]
@@ -150,6 +128,7 @@ pub(crate) mod tests {
             replaces: None,
             replaced_by: None,
             dismissed_at: None,
+            cancel_asked_at: None,
         };
         (event, delivery)
     }
@@ -158,7 +137,7 @@ pub(crate) mod tests {
     fn everything_is_found_again() {
         let headers = [("upstash-retries", "1"), (SCHEDULE, "scd_1")];
         let route = route_of_group("g", Some("e"));
-        let (event, delivery) = stored("https://a/", &route, queue_lane("q"), &headers);
+        let (event, delivery) = stored("https://a/", &route, Lane::of_queue("q"), &headers);
         let message = Message::of(&event, &delivery);
         assert_eq!((message.group.as_deref(), message.endpoint.as_deref()), (Some("g"), Some("e")));
         assert_eq!((message.queue.as_deref(), message.schedule.as_deref()), (Some("q"), Some("scd_1")));
@@ -172,13 +151,12 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn lanes_are_by_queue_else_key_else_address_and_short() {
+    fn lanes_are_by_queue_else_key_else_address() {
         let flow = Flow { key: "k".into(), parallelism: None, rate: None, period: std::time::Duration::ZERO };
         assert_eq!(lane(Some("q"), Some(&flow), "https://a/").as_str(), "q:q");
         assert_eq!(lane(None, Some(&flow), "https://a/").as_str(), "f:k");
         assert_eq!(lane(None, None, "https://a/").as_str(), "u:https://a/");
-        let long = |n: usize| lane(None, None, &format!("https://a/{}", "x".repeat(n)));
-        assert!(long(2_000).as_str().len() < 80 && long(2_000) != long(2_001));
-        assert_eq!(queue_of(&Lane::from_text("q:a/dlv_1")), None);
+        let beside = Lane::of_queue("q").beside(DeliveryId::from_bytes([7; 16])).unwrap();
+        assert_eq!((queue_of(&Lane::of_queue("q")), queue_of(&beside)), (Some("q"), None));
     }
 }

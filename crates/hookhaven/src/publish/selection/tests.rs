@@ -1,5 +1,7 @@
 //! Selections: what each client sends, what is refused, what matches.
 
+use hookhaven_core::Lane;
+
 use super::*;
 use crate::publish::message::{self, tests::stored};
 
@@ -90,7 +92,7 @@ fn filters_match_what_they_name() {
         ("upstash-flow-control-value", "rate=1"),
         (message::SCHEDULE, "scd_1"),
     ];
-    let (event, delivery) = stored("https://Api.example:8080/a,b/c?x=1", "g/e", message::queue_lane("q"), &lines);
+    let (event, delivery) = stored("https://Api.example:8080/a,b/c?x=1", "g/e", Lane::of_queue("q"), &lines);
     let message = Message::of(&event, &delivery);
     let matches = |text: &str| query(Kind::Logs, text).matches(&message);
     for text in [
