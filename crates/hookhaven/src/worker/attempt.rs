@@ -21,7 +21,7 @@ use super::{
     session::Session,
     shared,
 };
-use crate::egress::{Outbound, Sent};
+use crate::egress::{Outbound, Sent, To};
 
 /// Headers of an answer that are recorded.
 const RECORDED_HEADERS_MAX: usize = 32;
@@ -107,7 +107,7 @@ async fn attempt(parts: &WorkerParts, leased: &Leased, destination: &Destination
     let limits = parts.config.load();
     let outbound = Outbound {
         method: Method::POST,
-        url: destination.url.clone(),
+        to: To::Configured(destination.url.clone()),
         headers: headers::build(event, destination, leased.attempt_number, started_at),
         body: event.body.clone(),
         timeout: destination.timeout,

@@ -3,7 +3,7 @@
 
 use hookhaven::{
     config::{self, Environment, Origin},
-    egress::Outbound,
+    egress::{Outbound, To},
 };
 
 use crate::support::{
@@ -71,7 +71,7 @@ async fn no_debug_output_answer_or_command_tells_a_secret() {
     headers.insert("authorization", "Bearer canary-admin-token".parse().expect("a header"));
     let outbound = Outbound {
         method: http::Method::POST,
-        url: destination.url.clone(),
+        to: To::Configured(destination.url.clone()),
         headers,
         body: bytes::Bytes::from_static(b"canary-password"),
         timeout: destination.timeout,
