@@ -7,13 +7,16 @@
 pub mod api;
 pub mod app;
 pub mod bench;
+pub mod body;
 pub mod cli;
 pub mod config;
+pub mod correlation;
 pub mod demo;
 pub mod egress;
 pub mod ingest;
 pub mod log;
 pub mod metrics;
+pub mod publish;
 pub mod routing;
 pub mod server;
 pub mod stage;
