@@ -104,6 +104,8 @@ pub fn config(destinations: impl IntoIterator<Item = Destination>) -> Config {
         limits: config::Limits::default(),
         // So that moving the clock by minutes does not end the session.
         worker: config::Worker { slots: 16, session_ttl: Duration::from_secs(86_400), ..config::Worker::default() },
+        publish: Default::default(),
+        net: Default::default(),
         log: config::Log::default(),
         fingerprint: Default::default(),
         sources: Default::default(),

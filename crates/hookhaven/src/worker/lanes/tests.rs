@@ -31,6 +31,8 @@ fn config(names: &[&str]) -> Config {
         store: config::Store::default(),
         limits: config::Limits::default(),
         worker: config::Worker { slots: SLOTS, ..config::Worker::default() },
+        publish: Default::default(),
+        net: Default::default(),
         log: config::Log::default(),
         fingerprint: Default::default(),
         sources: Default::default(),

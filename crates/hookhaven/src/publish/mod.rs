@@ -1,0 +1,3 @@
+//! Publishing messages in QStash's wire format.
+
+pub mod keys;
