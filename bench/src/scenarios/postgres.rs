@@ -115,6 +115,7 @@ fn event(body_bytes: usize) -> NewEvent {
         critical: false,
     };
     NewEvent {
+        revives: true,
         event: Event {
             id,
             source: "stripe".into(),
@@ -249,7 +250,13 @@ fn delivered(leased: &Leased) -> Settlement {
         response_excerpt: "ok".into(),
         next_attempt_at: None,
     };
-    Settlement { delivery: leased.delivery.id, fence: leased.fence, attempt: Some(attempt), next: Next::Delivered }
+    Settlement {
+        follows: vec![],
+        delivery: leased.delivery.id,
+        fence: leased.fence,
+        attempt: Some(attempt),
+        next: Next::Delivered,
+    }
 }
 
 async fn due_ms(store: &Arc<dyn Store>) -> Result<f64> {

@@ -116,6 +116,7 @@ impl Soak {
         let id = || (&OsEntropy as &dyn Entropy).id_bytes();
         let event = EventId::mint(now, id());
         NewEvent {
+            revives: true,
             event: Event {
                 id: event,
                 source: "soak".into(),
@@ -168,6 +169,7 @@ impl Soak {
                     break;
                 }
                 let delivered = |leased: &hookhaven_store::Leased| Settlement {
+                    follows: vec![],
                     delivery: leased.delivery.id,
                     fence: leased.fence,
                     attempt: Some(attempt(leased, self.clock.now())),

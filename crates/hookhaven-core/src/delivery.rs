@@ -4,6 +4,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -13,13 +14,42 @@ use crate::{
 };
 
 /// What a delivery waits in, fixed when it is accepted: its queue, else its flow-control key, else
-/// its destination. Text of the form `d:billing`.
+/// its destination. Text of the form `d:billing`, `q:mails`, `q:mails/dlv_…`, `f:key` or `u:https://…`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Lane(Arc<str>);
+
+/// Longer addresses are told apart by a digest.
+const URL_BYTES_MAX: usize = 200;
 
 impl Lane {
     pub fn of_destination(name: &str) -> Self {
         Lane(format!("d:{name}").into())
+    }
+
+    /// Of a queue. A name has no `/` in it.
+    pub fn of_queue(name: &str) -> Self {
+        Lane(format!("q:{name}").into())
+    }
+
+    /// Beside a queue: for what must be over before the slot of `holder`, a delivery of that queue, is free.
+    /// `None` if this is no queue.
+    pub fn beside(&self, holder: DeliveryId) -> Option<Self> {
+        self.is_queue().then(|| Lane(format!("{}/{holder}", self.0).into()))
+    }
+
+    /// Of a flow-control key.
+    pub fn of_flow(key: &str) -> Self {
+        Lane(format!("f:{key}").into())
+    }
+
+    /// Of a published destination: one URL, not its host.
+    pub fn of_url(url: &str) -> Self {
+        if url.len() <= URL_BYTES_MAX {
+            return Lane(format!("u:{url}").into());
+        }
+        let digest = digest(&SHA256, url.as_bytes());
+        let shown: String = url.chars().take(URL_BYTES_MAX / 4).collect();
+        Lane(format!("u:{shown}…{}", hex::encode(&digest.as_ref()[..16])).into())
     }
 
     /// From its stored text.
@@ -34,6 +64,27 @@ impl Lane {
     /// The configured destination whose lane this is.
     pub fn destination(&self) -> Option<&str> {
         self.0.strip_prefix("d:")
+    }
+
+    /// Whether of this lane only so many deliveries may be begun and not over.
+    pub fn is_queue(&self) -> bool {
+        self.queue().is_some() && self.holder().is_none()
+    }
+
+    /// The name of the queue that this lane is, or is beside.
+    pub fn queue(&self) -> Option<&str> {
+        let name = self.0.strip_prefix("q:")?;
+        Some(name.split_once('/').map_or(name, |(name, _)| name))
+    }
+
+    /// In a lane beside a queue: whose slot there is kept.
+    pub fn holder(&self) -> Option<DeliveryId> {
+        self.0.strip_prefix("q:")?.split_once('/')?.1.parse().ok()
+    }
+
+    /// The flow-control key whose lane this is.
+    pub fn flow(&self) -> Option<&str> {
+        self.0.strip_prefix("f:")
     }
 }
 
@@ -139,11 +190,39 @@ pub struct Delivery {
     pub replaces: Option<DeliveryId>,
     pub replaced_by: Option<DeliveryId>,
     pub dismissed_at: Option<Time>,
+    /// When somebody asked for its end while it was in hand.
+    pub cancel_asked_at: Option<Time>,
 }
 
 impl Delivery {
     /// A dead delivery neither replaced nor dismissed.
     pub fn is_dead_letter(&self) -> bool {
         self.state == DeliveryState::Dead && self.replaced_by.is_none() && self.dismissed_at.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lane_says_what_it_is() {
+        let id = DeliveryId::from_bytes([7; 16]);
+        let queue = Lane::of_queue("mails");
+        let beside = queue.beside(id).unwrap();
+        assert!(queue.is_queue() && !beside.is_queue());
+        assert_eq!((queue.queue(), beside.queue()), (Some("mails"), Some("mails")));
+        assert_eq!((queue.holder(), beside.holder()), (None, Some(id)));
+        assert_eq!(beside.beside(id), None);
+        assert_eq!(Lane::of_flow("a/b").flow(), Some("a/b"));
+        assert_eq!(Lane::of_destination("q:x").queue(), None);
+    }
+
+    #[test]
+    fn long_addresses_are_short_lanes_of_their_own() {
+        let long = |end: &str| Lane::of_url(&format!("https://h/{}{end}", "x".repeat(5_000)));
+        assert!(long("a").as_str().len() < 300);
+        assert_ne!(long("a"), long("b"));
+        assert_eq!(Lane::of_url("https://h/").as_str(), "u:https://h/");
     }
 }

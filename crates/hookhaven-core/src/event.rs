@@ -9,6 +9,8 @@ use crate::{id::EventId, time::Time};
 
 /// Event type of a body that names none.
 pub const UNKNOWN_TYPE: &str = "unknown";
+/// Source of the events that were published to us: no configured source has this name.
+pub const PUBLISHED: &str = "publish";
 
 /// One stored event.
 #[derive(Clone, PartialEq, Eq)]
@@ -35,6 +37,11 @@ pub struct Event {
 }
 
 impl Event {
+    /// Whether it was published, and not posted to a source.
+    pub fn is_published(&self) -> bool {
+        &*self.source == PUBLISHED
+    }
+
     /// First value of a header, by lower-case name.
     pub fn header(&self, name: &str) -> Option<&[u8]> {
         self.headers.iter().find(|(n, _)| &**n == name).map(|(_, v)| &v[..])

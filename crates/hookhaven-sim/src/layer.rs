@@ -124,6 +124,18 @@ impl<L: Layer> Store for Over<L> {
         self.0.inner().backup(dir, progress).await
     }
 
+    async fn cancel(&self, deliveries: &[DeliveryId]) -> Result<Vec<Cancelled>, StoreError> {
+        self.0.inner().cancel(deliveries).await
+    }
+
+    async fn steps(&self, filter: &StepFilter, page: Page<u64>) -> Result<Vec<Step>, StoreError> {
+        self.0.inner().steps(filter, page).await
+    }
+
+    async fn lane_sizes(&self, lanes: &[Lane]) -> Result<Vec<LaneSize>, StoreError> {
+        self.0.inner().lane_sizes(lanes).await
+    }
+
     async fn put_catalog(&self, entry: CatalogEntry) -> Result<(), StoreError> {
         self.0.inner().put_catalog(entry).await
     }

@@ -23,6 +23,7 @@
 //!   7 carried          at: time, event, key_until: time?, list of carried delivery
 //!   8 carried keys     at: time, list of (digest: 16 bytes, event: id, until: time)
 //!   9 removed          at: time, upto: varint (a segment), first event: id, last event: id
+//!  10 cancel asked     at: time, delivery: id
 //! event       = id, source, event_type, idempotency_key: string, received_at: time, occurred_at: time?,
 //!               correlation_id: string, matched_secret: u8?, remote: string,
 //!               headers: list of (name: string, value: bytes), body: bytes
@@ -35,9 +36,11 @@
 //!               error: string, headers: list of (name: string, value: bytes), excerpt: bytes,
 //!               next_attempt_at: time?
 //! carried delivery = delivery, accepted_at: time, attempts, tries, lost: varint,
-//!               state: u8 (1 pending, 2 delivered, 3 dead, 4 cancelled), ended_at: time?, reason: u8?,
+//!               (5 = pending, cancel_asked_at: time | state: u8 (1 pending, 2 delivered, 3 dead, 4 cancelled),
+//!               ended_at: time?), reason: u8?,
 //!               replaces: id?, replaced_by: id?, dismissed_at: time?, list of attempt
 //! to          = 1 delivered | 2 retry due_at: time | 3 lost due_at: time, lost: varint | 4 dead reason: u8
+//!             | 5 cancelled
 //! ```
 //!
 //! A key's digest is the first 16 bytes of the SHA-256 of source, a zero byte and the idempotency key.
@@ -75,6 +78,7 @@ const CATALOG_DELETED: u64 = 6;
 const CARRIED: u64 = 7;
 const CARRIED_KEYS: u64 = 8;
 const REMOVED: u64 = 9;
+const CANCEL_ASKED: u64 = 10;
 
 /// Bytes that are no payload of a version we know.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -153,6 +157,7 @@ pub fn glimpse(payload: &[u8]) -> Option<String> {
         SETTLED => format!("an attempt, {}", r.time().and_then(|_| r.id()).map(DeliveryId::from_bytes).ok()?),
         REDELIVERED => format!("a replay of {}", r.time().and_then(|_| r.id()).map(EventId::from_bytes).ok()?),
         DISMISSED => format!("a dismissal of {}", r.time().and_then(|_| r.id()).map(DeliveryId::from_bytes).ok()?),
+        CANCEL_ASKED => format!("the wish to end {}", r.time().and_then(|_| r.id()).map(DeliveryId::from_bytes).ok()?),
         CATALOG_PUT | CATALOG_DELETED => "a catalog entry".to_owned(),
         CARRIED => format!("carried event {}", r.time().and_then(|_| r.id()).map(EventId::from_bytes).ok()?),
         CARRIED_KEYS => "carried keys".to_owned(),
@@ -198,6 +203,11 @@ fn record(w: &mut Writer<'_>, record: &Record) {
         }
         Record::Dismissed { at, delivery } => {
             w.varint(DISMISSED);
+            w.time(*at);
+            w.id(delivery.as_bytes());
+        }
+        Record::CancelAsked { at, delivery } => {
+            w.varint(CANCEL_ASKED);
             w.time(*at);
             w.id(delivery.as_bytes());
         }
@@ -252,6 +262,7 @@ fn read_record(r: &mut Reader<'_>) -> Result<Record, DecodeError> {
             delivery: read_delivery(r)?,
         },
         DISMISSED => Record::Dismissed { at: r.time()?, delivery: DeliveryId::from_bytes(r.id()?) },
+        CANCEL_ASKED => Record::CancelAsked { at: r.time()?, delivery: DeliveryId::from_bytes(r.id()?) },
         CATALOG_PUT => Record::CatalogPut {
             at: r.time()?,
             entry: CatalogEntry { kind: r.str()?.into(), name: r.str()?.into(), value: r.slice()?.to_vec() },
@@ -469,6 +480,7 @@ fn to(w: &mut Writer<'_>, to: SettledTo) {
             w.u8(4);
             w.u8(reason_number(reason));
         }
+        SettledTo::Cancelled => w.u8(5),
     }
 }
 
@@ -478,6 +490,7 @@ fn read_to(r: &mut Reader<'_>) -> Result<SettledTo, DecodeError> {
         2 => SettledTo::Retry { due_at: r.time()? },
         3 => SettledTo::Lost { due_at: r.time()?, lost: r.u32()? },
         4 => SettledTo::Dead(read_number(r, "end reason", reason_of)?),
+        5 => SettledTo::Cancelled,
         n => return r.fail(Problem::Tag { of: "outcome of a settle", found: u64::from(n) }),
     })
 }

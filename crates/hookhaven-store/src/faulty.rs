@@ -34,6 +34,7 @@ pub enum Verb {
     Replay,
     Route,
     Dismiss,
+    Cancel,
     PutCatalog,
     DeleteCatalog,
     Catalog,
@@ -42,6 +43,8 @@ pub enum Verb {
     Deliveries,
     Delivery,
     Attempts,
+    Steps,
+    LaneSizes,
     Retain,
     Backup,
     Stats,
@@ -247,6 +250,10 @@ impl Store for Faulty {
         through!(self, Dismiss, self.inner.dismiss(deliveries))
     }
 
+    async fn cancel(&self, deliveries: &[DeliveryId]) -> Result<Vec<Cancelled>, StoreError> {
+        through!(self, Cancel, self.inner.cancel(deliveries))
+    }
+
     async fn put_catalog(&self, entry: CatalogEntry) -> Result<(), StoreError> {
         through!(self, PutCatalog, self.inner.put_catalog(entry))
     }
@@ -285,6 +292,14 @@ impl Store for Faulty {
 
     async fn attempts(&self, delivery: DeliveryId) -> Result<Vec<Attempt>, StoreError> {
         through!(self, Attempts, self.inner.attempts(delivery))
+    }
+
+    async fn steps(&self, filter: &StepFilter, page: Page<u64>) -> Result<Vec<Step>, StoreError> {
+        through!(self, Steps, self.inner.steps(filter, page))
+    }
+
+    async fn lane_sizes(&self, lanes: &[Lane]) -> Result<Vec<LaneSize>, StoreError> {
+        through!(self, LaneSizes, self.inner.lane_sizes(lanes))
     }
 
     async fn retain(&self, retention: Retention) -> Result<Retained, StoreError> {

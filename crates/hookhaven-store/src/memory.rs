@@ -172,6 +172,10 @@ impl Store for MemoryStore {
         deliveries.iter().map(|id| answer_of!(self.run(Command::Dismiss(*id)), Answer::Dismissed)).collect()
     }
 
+    async fn cancel(&self, deliveries: &[DeliveryId]) -> Result<Vec<Cancelled>, StoreError> {
+        deliveries.iter().map(|id| answer_of!(self.run(Command::Cancel(*id)), Answer::Cancelled)).collect()
+    }
+
     async fn put_catalog(&self, entry: CatalogEntry) -> Result<(), StoreError> {
         self.run(Command::PutCatalog(entry))?;
         self.changes.send_modify(|changes| changes.catalog += 1);
@@ -216,6 +220,15 @@ impl Store for MemoryStore {
 
     async fn attempts(&self, delivery: DeliveryId) -> Result<Vec<Attempt>, StoreError> {
         Ok(self.state()?.maps.attempts(delivery))
+    }
+
+    async fn steps(&self, filter: &StepFilter, page: Page<u64>) -> Result<Vec<Step>, StoreError> {
+        Ok(self.state()?.maps.steps(filter, page))
+    }
+
+    async fn lane_sizes(&self, lanes: &[Lane]) -> Result<Vec<LaneSize>, StoreError> {
+        let state = self.state()?;
+        Ok(lanes.iter().map(|lane| state.live.lane_size(lane)).collect())
     }
 
     async fn retain(&self, retention: Retention) -> Result<Retained, StoreError> {

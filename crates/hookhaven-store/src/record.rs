@@ -37,6 +37,11 @@ pub enum Record {
         at: Time,
         delivery: DeliveryId,
     },
+    /// Somebody wants the end of a delivery that is in hand.
+    CancelAsked {
+        at: Time,
+        delivery: DeliveryId,
+    },
     CatalogPut {
         at: Time,
         entry: CatalogEntry,
@@ -125,6 +130,7 @@ pub enum SettledTo {
         lost: u32,
     },
     Dead(EndReason),
+    Cancelled,
 }
 
 /// Everything that fixes a delivery when it is made; shared by `Accepted` and `Redelivered`.

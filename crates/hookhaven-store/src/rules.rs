@@ -9,7 +9,11 @@
 
 mod carry;
 
-use std::{collections::HashSet, mem, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    mem,
+    sync::Arc,
+};
 
 use hookhaven_core::{Attempt, AttemptId, Delivery, DeliveryId, EndReason, ErrorClass, Event, EventId, Lane, Time};
 
@@ -20,8 +24,8 @@ use crate::{
     position::Position,
     record::{CarriedKey, CarriedRecord, Record, RemovedRecord, SettledRecord, SettledTo},
     seam::{
-        Accepted, CatalogEntry, Dismissed, NewDelivery, NewEvent, Next, Replayed, Routed, SessionId, Settled,
-        Settlement, StoreError,
+        Accepted, Cancelled, CatalogEntry, Dismissed, Follow, NewDelivery, NewEvent, Next, Replayed, Routed, SessionId,
+        Settled, Settlement, StoreError,
     },
 };
 
@@ -32,11 +36,13 @@ pub const EXPIRE_BATCH: usize = 1_000;
 
 /// Something that changes the store.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "the largest is as frequent as any")]
 pub enum Command {
     Accept {
         event: Arc<Event>,
         key_until: Time,
         deliveries: Vec<NewDelivery>,
+        revives: bool,
     },
     Settle {
         session: SessionId,
@@ -52,6 +58,7 @@ pub enum Command {
         deliveries: Vec<NewDelivery>,
     },
     Dismiss(DeliveryId),
+    Cancel(DeliveryId),
     PutCatalog(CatalogEntry),
     DeleteCatalog {
         kind: String,
@@ -90,7 +97,8 @@ impl Command {
 
 impl From<NewEvent> for Command {
     fn from(new: NewEvent) -> Self {
-        Command::Accept { event: Arc::new(new.event), key_until: new.key_until, deliveries: new.deliveries }
+        let NewEvent { event, key_until, deliveries, revives } = new;
+        Command::Accept { event: Arc::new(event), key_until, deliveries, revives }
     }
 }
 
@@ -103,6 +111,7 @@ pub enum Answer {
     Replayed(Replayed),
     Routed(Routed),
     Dismissed(Dismissed),
+    Cancelled(Cancelled),
     /// Of `Upkeep`: whether it was done. If not, something changed meanwhile: look again.
     Upkept(bool),
     Done,
@@ -126,6 +135,8 @@ pub struct Touched {
     keys: HashSet<KeyDigest>,
     deliveries: HashSet<DeliveryId>,
     events: HashSet<EventId>,
+    /// The due time given last in a queue.
+    turns: HashMap<Lane, Time>,
     catalog: bool,
     created: u64,
 }
@@ -144,13 +155,16 @@ impl Rules<'_> {
     /// Decides one command. Takes what it needs out of it only when it decides `Go`.
     pub fn decide(&mut self, command: &mut Command, touched: &mut Touched) -> Result<Decision, StoreError> {
         match command {
-            Command::Accept { event, key_until, deliveries } => self.accept(event, *key_until, deliveries, touched),
+            Command::Accept { event, key_until, deliveries, revives } => {
+                self.accept(event, *key_until, deliveries, *revives, touched)
+            }
             Command::Settle { session, settlement } => Ok(self.settle(*session, settlement, touched)),
             Command::ReleaseLapsed => Ok(self.release_lapsed(touched)),
             Command::Expire { lanes } => Ok(self.expire(lanes, touched)),
             Command::Replay(id) => self.replay(*id, touched),
             Command::Route { event, deliveries } => self.route(*event, deliveries, touched),
             Command::Dismiss(id) => self.dismiss(*id, touched),
+            Command::Cancel(id) => self.cancel(*id, touched),
             Command::PutCatalog(entry) => {
                 let record = Record::CatalogPut { at: self.now, entry: entry.clone() };
                 Ok(catalog(record, touched))
@@ -168,6 +182,7 @@ impl Rules<'_> {
         event: &Arc<Event>,
         key_until: Time,
         deliveries: &mut Vec<NewDelivery>,
+        revives: bool,
         touched: &mut Touched,
     ) -> Result<Decision, StoreError> {
         let key = KeyDigest::of(&event.source, &event.idempotency_key);
@@ -178,13 +193,26 @@ impl Rules<'_> {
             Some(id) => Some(id),
             None => self.history.key(key, self.now)?,
         };
-        if let Some(id) = known {
-            return self.duplicate(id, touched);
+        match known {
+            Some(event) if revives => return self.duplicate(event, touched),
+            Some(event) => return Ok(go([], Answer::Accepted(Accepted::Duplicate { event, revived: vec![] }))),
+            None => {}
         }
         self.room_for(deliveries.len(), touched)?;
         touched.keys.insert(key);
+        self.take_turns(deliveries, touched);
         let record = Record::Accepted { event: event.clone(), key_until, deliveries: mem::take(deliveries) };
         Ok(go([(record, Recalled::default())], Answer::Accepted(Accepted::New)))
+    }
+
+    /// Whatever is due now in a queue comes after all that was accepted before.
+    fn take_turns(&self, deliveries: &mut [NewDelivery], touched: &mut Touched) {
+        let due = |d: &&mut NewDelivery| d.lane.is_queue() && d.due_at <= self.now;
+        for delivery in deliveries.iter_mut().filter(due) {
+            let last = touched.turns.get(&delivery.lane).copied();
+            delivery.due_at = self.live.due_in_turn(&delivery.lane, delivery.due_at, last);
+            touched.turns.insert(delivery.lane.clone(), delivery.due_at);
+        }
     }
 
     /// A sender's redelivery replays what is dead of the event, and is otherwise nothing (I8).
@@ -217,19 +245,35 @@ impl Rules<'_> {
         if !self.live.holds(session, id, settlement.fence, self.now) {
             return go([], Answer::Settled(Settled::LeaseLost));
         }
+        let asked = self.live.is_cancel_asked(id);
         let to = match settlement.next {
+            Next::Delivered => SettledTo::Delivered,
+            _ if asked => SettledTo::Cancelled,
             Next::Release => {
                 self.live.release(session, id, settlement.fence);
                 return go([], Answer::Settled(Settled::Done));
             }
-            Next::Delivered => SettledTo::Delivered,
             Next::Retry { due_at } => SettledTo::Retry { due_at },
             Next::Dead(reason) => SettledTo::Dead(reason),
         };
         touched.deliveries.insert(id);
         let attempt = settlement.attempt.take().map(Arc::new);
+        let mut changes = self.follow(mem::take(&mut settlement.follows), to, touched);
         let record = Record::Settled(SettledRecord { at: self.now, delivery: id, attempt, to });
-        go([(record, Recalled::default())], Answer::Settled(Settled::Done))
+        changes.push((record, Recalled::default()));
+        Decision::Go { changes, answer: Answer::Settled(Settled::Done) }
+    }
+
+    /// What follows from a settlement stands before it: what keeps a slot of a queue is there before the slot
+    /// would be free.
+    fn follow(&self, follows: Vec<Follow>, to: SettledTo, touched: &mut Touched) -> Vec<Change> {
+        let left_out = |follow: &Follow| follow.unless_cancelled && to == SettledTo::Cancelled;
+        let kept = follows.into_iter().filter(|follow| !left_out(follow));
+        let change = |Follow { event: NewEvent { event, key_until, mut deliveries, .. }, .. }| {
+            self.take_turns(&mut deliveries, touched);
+            (Record::Accepted { event: Arc::new(event), key_until, deliveries }, Recalled::default())
+        };
+        kept.map(change).collect()
     }
 
     fn release_lapsed(&mut self, touched: &mut Touched) -> Decision {
@@ -239,8 +283,17 @@ impl Rules<'_> {
             let Some(delivery) = self.live.pending(id).filter(|_| touched.deliveries.insert(id)) else { continue };
             changes.push((self.lost(&delivery), Recalled::default()));
         }
+        for id in self.live.let_down() {
+            if touched.deliveries.insert(id) {
+                changes.push((self.cancelled(id), Recalled::default()));
+            }
+        }
         let count = changes.len();
         Decision::Go { changes, answer: Answer::Count(count) }
+    }
+
+    fn cancelled(&self, delivery: DeliveryId) -> Record {
+        Record::Settled(SettledRecord { at: self.now, delivery, attempt: None, to: SettledTo::Cancelled })
     }
 
     fn lost(&self, delivery: &Delivery) -> Record {
@@ -289,7 +342,8 @@ impl Rules<'_> {
     fn redeliver(&mut self, past: Past, touched: &mut Touched) -> Change {
         let old = &past.delivery;
         touched.deliveries.insert(old.id);
-        let delivery = redelivery(old, self.now, self.entropy);
+        let mut delivery = redelivery(old, self.now, self.entropy);
+        self.take_turns(std::slice::from_mut(&mut delivery), touched);
         let record = Record::Redelivered {
             at: self.now,
             event: old.event,
@@ -353,6 +407,28 @@ impl Rules<'_> {
         Ok(go([], Answer::Dismissed(answer)))
     }
 
+    fn cancel(&mut self, id: DeliveryId, touched: &mut Touched) -> Result<Decision, StoreError> {
+        if touched.deliveries.contains(&id) {
+            return Ok(Decision::Wait);
+        }
+        if self.live.pending(id).is_none() {
+            let answer = match self.past(id)? {
+                Found::Unknown => Cancelled::Unknown,
+                Found::Past(_) | Found::NotEnded => Cancelled::Before,
+            };
+            return Ok(go([], Answer::Cancelled(answer)));
+        }
+        if self.live.is_cancel_asked(id) {
+            return Ok(go([], Answer::Cancelled(Cancelled::Before)));
+        }
+        touched.deliveries.insert(id);
+        if self.live.reserve(id) {
+            return Ok(go([(self.cancelled(id), Recalled::default())], Answer::Cancelled(Cancelled::Done)));
+        }
+        let record = Record::CancelAsked { at: self.now, delivery: id };
+        Ok(go([(record, Recalled::default())], Answer::Cancelled(Cancelled::Asked)))
+    }
+
     fn past(&self, id: DeliveryId) -> Result<Found, StoreError> {
         if self.live.pending(id).is_some() {
             return Ok(Found::NotEnded);
@@ -389,7 +465,8 @@ impl Rules<'_> {
 /// The attempt of a delivery whose node went away, and what follows from it.
 pub fn lost(delivery: &Delivery, now: Time, entropy: &dyn Entropy) -> (Attempt, SettledTo) {
     let lost = delivery.lost + 1;
-    let dead = lost >= LOST_MAX;
+    let asked = delivery.cancel_asked_at.is_some();
+    let dead = asked || lost >= LOST_MAX;
     let attempt = Attempt {
         id: AttemptId::mint(now, entropy.id_bytes()),
         delivery: delivery.id,
@@ -404,16 +481,22 @@ pub fn lost(delivery: &Delivery, now: Time, entropy: &dyn Entropy) -> (Attempt, 
         response_excerpt: Default::default(),
         next_attempt_at: (!dead).then_some(now),
     };
-    let to = if dead { SettledTo::Dead(EndReason::Lost) } else { SettledTo::Lost { due_at: now, lost } };
+    let to = match dead {
+        true if asked => SettledTo::Cancelled,
+        true => SettledTo::Dead(EndReason::Lost),
+        false => SettledTo::Lost { due_at: now, lost },
+    };
     (attempt, to)
 }
 
-/// What takes the place of a delivery that ended: same event, destination, lane and policy, fresh budget.
+/// What takes the place of a delivery that ended: same event, destination, lane and policy, fresh budget. What
+/// once kept a slot of a queue keeps none now.
 pub fn redelivery(old: &Delivery, now: Time, entropy: &dyn Entropy) -> NewDelivery {
+    let lane = if old.lane.holder().is_some() { Lane::of_url(&old.destination) } else { old.lane.clone() };
     NewDelivery {
         id: DeliveryId::mint(now, entropy.id_bytes()),
         destination: old.destination.clone(),
-        lane: old.lane.clone(),
+        lane,
         route: old.route.clone(),
         policy: old.policy.clone(),
         due_at: now,

@@ -12,13 +12,15 @@ use hookhaven_core::{
 use tokio::sync::{Notify, watch};
 
 /// An event to be stored, with the deliveries it makes: one commit (I1).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct NewEvent {
     pub event: Event,
     /// Until when its idempotency key is remembered.
     pub key_until: Time,
     /// Empty if no route takes it.
     pub deliveries: Vec<NewDelivery>,
+    /// Whether its duplicate replays what is dead of the first (I8).
+    pub revives: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -139,6 +141,16 @@ pub struct Settlement {
     /// The attempt to be recorded. `None` only with `Next::Release`.
     pub attempt: Option<Attempt>,
     pub next: Next,
+    /// Stored in the same commit, if the lease is still ours. Their keys are not looked at.
+    pub follows: Vec<Follow>,
+}
+
+/// An event that follows from a settlement.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Follow {
+    pub event: NewEvent,
+    /// Left out if the settlement ends the delivery cancelled.
+    pub unless_cancelled: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -176,6 +188,18 @@ pub enum Dismissed {
     Done,
     /// Not a dead letter: not dead, replaced, or dismissed before.
     NotDeadLetter,
+    Unknown,
+}
+
+/// What became of a wish to end a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cancelled {
+    /// It has ended, cancelled.
+    Done,
+    /// It is in hand: if that attempt succeeds it is delivered, else it ends cancelled and is not tried again.
+    Asked,
+    /// It had ended, or somebody had asked before.
+    Before,
     Unknown,
 }
 
@@ -258,6 +282,7 @@ pub struct DeliveryFilter {
     pub event: Option<EventId>,
     pub source: Option<String>,
     pub destination: Option<String>,
+    pub lane: Option<Lane>,
     pub event_type: Option<String>,
     /// `Leased` counts as `Pending` too.
     pub state: Option<DeliveryState>,
@@ -271,18 +296,68 @@ pub struct DeliveryFilter {
     pub until: Option<Time>,
 }
 
-/// A page asked for: newest first, `after` the last id of the page before.
+/// A page asked for: newest first unless told otherwise, `after` the last id of the page before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Page<I> {
     pub after: Option<I>,
     pub limit: usize,
+    pub oldest_first: bool,
 }
 
 impl<I> Page<I> {
     pub fn first(limit: usize) -> Self {
-        Page { after: None, limit }
+        Page { after: None, limit, oldest_first: false }
+    }
+
+    /// The next page after that one.
+    pub fn after(self, id: I) -> Self {
+        Page { after: Some(id), ..self }
+    }
+
+    pub fn oldest_first(self) -> Self {
+        Page { oldest_first: true, ..self }
     }
 }
+
+/// Something that happened to a published delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Grows with each step, in the order of commits; where a page ends.
+    pub number: u64,
+    pub at: Time,
+    pub delivery: DeliveryId,
+    pub kind: StepKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StepKind {
+    Accepted,
+    /// An attempt was recorded, with what followed from it; its number.
+    Attempted(u32),
+    CancelAsked,
+    /// It ended without an attempt: cancelled or expired.
+    Ended,
+}
+
+/// All set fields must hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StepFilter {
+    /// At or after.
+    pub since: Option<Time>,
+    /// Before.
+    pub until: Option<Time>,
+}
+
+/// How many deliveries of a lane have not ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LaneSize {
+    pub waiting: u64,
+    pub leased: u64,
+}
+
+/// Catalog kind of the width of a queue: the name is its lane's text, the value the width in decimal digits.
+/// One that is not there is 1 wide.
+pub const LANE_WIDTH_KIND: &str = "lane-width";
 
 /// How many deliveries wait or are in hand, by source and destination.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -447,6 +522,12 @@ pub trait Store: Send + Sync + fmt::Debug {
     async fn close_session(&self, session: SessionId) -> Result<(), StoreError>;
 
     /// Due lanes other than those in `skip`, at most `limit`.
+    ///
+    /// Of a queue's lane ([`Lane::is_queue`]) at most its width ([`LANE_WIDTH_KIND`]) is begun and not over: a
+    /// delivery is begun by its first claim, and over when it and all deliveries in lanes beside the queue that
+    /// keep its slot have ended. The others wait in the order of their due times, those due when they were
+    /// accepted in the order of commits, those of one call in that of their ids; until their turn they are neither
+    /// due nor claimed.
     async fn due(&self, skip: &[Lane], limit: usize) -> Result<Due, StoreError>;
 
     /// Leases due deliveries from the named lanes, earliest due + deadline first, at most `max` in all
@@ -465,6 +546,9 @@ pub trait Store: Send + Sync + fmt::Debug {
 
     /// New deliveries of ended ones, each at most once (I8).
     async fn replay(&self, deliveries: &[DeliveryId]) -> Result<Vec<Replayed>, StoreError>;
+
+    /// Ends pending deliveries, cancelled; asks for the end of those in hand.
+    async fn cancel(&self, deliveries: &[DeliveryId]) -> Result<Vec<Cancelled>, StoreError>;
 
     /// Deliveries of a stored event to destinations it has none for yet.
     async fn route(&self, event: EventId, deliveries: Vec<NewDelivery>) -> Result<Routed, StoreError>;
@@ -490,6 +574,12 @@ pub trait Store: Send + Sync + fmt::Debug {
     async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryRow>, StoreError>;
     /// All attempts of a delivery, first to last.
     async fn attempts(&self, delivery: DeliveryId) -> Result<Vec<Attempt>, StoreError>;
+
+    /// What happened to published deliveries, by the step's number; kept about as long as their events.
+    async fn steps(&self, filter: &StepFilter, page: Page<u64>) -> Result<Vec<Step>, StoreError>;
+
+    /// How full lanes are, in the order asked; lanes beside a queue are not counted with it.
+    async fn lane_sizes(&self, lanes: &[Lane]) -> Result<Vec<LaneSize>, StoreError>;
 
     /// Lets go of what is older than its retention, one bounded step at a time: asked again while there
     /// is `more`. What is pending, dead letters, keys inside their window and the catalog stay. Accepts

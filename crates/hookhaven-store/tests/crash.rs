@@ -83,6 +83,7 @@ impl World {
             critical: true,
         };
         NewEvent {
+            revives: true,
             event: common::event(now, &*self.entropy, key, vec![key.len() as u8; 40 + 900 * (key.len() % 5)]),
             key_until: now.plus(Duration::from_secs(7 * 24 * 3_600)),
             deliveries: vec![NewDelivery {
@@ -111,7 +112,7 @@ impl World {
             response_excerpt: Bytes::from_static(b"ok"),
             next_attempt_at: None,
         };
-        Settlement { delivery: leased.delivery.id, fence: leased.fence, attempt: Some(attempt), next }
+        Settlement { follows: vec![], delivery: leased.delivery.id, fence: leased.fence, attempt: Some(attempt), next }
     }
 
     fn chance(&self, one_in: u32) -> bool {

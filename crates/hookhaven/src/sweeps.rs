@@ -198,7 +198,10 @@ mod tests {
             body: Default::default(),
         };
         let key_until = clock.now().plus(Duration::from_secs(9_000));
-        store.accept(vec![hookhaven_store::NewEvent { event, key_until, deliveries: vec![] }]).await.unwrap();
+        store
+            .accept(vec![hookhaven_store::NewEvent { revives: true, event, key_until, deliveries: vec![] }])
+            .await
+            .unwrap();
         // Neither event nor key; then the event; then the key.
         for swept in [0, 1, 1] {
             clock.advance(Duration::from_secs(3_601));

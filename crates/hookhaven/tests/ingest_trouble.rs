@@ -21,9 +21,9 @@ use hookhaven::{
 };
 use hookhaven_core::{Attempt, DeliveryId, Event, EventId, Lane};
 use hookhaven_store::{
-    Accepted, BackupProgress, CatalogEntry, DeliveryFilter, DeliveryRow, Dismissed, Due, EventFilter, EventRow,
-    LaneRoom, Leased, Leave, NewDelivery, NewEvent, NodeReport, NodeRow, OnBackup, Page, Renewed, Replayed, Retained,
-    Retention, Routed, SessionId, Settled, Settlement, Stats, Store, StoreError,
+    Accepted, BackupProgress, Cancelled, CatalogEntry, DeliveryFilter, DeliveryRow, Dismissed, Due, EventFilter,
+    EventRow, LaneRoom, LaneSize, Leased, Leave, NewDelivery, NewEvent, NodeReport, NodeRow, OnBackup, Page, Renewed,
+    Replayed, Retained, Retention, Routed, SessionId, Settled, Settlement, Stats, Step, StepFilter, Store, StoreError,
     clock::{Entropy, ManualClock, SeededEntropy},
 };
 use http_body_util::Full;
@@ -107,6 +107,15 @@ impl Store for Failing {
         unreachable!()
     }
     async fn dismiss(&self, _: &[DeliveryId]) -> Result<Vec<Dismissed>, StoreError> {
+        unreachable!()
+    }
+    async fn cancel(&self, _: &[DeliveryId]) -> Result<Vec<Cancelled>, StoreError> {
+        unreachable!()
+    }
+    async fn steps(&self, _: &StepFilter, _: Page<u64>) -> Result<Vec<Step>, StoreError> {
+        unreachable!()
+    }
+    async fn lane_sizes(&self, _: &[Lane]) -> Result<Vec<LaneSize>, StoreError> {
         unreachable!()
     }
     async fn put_catalog(&self, _: CatalogEntry) -> Result<(), StoreError> {

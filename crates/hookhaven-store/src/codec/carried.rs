@@ -35,8 +35,16 @@ fn delivery(w: &mut Writer<'_>, carried: &CarriedDelivery) {
     w.varint(u64::from(d.attempts));
     w.varint(u64::from(d.tries));
     w.varint(u64::from(d.lost));
-    w.u8(state_number(d.state));
-    w.option(d.ended_at, Writer::time);
+    match d.cancel_asked_at {
+        Some(asked_at) if !d.state.is_final() => {
+            w.u8(CANCEL_ASKED);
+            w.time(asked_at);
+        }
+        _ => {
+            w.u8(state_number(d.state));
+            w.option(d.ended_at, Writer::time);
+        }
+    }
     w.option(d.end_reason.map(super::reason_number), Writer::u8);
     w.option(d.replaces.as_ref(), |w, id| w.id(id.as_bytes()));
     w.option(d.replaced_by.as_ref(), |w, id| w.id(id.as_bytes()));
@@ -47,6 +55,14 @@ fn delivery(w: &mut Writer<'_>, carried: &CarriedDelivery) {
 
 fn read_delivery(r: &mut Reader<'_>, event: &Event) -> Result<CarriedDelivery, DecodeError> {
     let new = super::read_delivery(r)?;
+    let (accepted_at, attempts, tries, lost) = (r.time()?, r.u32()?, r.u32()?, r.u32()?);
+    let (state, cancel_asked_at, ended_at) = match r.u8()? {
+        CANCEL_ASKED => (DeliveryState::Pending, Some(r.time()?), None),
+        n => match state_of(n) {
+            Some(state) => (state, None, r.option(Reader::time)?),
+            None => return r.fail(Problem::Tag { of: "state", found: u64::from(n) }),
+        },
+    };
     let delivery = Delivery {
         id: new.id,
         event: event.id,
@@ -57,12 +73,13 @@ fn read_delivery(r: &mut Reader<'_>, event: &Event) -> Result<CarriedDelivery, D
         route: new.route,
         policy: new.policy,
         due_at: new.due_at,
-        accepted_at: r.time()?,
-        attempts: r.u32()?,
-        tries: r.u32()?,
-        lost: r.u32()?,
-        state: super::read_number(r, "state", state_of)?,
-        ended_at: r.option(Reader::time)?,
+        accepted_at,
+        attempts,
+        tries,
+        lost,
+        state,
+        ended_at,
+        cancel_asked_at,
         end_reason: r.option(|r| super::read_number(r, "end reason", super::reason_of))?,
         replaces: r.option(Reader::id)?.map(DeliveryId::from_bytes),
         replaced_by: r.option(Reader::id)?.map(DeliveryId::from_bytes),
@@ -71,6 +88,9 @@ fn read_delivery(r: &mut Reader<'_>, event: &Event) -> Result<CarriedDelivery, D
     let attempts = r.list(|r| super::read_attempt(r).map(Arc::new))?;
     Ok(CarriedDelivery { delivery, attempts })
 }
+
+/// Stands for a pending delivery whose end was asked for.
+const CANCEL_ASKED: u8 = 5;
 
 pub(crate) fn state_number(state: DeliveryState) -> u8 {
     match state {

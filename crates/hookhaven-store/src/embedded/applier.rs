@@ -333,7 +333,7 @@ impl Applier {
 /// One step of whatever is left to forget, and whether that was the last.
 fn upkeep_step(index: &IndexWriter, now: Time) -> Result<(Upkept, bool), IndexError> {
     let events = index.forget_removed()?;
-    if events.more {
+    if events.more || index.forget_steps()? {
         return Ok((Upkept { events: events.gone, keys: 0 }, false));
     }
     let Step { gone, more } = index.forget_keys(now)?;

@@ -174,6 +174,11 @@ impl Store for EmbeddedStore {
         all_of!(answers, Answer::Dismissed)
     }
 
+    async fn cancel(&self, deliveries: &[DeliveryId]) -> Result<Vec<Cancelled>, StoreError> {
+        let answers = self.run(deliveries.iter().map(|id| Command::Cancel(*id)).collect()).await?;
+        all_of!(answers, Answer::Cancelled)
+    }
+
     async fn put_catalog(&self, entry: CatalogEntry) -> Result<(), StoreError> {
         self.run_one(Command::PutCatalog(entry)).await.map(drop)
     }
@@ -242,6 +247,17 @@ impl Store for EmbeddedStore {
             }
             places = now;
         }
+    }
+
+    async fn steps(&self, filter: &StepFilter, page: Page<u64>) -> Result<Vec<Step>, StoreError> {
+        let filter = *filter;
+        self.engine()?.ask(move |reader: &Reader| reader.steps(&filter, page)).await
+    }
+
+    async fn lane_sizes(&self, lanes: &[Lane]) -> Result<Vec<LaneSize>, StoreError> {
+        let engine = self.engine()?;
+        let live = engine.live();
+        Ok(lanes.iter().map(|lane| live.lane_size(lane)).collect())
     }
 
     async fn retain(&self, retention: Retention) -> Result<Retained, StoreError> {

@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
-use hookhaven_core::{Delivery, DeliveryId, DeliveryState, EndReason, EventId, Time};
+use hookhaven_core::{Delivery, DeliveryId, DeliveryState, EndReason, EventId, Lane, Time};
 
 use super::Live;
 use crate::{
     history::{KeyDigest, Past},
     position::Position,
     record::{CarriedDelivery, CarriedRecord, DeliveryBirth, Record, SettledRecord, SettledTo},
-    seam::NewDelivery,
+    seam::{LANE_WIDTH_KIND, NewDelivery},
 };
+
+/// Nothing was tried yet.
+const NEW: (u32, u32, u32) = (0, 0, 0);
 
 /// What the live state needs from outside to apply a record: deliveries that ended long ago and are
 /// changed once more (replayed, dismissed), as the rules found them.
@@ -28,7 +31,7 @@ impl Live {
                 self.recent.add_key(key, event.id, *key_until, at);
                 for d in deliveries {
                     let origin = Origin { event: event.id, source: &event.source, event_type: &event.event_type };
-                    self.insert(birth(d, origin, event.received_at, None), at);
+                    self.insert(birth(d, origin, event.received_at, None), NEW, at);
                 }
                 !deliveries.is_empty()
             }
@@ -39,7 +42,7 @@ impl Live {
                 }
                 self.recent.add_destination(*event, delivery.destination.clone(), at);
                 let origin = Origin { event: *event, source, event_type };
-                self.insert(birth(delivery, origin, *when, *replaces), *event_at).is_some()
+                self.insert(birth(delivery, origin, *when, *replaces), NEW, *event_at)
             }
             Record::Dismissed { at: when, delivery } => {
                 self.change_past(*delivery, recalled, at, |past| past.dismissed_at = Some(*when));
@@ -49,7 +52,14 @@ impl Live {
                 self.restore_catalog(entry.clone());
                 true
             }
+            Record::CancelAsked { at: when, delivery } => {
+                self.ask_cancel(*delivery, *when);
+                false
+            }
             Record::CatalogDeleted { kind, name, .. } => {
+                if kind == LANE_WIDTH_KIND {
+                    self.set_width(&Lane::from_text(name), None);
+                }
                 self.catalog.remove(&(kind.clone(), name.clone()));
                 true
             }
@@ -72,11 +82,11 @@ impl Live {
         if settled.attempt.as_ref().is_some_and(|a| a.number <= self.pending[slot].tries) {
             return false;
         }
-        let leased = self.strip_lease(slot);
-        let p = &mut self.pending[slot];
-        if !leased {
-            self.lanes.remove(p.lane, p.due_at, slot);
+        let begun = self.is_begun(slot);
+        if !self.strip_lease(slot) {
+            self.leave(slot, begun);
         }
+        let p = &mut self.pending[slot];
         let counted = settled.to.counted(settled.attempt.is_some());
         p.tries += counted.tries;
         p.attempts += counted.attempts;
@@ -88,15 +98,35 @@ impl Live {
         match settled.to {
             SettledTo::Retry { due_at } | SettledTo::Lost { due_at, .. } => {
                 p.due_at = due_at;
-                self.lanes.insert(p.lane, due_at, slot);
+                self.enter(slot);
             }
-            SettledTo::Delivered => self.end(slot, DeliveryState::Delivered, None, settled.at, at),
-            SettledTo::Dead(reason) => self.end(slot, DeliveryState::Dead, Some(reason), settled.at, at),
+            SettledTo::Delivered => self.end(slot, begun, (DeliveryState::Delivered, None), settled.at, at),
+            SettledTo::Dead(reason) => self.end(slot, begun, (DeliveryState::Dead, Some(reason)), settled.at, at),
+            SettledTo::Cancelled => {
+                self.end(slot, begun, (DeliveryState::Cancelled, Some(EndReason::Cancelled)), settled.at, at);
+            }
         }
         true
     }
 
-    fn end(&mut self, slot: u32, state: DeliveryState, reason: Option<EndReason>, when: Time, at: Position) {
+    fn ask_cancel(&mut self, id: DeliveryId, when: Time) {
+        let Some(slot) = self.by_id.get(&id).copied() else { return };
+        if self.asked.contains_key(&id) {
+            return;
+        }
+        // Given back since it was asked for: it is in a lane that it has to leave.
+        let in_hand = self.pending[slot].session != 0;
+        if !in_hand {
+            self.leave(slot, false);
+        }
+        self.asked.insert(id, when);
+        if !in_hand {
+            self.enter(slot);
+        }
+    }
+
+    fn end(&mut self, slot: u32, begun: bool, ended: (DeliveryState, Option<EndReason>), when: Time, at: Position) {
+        let (state, reason) = ended;
         let Some(p) = self.pending.remove(slot) else { return };
         self.by_id.remove(&p.id);
         self.discount_in(p.event_at.segment);
@@ -106,6 +136,8 @@ impl Live {
             self.depths.add_dead(&p.kind.source, &p.kind.destination, p.kind.policy.critical, 1);
         }
         let mut delivery = p.view();
+        delivery.cancel_asked_at = self.asked.remove(&p.id);
+        self.free_slot(slot, &delivery, begun);
         (delivery.state, delivery.end_reason, delivery.ended_at) = (state, reason, Some(when));
         self.recent.add_past(Past { delivery, event_at: p.event_at }, at);
     }
@@ -169,7 +201,7 @@ impl SettledTo {
             SettledTo::Lost { lost, .. } => (0, LostInARow::Is(lost)),
             SettledTo::Delivered => (1, LostInARow::AsItWas),
             SettledTo::Dead(EndReason::Lost) => (0, LostInARow::OneMore),
-            SettledTo::Dead(_) => (tries, LostInARow::AsItWas),
+            SettledTo::Dead(_) | SettledTo::Cancelled => (tries, LostInARow::AsItWas),
         };
         Counted { attempts, tries, lost }
     }

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use hookhaven_core::event::PUBLISHED;
+
 use super::BirthKind;
 use crate::seam::Depth;
 
@@ -17,9 +19,14 @@ struct Counts {
     dead_critical: i64,
 }
 
+/// What a destination counts under: published addresses are too many to be told apart.
+pub(crate) fn counted_as<'a>(source: &'a Arc<str>, destination: &'a Arc<str>) -> &'a Arc<str> {
+    if &**source == PUBLISHED { source } else { destination }
+}
+
 impl Depths {
     fn of(&mut self, source: &Arc<str>, destination: &Arc<str>) -> &mut Counts {
-        self.0.entry((source.clone(), destination.clone())).or_default()
+        self.0.entry((source.clone(), counted_as(source, destination).clone())).or_default()
     }
 
     pub fn add_pending(&mut self, kind: &BirthKind, by: i64) {

@@ -102,8 +102,13 @@ impl Lanes {
         due.map(|(_, slot)| *slot)
     }
 
-    /// How many of a lane are leased, or reserved.
-    pub fn leased_in(&self, lane: u32) -> usize {
+    /// Deliveries of a lane that have not ended.
+    pub fn members(&self, lane: u32) -> usize {
+        self.lanes[lane as usize].members as usize
+    }
+
+    /// How many of them are not waiting here.
+    pub fn not_waiting_in(&self, lane: u32) -> usize {
         let one = &self.lanes[lane as usize];
         (one.members as usize).saturating_sub(one.waiting.len())
     }

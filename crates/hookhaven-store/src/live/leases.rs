@@ -8,7 +8,7 @@ use std::{
 
 use hookhaven_core::{Delivery, DeliveryId, Lane, Time};
 
-use super::{Live, Pending};
+use super::Live;
 use crate::{
     position::Position,
     seam::{Due, LaneDue, LaneRoom, Renewed, SessionId},
@@ -164,7 +164,7 @@ impl Live {
         let mut candidates = BinaryHeap::new();
         for room in rooms {
             let Some(lane) = self.lanes.find(&room.lane) else { continue };
-            let free = room.limit.map_or(usize::MAX, |limit| limit.saturating_sub(self.lanes.leased_in(lane)));
+            let free = room.limit.map_or(usize::MAX, |limit| limit.saturating_sub(self.leased_in(&room.lane, lane)));
             for slot in self.lanes.due_in(lane, now).take(room.room.min(max).min(free)) {
                 let p = &self.pending[slot];
                 candidates.push(Reverse((p.due_at.plus(p.kind.policy.deadline), p.due_at, slot)));
@@ -188,9 +188,9 @@ impl Live {
     }
 
     fn take(&mut self, slot: u32, session: u64, fence: u64) {
+        self.leave(slot, session != RESERVED);
         let p = &mut self.pending[slot];
         (p.session, p.fence) = (session, fence);
-        self.lanes.remove(p.lane, p.due_at, slot);
         if let Some(session) = self.sessions.live.get_mut(&session) {
             session.leases.insert(slot);
         }
@@ -200,9 +200,15 @@ impl Live {
 
     /// Takes the lease off and puts the delivery back into its lane.
     pub(super) fn unlease(&mut self, slot: u32) {
+        let begun = self.is_begun(slot);
         self.strip_lease(slot);
-        let Pending { lane, due_at, .. } = self.pending[slot];
-        self.lanes.insert(lane, due_at, slot);
+        self.come_back(slot, begun);
+    }
+
+    /// Whether an attempt of it was made, or is to be.
+    pub(super) fn is_begun(&self, slot: u32) -> bool {
+        let p = &self.pending[slot];
+        p.tries > 0 || (p.session != 0 && p.session != RESERVED)
     }
 
     /// Takes the lease off, if there is one; the delivery is then in no lane. Answers whether it was leased.

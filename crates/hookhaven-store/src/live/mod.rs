@@ -15,30 +15,39 @@ mod apply;
 mod depths;
 mod lanes;
 mod leases;
+mod queues;
 mod recent;
 mod slab;
+mod waiting;
 
 #[cfg(test)]
 mod tests;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     hash::{BuildHasherDefault, Hasher},
     sync::Arc,
 };
 
-use hookhaven_core::{Delivery, DeliveryId, DeliveryState, EventId, Time};
+use hookhaven_core::{Delivery, DeliveryId, DeliveryState, EventId, Lane, Time};
 
 pub use self::{
     apply::{Counted, LostInARow, Recalled},
     leases::Claimed,
 };
-use self::{depths::Depths, lanes::Lanes, leases::Sessions, recent::Recent, slab::Slab};
+use self::{
+    depths::{Depths, counted_as},
+    lanes::Lanes,
+    leases::Sessions,
+    queues::{Queues, Turns},
+    recent::Recent,
+    slab::Slab,
+};
 use crate::{
     history::{KeyDigest, Past},
     position::Position,
     record::DeliveryBirth,
-    seam::{CatalogEntry, Depth},
+    seam::{CatalogEntry, Depth, LANE_WIDTH_KIND, LaneSize},
 };
 
 /// What many deliveries have in common, held once.
@@ -50,7 +59,7 @@ pub struct BirthKind {
     pub source: Arc<str>,
     pub event_type: Arc<str>,
     pub destination: Arc<str>,
-    pub lane: hookhaven_core::Lane,
+    pub lane: Lane,
     pub route: Arc<str>,
     pub policy: Arc<hookhaven_core::Policy>,
 }
@@ -100,6 +109,11 @@ pub struct Live {
     pending: Slab<Pending>,
     by_id: IdMap<DeliveryId, u32>,
     lanes: Lanes,
+    queues: Queues,
+    /// Deliveries whose end was asked for while they were in hand, and when.
+    asked: HashMap<DeliveryId, Time>,
+    /// Those of them that are in nobody's hand any more: in no lane, to be ended.
+    let_down: BTreeSet<u32>,
     sessions: Sessions,
     recent: Recent,
     depths: Depths,
@@ -150,10 +164,10 @@ impl Live {
             due_at: d.due_at,
             replaces: d.replaces,
         };
-        if let Some(slot) = self.insert(birth, image.event_at) {
-            let p = &mut self.pending[slot];
-            (p.attempts, p.tries, p.lost) = (d.attempts, d.tries, d.lost);
+        if let Some(asked_at) = d.cancel_asked_at {
+            self.asked.insert(d.id, asked_at);
         }
+        self.insert(birth, (d.attempts, d.tries, d.lost), image.event_at);
     }
 
     /// Puts back dead letters that the index counts.
@@ -162,6 +176,10 @@ impl Live {
     }
 
     pub fn restore_catalog(&mut self, entry: CatalogEntry) {
+        if entry.kind == LANE_WIDTH_KIND {
+            let width = std::str::from_utf8(&entry.value).ok().and_then(|text| text.parse().ok());
+            self.set_width(&Lane::from_text(&entry.name), width);
+        }
         self.catalog.insert((entry.kind, entry.name), entry.value);
     }
 
@@ -186,7 +204,8 @@ impl Live {
     pub fn oldest_due(&self, now: Time) -> Vec<(Arc<str>, Time)> {
         let mut oldest: BTreeMap<&Arc<str>, Time> = BTreeMap::new();
         for (due_at, slot) in self.lanes.due_heads(now) {
-            let destination = &self.pending[slot].kind.destination;
+            let kind = &self.pending[slot].kind;
+            let destination = counted_as(&kind.source, &kind.destination);
             let at = oldest.entry(destination).or_insert(due_at);
             *at = due_at.min(*at);
         }
@@ -203,7 +222,24 @@ impl Live {
 
     /// A pending or leased delivery.
     pub fn pending(&self, id: DeliveryId) -> Option<Delivery> {
-        self.by_id.get(&id).map(|slot| self.pending[*slot].view())
+        self.by_id.get(&id).map(|slot| self.view(*slot))
+    }
+
+    fn view(&self, slot: u32) -> Delivery {
+        let p = &self.pending[slot];
+        Delivery { cancel_asked_at: self.asked.get(&p.id).copied(), ..p.view() }
+    }
+
+    /// How many of a lane there are, and how many of them are leased.
+    pub fn lane_size(&self, name: &Lane) -> LaneSize {
+        let Some(lane) = self.lanes.find(name) else { return LaneSize::default() };
+        let leased = self.leased_in(name, lane);
+        LaneSize { waiting: (self.lanes.members(lane) - leased) as u64, leased: leased as u64 }
+    }
+
+    /// How many of a lane are leased or reserved.
+    fn leased_in(&self, name: &Lane, lane: u32) -> usize {
+        self.lanes.not_waiting_in(lane).saturating_sub(self.queues.shut_in(name))
     }
 
     /// Where the event of a pending delivery lies.
@@ -213,7 +249,7 @@ impl Live {
 
     /// All pending deliveries, in no order; for tests and checks.
     pub fn all_pending(&self) -> impl Iterator<Item = Delivery> + '_ {
-        self.by_id.values().map(|slot| self.pending[*slot].view())
+        self.by_id.values().map(|slot| self.view(*slot))
     }
 
     /// The event that holds this key, if it was accepted too recently for history to know.
@@ -295,10 +331,10 @@ impl Live {
         kind
     }
 
-    /// Adds a delivery to its lane; `None` if it is there already.
-    fn insert(&mut self, birth: DeliveryBirth, event_at: Position) -> Option<u32> {
+    /// Adds a delivery to its lane, with its attempts, tries and lost ones so far; `false` if it is there already.
+    fn insert(&mut self, birth: DeliveryBirth, (attempts, tries, lost): (u32, u32, u32), event_at: Position) -> bool {
         if self.by_id.contains_key(&birth.id) {
-            return None;
+            return false;
         }
         let kind = self.intern(BirthKind {
             source: birth.source,
@@ -317,9 +353,9 @@ impl Live {
             kind,
             accepted_at: birth.accepted_at,
             due_at: birth.due_at,
-            attempts: 0,
-            tries: 0,
-            lost: 0,
+            attempts,
+            tries,
+            lost,
             lane,
             session: 0,
             fence: 0,
@@ -327,8 +363,8 @@ impl Live {
         });
         self.by_id.insert(birth.id, slot);
         self.count_in(event_at.segment);
-        self.lanes.insert(lane, birth.due_at, slot);
-        Some(slot)
+        self.join(slot);
+        true
     }
 }
 
@@ -354,6 +390,7 @@ impl Pending {
             replaces: self.replaces.as_deref().copied(),
             replaced_by: None,
             dismissed_at: None,
+            cancel_asked_at: None,
         }
     }
 }

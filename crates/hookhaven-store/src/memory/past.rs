@@ -1,18 +1,20 @@
 //! Everything that happened, in plain maps: the reference for every index.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, VecDeque},
     sync::Arc,
 };
 
-use hookhaven_core::{Attempt, Delivery, DeliveryId, DeliveryState, Event, EventId, Time};
+use hookhaven_core::{Attempt, Delivery, DeliveryId, DeliveryState, Event, EventId, Time, event::PUBLISHED};
 
 use crate::{
     history::{History, KeyDigest, Past, PastEvent},
     live::Live,
     position::Position,
     record::Record,
-    seam::{DeliveryFilter, DeliveryRow, EventFilter, EventRow, LastAttempt, Page, StoreError},
+    seam::{
+        DeliveryFilter, DeliveryRow, EventFilter, EventRow, LastAttempt, Page, Step, StepFilter, StepKind, StoreError,
+    },
 };
 
 #[derive(Debug, Default)]
@@ -22,6 +24,8 @@ pub(super) struct Maps {
     deliveries: BTreeMap<DeliveryId, Delivery>,
     of_event: HashMap<EventId, Vec<DeliveryId>>,
     attempts: HashMap<DeliveryId, Vec<Attempt>>,
+    steps: VecDeque<Step>,
+    last_step: u64,
 }
 
 impl Maps {
@@ -34,6 +38,7 @@ impl Maps {
                 self.events.insert(event.id, event.clone());
                 for d in deliveries {
                     self.refresh(d.id, live);
+                    self.step(d.id, event.received_at, StepKind::Accepted);
                 }
             }
             Record::Settled(settled) => {
@@ -41,9 +46,16 @@ impl Maps {
                     self.attempts.entry(settled.delivery).or_default().push(Attempt::clone(attempt));
                 }
                 self.refresh(settled.delivery, live);
+                let kind = settled.attempt.as_ref().map_or(StepKind::Ended, |a| StepKind::Attempted(a.number));
+                self.step(settled.delivery, settled.at, kind);
             }
-            Record::Redelivered { replaces, delivery, .. } => {
+            Record::CancelAsked { at, delivery } => {
+                self.refresh(*delivery, live);
+                self.step(*delivery, *at, StepKind::CancelAsked);
+            }
+            Record::Redelivered { at, replaces, delivery, .. } => {
                 self.refresh(delivery.id, live);
+                self.step(delivery.id, *at, StepKind::Accepted);
                 if let Some(old) = replaces {
                     self.refresh(*old, live);
                 }
@@ -53,6 +65,22 @@ impl Maps {
             // Nothing here has a place that it could be moved from.
             Record::Carried(_) | Record::CarriedKeys { .. } | Record::Removed(_) => {}
         }
+    }
+
+    /// Of a published delivery.
+    fn step(&mut self, delivery: DeliveryId, at: Time, kind: StepKind) {
+        if self.deliveries.get(&delivery).is_some_and(|d| &*d.source == PUBLISHED) {
+            self.last_step += 1;
+            self.steps.push_back(Step { number: self.last_step, at, delivery, kind });
+        }
+    }
+
+    pub fn steps(&self, filter: &StepFilter, page: Page<u64>) -> Vec<Step> {
+        let wanted = |step: &&Step| {
+            filter.since.is_none_or(|since| step.at >= since) && filter.until.is_none_or(|until| step.at < until)
+        };
+        let steps = self.steps.iter().filter(wanted);
+        page_of(steps, page, |step| step.number).copied().collect()
     }
 
     fn refresh(&mut self, id: DeliveryId, live: &Live) {
@@ -87,6 +115,10 @@ impl Maps {
                 self.attempts.remove(&delivery);
             }
         }
+        let oldest = self.oldest_event().map_or(before, |at| at.min(before));
+        while self.steps.front().is_some_and(|step| step.at < oldest) {
+            self.steps.pop_front();
+        }
         gone.len() as u64
     }
 
@@ -105,10 +137,8 @@ impl Maps {
     }
 
     pub fn events(&self, filter: &EventFilter, page: Page<EventId>) -> Vec<EventRow> {
-        let all = self.events.values().rev();
-        let rest = all.filter(|e| page.after.is_none_or(|after| e.id < after));
-        let wanted = rest.filter(|e| event_matches(e, filter) && (!filter.unrouted || self.ids_of(e.id).is_empty()));
-        wanted.take(page.limit).map(|e| self.event_row(e)).collect()
+        let wanted = |e: &&Arc<Event>| event_matches(e, filter) && (!filter.unrouted || self.ids_of(e.id).is_empty());
+        page_of(self.events.values().filter(wanted), page, |e| e.id).map(|e| self.event_row(e)).collect()
     }
 
     fn event_row(&self, e: &Event) -> EventRow {
@@ -116,9 +146,8 @@ impl Maps {
     }
 
     pub fn deliveries(&self, filter: &DeliveryFilter, page: Page<DeliveryId>, live: &Live) -> Vec<DeliveryRow> {
-        let ids = self.deliveries.keys().rev().filter(|id| page.after.is_none_or(|after| **id < after));
-        let rows = ids.filter_map(|id| self.row(*id, live));
-        rows.filter(|row| delivery_matches(row, filter)).take(page.limit).collect()
+        let rows = self.deliveries.keys().filter_map(|id| self.row(*id, live));
+        page_of(rows.filter(|row| delivery_matches(row, filter)), page, |row| row.delivery.id).collect()
     }
 
     pub fn row(&self, id: DeliveryId, live: &Live) -> Option<DeliveryRow> {
@@ -168,6 +197,23 @@ impl History for Maps {
     }
 }
 
+/// A page of what comes in the order of its ids.
+fn page_of<'a, T: 'a, I: Ord + Copy + 'a>(
+    rows: impl DoubleEndedIterator<Item = T> + 'a,
+    page: Page<I>,
+    id: impl Fn(&T) -> I + 'a,
+) -> Box<dyn Iterator<Item = T> + 'a> {
+    let beyond = move |row: &T| match (page.after, page.oldest_first) {
+        (None, _) => true,
+        (Some(after), true) => id(row) > after,
+        (Some(after), false) => id(row) < after,
+    };
+    match page.oldest_first {
+        true => Box::new(rows.filter(beyond).take(page.limit)),
+        false => Box::new(rows.rev().filter(beyond).take(page.limit)),
+    }
+}
+
 fn is(wanted: &Option<String>, value: &str) -> bool {
     wanted.as_deref().is_none_or(|w| w == value)
 }
@@ -187,6 +233,7 @@ fn delivery_matches(row: &DeliveryRow, f: &DeliveryFilter) -> bool {
     f.event.is_none_or(|id| d.event == id)
         && is(&f.source, &d.source)
         && is(&f.destination, &d.destination)
+        && f.lane.as_ref().is_none_or(|lane| d.lane == *lane)
         && is(&f.event_type, &d.event_type)
         && f.state.is_none_or(|s| waiting(d.state) == waiting(s))
         && (!f.dead_letters || d.is_dead_letter())

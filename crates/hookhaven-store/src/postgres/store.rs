@@ -93,6 +93,10 @@ impl Store for PostgresStore {
         self.shared.dismiss(deliveries).await
     }
 
+    async fn cancel(&self, _: &[DeliveryId]) -> Result<Vec<Cancelled>, StoreError> {
+        Err(StoreError::Refused("not on PostgreSQL".into()))
+    }
+
     async fn put_catalog(&self, entry: CatalogEntry) -> Result<(), StoreError> {
         self.shared.put_catalog(entry).await
     }
@@ -131,6 +135,14 @@ impl Store for PostgresStore {
 
     async fn attempts(&self, delivery: DeliveryId) -> Result<Vec<Attempt>, StoreError> {
         self.shared.attempts(delivery).await
+    }
+
+    async fn steps(&self, _: &StepFilter, _: Page<u64>) -> Result<Vec<Step>, StoreError> {
+        Err(StoreError::Refused("not on PostgreSQL".into()))
+    }
+
+    async fn lane_sizes(&self, _: &[Lane]) -> Result<Vec<LaneSize>, StoreError> {
+        Err(StoreError::Refused("not on PostgreSQL".into()))
     }
 
     async fn retain(&self, retention: Retention) -> Result<Retained, StoreError> {

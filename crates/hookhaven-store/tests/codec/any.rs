@@ -119,6 +119,7 @@ fn settled_to() -> impl Strategy<Value = SettledTo> {
         time().prop_map(|due_at| SettledTo::Retry { due_at }),
         (time(), any::<u32>()).prop_map(|(due_at, lost)| SettledTo::Lost { due_at, lost }),
         select(&[Exhausted, Aborted, Expired, Lost, Damaged, Cancelled]).prop_map(SettledTo::Dead),
+        Just(SettledTo::Cancelled),
     ]
 }
 
@@ -131,6 +132,8 @@ fn carried_delivery() -> impl Strategy<Value = (Delivery, Vec<Attempt>)> {
     let ended = (select(&[Pending, Delivered, Dead, Cancelled]), option::of(time()), reason, option::of(time()));
     let links = (option::of(delivery_id()), option::of(delivery_id()));
     (delivery(), numbers, ended, links, vec(attempt(), 0..3)).prop_map(|(new, numbers, ended, links, attempts)| {
+        // Only what is pending can be asked to end, and then it has not ended.
+        let asked = ended.0 == Pending && numbers.3 % 2 == 1;
         let d = Delivery {
             id: new.id,
             event: EventId::from_bytes([0; 16]),
@@ -146,7 +149,8 @@ fn carried_delivery() -> impl Strategy<Value = (Delivery, Vec<Attempt>)> {
             tries: numbers.2,
             lost: numbers.3,
             state: ended.0,
-            ended_at: ended.1,
+            ended_at: ended.1.filter(|_| !asked),
+            cancel_asked_at: asked.then_some(numbers.0),
             end_reason: ended.2,
             dismissed_at: ended.3,
             replaces: links.0,
@@ -188,6 +192,7 @@ pub fn record() -> impl Strategy<Value = Record> {
         },
     );
     let dismissed = (time(), delivery_id()).prop_map(|(at, delivery)| Record::Dismissed { at, delivery });
+    let asked = (time(), delivery_id()).prop_map(|(at, delivery)| Record::CancelAsked { at, delivery });
     let put = (time(), ".{0,9}", ".{0,9}", vec(any::<u8>(), 0..40))
         .prop_map(|(at, kind, name, value)| Record::CatalogPut { at, entry: CatalogEntry { kind, name, value } });
     let deleted = (time(), ".{0,9}", ".{0,9}").prop_map(|(at, kind, name)| Record::CatalogDeleted { at, kind, name });
@@ -201,7 +206,7 @@ pub fn record() -> impl Strategy<Value = Record> {
     });
     let keys = (time(), vec(key, 0..3)).prop_map(|(at, keys)| Record::CarriedKeys { at, keys });
     prop_oneof![
-        4 => accepted, 4 => settled, 2 => redelivered, 1 => dismissed, 1 => put, 1 => deleted,
+        4 => accepted, 4 => settled, 2 => redelivered, 1 => dismissed, 1 => asked, 1 => put, 1 => deleted,
         3 => carried(), 1 => keys, 1 => removed
     ]
 }

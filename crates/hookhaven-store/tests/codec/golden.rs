@@ -112,6 +112,7 @@ fn carried(full: bool) -> Record {
             replaces: (!ended).then_some(DeliveryId::from_bytes([7; 16])),
             replaced_by: dead.then_some(DeliveryId::from_bytes([8; 16])),
             dismissed_at: dead.then_some(Time::from_s(1_790_000_010)),
+            cancel_asked_at: None,
         };
         CarriedDelivery::new(delivery, attempt.into_iter().filter(|_| dead).collect())
     };
@@ -121,6 +122,13 @@ fn carried(full: bool) -> Record {
     let deliveries = [Leased, Dead, Delivered, Cancelled].into_iter().zip(all).map(one).collect();
     let key_until = full.then_some(key_until);
     Record::Carried(Box::new(CarriedRecord { at: Time::from_s(1_790_000_011), event, key_until, deliveries }))
+}
+
+/// Its pending delivery was to end.
+fn asked() -> Record {
+    let Record::Carried(mut carried) = carried(true) else { unreachable!() };
+    carried.deliveries[0].delivery.cancel_asked_at = Some(Time::from_s(1_790_000_012));
+    Record::Carried(carried)
 }
 
 fn samples() -> Vec<(&'static str, Vec<Record>)> {
@@ -152,6 +160,8 @@ fn samples() -> Vec<(&'static str, Vec<Record>)> {
         ("dismissed", vec![Record::Dismissed { at, delivery: id }]),
         ("carried", vec![carried(true)]),
         ("carried-bare", vec![carried(false)]),
+        ("cancelled", vec![Record::CancelAsked { at, delivery: id }, settled(ErrorClass::Ok, SettledTo::Cancelled)]),
+        ("carried-asked", vec![asked()]),
         ("carried-keys", vec![Record::CarriedKeys { at, keys: vec![key(1), key(2)] }]),
         (
             "removed",

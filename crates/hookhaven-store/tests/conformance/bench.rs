@@ -65,6 +65,7 @@ pub fn policy(critical: bool) -> Arc<Policy> {
 /// An event of source `stripe` with key `key` and a delivery to each destination, due now.
 pub fn event(key: &str, now: Time, destinations: &[&str]) -> NewEvent {
     NewEvent {
+        revives: true,
         event: Event {
             id: EventId::mint(now, unique()),
             source: "stripe".into(),
@@ -131,6 +132,7 @@ pub fn attempt(leased: &Leased, class: ErrorClass, now: Time) -> Attempt {
 
 pub fn settlement(leased: &Leased, class: ErrorClass, next: Next, now: Time) -> Settlement {
     Settlement {
+        follows: vec![],
         delivery: leased.delivery.id,
         fence: leased.fence,
         attempt: (next != Next::Release).then(|| attempt(leased, class, now)),

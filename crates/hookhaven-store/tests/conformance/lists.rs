@@ -19,7 +19,7 @@ pub async fn events_page_newest_first(bench: &dyn Bench) {
     sent.reverse();
     let (mut seen, mut after) = (Vec::new(), None);
     loop {
-        let rows = store.events(&EventFilter::default(), Page { after, limit: 10 }).await.unwrap();
+        let rows = store.events(&EventFilter::default(), Page { after, limit: 10, oldest_first: false }).await.unwrap();
         after = rows.last().map(|row| row.id);
         if rows.is_empty() {
             break;

@@ -8,6 +8,8 @@ mod catalog;
 mod lease;
 mod lists;
 mod nodes;
+mod published;
+mod queues;
 mod replay;
 mod restart;
 mod retention;
@@ -40,6 +42,14 @@ macro_rules! suite {
                 retention: [what_is_over_goes, what_lives_stays_whole, dead_letters_are_dismissed_aloud,
                     keys_outlive_their_events, carrying_keeps_leases, what_was_carried_goes_in_its_turn,
                     an_old_event_cannot_come_back],
+                queues: [one_after_the_other, a_retry_keeps_its_slot, as_many_as_it_is_wide,
+                    a_slot_is_kept_by_what_follows, a_release_gives_the_turn_back, a_lost_attempt_keeps_its_slot,
+                    order_and_slots_survive, one_delayed_does_not_block, a_batch_keeps_its_order,
+                    a_lane_tells_its_size],
+                published: [a_duplicate_revives_nothing, what_follows_comes_with_the_settlement,
+                    what_waits_is_cancelled_at_once, what_is_in_hand_is_cancelled_unless_it_succeeds,
+                    a_cancelled_one_whose_node_went_away_ends, steps_tell_what_happened,
+                    lists_begin_at_either_end],
                 restart: [everything_but_sessions_survives],
             }
         }

@@ -114,6 +114,7 @@ impl World {
         let hour = Duration::from_secs(3_600);
         let policy = Policy { retry: RetryPolicy::default(), deadline: hour, max_age: hour, critical: true };
         NewEvent {
+            revives: true,
             event: common::event(now, &*self.entropy, key, body),
             key_until: now.plus(24 * hour),
             deliveries: vec![NewDelivery {
@@ -162,7 +163,7 @@ impl World {
             response_excerpt: Bytes::from_static(b"ok"),
             next_attempt_at: None,
         };
-        Settlement { delivery: leased.delivery.id, fence: leased.fence, attempt: Some(attempt), next }
+        Settlement { follows: vec![], delivery: leased.delivery.id, fence: leased.fence, attempt: Some(attempt), next }
     }
 
     /// Where each event lies, by reading the journal's files.

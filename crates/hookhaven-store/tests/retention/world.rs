@@ -77,6 +77,7 @@ impl World {
             due_at: now,
         };
         NewEvent {
+            revives: true,
             event: common::event(
                 now,
                 &*self.entropy,
@@ -116,7 +117,7 @@ impl World {
                 next_attempt_at: None,
             };
             let (delivery, fence) = (leased.delivery.id, leased.fence);
-            Settlement { delivery, fence, attempt: Some(attempt), next }
+            Settlement { follows: vec![], delivery, fence, attempt: Some(attempt), next }
         });
         let settled = store.settle(session, settlements.collect()).await.unwrap();
         assert!(settled.iter().all(|one| *one == Settled::Done));

@@ -176,7 +176,7 @@ async fn by_filter(
     filter.until = Some(filter.until.map_or(now, |until| until.min(now)));
     let mut answer = BulkAnswer { dry_run, until: filter.until, ..BulkAnswer::default() };
     for _ in 0..BULK_DELIVERIES_MAX / LIMIT_MAX {
-        let rows = api.parts.store.deliveries(&filter, Page { after, limit: LIMIT_MAX }).await?;
+        let rows = api.parts.store.deliveries(&filter, Page { after, limit: LIMIT_MAX, oldest_first: false }).await?;
         let ids: Vec<_> = rows.iter().map(|row| row.delivery.id).collect();
         answer.matched += ids.len() as u64;
         if !dry_run {

@@ -48,6 +48,7 @@ async fn list(
         event: params.event,
         source: params.source,
         destination: params.destination,
+        lane: None,
         event_type: params.event_type,
         state: params.state,
         dead_letters: false,

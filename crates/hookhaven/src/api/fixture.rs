@@ -217,7 +217,7 @@ impl Scene {
             })
             .collect();
         let key_until = now.plus(Duration::from_secs(3_600));
-        self.store.accept(vec![NewEvent { event, key_until, deliveries }]).await.unwrap();
+        self.store.accept(vec![NewEvent { revives: true, event, key_until, deliveries }]).await.unwrap();
         id
     }
 
@@ -246,7 +246,13 @@ impl Scene {
         };
         let settlements: Vec<_> = leased
             .iter()
-            .map(|l| Settlement { delivery: l.delivery.id, fence: l.fence, attempt: Some(attempt(l)), next })
+            .map(|l| Settlement {
+                follows: vec![],
+                delivery: l.delivery.id,
+                fence: l.fence,
+                attempt: Some(attempt(l)),
+                next,
+            })
             .collect();
         let n = settlements.len();
         self.store.settle(session, settlements).await.unwrap();

@@ -73,7 +73,7 @@ where
 /// The store's page for `limit` items and one more, which tells whether there is a next page.
 pub(crate) fn page<I>(after: Option<I>, limit: Option<usize>) -> Result<Page<I>, Problem> {
     match limit.unwrap_or(LIMIT_DEFAULT) {
-        limit @ 1..=LIMIT_MAX => Ok(Page { after, limit: limit + 1 }),
+        limit @ 1..=LIMIT_MAX => Ok(Page { after, limit: limit + 1, oldest_first: false }),
         limit => Err(Problem::new(&problem::BAD_QUERY, format!("limit = {limit} is not within 1..{LIMIT_MAX}"))),
     }
 }

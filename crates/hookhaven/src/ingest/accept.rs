@@ -62,7 +62,7 @@ pub(super) async fn accept(
     let deliveries = routing::deliveries(config, &event.source, &event.event_type, event.received_at, &*parts.entropy);
     let unrouted = deliveries.is_empty();
     let key_until = taken.arrived.plus(taken.source.dedupe_window);
-    let accepted = match store(parts, NewEvent { event, key_until, deliveries }).await {
+    let accepted = match store(parts, NewEvent { event, key_until, deliveries, revives: true }).await {
         Ok(accepted) => accepted,
         Err(error) => return Outcome::Refused(Refusal::NotStored(error)),
     };

@@ -72,8 +72,13 @@ pub async fn run(parts: Arc<WorkerParts>, board: Arc<Board>, session: Arc<Sessio
     let (decision, next, settling) = decide(&parts, &board, &leased, &destination, &tried, slot).await;
     let attempt = record(&parts, &leased, &tried, &decision, next);
     let class = decision.class;
-    let settlement =
-        Settlement { delivery: leased.delivery.id, fence: leased.fence, attempt: Some(attempt.clone()), next };
+    let settlement = Settlement {
+        follows: vec![],
+        delivery: leased.delivery.id,
+        fence: leased.fence,
+        attempt: Some(attempt.clone()),
+        next,
+    };
     let settled = settle(&parts, &session, settlement).await;
     if settled == Settled::LeaseLost {
         session.doubt.notify_one();
@@ -83,7 +88,13 @@ pub async fn run(parts: Arc<WorkerParts>, board: Arc<Board>, session: Arc<Sessio
 }
 
 async fn release(parts: &WorkerParts, session: &Session, leased: &Leased) {
-    let release = Settlement { delivery: leased.delivery.id, fence: leased.fence, attempt: None, next: Next::Release };
+    let release = Settlement {
+        follows: vec![],
+        delivery: leased.delivery.id,
+        fence: leased.fence,
+        attempt: None,
+        next: Next::Release,
+    };
     settle(parts, session, release).await;
 }
 

@@ -220,7 +220,8 @@ pub async fn accept(store: &dyn Store, clock: &ManualClock, destination: &str, n
         policy: Arc::new(policy),
         due_at: now,
     };
-    let new = NewEvent { event, key_until: now.plus(Duration::from_secs(60)), deliveries: vec![delivery] };
+    let new =
+        NewEvent { revives: true, event, key_until: now.plus(Duration::from_secs(60)), deliveries: vec![delivery] };
     store.accept(vec![new]).await.unwrap();
     id
 }

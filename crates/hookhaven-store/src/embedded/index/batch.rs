@@ -6,16 +6,16 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use hookhaven_core::{Attempt, DeliveryId, DeliveryState, EndReason, Event, EventId, Policy, Time};
+use hookhaven_core::{Attempt, DeliveryId, DeliveryState, EndReason, Event, EventId, Policy, Time, event::PUBLISHED};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{IndexError, rows};
+use super::{IndexError, rows, steps};
 use crate::{
     codec,
     history::KeyDigest,
     position::Position,
     record::{Record, SettledRecord, SettledTo},
-    seam::{LastAttempt, NewDelivery},
+    seam::{LastAttempt, NewDelivery, StepKind},
 };
 
 /// Distinct policies whose number is remembered; beyond, they are asked for again.
@@ -33,6 +33,8 @@ pub(super) struct Batch<'a> {
     draft_at: HashMap<DeliveryId, usize>,
     pub(super) keys: Vec<(KeyDigest, EventId, Time)>,
     pub(super) attempts: Vec<(&'a Attempt, Position)>,
+    /// Of published deliveries, in the order of the journal.
+    steps: Vec<(DeliveryId, Time, StepKind)>,
     /// The first segment of the journal: what was made of events before it has gone with them.
     begins: u32,
 }
@@ -71,7 +73,9 @@ pub(super) struct Changing<'a> {
     pub(super) end_reason: Option<EndReason>,
     pub(super) replaced_by: Option<DeliveryId>,
     pub(super) dismissed_at: Option<Time>,
+    pub(super) cancel_asked_at: Option<Time>,
     pub(super) last: Last<'a>,
+    pub(super) published: bool,
 }
 
 /// The last attempt, as it stands already or made in this batch.
@@ -95,6 +99,7 @@ impl<'a> Batch<'a> {
             draft_at: HashMap::new(),
             keys: Vec::new(),
             attempts: Vec::new(),
+            steps: Vec::new(),
             begins,
         }
     }
@@ -138,6 +143,7 @@ impl<'a> Batch<'a> {
             Record::Dismissed { at: when, delivery } => {
                 self.change(*delivery, |now| now.dismissed_at = Some(*when))?;
             }
+            Record::CancelAsked { at: when, delivery } => self.ask_cancel(*delivery, *when)?,
             Record::CatalogPut { entry, .. } => {
                 let sql = "INSERT OR REPLACE INTO catalog VALUES (?1, ?2, ?3)";
                 self.connection.prepare_cached(sql)?.execute(params![entry.kind, entry.name, entry.value])?;
@@ -166,9 +172,14 @@ impl<'a> Batch<'a> {
             end_reason: None,
             replaced_by: None,
             dismissed_at: None,
+            cancel_asked_at: None,
             last: Last::AsIs(None),
+            published: birth.source == PUBLISHED,
         };
         let id = birth.new.id;
+        if now.published {
+            self.steps.push((id, birth.accepted_at, StepKind::Accepted));
+        }
         self.draft_at.insert(id, self.drafts.len());
         self.drafts.push(Some(Draft { id, birth: Some(birth), now }));
     }
@@ -191,9 +202,28 @@ impl<'a> Batch<'a> {
     }
 
     fn settle(&mut self, settled: &'a SettledRecord, at: Position) -> Result<(), IndexError> {
-        let taken = self.change(settled.delivery, |now| now.settle(settled))?;
-        if let (Some(true), Some(attempt)) = (taken, &settled.attempt) {
+        let taken = self.change(settled.delivery, |now| now.settle(settled).then_some(now.published))?.flatten();
+        let Some(published) = taken else { return Ok(()) };
+        if let Some(attempt) = &settled.attempt {
             self.attempts.push((attempt, at));
+        }
+        if published {
+            let kind = settled.attempt.as_ref().map_or(StepKind::Ended, |a| StepKind::Attempted(a.number));
+            self.steps.push((settled.delivery, settled.at, kind));
+        }
+        Ok(())
+    }
+
+    fn ask_cancel(&mut self, delivery: DeliveryId, at: Time) -> Result<(), IndexError> {
+        let ask = |now: &mut Changing<'_>| {
+            let asked = now.state == DeliveryState::Pending && now.cancel_asked_at.is_none();
+            if asked {
+                now.cancel_asked_at = Some(at);
+            }
+            asked && now.published
+        };
+        if self.change(delivery, ask)? == Some(true) {
+            self.steps.push((delivery, at, StepKind::CancelAsked));
         }
         Ok(())
     }
@@ -214,6 +244,7 @@ impl<'a> Batch<'a> {
         self.write_events()?;
         self.write_deliveries()?;
         self.write_attempts()?;
+        steps::write(self.connection, &mut self.steps)?;
         self.event_at.clear();
         self.draft_at.clear();
         // In the order of the tree: their places are random, and neighbours share a page.
@@ -266,7 +297,7 @@ impl<'a> Batch<'a> {
         let last = now.last.parts();
         let mut insert = self.connection.prepare_cached(
             "INSERT OR REPLACE INTO deliveries VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,
-             ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27)",
+             ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28)",
         )?;
         insert.execute(params![
             new.id.as_bytes(),
@@ -296,6 +327,7 @@ impl<'a> Batch<'a> {
             last.1,
             last.2,
             last.3,
+            now.cancel_asked_at.map(Time::as_us),
         ])?;
         Ok(())
     }
@@ -305,7 +337,7 @@ impl<'a> Batch<'a> {
         let mut update = self.connection.prepare_cached(
             "UPDATE deliveries SET state = ?2, due_at = ?3, attempts = ?4, tries = ?5, lost = ?6, ended_at = ?7,
              end_reason = ?8, replaced_by = ?9, dismissed_at = ?10, last_at = ?11, last_class = ?12,
-             last_status = ?13, last_error = ?14 WHERE id = ?1",
+             last_status = ?13, last_error = ?14, cancel_asked_at = ?15 WHERE id = ?1",
         )?;
         update.execute(params![
             id.as_bytes(),
@@ -322,6 +354,7 @@ impl<'a> Batch<'a> {
             last.1,
             last.2,
             last.3,
+            now.cancel_asked_at.map(Time::as_us),
         ])?;
         Ok(())
     }
@@ -399,6 +432,10 @@ impl<'a> Changing<'a> {
                 }
                 self.end(DeliveryState::Dead, Some(reason), settled.at);
             }
+            SettledTo::Cancelled => {
+                self.attempts += tried;
+                self.end(DeliveryState::Cancelled, Some(EndReason::Cancelled), settled.at);
+            }
         }
         true
     }
@@ -423,8 +460,8 @@ impl Last<'_> {
 }
 
 fn read_changing(connection: &Connection, id: DeliveryId) -> Result<Option<Changing<'static>>, IndexError> {
-    let mut select =
-        connection.prepare_cached(&format!("SELECT {} FROM deliveries WHERE id = ?1", rows::CHANGING_COLUMNS))?;
+    let mut select = connection
+        .prepare_cached(&format!("SELECT {}, source FROM deliveries WHERE id = ?1", rows::CHANGING_COLUMNS))?;
     let read = |row: &rusqlite::Row<'_>| Ok(changing(row));
     select.query_row([id.as_bytes()], read).optional()?.transpose()
 }
@@ -432,6 +469,18 @@ fn read_changing(connection: &Connection, id: DeliveryId) -> Result<Option<Chang
 fn changing(row: &rusqlite::Row<'_>) -> Result<Changing<'static>, IndexError> {
     let rows::Changed { state, due_at, attempts, tries, lost, ended_at, end_reason, replaced_by, dismissed_at } =
         rows::changed(row, 0)?;
-    let last = Last::AsIs(rows::last_attempt(row, 9)?);
-    Ok(Changing { state, due_at, attempts, tries, lost, ended_at, end_reason, replaced_by, dismissed_at, last })
+    Ok(Changing {
+        state,
+        due_at,
+        attempts,
+        tries,
+        lost,
+        ended_at,
+        end_reason,
+        replaced_by,
+        dismissed_at,
+        cancel_asked_at: row.get::<_, Option<i64>>(13)?.map(rows::time),
+        last: Last::AsIs(rows::last_attempt(row, 9)?),
+        published: rows::text(row, 14)? == PUBLISHED,
+    })
 }

@@ -1,7 +1,7 @@
 //! What retention writes into the index: carried events at their new place, and the note that segments
 //! have gone. Deleting what lay in them is `forget`'s.
 
-use hookhaven_core::DeliveryState;
+use hookhaven_core::{DeliveryState, event::PUBLISHED};
 use rusqlite::params;
 
 use super::{
@@ -53,6 +53,8 @@ impl<'a> Batch<'a> {
             end_reason: d.end_reason,
             replaced_by: d.replaced_by,
             dismissed_at: d.dismissed_at,
+            cancel_asked_at: d.cancel_asked_at,
+            published: &*d.source == PUBLISHED,
             last: carried.attempts.last().map_or(Last::AsIs(None), |a| Last::New(a)),
         };
         self.insert_delivery(&birth, &now)?;

@@ -4,7 +4,7 @@
 use hookhaven_core::{EventId, Time};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{IndexError, IndexWriter};
+use super::{IndexError, IndexWriter, steps};
 
 /// Events looked at in one transaction, and keys deleted.
 const EVENTS_STEP: usize = 250;
@@ -43,6 +43,11 @@ impl IndexWriter {
         let step = forget_some(&transaction, &left)?;
         transaction.commit()?;
         Ok(step)
+    }
+
+    /// Deletes some steps that are older than any event that is kept; whether there are more.
+    pub fn forget_steps(&self) -> Result<bool, IndexError> {
+        steps::forget_some(&self.connection)
     }
 
     /// Deletes some keys whose window has passed.

@@ -27,7 +27,7 @@ pub const READ_MAX: Duration = Duration::from_secs(5);
 /// SQLite instructions between two looks at the clock.
 const STEPS: i32 = 50_000;
 /// Longest page, whatever is asked for.
-const PAGE_MAX: usize = 10_000;
+pub(super) const PAGE_MAX: usize = 10_000;
 
 /// Connections that read, opened as needed.
 #[derive(Clone, Debug)]
@@ -91,25 +91,30 @@ impl Pool {
 
 /// Conditions joined by AND, with their values.
 #[derive(Default)]
-struct Where {
-    sql: String,
-    values: Vec<Box<dyn ToSql>>,
+pub(super) struct Where {
+    pub sql: String,
+    pub values: Vec<Box<dyn ToSql>>,
 }
 
 impl Where {
-    fn plain(&mut self, condition: &str) {
+    pub fn plain(&mut self, condition: &str) {
         self.sql.push_str(if self.sql.is_empty() { " WHERE " } else { " AND " });
         self.sql.push_str(condition);
     }
 
     /// `condition` ends where the value belongs.
-    fn value(&mut self, condition: &str, value: Option<impl ToSql + 'static>) {
+    pub fn value(&mut self, condition: &str, value: Option<impl ToSql + 'static>) {
         if let Some(value) = value {
             self.values.push(Box::new(value));
             let number = self.values.len();
             self.plain(&format!("{condition} ?{number}"));
         }
     }
+}
+
+/// What is beyond the end of the page before, and the order.
+fn direction(oldest_first: bool) -> (&'static str, &'static str) {
+    if oldest_first { ("id >", "id") } else { ("id <", "id DESC") }
 }
 
 impl Reader {
@@ -119,7 +124,8 @@ impl Reader {
 
     pub fn events(&self, filter: &EventFilter, page: Page<EventId>) -> Result<Vec<EventRow>, IndexError> {
         let mut wanted = Where::default();
-        wanted.value("id <", page.after.map(|id| *id.as_bytes()));
+        let (beyond, order) = direction(page.oldest_first);
+        wanted.value(beyond, page.after.map(|id| *id.as_bytes()));
         wanted.value("source =", filter.source.clone());
         wanted.value("event_type =", filter.event_type.clone());
         wanted.value("idempotency_key =", filter.idempotency_key.clone());
@@ -131,7 +137,7 @@ impl Reader {
         let Where { sql, values } = wanted;
         let mut select = self.connection.prepare_cached(&format!(
             "SELECT id, source, event_type, idempotency_key, received_at, occurred_at, correlation_id, matched_secret, \
-             remote, body_bytes, deliveries FROM events{sql} ORDER BY id DESC LIMIT {}",
+             remote, body_bytes, deliveries FROM events{sql} ORDER BY {order} LIMIT {}",
             page.limit.min(PAGE_MAX)
         ))?;
         let mut found = select.query(params_from_iter(values))?;
@@ -170,10 +176,12 @@ impl Reader {
 
     pub fn deliveries(&self, filter: &DeliveryFilter, page: Page<DeliveryId>) -> Result<Vec<Indexed>, IndexError> {
         let mut wanted = Where::default();
-        wanted.value("id <", page.after.map(|id| *id.as_bytes()));
+        let (beyond, order) = direction(page.oldest_first);
+        wanted.value(beyond, page.after.map(|id| *id.as_bytes()));
         wanted.value("event =", filter.event.map(|id| *id.as_bytes()));
         wanted.value("source =", filter.source.clone());
         wanted.value("destination =", filter.destination.clone());
+        wanted.value("lane =", filter.lane.as_ref().map(|lane| lane.as_str().to_owned()));
         wanted.value("event_type =", filter.event_type.clone());
         wanted.value("last_class =", filter.class.map(|class| class.as_str()));
         match filter.state {
@@ -188,7 +196,7 @@ impl Reader {
         }
         wanted.value(&format!("{at} >="), filter.since.map(|t| t.as_us()));
         wanted.value(&format!("{at} <"), filter.until.map(|t| t.as_us()));
-        self.select_deliveries(wanted, page.limit)
+        self.select_deliveries_by(order, wanted, page.limit)
     }
 
     pub fn delivery(&self, id: DeliveryId) -> Result<Option<Indexed>, IndexError> {

@@ -11,11 +11,11 @@ use crate::{codec, position::Position, seam::LastAttempt};
 /// The columns of a delivery in the order that [`Names::delivery`] reads them.
 pub const DELIVERY_COLUMNS: &str = "id, event, source, event_type, destination, lane, route, policy, accepted_at, \
      replaces, segment, offset, len, state, due_at, attempts, tries, lost, ended_at, end_reason, replaced_by, \
-     dismissed_at, last_at, last_class, last_status, last_error";
+     dismissed_at, last_at, last_class, last_status, last_error, cancel_asked_at";
 
 /// Those of them that change: first the ones [`changed`] reads, then the last attempt's.
 pub const CHANGING_COLUMNS: &str = "state, due_at, attempts, tries, lost, ended_at, end_reason, replaced_by, \
-     dismissed_at, last_at, last_class, last_status, last_error";
+     dismissed_at, last_at, last_class, last_status, last_error, cancel_asked_at";
 
 /// The changing part of a delivery, without its last attempt.
 pub struct Changed {
@@ -133,6 +133,7 @@ impl Names {
             end_reason: now.end_reason,
             replaced_by: now.replaced_by,
             dismissed_at: now.dismissed_at,
+            cancel_asked_at: row.get::<_, Option<i64>>(26)?.map(time),
         };
         Ok(Indexed { delivery, event_at: position(row, 10)?, last: last_attempt(row, 22)? })
     }

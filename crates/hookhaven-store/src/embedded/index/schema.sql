@@ -28,7 +28,7 @@ CREATE TABLE deliveries (
     segment INTEGER NOT NULL, offset INTEGER NOT NULL, len INTEGER NOT NULL,
     state TEXT NOT NULL, due_at INTEGER NOT NULL, attempts INTEGER NOT NULL, tries INTEGER NOT NULL,
     lost INTEGER NOT NULL, ended_at INTEGER, end_reason TEXT, replaced_by BLOB, dismissed_at INTEGER,
-    last_at INTEGER, last_class TEXT, last_status INTEGER, last_error TEXT
+    last_at INTEGER, last_class TEXT, last_status INTEGER, last_error TEXT, cancel_asked_at INTEGER
 ) WITHOUT ROWID, STRICT;
 CREATE INDEX deliveries_of_event ON deliveries (event);
 CREATE INDEX deliveries_pending ON deliveries (id) WHERE state = 'pending';
@@ -44,6 +44,11 @@ CREATE TABLE attempts (
     segment INTEGER NOT NULL, offset INTEGER NOT NULL, len INTEGER NOT NULL,
     PRIMARY KEY (delivery, number)
 ) WITHOUT ROWID, STRICT;
+
+-- What happened to published deliveries, in the journal's order. kind: 0 accepted, 1 cancel asked, 2 ended without
+-- an attempt, from 10 on attempt number kind - 9.
+CREATE TABLE steps (number INTEGER PRIMARY KEY, at INTEGER NOT NULL, delivery BLOB NOT NULL, kind INTEGER NOT NULL)
+    STRICT;
 
 -- A digest of source and idempotency key, the event that holds it, and until when.
 CREATE TABLE keys (digest BLOB PRIMARY KEY, event BLOB NOT NULL, until INTEGER NOT NULL) WITHOUT ROWID, STRICT;

@@ -60,6 +60,7 @@ fn time_of(record: &Record) -> Time {
         Record::Removed(removed) => removed.at,
         Record::Redelivered { at, .. }
         | Record::Dismissed { at, .. }
+        | Record::CancelAsked { at, .. }
         | Record::CatalogPut { at, .. }
         | Record::CatalogDeleted { at, .. }
         | Record::CarriedKeys { at, .. } => *at,
