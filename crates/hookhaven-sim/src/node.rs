@@ -110,7 +110,14 @@ impl Node {
         let kept = &world.plan.config.store;
         let keep = Keep { events: kept.retention, dead_letters: kept.retention_dead };
         let sweeps = Sweeps::start(SweepParts { store: store.clone(), clock: clock.clone(), failing_lanes, keep });
-        let ingest = Ingest::new(IngestParts { store: store.clone(), clock, entropy, config: config.clone(), metrics });
+        let ingest = Ingest::new(IngestParts {
+            store: store.clone(),
+            clock,
+            entropy,
+            config: config.clone(),
+            metrics,
+            budget: Arc::default(),
+        });
         world.say(format_args!("node {name}: up"));
         Some(Arc::new(Node { name, gate, store, ingest, worker, wake, config, breaker_never_opens, _sweeps: sweeps }))
     }

@@ -7,8 +7,10 @@
 pub mod api;
 pub mod app;
 pub mod bench;
+pub mod body;
 pub mod cli;
 pub mod config;
+pub mod correlation;
 pub mod demo;
 pub mod egress;
 pub mod ingest;

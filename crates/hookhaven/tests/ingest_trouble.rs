@@ -172,6 +172,7 @@ async fn a_store_that_does_not_answer_is_a_503_before_the_sender_gives_up() {
         entropy: Arc::new(SeededEntropy::new(1)),
         config: Arc::new(ArcSwap::from_pointee(config())),
         metrics: Arc::new(Metrics::new(1, NOW, Arc::default())),
+        budget: Arc::default(),
     });
     let sender = support::sender("github");
     let sample = sender.sample("push", "1", NOW).unwrap();

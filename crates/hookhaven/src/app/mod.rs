@@ -314,8 +314,9 @@ impl Parts {
             entropy: self.entropy.clone(),
             config: self.config.shared(),
             metrics: self.metrics.clone(),
+            budget: Arc::default(),
         });
-        let running = server.run(ingest.service(None), limits, stop.clone().cancelled_owned());
+        let running = server.run(ingest.service(None::<axum::Router>), limits, stop.clone().cancelled_owned());
         tokio::spawn(async move {
             let _ = running.await;
         })

@@ -158,6 +158,7 @@ impl Gateway {
             entropy: Arc::new(SeededEntropy::new(2)),
             config: config.clone(),
             metrics: metrics.clone(),
+            budget: Arc::default(),
         });
         let server = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         let addr = server.local_addr();
