@@ -17,6 +17,7 @@ pub mod ingest;
 pub mod log;
 pub mod metrics;
 pub mod publish;
+pub mod published;
 pub mod routing;
 pub mod server;
 pub mod stage;

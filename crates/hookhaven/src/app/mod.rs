@@ -38,7 +38,10 @@ use crate::{
     egress::{Transport, TransportError, TransportOptions},
     ingest::{Ingest, IngestParts},
     metrics::Metrics,
-    publish::keys::{self, Keys, KeysError},
+    publish::{
+        keys::{self, Keys, KeysError},
+        outgoing::{Open, Outgoing},
+    },
     server::{BindError, Server, ServerLimits},
     sweeps::{Keep, SweepParts, Sweeps},
     worker::{Worker, WorkerHandle, WorkerParts},
@@ -144,7 +147,14 @@ impl Gateway {
         let (config, watcher) = reload::watch(loaded, environment, clock.clone());
         let keys = Arc::new(Keys::new(config.shared(), found));
         let metrics = Arc::new(Metrics::new(settings.limits.metric_types_max, clock.now(), log_lines_dropped));
-        let parts = Parts { store: store.clone(), clock: clock.clone(), entropy: entropy.clone(), metrics, config };
+        let parts = Parts {
+            store: store.clone(),
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+            metrics,
+            config,
+            keys: keys.clone(),
+        };
         let (worker, sweeps) = match settings.server.role.works() {
             true => parts.work(&settings, admin_addr).map(|(worker, sweeps)| (Some(worker), Some(sweeps)))?,
             false => (None, None),
@@ -282,6 +292,7 @@ struct Parts {
     entropy: Arc<dyn Entropy>,
     metrics: Arc<Metrics>,
     config: Live,
+    keys: Arc<Keys>,
 }
 
 impl Parts {
@@ -294,6 +305,11 @@ impl Parts {
             entropy: self.entropy.clone(),
             config: self.config.shared(),
             transport: Arc::new(Transport::new(transport)?),
+            published: Arc::new(Outgoing {
+                config: self.config.shared(),
+                keys: self.keys.clone(),
+                gates: Arc::new(Open),
+            }),
             signals: self.metrics.clone(),
         });
         let lanes = worker.clone();

@@ -216,7 +216,8 @@ const PUBLISH: &str = "
 # batch_max     = 1000       # messages in one batch; batch_bytes_max = \"16MiB\" all together
 # delay_max     = \"365d\"
 # retries_max   = 100
-# timeout       = \"30s\"      # of one attempt, unless the message says; timeout_max = \"15m\"
+# timeout       = \"15m\"      # of one attempt, unless the message says; timeout_max = \"15m\"
+# answer_max    = \"64KiB\"    # kept of each answer, for callbacks and the log
 # enabled       = true
 
 # Published messages go to the public Internet, and where this says.

@@ -199,6 +199,8 @@ pub struct Publish {
     pub timeout: Duration,
     /// The longest that a message can ask for.
     pub timeout_max: Duration,
+    /// Kept of an answer's body: callbacks and the API show that much.
+    pub answer_bytes_max: usize,
 }
 
 /// What published messages are signed with: a receiver checks with both, so that the keys can be rotated
@@ -327,8 +329,10 @@ impl Default for Publish {
             batch_bytes_max: 16 << 20,
             delay_max: Duration::from_secs(365 * 24 * 3_600),
             retries_max: 100,
-            timeout: Duration::from_secs(30),
+            // As QStash: handlers that take minutes are what many publish to.
+            timeout: Duration::from_secs(15 * 60),
             timeout_max: Duration::from_secs(15 * 60),
+            answer_bytes_max: 64 << 10,
         }
     }
 }

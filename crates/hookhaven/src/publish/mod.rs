@@ -8,6 +8,7 @@
 //! Not here: storing, retrying and sending, which are the same for everything that is delivered. Ingest,
 //! worker and API are not imported; they meet this in `app`.
 
+pub mod callback;
 pub mod dedupe;
 pub mod destination;
 pub mod duration;
@@ -19,6 +20,7 @@ pub mod keys;
 pub mod lines;
 pub mod message;
 pub mod names;
+pub mod outgoing;
 pub mod redact;
 pub mod selection;
 pub mod settings;

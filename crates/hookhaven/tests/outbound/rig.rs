@@ -12,12 +12,16 @@ use std::{
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use hookhaven::{
-    config::{self, Config},
+    config::{self, Config, SigningKeys},
     egress::{Transport, TransportOptions},
+    publish::{
+        keys::Keys,
+        outgoing::{Open, Outgoing},
+    },
     worker::{LaneView, Worker, WorkerHandle, WorkerParts, WorkerSignals},
 };
 use hookhaven_core::{
-    Attempt, DeliveryId, DeliveryState, Destination, ErrorClass, Event, EventId, Lane, Policy, Time,
+    Attempt, DeliveryId, DeliveryState, Destination, ErrorClass, Event, EventId, Lane, Policy, Secret, Time,
     destination::{BreakerPolicy, DestinationState},
     retry::RetryPolicy,
 };
@@ -142,6 +146,7 @@ impl Rig {
             entropy,
             config: config.clone(),
             transport: Arc::new(Transport::new(TransportOptions::default()).unwrap()),
+            published: Arc::new(published(&config)),
             signals: Arc::new(Signals(tell)),
         });
         Rig { clock, store, config, worker, told, next_id: AtomicU8::new(1) }
@@ -224,4 +229,11 @@ pub async fn accept(store: &dyn Store, clock: &ManualClock, destination: &str, n
         NewEvent { revives: true, event, key_until: now.plus(Duration::from_secs(60)), deliveries: vec![delivery] };
     store.accept(vec![new]).await.unwrap();
     id
+}
+
+/// Nothing is published here.
+fn published(config: &Arc<ArcSwap<Config>>) -> Outgoing {
+    let key = Secret::new("sig_0123456789abcdefghijklmnopqr").expect("it is not empty");
+    let keys = Keys::new(config.clone(), SigningKeys { current: key.clone(), next: key });
+    Outgoing { config: config.clone(), keys: Arc::new(keys), gates: Arc::new(Open) }
 }

@@ -46,6 +46,7 @@ pub fn publish(root: &mut Table<'_>, secrets: &Resolver<'_>, limits: &Limits) ->
     let retries = table.take("retries_max").and_then(|i| i.integer(0..=1_000));
     set(&mut publish.retries_max, retries.and_then(|n| u32::try_from(n).ok()));
     timeouts(&mut table, &mut publish);
+    set(&mut publish.answer_bytes_max, bytes_of(&mut table, "answer_max", KIB..=8 * MIB));
     table.finish();
     publish
 }
