@@ -3,7 +3,7 @@
 //!
 //! Pure parts: `lines` and `settings` (what a publisher wrote), `destination`, `names`, `ids`, `duration`,
 //! `dedupe`, `redact`, `selection` (filters), `message` (a delivery seen as a message), `headers` and
-//! `jwt` (what a destination receives).
+//! `jwt` (what a destination receives). With the store: `keys` (what it is signed with).
 //!
 //! Not here: storing, retrying and sending, which are the same for everything that is delivered. Ingest,
 //! worker and API are not imported; they meet this in `app`.
