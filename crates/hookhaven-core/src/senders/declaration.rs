@@ -72,6 +72,8 @@ pub enum Scheme {
         /// In words, for the documentation.
         how: &'static str,
         covers: Cover,
+        signs_id: bool,
+        signs_type: bool,
         signs_time: bool,
         signs_url: bool,
     },

@@ -192,11 +192,17 @@ impl Sender for Declared {
     }
 
     fn signs_id(&self) -> bool {
-        self.places().id_is_signed(self.covers_body(), |name| self.covers_header(name))
+        match self.declaration.scheme {
+            Scheme::Own { signs_id, .. } => signs_id,
+            _ => self.places().id_is_signed(self.covers_body(), |name| self.covers_header(name)),
+        }
     }
 
     fn signs_type(&self) -> bool {
-        self.places().type_is_signed(self.covers_body(), |name| self.covers_header(name))
+        match self.declaration.scheme {
+            Scheme::Own { signs_type, .. } => signs_type,
+            _ => self.places().type_is_signed(self.covers_body(), |name| self.covers_header(name)),
+        }
     }
 
     fn covers(&self) -> Cover {

@@ -280,7 +280,8 @@ fn are_signed(places: &[Joined], body: bool, headers: impl Fn(&HeaderName) -> bo
         Slot::Json(_) | Slot::Has(..) => body,
         Slot::Text(_) => true,
     };
-    places.iter().all(|pieces| pieces.iter().all(signed))
+    // Without a place it is made of the body.
+    if places.is_empty() { body } else { places.iter().all(|pieces| pieces.iter().all(signed)) }
 }
 
 /// A header that is there once, has text, and is UTF-8.

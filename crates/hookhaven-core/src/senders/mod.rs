@@ -24,6 +24,7 @@ mod shared;
 mod signature;
 mod signed;
 mod template;
+mod words;
 
 mod catalogue {
     include!(concat!(env!("OUT_DIR"), "/catalogue.rs"));

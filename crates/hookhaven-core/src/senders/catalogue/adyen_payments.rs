@@ -23,6 +23,8 @@ pub static SENDER: Declaration = Declaration {
     scheme: Scheme::Own {
         how: "in the body's `additionalData.hmacSignature`: base64 of HMAC-SHA256 over eight fields of the item",
         covers: Cover::Part,
+        signs_id: true,
+        signs_type: true,
         signs_time: false,
         signs_url: false,
     },

@@ -29,6 +29,8 @@ pub static SENDER: Declaration = Declaration {
         how: "in the body: RSA (SHA-256; SHA-1 in version 1) over the message's fields, under a certificate fetched \
               from SNS; and the topic must be one of the source's",
         covers: Cover::Part,
+        signs_id: true,
+        signs_type: true,
         signs_time: true,
         signs_url: false,
     },

@@ -27,6 +27,8 @@ pub static SENDER: Declaration = Declaration {
     scheme: Scheme::Own {
         how: "in the body's `/signature`: hex of HMAC-SHA256 over its timestamp and token",
         covers: Cover::Part,
+        signs_id: false,
+        signs_type: false,
         signs_time: true,
         signs_url: false,
     },

@@ -27,6 +27,8 @@ pub static SENDER: Declaration = Declaration {
     scheme: Scheme::Own {
         how: "`Authorization`: a JWT (HS256) that covers the time and nothing of the body",
         covers: Cover::Nothing,
+        signs_id: false,
+        signs_type: false,
         signs_time: true,
         signs_url: false,
     },

@@ -26,6 +26,8 @@ pub static SENDER: Declaration = Declaration {
     scheme: Scheme::Own {
         how: "nothing is signed; `clientState` of every item is the secret",
         covers: Cover::Nothing,
+        signs_id: false,
+        signs_type: false,
         signs_time: false,
         signs_url: false,
     },

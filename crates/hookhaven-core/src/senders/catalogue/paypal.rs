@@ -29,6 +29,8 @@ pub static SENDER: Declaration = Declaration {
         how: "`PAYPAL-TRANSMISSION-SIG`: RSA-SHA256 over id, time, webhook id and CRC-32 of the body, under a \
               certificate fetched from PayPal",
         covers: Cover::Checksum,
+        signs_id: true,
+        signs_type: true,
         signs_time: true,
         signs_url: false,
     },

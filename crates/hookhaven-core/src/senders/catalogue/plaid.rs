@@ -29,6 +29,8 @@ pub static SENDER: Declaration = Declaration {
     scheme: Scheme::Own {
         how: "`Plaid-Verification`: a JWT (ES256) with a hash of the body, under a key fetched from Plaid",
         covers: Cover::Whole,
+        signs_id: true,
+        signs_type: true,
         signs_time: true,
         signs_url: false,
     },

@@ -30,6 +30,8 @@ pub static SENDER: Declaration = Declaration {
     scheme: Scheme::Own {
         how: "`Upstash-Signature`: a JWT (HS256) over the URL, the time and a hash of the body",
         covers: Cover::Whole,
+        signs_id: false,
+        signs_type: false,
         signs_time: true,
         signs_url: true,
     },

@@ -36,6 +36,8 @@ pub static SENDER: Declaration = Declaration {
         how: "`X-Twilio-Signature`: base64 of HMAC-SHA1 over the URL and the sorted fields of the form; other bodies \
               by the hash in `bodySHA256`",
         covers: Cover::Whole,
+        signs_id: false,
+        signs_type: true,
         signs_time: false,
         signs_url: true,
     },
