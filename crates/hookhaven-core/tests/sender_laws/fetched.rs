@@ -18,12 +18,12 @@ use base64::{
 };
 use hookhaven_core::{
     Secret,
-    sender::{Fetch, Sample, Signed},
+    sender::{Fetch, Keys, Proof, Rejection, Sample, Signed},
     senders::sha256_hex,
 };
 use serde_json::{Value, json};
 
-use crate::support::NOW;
+use crate::support::{NOW, TOLERANCE};
 
 const PAYPAL_CERTIFICATE: &str = "https://api.paypal.com/v1/notifications/certs/CERT-360caa42-fca2a594";
 const SNS_CERTIFICATE: &str =
@@ -141,4 +141,74 @@ pub static EC_KEYS: LazyLock<[(String, String); 3]> = LazyLock::new(|| {
 fn ec_pair(number: usize) -> EcdsaKeyPair {
     let pkcs8 = STANDARD.decode(&EC_KEYS[number].1).unwrap();
     EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &pkcs8).unwrap()
+}
+
+/// The case of a sender, and what becomes of its request when this was fetched.
+fn judged(name: &str, change: impl FnOnce(&mut Signed), fetched: Option<&[u8]>) -> Result<Proof, Rejection> {
+    let case = crate::support::cases().into_iter().find(|case| case.label == name).unwrap();
+    let mut signed = case.any();
+    change(&mut signed);
+    crate::support::with_request(&signed, |request| {
+        let secrets = &case.secrets[..2];
+        let keys = Keys { secrets, tolerance: TOLERANCE, now: NOW, fetched };
+        case.sender.needs(request, &keys)?;
+        case.sender.verify(request, &keys)
+    })
+}
+
+#[test]
+fn a_key_that_is_another_or_none_is_no_proof() {
+    for name in ["paypal", "aws-sns"] {
+        let of = |fetched: Option<&[u8]>| judged(name, |_| (), fetched);
+        assert_eq!(of(Some(include_bytes!("fixtures/own.pem"))), Ok(Proof { secret: Some(0) }), "{name}");
+        assert_eq!(of(Some(include_bytes!("fixtures/foreign.pem"))), Err(Rejection::SignatureMismatch), "{name}");
+        for broken in [None, Some(&b""[..]), Some(b"<html>"), Some(b"-----BEGIN CERTIFICATE-----\nAAAA\n")] {
+            assert_eq!(of(broken), Err(Rejection::KeyUnusable), "{name}");
+        }
+    }
+    let of = |answer: &str| judged("plaid", |_| (), Some(answer.as_bytes()));
+    let zeros = URL_SAFE_NO_PAD.encode([0; 32]);
+    let key = |more: &str| format!(r#"{{"key":{{"kty":"EC","crv":"P-256","x":"{zeros}","y":"{zeros}"{more}}}}}"#);
+    assert_eq!(of(&key("")), Err(Rejection::SignatureMismatch));
+    for unusable in ["{}", "[", &key(r#","expired_at":1700000000"#), &key("").replace("EC", "RSA")] {
+        assert_eq!(of(unusable), Err(Rejection::KeyUnusable), "{unusable}");
+    }
+}
+
+#[test]
+fn nothing_is_fetched_but_from_the_sender() {
+    let paypal = |url: &str| {
+        let change = |signed: &mut Signed| {
+            let header = signed.headers.iter_mut().find(|(name, _)| name == "paypal-cert-url").unwrap();
+            header.1 = url.to_owned();
+        };
+        judged("paypal", change, None)
+    };
+    for foreign in [
+        "https://evil.example/v1/notifications/certs/CERT-1",
+        "https://api.paypal.com.evil.example/v1/notifications/certs/CERT-1",
+        "https://api.paypal.com@evil.example/v1/notifications/certs/CERT-1",
+        "https://evil.example/?https://api.paypal.com/v1/notifications/certs/CERT-1",
+        "https://api.paypal.com:444/v1/notifications/certs/CERT-1",
+        "http://api.paypal.com/v1/notifications/certs/CERT-1",
+        "https://api.paypal.com/v1/oauth2/token",
+        "https://api.paypal.com/v1/notifications/certs/../../oauth2/token",
+        "https://api.paypal.com/v1/notifications/certs/",
+        "https://127.0.0.1/v1/notifications/certs/CERT-1",
+        "//api.paypal.com/v1/notifications/certs/CERT-1",
+        "",
+    ] {
+        assert_eq!(paypal(foreign), Err(Rejection::KeyUnusable), "{foreign}");
+    }
+}
+
+#[test]
+fn credentials_are_not_shown() {
+    let case = crate::support::cases().into_iter().find(|case| case.label == "plaid").unwrap();
+    let keys = Keys { secrets: &case.secrets, tolerance: TOLERANCE, now: NOW, fetched: None };
+    let fetch =
+        crate::support::with_request(&case.any(), |request| case.sender.needs(request, &keys)).unwrap().unwrap();
+    let body = String::from_utf8(fetch.body.to_vec()).unwrap();
+    assert!(body.contains(r#""secret":"one""#) && !format!("{fetch:?}").contains("one"), "{fetch:?}");
+    assert!(!fetch.cache_key.contains("one"));
 }
