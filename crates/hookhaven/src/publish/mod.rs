@@ -8,6 +8,9 @@
 //! Not here: storing, retrying and sending, which are the same for everything that is delivered. Ingest,
 //! worker and API are not imported; they meet this in `app`.
 
+mod auth;
+mod book;
+mod compose;
 pub mod dedupe;
 pub mod destination;
 pub mod duration;
@@ -19,5 +22,11 @@ pub mod lines;
 pub mod message;
 pub mod names;
 pub mod redact;
+mod route;
 pub mod selection;
 pub mod settings;
+mod shelf;
+mod terms;
+#[cfg(test)]
+mod testing;
+mod view;
