@@ -7,7 +7,8 @@
 //!   a time comes (next due, end of a rest or a hold), and never polls.
 //! - `lanes` says how much each lane may take. It is where I10 lives: slow and unproven destinations
 //!   share half of the slots, fast ones always have the other. No I/O there.
-//! - `attempt` makes one attempt; `headers` is what it says to the handler.
+//! - `attempt` makes one attempt of a piece of `work`, configured or `published`; `tried` is what it came to, and
+//!   `headers` what it says to a configured handler.
 //! - `shared` is what workers of several nodes tell each other: pauses and breakers.
 //! - `board` shares the lanes between the loop, the attempts and those who look.
 //!
@@ -19,8 +20,11 @@ mod board;
 mod dispatch;
 mod headers;
 mod lanes;
+mod published;
 mod session;
 mod shared;
+mod tried;
+mod work;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -36,6 +40,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use self::{board::Board, session::Session};
 pub use self::{
     lanes::{Hold, LaneView},
+    published::{FlowLimits, FlowNow, Message, Published},
     shared::BreakerEntry,
 };
 use crate::{config::Config, egress::Egress};
@@ -81,6 +86,7 @@ pub struct WorkerParts {
     pub entropy: Arc<dyn Entropy>,
     pub config: Arc<ArcSwap<Config>>,
     pub transport: Arc<dyn Egress>,
+    pub published: Arc<dyn Published>,
     pub signals: Arc<dyn WorkerSignals>,
 }
 
@@ -93,7 +99,7 @@ impl Worker {
     /// anything is claimed.
     pub fn start(parts: WorkerParts) -> WorkerHandle {
         let parts = Arc::new(parts);
-        let board = Arc::new(Board::new(parts.clock.clone(), parts.config.clone()));
+        let board = Arc::new(Board::new(parts.clock.clone(), parts.config.clone(), parts.published.clone()));
         let (stop_claiming, stop_session) = (CancellationToken::new(), CancellationToken::new());
         let (publish, session) = watch::channel(None);
         let [attempts, claiming, keeping] = [(); 3].map(|()| TaskTracker::new());
@@ -142,6 +148,11 @@ impl WorkerHandle {
     /// Attempts under way.
     pub fn in_flight(&self) -> usize {
         self.board.in_flight()
+    }
+
+    /// How a flow-control key stands on this node.
+    pub fn flow_now(&self, key: &str) -> FlowNow {
+        self.board.flow_now(key)
     }
 
     /// Holds a destination back or lets it go on, at once. Keeping that over a restart (the catalog's
