@@ -59,8 +59,11 @@ pub struct FlowKey {
     #[serde(default)]
     pub rate_pinned: bool,
     /// Calls before this do not count against the rate.
+    /// When people last began the count anew, and how often they did.
     #[serde(default)]
     pub reset_at: Time,
+    #[serde(default)]
+    pub resets: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

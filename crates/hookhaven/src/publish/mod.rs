@@ -8,8 +8,9 @@
 //! Not here: storing, retrying and sending, which are the same for everything that is delivered. Ingest,
 //! worker and API are not imported; they meet this in `app`.
 
+pub mod api;
 mod auth;
-mod book;
+pub mod book;
 mod compose;
 pub mod dedupe;
 pub mod destination;
@@ -23,10 +24,12 @@ pub mod message;
 pub mod names;
 pub mod redact;
 mod route;
+pub mod scheduler;
 pub mod selection;
 pub mod settings;
 mod shelf;
-mod terms;
+mod story;
+pub mod terms;
 #[cfg(test)]
 mod testing;
 mod view;
