@@ -1,6 +1,6 @@
 //! The gateway: everything between a socket and the store.
 //!
-//! `ingest` takes requests in, `worker` brings events out, `api` lets people look and act; they do not
+//! `ingest` takes requests in, `publish` messages, `worker` brings events out, `api` lets people look and act; they do not
 //! import each other and meet in `app` and through the store. `egress` is the one way out, `server` the
 //! one way in, `config` what the team wrote, `cli` what a person types.
 
@@ -17,6 +17,7 @@ pub mod ingest;
 pub mod log;
 pub mod metrics;
 pub mod publish;
+pub mod published;
 pub mod routing;
 pub mod server;
 pub mod stage;

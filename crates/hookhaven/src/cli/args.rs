@@ -73,6 +73,9 @@ pub enum Command {
     /// List, pause and resume destinations
     #[command(subcommand)]
     Destinations(DestinationsCommand),
+    /// Show and rotate the keys that published messages are signed with
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// List the nodes that share the store
     Nodes(NodesArgs),
     /// Bring a PostgreSQL store's schema up to date
@@ -149,7 +152,7 @@ pub struct BenchArgs {
 #[derive(Clone, Debug, Args)]
 #[command(
     after_help = "Examples:\n  hookhaven serve\n  hookhaven serve --config /etc/hookhaven.toml --data /var/lib/hookhaven\n  \
-                  hookhaven serve --role worker\n\n\
+                  hookhaven serve --role worker\n  hookhaven serve --dev\n\n\
                   SIGHUP reads the config file again; SIGTERM finishes what is under way and stops."
 )]
 pub struct ServeArgs {
@@ -161,6 +164,10 @@ pub struct ServeArgs {
     /// started it and died
     #[arg(long, hide = true)]
     pub until_stdin_ends: bool,
+    /// Be QStash's development server, for projects with QSTASH_DEV=true: loopback only, nothing is kept, token
+    /// and keys are known to everybody; port 8080, or QSTASH_DEV_PORT
+    #[arg(long, conflicts_with = "unseal")]
+    pub dev: bool,
     /// Go back to a data directory that `hookhaven copy` sealed; what the database took in since is not in it
     #[arg(long)]
     pub unseal: bool,
@@ -185,6 +192,32 @@ pub struct CheckArgs {
     #[arg(long)]
     pub offline: bool,
     /// Print the problems as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum KeysCommand {
+    /// Print both keys, as lines for a .env file
+    Show(KeysShowArgs),
+    /// Make the next key the current one, and a new one the next
+    Rotate(KeysRotateArgs),
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Example:\n  hookhaven keys show >> .env")]
+pub struct KeysShowArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Example:\n  hookhaven keys rotate\n\n\
+                        Receivers check with both keys, so those who have both go on without a gap; give them the new\n\
+                        pair before the next rotation. All nodes use it at once.")]
+pub struct KeysRotateArgs {
+    /// Print JSON
     #[arg(long)]
     pub json: bool,
 }
@@ -569,6 +602,9 @@ impl Command {
             Command::Doctor(a) => a.json,
             Command::Copy(a) => a.json,
             Command::Nodes(a) => a.json,
+            Command::Keys(KeysCommand::Show(KeysShowArgs { json }) | KeysCommand::Rotate(KeysRotateArgs { json })) => {
+                *json
+            }
             Command::Demo(_)
             | Command::Serve(_)
             | Command::Init(_)

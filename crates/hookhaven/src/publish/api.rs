@@ -38,24 +38,27 @@ use super::{
     book::Book,
     compose::Occasion,
     error::ApiError,
+    keys::Keys,
+    limits::CALL_BYTES_MAX,
     route::{self, Call},
-    terms::{CALL_BYTES_MAX, Terms},
+    settings::Limits,
 };
 use crate::{
     body::{self, BodyError, Budget, Whole},
     config::Config,
     correlation,
     metrics::Metrics,
+    published::FlowNow,
     server::{Handler, Peer},
 };
 
 /// What the worker on this node is doing, for those who ask.
 pub trait Traffic: Send + Sync + fmt::Debug {
-    /// Calls of a flow-control key in the period that runs, and when that began.
-    fn window(&self, key: &str) -> Option<(Time, u32)>;
+    /// How a flow-control key stands.
+    fn flow(&self, key: &str) -> FlowNow;
 
-    /// Attempts that may be in flight at once, and that are.
-    fn parallelism(&self) -> (usize, usize);
+    /// Attempts that are in flight, over everything.
+    fn in_flight(&self) -> usize;
 }
 
 /// What publishing is made of.
@@ -64,12 +67,12 @@ pub struct PublishParts {
     pub store: Arc<dyn Store>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
-    /// For the limits of every door; read once per request.
+    /// Read once per request, so that a request sees one configuration.
     pub config: Arc<ArcSwap<Config>>,
-    pub terms: Arc<ArcSwap<Terms>>,
     pub metrics: Arc<Metrics>,
     pub budget: Arc<Budget>,
     pub book: Arc<Book>,
+    pub keys: Arc<Keys>,
     /// `None` on a node that makes no attempts.
     pub traffic: Option<Arc<dyn Traffic>>,
 }
@@ -81,7 +84,7 @@ pub struct PublishService(Arc<PublishParts>);
 /// One call, all of it here.
 struct Received<'p> {
     parts: &'p PublishParts,
-    terms: &'p Terms,
+    config: &'p Config,
     head: &'p request::Parts,
     access: Access,
     body: &'p Bytes,
@@ -101,6 +104,11 @@ impl PublishService {
     where
         B: Body<Data = Bytes> + Unpin,
     {
+        if !route::is_ours(request.uri().path()) {
+            let mut nothing = Response::new(Full::default());
+            *nothing.status_mut() = StatusCode::NOT_FOUND;
+            return nothing;
+        }
         let method = request.method().clone();
         match self.try_call(request, peer).await {
             Ok(response) => response,
@@ -123,8 +131,11 @@ impl PublishService {
     {
         let parts = &*self.0;
         let now = parts.clock.now();
-        let terms = parts.terms.load_full();
-        let access = auth::check(&terms, request.headers(), request.uri().query())?;
+        let config = parts.config.load_full();
+        if !config.publish.is_open() {
+            return Err(ApiError::not_found("publishing is off: no token is configured"));
+        }
+        let access = auth::check(&config.publish, request.headers(), request.uri().query())?;
         let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
         let call = route::parse(request.method(), target)?;
         if !access.may_write && !call.only_reads() {
@@ -134,10 +145,15 @@ impl PublishService {
             parts.store.ready(Leave::NOTHING)?;
         }
         let (head, body) = request.into_parts();
-        let whole = read(parts, &terms, &call, body).await?;
+        let whole = read(parts, &config, &call, body).await?;
         let body = whole.as_ref().map(|whole| whole.bytes.clone()).unwrap_or_default();
-        let request = Received { parts, terms: &terms, head: &head, access, body: &body, now, peer };
-        request.answer(call).await
+        let request = Received { parts, config: &config, head: &head, access, body: &body, now, peer };
+        let manages = !call.only_reads() && !matches!(call, Call::Publish { .. } | Call::Enqueue { .. } | Call::Batch);
+        let answer = request.answer(call).await;
+        if manages {
+            parts.book.tell();
+        }
+        answer
     }
 }
 
@@ -198,12 +214,17 @@ impl Received<'_> {
         &self.parts.book
     }
 
+    fn limits(&self) -> Limits {
+        let publish = &self.config.publish;
+        Limits { retries_max: publish.retries_max, delay_max: publish.delay_max }
+    }
+
     fn occasion(&self) -> Occasion {
         Occasion {
             now: self.now,
             caller: self.caller().into(),
             correlation_id: correlation::of(&self.head.headers, &*self.parts.entropy),
-            dedupe_window: self.terms.dedupe_window,
+            dedupe_window: self.config.publish.dedupe_window,
             key: None,
         }
     }
@@ -218,7 +239,7 @@ impl Received<'_> {
 }
 
 /// The body, if the call takes one.
-async fn read<B>(parts: &PublishParts, terms: &Terms, call: &Call, body: B) -> Result<Option<Whole>, ApiError>
+async fn read<B>(parts: &PublishParts, config: &Config, call: &Call, body: B) -> Result<Option<Whole>, ApiError>
 where
     B: Body<Data = Bytes> + Unpin,
 {
@@ -226,8 +247,8 @@ where
         return Ok(None);
     }
     let bytes_max = match call {
-        Call::Publish { .. } | Call::Enqueue { .. } | Call::CreateSchedule { .. } => terms.body_bytes_max,
-        Call::Batch => terms.batch_bytes_max,
+        Call::Publish { .. } | Call::Enqueue { .. } | Call::CreateSchedule { .. } => config.publish.body_bytes_max,
+        Call::Batch => config.publish.batch_bytes_max,
         _ if call.only_reads() => return Ok(None),
         _ => CALL_BYTES_MAX,
     };
@@ -235,8 +256,7 @@ where
     if body.size_hint().lower() > bytes_max as u64 {
         return Err(too_large());
     }
-    let limits = parts.config.load();
-    let read = body::read(body, bytes_max, Leave::NOTHING, &limits.limits, &parts.budget).await;
+    let read = body::read(body, bytes_max, Leave::NOTHING, &config.limits, &parts.budget).await;
     read.map(Some).map_err(|error| match error {
         BodyError::TooLarge => too_large(),
         BodyError::Timeout => ApiError::new(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"),
@@ -262,3 +282,6 @@ fn ok(value: &impl Serialize) -> Answer {
 fn empty() -> Answer {
     Ok(Response::new(Full::default()))
 }
+
+#[cfg(test)]
+mod tests;

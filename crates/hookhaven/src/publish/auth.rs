@@ -5,7 +5,8 @@ use hookhaven_core::Secret;
 use http::{HeaderMap, StatusCode, header};
 use url::form_urlencoded;
 
-use super::{error::ApiError, terms::Terms};
+use super::error::ApiError;
+use crate::config::Publish;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Access {
@@ -16,7 +17,7 @@ pub struct Access {
 
 /// # Errors
 /// 401 if there is no token, or another one.
-pub fn check(terms: &Terms, headers: &HeaderMap, query: Option<&str>) -> Result<Access, ApiError> {
+pub fn check(publish: &Publish, headers: &HeaderMap, query: Option<&str>) -> Result<Access, ApiError> {
     let by_header = bearer(headers);
     let by_query = || query.into_iter().flat_map(|q| form_urlencoded::parse(q.as_bytes()));
     let by_query = || by_query().find(|(name, _)| name == "qstash_token").map(|(_, token)| token.into_owned());
@@ -33,10 +34,10 @@ pub fn check(terms: &Terms, headers: &HeaderMap, query: Option<&str>) -> Result<
             tokens.iter().any(same)
         })
     };
-    if is_one_of(&terms.tokens) {
+    if is_one_of(publish.full_tokens()) {
         return Ok(Access { may_write: true, by_header });
     }
-    if is_one_of(&terms.read_tokens) {
+    if is_one_of(&publish.read_tokens) {
         return Ok(Access { may_write: false, by_header });
     }
     Err(ApiError::new(StatusCode::UNAUTHORIZED, "unable to authenticate: invalid token"))
@@ -61,11 +62,14 @@ mod tests {
 
     fn access(authorization: &[&str], query: Option<&str>) -> Option<Access> {
         let secrets = |texts: &[&str]| texts.iter().filter_map(|t| Secret::new(*t)).collect();
-        let terms = Terms { tokens: secrets(&["full", "other="]), read_tokens: secrets(&["read"]), ..Terms::default() };
+        let publish =
+            Publish { tokens: secrets(&["full", "other="]), read_tokens: secrets(&["read"]), ..Publish::default() };
         let values = authorization.iter().map(|v| (header::AUTHORIZATION, HeaderValue::try_from(*v).unwrap()));
         let mut headers = HeaderMap::new();
-        values.for_each(|(name, value)| drop(headers.append(name, value)));
-        check(&terms, &headers, query).ok()
+        values.for_each(|(name, value)| {
+            headers.append(name, value);
+        });
+        check(&publish, &headers, query).ok()
     }
 
     #[test]
@@ -92,7 +96,7 @@ mod tests {
         ] {
             assert_eq!(access(authorization, query), None, "{authorization:?} {query:?}");
         }
-        let nobody = check(&Terms::default(), &HeaderMap::new(), None).unwrap_err();
+        let nobody = check(&Publish::default(), &HeaderMap::new(), None).unwrap_err();
         assert_eq!(nobody.text, "unable to authenticate: invalid token");
     }
 }

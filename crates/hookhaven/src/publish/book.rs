@@ -8,13 +8,15 @@ use bytes::Bytes;
 use hookhaven_core::{Lane, Time, destination::Rate};
 use hookhaven_store::{CatalogEntry, LANE_WIDTH_KIND, Store, StoreError, clock::Clock};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::watch;
 
 use super::{
     lines::Line,
+    outgoing::Gates,
     settings::Flow,
     shelf::{Entry, Shelf},
 };
+use crate::published::FlowLimits;
 
 /// Between tries to read what another node changed, while the store cannot.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -120,9 +122,19 @@ pub struct Book {
     pub flows: Shelf<FlowKey>,
     pub schedules: Shelf<Schedule>,
     pub ticks: Shelf<Tick>,
+    changed: watch::Sender<()>,
 }
 
 impl Book {
+    /// Told when anything in it may have changed, here or on another node.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    pub fn tell(&self) {
+        self.changed.send_replace(());
+    }
+
     pub async fn load(&self, store: &dyn Store) -> Result<(), StoreError> {
         self.groups.load(store).await?;
         self.queues.load(store).await?;
@@ -131,18 +143,15 @@ impl Book {
         self.ticks.load(store).await
     }
 
-    /// Follows what other nodes change, until `stop`.
-    pub async fn follow(&self, store: Arc<dyn Store>, clock: Arc<dyn Clock>, stop: CancellationToken) {
+    /// Takes over what other nodes change, until the store has nothing more to tell or the future is dropped.
+    pub async fn follow(&self, store: Arc<dyn Store>, clock: Arc<dyn Clock>) {
         let mut changes = store.changes();
-        // A store that only this node has says nothing, ever, and lets go of its end.
-        while let Some(Ok(())) = stop.run_until_cancelled(changes.changed()).await {
+        while changes.changed().await.is_ok() {
             while let Err(error) = self.load(&*store).await {
                 tracing::warn!(%error, "what other nodes changed could not be read; trying again");
-                let again = clock.sleep_until(clock.now().plus(AGAIN));
-                if stop.run_until_cancelled(again).await.is_none() {
-                    return;
-                }
+                clock.sleep_until(clock.now().plus(AGAIN)).await;
             }
+            self.tell();
         }
     }
 
@@ -169,11 +178,10 @@ impl Book {
             return Ok(());
         }
         self.flows
-            .change(store, &flow.key, |was| match was {
-                Some(was) => Ok(was.carried(flow)),
-                None => Ok(FlowKey::default().carried(flow).or(Some(FlowKey::default()))),
-            })
-            .await
+            .change(store, &flow.key, |was| Ok::<_, StoreError>(was.cloned().unwrap_or_default().carried(flow)))
+            .await?;
+        self.tell();
+        Ok(())
     }
 }
 
@@ -198,6 +206,24 @@ impl FlowKey {
     /// How many calls may start in each period.
     pub fn limit(&self) -> Option<Rate> {
         self.rate.map(|count| Rate { count, per: self.period() })
+    }
+}
+
+/// What people hold back or limit.
+impl Gates for Book {
+    /// A paused queue begins nothing; callbacks of what it began go out beside it.
+    fn is_paused(&self, lane: &Lane) -> bool {
+        let queue = lane.queue().filter(|_| lane.is_queue());
+        queue.and_then(|name| self.queues.get(name)).is_some_and(|queue| queue.paused)
+    }
+
+    fn flow(&self, key: &str) -> FlowLimits {
+        self.flows.get(key).map_or_else(FlowLimits::default, |flow| FlowLimits {
+            parallelism: flow.parallelism,
+            rate: flow.limit(),
+            paused: flow.paused,
+            resets: flow.resets,
+        })
     }
 }
 

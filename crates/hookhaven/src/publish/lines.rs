@@ -211,6 +211,17 @@ impl Lines {
     }
 }
 
+/// A header's name as QStash shows it: `test-header` is `Test-Header`.
+pub fn canonical(name: &str) -> String {
+    let mut first = true;
+    let letter = |c: char| {
+        let shown = if first { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() };
+        first = c == '-';
+        shown
+    };
+    name.chars().map(letter).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use http::StatusCode;

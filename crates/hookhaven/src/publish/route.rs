@@ -92,6 +92,14 @@ impl Call {
     }
 }
 
+/// Whether a path belongs to this API at all.
+pub fn is_ours(path: &str) -> bool {
+    ["/v2", "/llm"]
+        .into_iter()
+        .filter_map(|prefix| strip_prefix(path, prefix))
+        .any(|r| r.is_empty() || r.starts_with('/'))
+}
+
 /// `target` is the request's path and query.
 ///
 /// # Errors

@@ -10,13 +10,11 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use arc_swap::ArcSwap;
 use hookhaven_core::{Time, cron::Cron};
 use hookhaven_store::{
     Accepted, NewEvent, Store, StoreError,
     clock::{Clock, Entropy},
 };
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -26,7 +24,6 @@ use super::{
     ids, lines,
     message::{SOURCE, schedule_line},
     settings::Settings,
-    terms::Terms,
 };
 
 /// How long a tick's key outlives the tick that follows it.
@@ -45,10 +42,7 @@ pub struct SchedulerParts {
     pub store: Arc<dyn Store>,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
-    pub terms: Arc<ArcSwap<Terms>>,
     pub book: Arc<Book>,
-    /// Told when a schedule was made or changed here.
-    pub changed: Arc<Notify>,
 }
 
 #[derive(Debug)]
@@ -76,7 +70,9 @@ impl Scheduler {
 
     /// Until `stop`. An accept under way is finished first.
     pub async fn run(mut self, stop: CancellationToken) {
+        let mut changes = self.parts.book.changes();
         while !stop.is_cancelled() {
+            changes.mark_unchanged();
             let now = self.parts.clock.now();
             let wake_at = match self.tick(now).await {
                 Ok(next) => next.unwrap_or(Time::MAX).min(now.plus(LOOK_AGAIN)),
@@ -85,10 +81,9 @@ impl Scheduler {
                     now.plus(AGAIN)
                 }
             };
-            let changed = self.parts.changed.clone();
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = changed.notified() => {}
+                _ = changes.changed() => {}
                 () = self.parts.clock.sleep_until(wake_at) => {}
             }
         }
@@ -119,7 +114,8 @@ impl Scheduler {
 
     async fn make(&mut self, come: &[Come], now: Time) -> Result<(), StoreError> {
         let (mut events, mut made) = (Vec::new(), Vec::new());
-        let mut ids = Ids::new(now, &*self.parts.entropy);
+        let entropy = self.parts.entropy.clone();
+        let mut ids = Ids::new(now, &*entropy);
         for come in come {
             match self.events(come, now, &mut ids) {
                 Ok(new) => {
@@ -169,7 +165,8 @@ impl Scheduler {
             now,
             caller: schedule.caller.as_str().into(),
             correlation_id: key.as_str().into(),
-            dedupe_window: self.parts.terms.load().dedupe_window,
+            // Its key is the tick's.
+            dedupe_window: Duration::ZERO,
             key: Some((key.into(), come.key_until)),
         };
         let queue = settings.queue.clone();

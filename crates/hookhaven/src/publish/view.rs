@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     ids,
-    lines::Line,
+    lines::{Line, canonical},
     message::Message,
     redact,
     settings::{Callback, Settings},
@@ -125,17 +125,6 @@ pub fn header_map(lines: &[Line], hides: impl Fn(&str) -> bool) -> Value {
         }
     }
     Value::Object(map)
-}
-
-/// As Go's `textproto` writes a header's name: `test-header` becomes `Test-Header`.
-pub fn canonical(name: &str) -> String {
-    let mut upper = true;
-    let cased = name.chars().map(|c| {
-        let cased = if upper { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() };
-        upper = c == '-';
-        cased
-    });
-    cased.collect()
 }
 
 pub fn put(object: &mut Object, name: &str, value: impl serde::Serialize) {

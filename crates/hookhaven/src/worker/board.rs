@@ -14,11 +14,11 @@ use hookhaven_core::{DeliveryId, Destination, Lane, lifecycle::Decision};
 use hookhaven_store::clock::Clock;
 use tokio::sync::Notify;
 
-use super::{
-    lanes::{Effect, Hold, LaneView, Lanes, Ticket},
+use super::lanes::{Effect, Hold, LaneView, Lanes, Ticket};
+use crate::{
+    config::Config,
     published::{FlowNow, Published},
 };
-use crate::config::Config;
 
 #[derive(Debug)]
 pub struct Board {

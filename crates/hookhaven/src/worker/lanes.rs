@@ -34,8 +34,10 @@ use self::{
     flows::Flows,
     terms::{Terms, own_part},
 };
-use super::published::{FlowNow, Published};
-use crate::config::Config;
+use crate::{
+    config::Config,
+    published::{FlowNow, Published},
+};
 
 /// An attempt that takes longer makes its lane slow.
 pub const SLOW_AFTER: Duration = Duration::from_secs(1);

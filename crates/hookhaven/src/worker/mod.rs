@@ -7,7 +7,7 @@
 //!   a time comes (next due, end of a rest or a hold), and never polls.
 //! - `lanes` says how much each lane may take. It is where I10 lives: slow and unproven destinations
 //!   share half of the slots, fast ones always have the other. No I/O there.
-//! - `attempt` makes one attempt of a piece of `work`, configured or `published`; `tried` is what it came to, and
+//! - `attempt` makes one attempt of a piece of `work`, configured or published (`crate::published`); `tried` is what it came to, and
 //!   `headers` what it says to a configured handler.
 //! - `shared` is what workers of several nodes tell each other: pauses and breakers.
 //! - `board` shares the lanes between the loop, the attempts and those who look.
@@ -20,7 +20,6 @@ mod board;
 mod dispatch;
 mod headers;
 mod lanes;
-mod published;
 mod session;
 mod shared;
 mod tried;
@@ -40,10 +39,13 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use self::{board::Board, session::Session};
 pub use self::{
     lanes::{Hold, LaneView},
-    published::{FlowLimits, FlowNow, Message, Published},
     shared::BreakerEntry,
 };
-use crate::{config::Config, egress::Egress};
+use crate::{
+    config::Config,
+    egress::Egress,
+    published::{FlowNow, Published},
+};
 
 /// Catalog kind of a destination paused by a person or by its 410s; the name is the destination's.
 pub const PAUSED_KIND: &str = "destination-paused";

@@ -13,8 +13,11 @@ use hookhaven_core::{
 use hookhaven_store::Leased;
 use http::Method;
 
-use super::{WorkerParts, headers, published::Message, tried::Tried};
-use crate::egress::{Outbound, To};
+use super::{WorkerParts, headers, tried::Tried};
+use crate::{
+    egress::{Outbound, To},
+    published::Message,
+};
 
 pub enum Work {
     Configured(Arc<Destination>),

@@ -120,6 +120,8 @@ pub fn config() -> Config {
             ..Limits::default()
         },
         worker: Worker::default(),
+        publish: Default::default(),
+        net: Default::default(),
         log: Log::default(),
         sources: SENDERS.iter().map(|name| (Arc::from(*name), Arc::new(source(name, name)))).collect(),
         destinations: destinations.into_iter().map(|d| (d.name.clone(), Arc::new(d))).collect(),

@@ -26,7 +26,7 @@ struct Entry {
 pub(super) async fn batch(request: &Received<'_>) -> Answer {
     let entries: Vec<Entry> = serde_json::from_slice(request.body)
         .map_err(|why| ApiError::bad(format!("invalid body: expected a JSON array of messages: {why}")))?;
-    let batch_max = request.terms.batch_max;
+    let batch_max = request.config.publish.batch_max;
     if entries.len() > batch_max {
         return Err(ApiError::quota(format!("quota maxBatchSize exceeded, current limit: {batch_max}")));
     }
@@ -50,7 +50,7 @@ pub(super) async fn batch(request: &Received<'_>) -> Answer {
 
 async fn draft(request: &Received<'_>, entry: Entry) -> Result<compose::Draft, ApiError> {
     let body = Bytes::from(entry.body.unwrap_or_default());
-    let bytes_max = request.terms.body_bytes_max;
+    let bytes_max = request.config.publish.body_bytes_max;
     if body.len() > bytes_max {
         return Err(ApiError::quota(format!("quota maxMessageSize exceeded, current limit: {bytes_max}")));
     }

@@ -58,8 +58,8 @@ pub(super) async fn act(request: &Received<'_>, name: &str, action: FlowAction, 
 
 /// `GET /v2/globalParallelism`
 pub(super) fn parallelism(request: &Received<'_>) -> Answer {
-    let (most, now) = request.parts.traffic.as_ref().map_or((0, 0), |traffic| traffic.parallelism());
-    ok(&json!({ "parallelismMax": most, "parallelismCount": now }))
+    let now = request.parts.traffic.as_ref().map_or(0, |traffic| traffic.in_flight());
+    ok(&json!({ "parallelismMax": request.config.worker.slots, "parallelismCount": now }))
 }
 
 fn reset(key: &mut FlowKey, request: &Received<'_>) {
@@ -118,18 +118,18 @@ fn parameters(query: &str, known: &[&str]) -> Result<Vec<(String, String)>, ApiE
 }
 
 fn shown(request: &Received<'_>, name: &str, key: &FlowKey, size: LaneSize) -> Value {
-    let window = request.parts.traffic.as_ref().and_then(|traffic| traffic.window(name));
+    let now = request.parts.traffic.as_ref().map(|traffic| traffic.flow(name)).unwrap_or_default();
     // The worker may not have heard of a reset yet.
-    let window = window.filter(|(began_at, _)| *began_at >= key.reset_at);
+    let window = now.period_began_at.filter(|began_at| *began_at >= key.reset_at);
     let period = if key.period_ms == 0 { Duration::from_secs(1) } else { key.period() };
-    let began_at = window.map_or(key.reset_at, |(began_at, _)| began_at);
+    let began_at = window.unwrap_or(key.reset_at);
     json!({
         "flowControlKey": name,
         "waitListSize": size.waiting,
         "parallelismMax": key.parallelism.map_or(0, NonZeroU32::get),
         "parallelismCount": size.leased,
         "rateMax": key.rate.map_or(0, NonZeroU32::get),
-        "rateCount": window.map_or(0, |(_, count)| count),
+        "rateCount": window.map_or(0, |_| now.count),
         "ratePeriod": view::seconds(period),
         "ratePeriodStart": began_at.as_s(),
         "isPaused": key.paused,

@@ -18,11 +18,11 @@ use crate::{
         compose::{self, Draft, Ids, Occasion, Published, Sent, Target},
         destination::{self, Destination},
         error::ApiError,
+        limits::QUEUES_MAX,
         lines::{self, Line, Reading},
         message::SOURCE,
         names,
         settings::Settings,
-        terms::QUEUES_MAX,
     },
 };
 
@@ -66,7 +66,7 @@ pub(super) async fn draft(
         lines::add_defaults(&mut lines, &group.defaults.0);
     }
     let settings = Settings::parse(&lines)?;
-    settings.check(request.terms.limits, request.now)?;
+    settings.check(request.limits(), request.now)?;
     let callbacks = [&settings.callback, &settings.failure_callback].into_iter().flatten();
     for callback in callbacks {
         judge(request, &callback.url)?;
@@ -96,7 +96,7 @@ fn forwards_all(target: &Target) -> bool {
 
 /// Literal addresses that messages may not go to are refused at once; names are judged when they are connected to.
 pub(super) fn judge(request: &Received<'_>, url: &str) -> Result<(), ApiError> {
-    let judged = egress::judge_literal(url, &request.terms.allow);
+    let judged = egress::judge_literal(url, &request.config.net.allow);
     judged.map_err(|why| ApiError::bad(format!("invalid destination url: {why}")))
 }
 

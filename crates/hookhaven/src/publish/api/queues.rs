@@ -9,9 +9,9 @@ use super::{Answer, Received, empty, messages, ok};
 use crate::publish::{
     book::Queue,
     error::ApiError,
+    limits::{PARALLELISM_MAX, QUEUES_MAX},
     names,
     selection::Selection,
-    terms::{PARALLELISM_MAX, QUEUES_MAX},
 };
 
 #[derive(Deserialize)]

@@ -10,9 +10,10 @@ use crate::publish::{
     book::{Lines, Schedule, Tick},
     compose::Draft,
     error::ApiError,
-    ids, lines,
+    ids,
+    limits::SCHEDULES_MAX,
+    lines,
     settings::Settings,
-    terms::SCHEDULES_MAX,
     view::{self, Object},
 };
 

@@ -8,9 +8,9 @@ use crate::publish::{
     book::{Endpoint, Group, Lines},
     destination,
     error::ApiError,
+    limits::{ENDPOINTS_MAX, GROUPS_MAX},
     lines, names,
     settings::Settings,
-    terms::{ENDPOINTS_MAX, GROUPS_MAX},
 };
 
 #[derive(Deserialize)]
@@ -111,7 +111,7 @@ pub(super) async fn patch(request: &Received<'_>, name: &str) -> Answer {
     let patch: Patch = serde_json::from_slice(request.body)
         .map_err(|why| ApiError::bad(format!("invalid body: expected headers: {why}")))?;
     let defaults = lines::of_json(&patch.headers)?;
-    Settings::parse(&defaults)?.check(request.terms.limits, request.now)?;
+    Settings::parse(&defaults)?.check(request.limits(), request.now)?;
     request.book().groups.find(request.store(), name).await?.ok_or_else(unknown)?;
     let change = |was: Option<&Group>| {
         let group = was.cloned().ok_or_else(unknown)?;

@@ -8,7 +8,7 @@ use std::{collections::HashMap, sync::Arc};
 use hookhaven_core::{Time, window::Window};
 
 use super::own_part;
-use crate::worker::published::{FlowLimits, FlowNow, Published};
+use crate::published::{FlowLimits, FlowNow, Published};
 
 /// Keys that are remembered though nothing of theirs is under way; past it, all such are forgotten.
 const IDLE_MAX: usize = 4_096;

@@ -8,7 +8,7 @@ use hookhaven_core::{
 };
 
 use super::Hold;
-use crate::{config::Config, worker::published::Published};
+use crate::{config::Config, published::Published};
 
 #[derive(Clone, Copy, Debug)]
 pub struct Terms<'a> {

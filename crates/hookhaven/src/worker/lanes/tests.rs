@@ -5,7 +5,7 @@ use std::{num::NonZeroU32, sync::Arc};
 use hookhaven_core::{
     Event,
     breaker::Health,
-    destination::{BreakerPolicy, Rate},
+    destination::{BreakerPolicy, DestinationState, Rate},
     lifecycle::{self, Answer, Outcome, Standing},
     retry::RetryPolicy,
 };
@@ -13,7 +13,7 @@ use hookhaven_core::{
 use super::*;
 use crate::{
     config,
-    worker::published::{FlowLimits, Message},
+    published::{FlowLimits, Message},
 };
 
 const NOW: Time = Time::from_s(1_700_000_000);
@@ -35,6 +35,8 @@ fn config(names: &[&str]) -> Config {
         store: config::Store::default(),
         limits: config::Limits::default(),
         worker: config::Worker { slots: SLOTS, ..config::Worker::default() },
+        publish: Default::default(),
+        net: Default::default(),
         log: config::Log::default(),
         fingerprint: Default::default(),
         sources: Default::default(),
@@ -208,7 +210,7 @@ fn held_lanes_are_skipped_until_their_time() {
 
     for n in 0..10 {
         let ticket = lanes.started(&Lane::of_destination("breaker"), None, NOW);
-        let told = Some((DeliveryId::from_bytes([n; 16]), &outcome(500), &*config.destinations["breaker"]));
+        let told = Some((DeliveryId::from_bytes([n; 16]), &outcome(500), Some(&*config.destinations["breaker"])));
         lanes.finished(ticket, told, NOW);
     }
     let views: HashMap<_, _> =
@@ -232,7 +234,7 @@ fn a_new_address_is_tried_at_once() {
     assert!(lanes.plan(&config, NOW).skip.is_empty());
     for n in 0..10 {
         let ticket = lanes.started(&Lane::of_destination("a"), None, NOW);
-        let told = Some((DeliveryId::from_bytes([n; 16]), &outcome(500), &*config.destinations["a"]));
+        let told = Some((DeliveryId::from_bytes([n; 16]), &outcome(500), Some(&*config.destinations["a"])));
         lanes.finished(ticket, told, NOW);
     }
     assert_eq!(lanes.plan(&config, NOW).skip.len(), 1);
@@ -306,7 +308,8 @@ fn a_rest_that_nobody_was_told_of_is_not_ended_by_the_silence_of_others() {
     let mut told = None;
     for n in 0..10u8 {
         let ticket = lanes.started(&lane, Some(&destination), NOW);
-        told = lanes.finished(ticket, Some((DeliveryId::from_bytes([n; 16]), &decision, &destination)), NOW).tell;
+        told =
+            lanes.finished(ticket, Some((DeliveryId::from_bytes([n; 16]), &decision, Some(&*destination))), NOW).tell;
     }
     let Some(Tell::Rests(rest)) = told else { panic!("{told:?}") };
     assert_eq!((rest.until, rest.number), (NOW.plus(destination.breaker.rest), 1));

@@ -1,5 +1,6 @@
-//! What the worker must know of published messages, and whoever publishes tells it: whom a lane may call, what
-//! an attempt sends, what follows from it. The words of the publishing API stay with whoever implements this.
+//! What the worker must know of published messages, and `publish` tells it: whether a lane may give out work, what
+//! an attempt sends, what follows from it. The words of the publishing API stay there, and leases, lanes and
+//! settlements in the worker; neither knows the other.
 
 use std::{fmt, num::NonZeroU32, sync::Arc, time::Duration};
 
