@@ -275,8 +275,7 @@ mod tests {
 
     #[test]
     fn every_path_of_the_reference() {
-        let (id, name, group, query) =
-            || -> (String, String, String, String) { ("x".into(), "x".into(), "x".into(), "a=b".into()) }();
+        let [id, name, group, query] = ["x", "x", "x", "a=b"].map(str::to_owned);
         let pause = |paused| Call::PauseSchedule { id: "x".into(), paused };
         let table = [
             ("POST", "/v2/batch", Call::Batch),
