@@ -175,6 +175,7 @@ fn i4_every_limit_of_the_document_is_a_key_and_has_the_default_it_says() {
     // It stands beside the file.
     written.store.place = default.store.place.clone();
     assert_eq!((&written.limits, &written.worker, &written.store), (&default.limits, &default.worker, &default.store));
+    assert_eq!(written.publish, default.publish);
 
     // None is left out: as many keys as there are fields.
     let keys = |section: &str| {
@@ -187,6 +188,8 @@ fn i4_every_limit_of_the_document_is_a_key_and_has_the_default_it_says() {
     };
     assert_eq!(keys("limits"), fields(format!("{:#?}", default.limits)));
     assert_eq!(keys("worker"), fields(format!("{:#?}", default.worker)));
+    // Whether, and with which credentials, is no limit.
+    assert_eq!(keys("publish").map(|keys| keys + 6), fields(format!("{:#?}", default.publish)));
     assert_eq!(keys("store"), fields(format!("{:#?}", default.store)));
 }
 
