@@ -92,7 +92,7 @@ pub fn of_request(headers: &HeaderMap, query: &[Line], reading: Reading) -> Resu
             lines.push(name, value)?;
         }
     }
-    Ok(lines.0)
+    Ok(lines.lines)
 }
 
 /// Of a JSON object: names to texts, or to lists of texts.
@@ -116,7 +116,7 @@ pub fn of_json(headers: &Map<String, Value>) -> Result<Vec<Line>, ApiError> {
             _ => return Err(not_text(&lower)),
         }
     }
-    Ok(lines.0)
+    Ok(lines.lines)
 }
 
 /// Takes settings out of the raw text behind `/v2/publish/`: `qstash_token` and `upstash-…` parameters. What
@@ -139,7 +139,7 @@ pub fn take_from_query(raw: &str) -> Result<(String, Vec<Line>), ApiError> {
     }
     let nothing_taken = kept.len() == query.split('&').count();
     let rest = if nothing_taken { raw.to_owned() } else { joined(path, &kept) };
-    Ok((rest, lines.0))
+    Ok((rest, lines.lines))
 }
 
 /// Adds what a message does not say itself.
@@ -194,16 +194,19 @@ fn not_text(name: &str) -> ApiError {
 
 /// Lines that grow up to their limits.
 #[derive(Debug, Default)]
-struct Lines(Vec<Line>);
+struct Lines {
+    lines: Vec<Line>,
+    bytes: usize,
+}
 
 impl Lines {
     fn push(&mut self, name: &str, value: &[u8]) -> Result<(), ApiError> {
         let value = value.trim_ascii();
         HeaderValue::from_bytes(value)
             .map_err(|_| ApiError::bad(format!("invalid header {name}: its value holds control characters")))?;
-        self.0.push((name.into(), Bytes::copy_from_slice(value)));
-        let bytes: usize = self.0.iter().map(|(name, value)| name.len() + value.len()).sum();
-        if self.0.len() > LINES_MAX || bytes > LINES_BYTES_MAX {
+        self.lines.push((name.into(), Bytes::copy_from_slice(value)));
+        self.bytes += name.len() + value.len();
+        if self.lines.len() > LINES_MAX || self.bytes > LINES_BYTES_MAX {
             let limits = format!("at most {LINES_MAX} headers of {LINES_BYTES_MAX} bytes together");
             return Err(ApiError::bad(format!("too many headers: {limits}")));
         }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     Answer, Received, empty,
-    found::{self, Among, Found},
+    found::{self, Found},
     json as answer_json, messages, ok,
 };
 use crate::publish::{
@@ -102,7 +102,7 @@ async fn select(request: &Received<'_>, selection: &Selection) -> Result<Found, 
     let after = selection.cursor.as_deref().map(ids::parse_dead_letter);
     let after = after.map(|id| id.ok_or_else(|| ApiError::bad("invalid cursor"))).transpose()?;
     let limit = selection.count.unwrap_or(COUNT_DEFAULT);
-    found::select(request.store(), Among::DeadLetters, selection, after, limit).await
+    found::dead_letters(request.store(), selection, after, limit).await
 }
 
 /// A message that is a dead letter now.

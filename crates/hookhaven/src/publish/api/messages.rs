@@ -4,20 +4,13 @@ use hookhaven_core::DeliveryId;
 use hookhaven_store::Cancelled;
 use serde_json::json;
 
-use super::{
-    Answer, Received,
-    found::{self, Among},
-    ok,
-};
+use super::{Answer, Received, found, ok};
 use crate::publish::{
     error::ApiError,
     ids,
     selection::{self, Kind, Selection},
     view,
 };
-
-/// Cancelled in one step of a bulk call.
-const STEP: usize = 500;
 
 /// `GET /v2/messages/{id}`
 pub(super) async fn get(request: &Received<'_>, id: &str) -> Answer {
@@ -66,18 +59,17 @@ pub(super) fn of_query_or_body(kind: Kind, request: &Received<'_>, query: &str) 
 pub(super) async fn cancel_selected(request: &Received<'_>, selection: &Selection) -> Result<u64, ApiError> {
     let mut left = selection.count.unwrap_or(usize::MAX);
     let (mut cancelled, mut after) = (0, None);
-    while left > 0 {
-        let found = found::select(request.store(), Among::Pending, selection, after, STEP.min(left)).await?;
-        let ids: Vec<_> = found.seen.iter().map(|seen| seen.row.delivery.id).collect();
+    loop {
+        let (mut ids, next) = found::pending(request.store(), selection, after).await?;
+        ids.truncate(left);
         let done = cancel_published(request, &ids).await?;
         cancelled += done;
         left = left.saturating_sub(usize::try_from(done).unwrap_or(usize::MAX));
-        match found.next {
-            Some(next) => after = Some(next),
-            None => break,
+        after = next;
+        if left == 0 || after.is_none() {
+            return Ok(cancelled);
         }
     }
-    Ok(cancelled)
 }
 
 /// Only what was published is anybody's to cancel here.

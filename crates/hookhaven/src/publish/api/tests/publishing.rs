@@ -165,3 +165,18 @@ async fn keys_are_shown_and_rotated() {
     assert_eq!(api.get("/v2/keys").await.json(), rotated);
     assert_ne!(rotated, shown);
 }
+
+#[tokio::test]
+async fn what_cannot_be_stored_is_not_accepted() {
+    let api = Api::new();
+    api.store().close().await;
+    for target in [TO, "/v2/batch", "/v2/queues"] {
+        let answered = api.call("POST", target, &[], "?").await;
+        assert_eq!(
+            (answered.status, &answered.headers["retry-after"]),
+            (503, &HeaderValue::from_static("5")),
+            "{target}"
+        );
+        assert!(answered.error().starts_with("the store cannot accept now"), "{}", answered.text);
+    }
+}
