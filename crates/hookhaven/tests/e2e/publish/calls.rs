@@ -16,8 +16,8 @@ async fn start(more: &str) -> (Gateway, Publisher) {
 async fn the_target_arrives_byte_for_byte_and_the_headers_are_qstash_s() {
     let handler = Handler::answering(200).await;
     let (_gateway, publisher) = start("").await;
-    let target = "/a//b/%7Euser/../c?x=1&y=b%20c&z=https://e.example/?q";
-    let url = format!("http://{}{target}", handler.address);
+    let (path, query) = ("/a//b/%7Euser/../c", "x=1&y=b%20c&z=https://e.example/?q");
+    let url = format!("http://{}{path}?{query}", handler.address);
     let headers = [
         ("Upstash-Method", "PUT"),
         ("Upstash-Forward-X-Mine", "1"),
@@ -25,8 +25,10 @@ async fn the_target_arrives_byte_for_byte_and_the_headers_are_qstash_s() {
         ("Content-Type", "application/json"),
     ];
     let id = publisher.publish(&url, &headers, b"{}").await;
-    let received = handler.until(1).await.remove(0);
-    assert_eq!((received.method.as_str(), &*received.path), ("PUT", target));
+    handler.until(1).await;
+    let received = handler.received().remove(0);
+    assert_eq!((received.method.as_str(), &*received.path), ("PUT", path));
+    assert_eq!(received.query.as_deref(), Some(query));
     assert_eq!((received.header("user-agent"), &received.body[..]), ("Upstash-QStash", &b"{}"[..]));
     assert_eq!((received.header("x-mine"), received.header("content-type")), ("1", "application/json"));
     assert_eq!((received.header("upstash-message-id"), received.header("webhook-id")), (&*id, &*id));
