@@ -15,7 +15,7 @@ use super::{
 };
 
 /// Source of every published event.
-pub const SOURCE: &str = "publish";
+pub const SOURCE: &str = hookhaven_core::event::PUBLISHED;
 /// Header of ours that names the schedule a message was made by.
 pub const SCHEDULE: &str = "hookhaven-publish-schedule";
 
