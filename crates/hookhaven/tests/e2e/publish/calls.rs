@@ -3,11 +3,11 @@
 use crate::support::{
     gateway::Gateway,
     handler::Handler,
-    publisher::{CONFIG, Publisher, TOKEN, request},
+    publisher::{CONFIG, Publisher, TOKEN},
 };
 
-async fn start(more: &str) -> (Gateway, Publisher) {
-    let gateway = Gateway::start(&format!("{CONFIG}\n{more}")).await;
+async fn start() -> (Gateway, Publisher) {
+    let gateway = Gateway::start(CONFIG).await;
     let publisher = Publisher(gateway.ingest());
     (gateway, publisher)
 }
@@ -15,7 +15,7 @@ async fn start(more: &str) -> (Gateway, Publisher) {
 #[tokio::test]
 async fn the_target_arrives_byte_for_byte_and_the_headers_are_qstash_s() {
     let handler = Handler::answering(200).await;
-    let (_gateway, publisher) = start("").await;
+    let (_gateway, publisher) = start().await;
     let (path, query) = ("/a//b/%7Euser/../c", "x=1&y=b%20c&z=https://e.example/?q");
     let url = format!("http://{}{path}?{query}", handler.address);
     let headers = [
@@ -42,7 +42,7 @@ async fn the_target_arrives_byte_for_byte_and_the_headers_are_qstash_s() {
 
 #[tokio::test]
 async fn too_large_a_body_gets_its_answer_and_not_a_reset() {
-    let (_gateway, publisher) = start("").await;
+    let (_gateway, publisher) = start().await;
     let body = vec![b'x'; 3 << 20];
     let answer = publisher.call("POST", "/v2/publish/https://example.com/", &[], &body).await;
     assert_eq!(answer.status, 412);
@@ -51,14 +51,14 @@ async fn too_large_a_body_gets_its_answer_and_not_a_reset() {
 
 #[tokio::test]
 async fn what_is_sent_to_a_source_and_what_is_published_do_not_mix() {
-    let (gateway, publisher) = start("").await;
+    let (_gateway, publisher) = start().await;
     for (method, path, status) in
         [("GET", "/v2", 404), ("POST", "/v3/publish/https://a.example/", 404), ("GET", "/healthz", 200)]
     {
         assert_eq!(publisher.call(method, path, &[], b"").await.status, status, "{path}");
     }
     let absolute = "http://hooks.example.test/v2/publish/https://a.example//x?y";
-    let answer = gateway.exchange(&request("POST", absolute, &[("Upstash-Delay", "1h")], b"")).await;
+    let answer = publisher.call("POST", absolute, &[("Upstash-Delay", "1h")], b"").await;
     assert_eq!(answer.status, 200);
     assert!(String::from_utf8_lossy(&answer.body).contains("\"url\":\"https://a.example//x?y\""));
 }
