@@ -160,6 +160,7 @@ async fn pages_of_logs_fit_together_while_more_happens() {
         loop {
             let page = api.get(&format!("/v2/events?order={order}&count={count}{cursor}")).await.json();
             seen.extend(page["events"].as_array().unwrap().clone());
+            assert!(seen.len() <= whole.len(), "{order} {count}: entries come twice");
             if order == "latestFirst" {
                 api.publish(TO, &[("upstash-delay", "1h")]).await;
             }
