@@ -24,6 +24,7 @@ mod kill;
 mod newcomer;
 mod nodes;
 mod odd_events;
+mod publish;
 mod reload;
 mod retries;
 mod shutdown;

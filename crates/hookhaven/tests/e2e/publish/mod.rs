@@ -1,0 +1,6 @@
+//! Publishing, end to end: what the API's documentation promises, tried on real sockets and real stores.
+
+mod groups;
+mod queues;
+mod retries;
+mod schedules;
