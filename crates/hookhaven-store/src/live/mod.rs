@@ -31,12 +31,13 @@ use std::{
 
 use hookhaven_core::{Delivery, DeliveryId, DeliveryState, EventId, Lane, Time};
 
+pub(crate) use self::depths::counted_as;
 pub use self::{
     apply::{Counted, LostInARow, Recalled},
     leases::Claimed,
 };
 use self::{
-    depths::{Depths, counted_as},
+    depths::Depths,
     lanes::Lanes,
     leases::Sessions,
     queues::{Queues, Turns},

@@ -9,7 +9,7 @@ use crate::{
     codec,
     copy::{Content, Counts, Family, FamilyDelivery},
     postgres::{
-        accept::key_hash,
+        events::key_hash,
         pool::Lent,
         rows::{At, Uuid, number, to_text},
         slices,
