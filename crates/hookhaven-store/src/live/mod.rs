@@ -31,7 +31,6 @@ use std::{
 
 use hookhaven_core::{Delivery, DeliveryId, DeliveryState, EventId, Lane, Time};
 
-pub(crate) use self::depths::counted_as;
 pub use self::{
     apply::{Counted, LostInARow, Recalled},
     leases::Claimed,
@@ -44,6 +43,7 @@ use self::{
     recent::Recent,
     slab::Slab,
 };
+pub(crate) use self::{depths::counted_as, waiting::DUE_AT_ONCE_US};
 use crate::{
     history::{KeyDigest, Past},
     position::Position,

@@ -71,8 +71,8 @@ pub(super) fn free(queue: &str) -> String {
     format!(
         "greatest(0, coalesce((SELECT encode(c.value, 'escape')::int8 FROM hookhaven.catalog c \
             WHERE c.kind = '{kind}' AND c.name = {queue} AND encode(c.value, 'escape') ~ '^[0-9]{{1,9}}$'), 1) \
-         - (SELECT count(DISTINCT h.holder) FROM hookhaven.live h \
-            WHERE h.queue = {queue} AND (h.lane <> h.queue OR h.tries > 0 OR h.session > 0)))",
+         - (SELECT count(DISTINCT held.holder) FROM hookhaven.live held \
+            WHERE held.queue = {queue} AND (held.lane <> held.queue OR held.tries > 0 OR held.session > 0)))",
         kind = crate::seam::LANE_WIDTH_KIND
     )
 }

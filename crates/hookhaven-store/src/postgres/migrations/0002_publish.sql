@@ -22,6 +22,8 @@ CREATE INDEX live_holding ON live (queue, holder)
 -- Where the next that is due at once goes: behind all of these.
 CREATE INDEX live_at_once ON live (queue, due_at) WHERE turn IS NOT NULL AND tries = 0;
 
+-- Of a copy (`copies`), phase 4 is steps up to a number, `upto`; it comes before 3.
+
 -- What happened to published deliveries. Not with their events, but in the slice of the day on which it happened. `kind`
 -- is as in the codec.
 CREATE SEQUENCE step_number;
