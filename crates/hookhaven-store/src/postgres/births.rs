@@ -1,10 +1,6 @@
 //! New rows of `live`, column by column: from an accept, a settlement, a replay or a route.
 
-use std::{
-    borrow::Cow,
-    collections::{BTreeSet, HashMap},
-    sync::Arc,
-};
+use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 use hookhaven_core::{DeliveryId, EventId, Lane, Time, event::PUBLISHED};
 use tokio_postgres::types::{ToSql, Type};
@@ -14,7 +10,6 @@ use super::{
     rows::{At, Uuid, to_text},
     steps,
     trouble::Trouble,
-    turns::{self, Locks},
 };
 use crate::{codec, seam::NewDelivery};
 
@@ -49,8 +44,6 @@ pub(super) struct Births<'a> {
     holders: Vec<Option<Uuid>>,
     /// In a queue, and due at once.
     at_once: Vec<bool>,
-    /// Queues that something joins which is due at once.
-    joined: BTreeSet<&'a Lane>,
     published: bool,
 }
 
@@ -76,7 +69,6 @@ impl<'a> Births<'a> {
             queues: Vec::new(),
             holders: Vec::new(),
             at_once: Vec::new(),
-            joined: BTreeSet::new(),
             published: false,
         }
     }
@@ -111,20 +103,13 @@ impl<'a> Births<'a> {
         let (queue, holder) = place(&new.lane, new.id).unzip();
         self.queues.push(queue);
         self.holders.push(holder);
-        let at_once = new.lane.is_queue() && new.due_at <= self.now;
-        self.at_once.push(at_once);
-        if at_once {
-            self.joined.insert(&new.lane);
-        }
+        self.at_once.push(new.lane.is_queue() && new.due_at <= self.now);
         self.published |= &**source == PUBLISHED;
     }
 
     /// Of one commit, what is due at once in a queue has one due time: then the order is that of ids.
     pub fn ready(mut self) -> Self {
         let mut latest: HashMap<Cow<'a, str>, Time> = HashMap::new();
-        if self.joined.is_empty() {
-            return self;
-        }
         for n in (0..self.ids.len()).filter(|n| self.at_once[*n]) {
             let latest = latest.entry(self.lanes[n].clone()).or_insert(self.due[n].0);
             *latest = (*latest).max(self.due[n].0);
@@ -139,16 +124,6 @@ impl<'a> Births<'a> {
 
     pub fn len(&self) -> usize {
         self.ids.len()
-    }
-
-    /// Whether [`Self::lock`] has something to do.
-    pub fn joins_a_queue(&self) -> bool {
-        !self.joined.is_empty()
-    }
-
-    /// Before the insert, in the same transaction: nobody else's number comes between.
-    pub async fn lock(&self, connection: &Lent<'_>) -> Result<(), Trouble> {
-        turns::lock(connection, Locks::Turns, self.joined.iter().copied()).await
     }
 
     /// Queries of a `WITH` that insert the rows, and the steps of those that were published; their arguments begin
@@ -208,7 +183,6 @@ impl<'a> Births<'a> {
 
     /// Inserts them, of which there are some, in a transaction that was begun.
     pub async fn insert(&self, connection: &Lent<'_>) -> Result<(), Trouble> {
-        self.lock(connection).await?;
         let sql = format!("WITH {} SELECT FROM made", self.inserts(1, ""));
         connection.query(&sql, &self.args()).await.map(drop)
     }

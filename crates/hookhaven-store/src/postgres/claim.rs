@@ -25,7 +25,7 @@ use super::{
     pool::{Args, Mode},
     rows::{At, LIVE_COLUMNS, Stored, Uuid, text, time, to_text},
     trouble::{Kind, Trouble},
-    turns::{self, Locks},
+    turns,
 };
 use crate::seam::{Due, LaneRoom, Leased, SessionId, StoreError};
 
@@ -156,7 +156,7 @@ impl Shared {
             connection.once(Mode::Write, &sql, args).await?
         } else {
             connection.begin(Mode::Write).await?;
-            turns::lock(&connection, Locks::Claims, wanted.locked.iter().copied()).await?;
+            turns::lock(&connection, wanted.locked.iter().copied()).await?;
             connection.query_and_commit(&sql, args).await?
         };
         let mut taken = rows.iter().map(Stored::read).collect::<Result<Vec<_>, _>>()?;

@@ -64,17 +64,7 @@ impl<'a> Events<'a> {
 
     /// In a transaction of their own. Answers those that were stored.
     pub async fn store(&self, connection: &mut Lent<'_>) -> Result<HashSet<EventId>, Trouble> {
-        if !self.births.joins_a_queue() {
-            return stored(&connection.once(Mode::Write, &self.sql(), &self.args()).await?);
-        }
-        connection.begin(Mode::Write).await?;
-        self.births.lock(connection).await?;
-        stored(&connection.query_and_commit(&self.sql(), &self.args()).await?)
-    }
-
-    /// What [`Self::store_within`] will need, before anything else of that transaction.
-    pub async fn lock(&self, connection: &Lent<'_>) -> Result<(), Trouble> {
-        self.births.lock(connection).await
+        stored(&connection.once(Mode::Write, &self.sql(), &self.args()).await?)
     }
 
     /// In a transaction that was begun.

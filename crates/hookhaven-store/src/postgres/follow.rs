@@ -32,10 +32,6 @@ impl<'a> Follows<'a> {
         (!all.is_empty()).then_some(Follows(all))
     }
 
-    fn all(&self) -> Vec<(KeyDigest, &'a NewEvent)> {
-        self.0.iter().map(|(digest, _, follow)| (*digest, &follow.event)).collect()
-    }
-
     /// Those that follow, now that this has become of the deliveries.
     fn after(&self, changes: &[Change]) -> Vec<(KeyDigest, &'a NewEvent)> {
         let became: HashMap<_, _> = changes.iter().map(|change| (change.delivery, change.state)).collect();
@@ -56,12 +52,9 @@ impl Shared {
         follows: &Follows<'_>,
         now: Time,
     ) -> Result<Vec<Change>, Trouble> {
-        let all = follows.all();
-        self.slices.ensure(&self.work, all.iter().map(|(_, new)| slices::of_event(new.event.id))).await?;
+        self.slices.ensure(&self.work, follows.0.iter().map(|(_, _, f)| slices::of_event(f.event.event.id))).await?;
         let mut connection = self.work.get().await?;
         connection.begin(Mode::Write).await?;
-        // Before any row: who waits for this lock must have nothing that its holder could wait for.
-        Events::of(&all, now).lock(&connection).await?;
         let changes = settle_rows(&connection, endings, now, true).await?;
         let new = follows.after(&changes);
         let stored = Events::of(&new, now).store_within(&connection).await?;

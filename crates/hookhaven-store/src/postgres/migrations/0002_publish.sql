@@ -15,10 +15,10 @@ ALTER TABLE ended ADD COLUMN cancel_asked_at timestamptz;
 CREATE SEQUENCE queue_turn;
 
 -- Those that wait for their turn, in turn.
-CREATE INDEX live_turns ON live (queue, due_at, turn, id) WHERE lane = queue AND tries = 0 AND session IS NULL;
+CREATE INDEX live_turns ON live (queue, due_at, turn, id) WHERE holder = id AND tries = 0 AND session IS NULL;
 -- Those that take or keep a slot.
 CREATE INDEX live_holding ON live (queue, holder)
-    WHERE queue IS NOT NULL AND (lane <> queue OR tries > 0 OR session > 0);
+    WHERE queue IS NOT NULL AND (holder <> id OR tries > 0 OR session > 0);
 -- Where the next that is due at once goes: behind all of these.
 CREATE INDEX live_at_once ON live (queue, due_at) WHERE turn IS NOT NULL AND tries = 0;
 
