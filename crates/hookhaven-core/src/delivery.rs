@@ -2,12 +2,17 @@
 //! delivered, dead or cancelled; those three are final (I7). The way back is a replay: a new delivery
 //! linked from the one it replaces (I8).
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    event::PUBLISHED,
     id::{DeliveryId, EventId},
     retry::RetryPolicy,
     time::Time,
@@ -199,6 +204,12 @@ impl Delivery {
     pub fn is_dead_letter(&self) -> bool {
         self.state == DeliveryState::Dead && self.replaced_by.is_none() && self.dismissed_at.is_none()
     }
+}
+
+/// What a destination counts under in metrics and totals: published addresses are too many to be told apart.
+pub fn counted_as<'a>(source: &str, destination: &'a Arc<str>) -> &'a Arc<str> {
+    static ADDRESSES: LazyLock<Arc<str>> = LazyLock::new(|| "published".into());
+    if source == PUBLISHED { &ADDRESSES } else { destination }
 }
 
 #[cfg(test)]

@@ -6,10 +6,14 @@
 
 pub mod attempt;
 pub mod breaker;
+pub mod cron;
 pub mod delivery;
 pub mod destination;
 pub mod event;
+pub mod expression;
 pub mod glob;
+pub mod go_duration;
+pub mod hints;
 pub mod id;
 pub mod json;
 pub mod lifecycle;
@@ -22,6 +26,7 @@ pub mod senders;
 pub mod sign;
 pub mod source;
 pub mod time;
+pub mod window;
 
 pub use attempt::{Attempt, ErrorClass, Phases};
 pub use delivery::{Delivery, DeliveryState, EndReason, Lane, Policy};

@@ -129,6 +129,25 @@ pub fn decide(outcome: &Outcome, standing: Standing<'_>, now: Time, jitter: f64)
     }
 }
 
+/// Decides for a published message: no jitter, the destination's hint replaces the wait, and nothing is learnt of
+/// the destination, since whoever publishes was promised a schedule. `wait` replaces the policy's.
+pub fn decide_published(
+    outcome: &Outcome,
+    standing: Standing<'_>,
+    wait: Option<Duration>,
+    hint: Option<Duration>,
+    now: Time,
+) -> Decision {
+    let decision = decide(outcome, standing, now, 0.0);
+    let next = match decision.next {
+        Next::Retry { at, needs_person } => {
+            Next::Retry { at: hint.or(wait).map_or(at, |wait| now.plus(wait)), needs_person }
+        }
+        next => next,
+    };
+    Decision { next, hold: None, health: Health::Silent, gone: false, ..decision }
+}
+
 /// The class an outcome counts under.
 pub fn classify(outcome: &Outcome) -> ErrorClass {
     match outcome {
@@ -289,6 +308,21 @@ mod tests {
         let hint = Some(Duration::from_secs(10));
         let last = decide_after(&Outcome::Answered(Answer { status: 429, retry_after: hint, abort: false }), 4);
         assert_eq!((last.next, last.hold), (Next::Dead(EndReason::Exhausted), hint));
+    }
+
+    #[test]
+    fn a_published_message_keeps_its_schedule() {
+        let retry = RetryPolicy::default();
+        let asked = Answer { status: 503, retry_after: Some(Duration::from_secs(90)), abort: false };
+        let decide = |attempts, wait: Option<u64>, hint: Option<u64>| {
+            let [wait, hint] = [wait, hint].map(|s| s.map(Duration::from_secs));
+            decide_published(&Outcome::Answered(asked), Standing { retry: &retry, attempts }, wait, hint, NOW)
+        };
+        assert_eq!(decide(0, Some(2), None).next, in_s(2, false));
+        assert_eq!(decide(0, Some(2), Some(1)).next, in_s(1, false));
+        assert_eq!(decide(4, Some(2), Some(1)).next, Next::Dead(EndReason::Exhausted));
+        let of_410 = decide_published(&answered(410), Standing { retry: &retry, attempts: 0 }, None, None, NOW);
+        assert_eq!((of_410.next, of_410.gone, of_410.health), (in_s(5, true), false, Health::Silent));
     }
 
     #[test]

@@ -56,6 +56,11 @@ impl Home {
         self.directory.join("gateway.log")
     }
 
+    /// What it prints beside its log: credentials that it made, once.
+    pub fn printed(&self) -> PathBuf {
+        self.directory.join("gateway.out")
+    }
+
     pub fn write_config(&self, text: &str) -> Result<()> {
         fs::write(self.config(), text).context("the config file could not be written")
     }
@@ -84,10 +89,11 @@ impl Home {
 
     /// The same with more arguments of `serve`.
     pub fn start_with(&self, arguments: &[&str]) -> Result<Starting> {
-        let log = OpenOptions::new().create(true).append(true).open(self.log())?;
+        let append = |path| OpenOptions::new().create(true).append(true).open(path);
+        let (log, printed) = (append(self.log())?, append(self.printed())?);
         let logged_before = log.metadata()?.len();
         let mut command = self.command(&[&["serve", "--until-stdin-ends"], arguments].concat());
-        command.stdin(Stdio::piped()).stdout(log.try_clone()?).stderr(log);
+        command.stdin(Stdio::piped()).stdout(printed).stderr(log);
         let mut child = command.spawn().context("the gateway did not start")?;
         let stdin = child.stdin.take();
         Ok(Starting { child, stdin, home: self.clone(), logged_before })

@@ -11,14 +11,15 @@ use std::{
 
 use arc_swap::ArcSwap;
 use hookhaven::{
-    config::Config,
+    config::{Config, SigningKeys},
     ingest::{Ingest, IngestParts},
     metrics::Metrics,
+    publish::{book::Book, keys::Keys, outgoing::Outgoing},
     server::Peer,
     sweeps::{Keep, SweepParts, Sweeps},
     worker::{Worker, WorkerHandle, WorkerParts},
 };
-use hookhaven_core::destination::BreakerPolicy;
+use hookhaven_core::{Secret, destination::BreakerPolicy};
 use hookhaven_store::{Store, clock::SeededEntropy, faulty::Faulty};
 use http::Request;
 use http_body_util::Full;
@@ -103,6 +104,7 @@ impl Node {
             entropy: entropy.clone(),
             config: config.clone(),
             transport: Arc::new(wire),
+            published: Arc::new(published(&config)),
             signals: metrics.clone(),
         });
         let lanes = worker.clone();
@@ -110,7 +112,14 @@ impl Node {
         let kept = &world.plan.config.store;
         let keep = Keep { events: kept.retention, dead_letters: kept.retention_dead };
         let sweeps = Sweeps::start(SweepParts { store: store.clone(), clock: clock.clone(), failing_lanes, keep });
-        let ingest = Ingest::new(IngestParts { store: store.clone(), clock, entropy, config: config.clone(), metrics });
+        let ingest = Ingest::new(IngestParts {
+            store: store.clone(),
+            clock,
+            entropy,
+            config: config.clone(),
+            metrics,
+            budget: Arc::default(),
+        });
         world.say(format_args!("node {name}: up"));
         Some(Arc::new(Node { name, gate, store, ingest, worker, wake, config, breaker_never_opens, _sweeps: sweeps }))
     }
@@ -153,4 +162,12 @@ impl Site {
         self.storm.store(percent, Ordering::Relaxed);
         self.machine.set_slow(percent > 0);
     }
+}
+
+/// Nothing is published here.
+#[expect(clippy::expect_used, reason = "a constant that is not empty")]
+fn published(config: &Arc<ArcSwap<Config>>) -> Outgoing {
+    let key = Secret::new("sig_0123456789abcdefghijklmnopqr").expect("it is not empty");
+    let keys = Keys::new(config.clone(), SigningKeys { current: key.clone(), next: key });
+    Outgoing { config: config.clone(), keys: Arc::new(keys), gates: Arc::new(Book::default()) }
 }

@@ -1,19 +1,23 @@
 //! The gateway: everything between a socket and the store.
 //!
-//! `ingest` takes requests in, `worker` brings events out, `api` lets people look and act; they do not
+//! `ingest` takes requests in, `publish` messages, `worker` brings events out, `api` lets people look and act; they do not
 //! import each other and meet in `app` and through the store. `egress` is the one way out, `server` the
 //! one way in, `config` what the team wrote, `cli` what a person types.
 
 pub mod api;
 pub mod app;
 pub mod bench;
+pub mod body;
 pub mod cli;
 pub mod config;
+pub mod correlation;
 pub mod demo;
 pub mod egress;
 pub mod ingest;
 pub mod log;
 pub mod metrics;
+pub mod publish;
+pub mod published;
 pub mod routing;
 pub mod server;
 pub mod stage;

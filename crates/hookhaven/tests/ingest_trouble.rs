@@ -21,9 +21,9 @@ use hookhaven::{
 };
 use hookhaven_core::{Attempt, DeliveryId, Event, EventId, Lane};
 use hookhaven_store::{
-    Accepted, BackupProgress, CatalogEntry, DeliveryFilter, DeliveryRow, Dismissed, Due, EventFilter, EventRow,
-    LaneRoom, Leased, Leave, NewDelivery, NewEvent, NodeReport, NodeRow, OnBackup, Page, Renewed, Replayed, Retained,
-    Retention, Routed, SessionId, Settled, Settlement, Stats, Store, StoreError,
+    Accepted, BackupProgress, Cancelled, CatalogEntry, DeliveryFilter, DeliveryRow, Dismissed, Due, EventFilter,
+    EventRow, LaneRoom, LaneSize, Leased, Leave, NewDelivery, NewEvent, NodeReport, NodeRow, OnBackup, Page, Renewed,
+    Replayed, Retained, Retention, Routed, SessionId, Settled, Settlement, Stats, Step, StepFilter, Store, StoreError,
     clock::{Entropy, ManualClock, SeededEntropy},
 };
 use http_body_util::Full;
@@ -109,6 +109,15 @@ impl Store for Failing {
     async fn dismiss(&self, _: &[DeliveryId]) -> Result<Vec<Dismissed>, StoreError> {
         unreachable!()
     }
+    async fn cancel(&self, _: &[DeliveryId]) -> Result<Vec<Cancelled>, StoreError> {
+        unreachable!()
+    }
+    async fn steps(&self, _: &StepFilter, _: Page<u64>) -> Result<Vec<Step>, StoreError> {
+        unreachable!()
+    }
+    async fn lane_sizes(&self, _: &[Lane]) -> Result<Vec<LaneSize>, StoreError> {
+        unreachable!()
+    }
     async fn put_catalog(&self, _: CatalogEntry) -> Result<(), StoreError> {
         unreachable!()
     }
@@ -163,6 +172,7 @@ async fn a_store_that_does_not_answer_is_a_503_before_the_sender_gives_up() {
         entropy: Arc::new(SeededEntropy::new(1)),
         config: Arc::new(ArcSwap::from_pointee(config())),
         metrics: Arc::new(Metrics::new(1, NOW, Arc::default())),
+        budget: Arc::default(),
     });
     let sender = support::sender("github");
     let sample = sender.sample("push", "1", NOW).unwrap();

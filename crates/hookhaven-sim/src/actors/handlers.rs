@@ -10,7 +10,7 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use hookhaven::egress::{Answered, Egress, Failure, Outbound, Sent};
+use hookhaven::egress::{Answered, Egress, ExactUrl, Failure, Outbound, Sent};
 use hookhaven_core::{ErrorClass, Phases};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::sync::Semaphore;
@@ -191,7 +191,7 @@ impl Wire {
             self.node,
             start.event,
             start.destination,
-            outbound.url.path()
+            outbound.to.url().as_ref().map_or("", ExactUrl::path)
         ));
         for what in broken {
             self.world.breach("attempts", format_args!("{what}"));
@@ -203,7 +203,8 @@ impl Wire {
     }
 
     fn start(&self, outbound: &Outbound) -> Start {
-        let name = outbound.url.host_str().and_then(|host| host.strip_suffix(".test")).unwrap_or_default();
+        let url = outbound.to.url();
+        let name = url.as_ref().ok().and_then(|url| url.host().strip_suffix(".test")).unwrap_or_default();
         let header = |name| outbound.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
         let config = &self.world.plan.config;
         Start {

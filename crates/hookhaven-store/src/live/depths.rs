@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use hookhaven_core::event::PUBLISHED;
+pub(crate) use hookhaven_core::delivery::counted_as;
 
 use super::BirthKind;
 use crate::seam::Depth;
@@ -17,11 +17,6 @@ struct Counts {
     leased: i64,
     dead: i64,
     dead_critical: i64,
-}
-
-/// What a destination counts under: published addresses are too many to be told apart.
-pub(crate) fn counted_as<'a>(source: &'a Arc<str>, destination: &'a Arc<str>) -> &'a Arc<str> {
-    if &**source == PUBLISHED { source } else { destination }
 }
 
 impl Depths {

@@ -32,7 +32,11 @@ use serde_json::Value;
 use tower::ServiceExt;
 
 use super::{ApiParts, Breaker, LaneView, ReloadState, Signals, router};
-use crate::config::{Config, Limits, Log, Server, Worker};
+
+use crate::{
+    app::KeyRing,
+    config::{Config, Limits, Log, Server, Worker},
+};
 
 pub(crate) const TOKEN: &str = "t0ken";
 pub(crate) const START: Time = Time::from_s(1_790_000_000);
@@ -166,8 +170,10 @@ impl Scene {
 
     /// The same API over another store.
     pub fn router_over(&self, store: Arc<dyn Store>) -> Router {
+        let keys = KeyRing::new(store.clone(), self.config.clone(), self.entropy.clone(), None);
         router(ApiParts {
             store,
+            keys: Arc::new(keys),
             clock: Arc::new(self.clock.clone()),
             entropy: self.entropy.clone(),
             config: self.config.clone(),
@@ -322,6 +328,8 @@ pub(crate) fn config() -> Config {
         store: crate::config::Store::default(),
         limits: Limits::default(),
         worker: Worker::default(),
+        publish: Default::default(),
+        net: Default::default(),
         log: Log::default(),
         fingerprint: Default::default(),
         sources: [source("stripe"), source("github")].into(),

@@ -22,6 +22,7 @@ mod health;
 mod nodes;
 mod page;
 mod problem;
+mod publish_keys;
 mod signals;
 mod status;
 #[cfg(test)]
@@ -47,6 +48,7 @@ pub use health::Ready;
 pub use nodes::{NODE_SILENCE_MAX, NodeView};
 pub use page::LIMIT_MAX;
 pub use problem::{CODES, Problem};
+pub use publish_keys::{Ring, RingError, SigningKeysView};
 pub use signals::{Breaker, LaneView, Offline, ReloadState, Signals};
 pub use status::{DepthView, Status, StoreStatus};
 
@@ -65,6 +67,8 @@ pub struct ApiParts {
     /// The address that the admin side is bound to: one of the names it answers under.
     pub bound: SocketAddr,
     pub signals: Arc<dyn Signals>,
+    /// The signing keys of published messages.
+    pub keys: Arc<dyn Ring>,
 }
 
 /// What every handler gets.
@@ -93,6 +97,7 @@ pub fn router(parts: ApiParts) -> Router {
         .merge(destinations::routes())
         .merge(status::routes())
         .merge(nodes::routes())
+        .merge(publish_keys::routes())
         .merge(backup::routes());
     let guarded = Router::new()
         .nest("/api/v1", resources)

@@ -56,6 +56,8 @@ codes! {
     NOTHING_TO_REPLAY = CONFLICT, "nothing_to_replay", "The event has no dead letter";
     NO_ROUTE = CONFLICT, "no_route", "No route takes this event";
     STATE_FROM_CONFIG = CONFLICT, "state_from_config", "The config file decides this";
+    NO_KEYS = NOT_FOUND, "no_signing_keys", "There are no signing keys yet";
+    KEYS_FROM_CONFIG = CONFLICT, "keys_from_config", "The configuration gives the signing keys";
     STORE_UNAVAILABLE = SERVICE_UNAVAILABLE, "store_unavailable", "The store is not available";
     STORE_FULL = SERVICE_UNAVAILABLE, "store_full", "The store is full";
     STORE_REFUSED = CONFLICT, "store_refused", "That cannot be done as it was asked";

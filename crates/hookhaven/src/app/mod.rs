@@ -31,20 +31,29 @@ use self::{
 };
 use crate::{
     api::{self, ApiParts},
+    body::Budget,
     config::{
-        Config, Environment, Loaded,
+        Config, Environment, Loaded, SigningKeys,
         reload::{self, Live, Reload},
     },
     egress::{Transport, TransportError, TransportOptions},
     ingest::{Ingest, IngestParts},
     metrics::Metrics,
+    publish::{
+        api::{PublishParts, PublishService, Traffic},
+        book::Book,
+        keys::{self, Keys, KeysError},
+        outgoing::Outgoing,
+        scheduler::{Scheduler, SchedulerParts},
+    },
     server::{BindError, Server, ServerLimits},
     sweeps::{Keep, SweepParts, Sweeps},
     worker::{Worker, WorkerHandle, WorkerParts},
 };
 
 pub use store::{Opened, open_store};
-pub use token::TOKEN_FILE;
+pub use token::{PUBLISH_TOKEN_FILE, TOKEN_FILE};
+pub use wires::KeyRing;
 
 /// How long a start waits for a database that is away, before somebody else should decide.
 const DATABASE_PATIENCE: Duration = Duration::from_secs(30);
@@ -69,10 +78,19 @@ pub enum StartError {
     Bind { key: &'static str, error: BindError },
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("the admin token in {0}: {1}")]
+    #[error("the token in {0}: {1}")]
     Token(String, std::io::Error),
+    #[error(transparent)]
+    Keys(#[from] KeysError),
     #[error("TLS for deliveries: {0}")]
     Transport(#[from] TransportError),
+}
+
+/// Credentials of publishing that nobody knows yet.
+#[derive(Debug, Default)]
+pub struct Made {
+    pub token: Option<Secret>,
+    pub keys: Option<SigningKeys>,
 }
 
 /// A running gateway.
@@ -84,6 +102,10 @@ pub struct Gateway {
     pub admin_token: Secret,
     /// Whether this start made the token.
     pub token_is_new: bool,
+    /// What this start made for publishing: to be told once.
+    pub made: Made,
+    /// What published messages are signed with.
+    pub keys: Arc<Keys>,
     pub store: Arc<dyn Store>,
     config: Live,
     /// `None` on a node that makes no attempts.
@@ -94,6 +116,9 @@ pub struct Gateway {
     stop_nodes: CancellationToken,
     stop_admin: CancellationToken,
     ingest: Option<JoinHandle<()>>,
+    /// Of nodes that work.
+    scheduler: Option<JoinHandle<()>>,
+    stop_schedules: CancellationToken,
     nodes: JoinHandle<()>,
     admin: JoinHandle<()>,
     upkeep: Vec<JoinHandle<()>>,
@@ -106,28 +131,40 @@ impl Gateway {
         let doors = Doors::bind(&loaded.config)?;
         let opened =
             open_store(&loaded.config, outside.clock.clone(), outside.entropy.clone(), DATABASE_PATIENCE).await?;
-        Self::wire(loaded, outside, doors, opened)
+        Self::wire(loaded, outside, doors, opened).await
     }
 
     /// The same on a store that is open already, whatever the configuration says of it: for tests and
     /// simulation, which bring one that fails.
-    pub fn start_on(loaded: Loaded, outside: Outside, store: Arc<dyn Store>) -> Result<Self, StartError> {
+    pub async fn start_on(loaded: Loaded, outside: Outside, store: Arc<dyn Store>) -> Result<Self, StartError> {
         let doors = Doors::bind(&loaded.config)?;
         let opened = Opened { store, clock: outside.clock.clone() };
-        Self::wire(loaded, outside, doors, opened)
+        Self::wire(loaded, outside, doors, opened).await
     }
 
-    fn wire(loaded: Loaded, outside: Outside, doors: Doors, opened: Opened) -> Result<Self, StartError> {
+    async fn wire(mut loaded: Loaded, outside: Outside, doors: Doors, opened: Opened) -> Result<Self, StartError> {
         let Outside { environment, entropy, log_lines_dropped, .. } = outside;
         let Opened { store, clock } = opened;
+        let (made, found) = credentials(&mut loaded.config, &*store, &*entropy).await?;
         let settings = loaded.config.clone();
         let Doors { ingest: ingest_server, admin: admin_server } = doors;
         let (ingest_addr, admin_addr) = (ingest_server.as_ref().map(Server::local_addr), admin_server.local_addr());
-        let admin_token = token::find_or_make(&settings, &*entropy)?;
+        let admin_token = token::admin(&settings, &*entropy)?;
 
         let (config, watcher) = reload::watch(loaded, environment, clock.clone());
+        let keys = Arc::new(Keys::new(config.shared(), found));
         let metrics = Arc::new(Metrics::new(settings.limits.metric_types_max, clock.now(), log_lines_dropped));
-        let parts = Parts { store: store.clone(), clock: clock.clone(), entropy: entropy.clone(), metrics, config };
+        let parts = Parts {
+            store: store.clone(),
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+            metrics,
+            config,
+            keys: keys.clone(),
+            book: Arc::default(),
+            budget: Arc::default(),
+        };
+        parts.book.load(&*store).await?;
         let (worker, sweeps) = match settings.server.role.works() {
             true => parts.work(&settings, admin_addr).map(|(worker, sweeps)| (Some(worker), Some(sweeps)))?,
             false => (None, None),
@@ -152,35 +189,46 @@ impl Gateway {
             reload: config.state(),
             accepting: accepting.clone(),
         };
+        let ring = KeyRing::new(store.clone(), config.shared(), entropy.clone(), Some(keys.clone()));
         let admin = api::router(ApiParts {
             store: store.clone(),
-            clock,
+            clock: clock.clone(),
             entropy,
+            keys: Arc::new(ring),
             config: config.shared(),
             admin_token: admin_token.secret.clone(),
             bound: admin_addr,
             signals: Arc::new(signals),
         });
 
-        let [stop_ingest, stop_nodes, stop_admin] = [(); 3].map(|()| CancellationToken::new());
+        let [stop_ingest, stop_schedules, stop_nodes, stop_admin] = [(); 4].map(|()| CancellationToken::new());
         let limits = ServerLimits::from(&settings.limits);
         let upkeep = vec![
             tokio::spawn(watcher.run()),
             tokio::spawn(wires::tell_of_reloads(config.state(), metrics.clone(), worker.clone())),
+            tokio::spawn(wires::follow_keys(keys.clone(), store.clone(), clock.clone())),
+            tokio::spawn(wires::follow_book(parts.book.clone(), store.clone(), clock)),
+            tokio::spawn(wires::tell_of_book(parts.book.clone(), worker.clone())),
         ];
-        let ingest = ingest_server.map(|server| parts.ingest(server, limits, &stop_ingest));
+        let traffic = worker.clone().map(|worker| Arc::new(worker) as Arc<dyn Traffic>);
+        let ingest = ingest_server.map(|server| parts.ingest(server, limits, &stop_ingest, traffic));
+        let scheduler = worker.is_some().then(|| parts.schedule(&stop_schedules));
         let admin = admin_server.run(admin, limits, stop_admin.clone().cancelled_owned());
         Ok(Gateway {
             ingest_addr,
             admin_addr,
             admin_token: admin_token.secret,
             token_is_new: admin_token.is_new,
+            made,
+            keys,
             store,
             config: parts.config,
             worker,
             sweeps,
             accepting,
             ingest,
+            scheduler,
+            stop_schedules,
             nodes: tokio::spawn(nodes.run(stop_nodes.clone())),
             admin: tokio::spawn(async move {
                 let _ = admin.await;
@@ -190,6 +238,11 @@ impl Gateway {
             stop_admin,
             upkeep,
         })
+    }
+
+    /// Whether anybody may publish messages.
+    pub fn publishes(&self) -> bool {
+        self.config.config().publish.is_open()
     }
 
     /// Reads the configuration again at once (SIGHUP).
@@ -203,10 +256,11 @@ impl Gateway {
         let timeout = self.config.config().limits.drain_timeout;
         self.accepting.store(false, Ordering::Relaxed);
         self.stop_ingest.cancel();
+        self.stop_schedules.cancel();
         let ingest = async {
-            if let Some(ingest) = self.ingest {
+            for taking_in in [self.ingest, self.scheduler].into_iter().flatten() {
                 // A panic in it was logged where it happened.
-                let _ = ingest.await;
+                let _ = taking_in.await;
             }
         };
         let drain = async {
@@ -232,6 +286,22 @@ impl Gateway {
     }
 }
 
+/// Finds what publishing needs, or makes it, and says what was made; the token joins the configuration.
+async fn credentials(
+    config: &mut Config,
+    store: &dyn Store,
+    entropy: &dyn Entropy,
+) -> Result<(Made, SigningKeys), StartError> {
+    let token = token::publish(config, entropy)?;
+    config.publish.made_token = token.as_ref().map(|token| token.secret.clone());
+    let found = keys::find_or_make(store, &config.publish, entropy).await?;
+    let made = Made {
+        token: token.filter(|token| token.is_new).map(|token| token.secret),
+        keys: found.made.then(|| found.keys.clone()),
+    };
+    Ok((made, found.keys))
+}
+
 /// What the parts of a gateway share.
 struct Parts {
     store: Arc<dyn Store>,
@@ -239,6 +309,9 @@ struct Parts {
     entropy: Arc<dyn Entropy>,
     metrics: Arc<Metrics>,
     config: Live,
+    keys: Arc<Keys>,
+    book: Arc<Book>,
+    budget: Arc<Budget>,
 }
 
 impl Parts {
@@ -251,6 +324,11 @@ impl Parts {
             entropy: self.entropy.clone(),
             config: self.config.shared(),
             transport: Arc::new(Transport::new(transport)?),
+            published: Arc::new(Outgoing {
+                config: self.config.shared(),
+                keys: self.keys.clone(),
+                gates: self.book.clone(),
+            }),
             signals: self.metrics.clone(),
         });
         let lanes = worker.clone();
@@ -263,16 +341,49 @@ impl Parts {
         Ok((worker, sweeps))
     }
 
+    /// The API beside the senders' door.
+    fn publish(&self, traffic: Option<Arc<dyn Traffic>>) -> PublishService {
+        PublishService::new(PublishParts {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            entropy: self.entropy.clone(),
+            config: self.config.shared(),
+            metrics: self.metrics.clone(),
+            budget: self.budget.clone(),
+            book: self.book.clone(),
+            keys: self.keys.clone(),
+            traffic,
+        })
+    }
+
+    /// Starts making messages of schedules.
+    fn schedule(&self, stop: &CancellationToken) -> JoinHandle<()> {
+        let scheduler = Scheduler::new(SchedulerParts {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            entropy: self.entropy.clone(),
+            book: self.book.clone(),
+        });
+        tokio::spawn(scheduler.run(stop.clone()))
+    }
+
     /// Starts taking requests in.
-    fn ingest(&self, server: Server, limits: ServerLimits, stop: &CancellationToken) -> JoinHandle<()> {
+    fn ingest(
+        &self,
+        server: Server,
+        limits: ServerLimits,
+        stop: &CancellationToken,
+        traffic: Option<Arc<dyn Traffic>>,
+    ) -> JoinHandle<()> {
         let ingest = Ingest::new(IngestParts {
             store: self.store.clone(),
             clock: self.clock.clone(),
             entropy: self.entropy.clone(),
             config: self.config.shared(),
             metrics: self.metrics.clone(),
+            budget: self.budget.clone(),
         });
-        let running = server.run(ingest.service(None), limits, stop.clone().cancelled_owned());
+        let running = server.run(ingest.service(Some(self.publish(traffic))), limits, stop.clone().cancelled_owned());
         tokio::spawn(async move {
             let _ = running.await;
         })

@@ -1,5 +1,5 @@
-//! The admin token: from the configuration, else made at first start and kept, owner-only, in the data
-//! directory, where the command line finds it.
+//! The admin token and the token for publishing: from the configuration, else made at first start and kept,
+//! owner-only, in the data directory, where the command line finds the former.
 
 use std::{
     fs::OpenOptions,
@@ -16,34 +16,52 @@ use crate::config::{Config, Place};
 
 /// In the data directory.
 pub const TOKEN_FILE: &str = "admin-token";
+/// Beside it.
+pub const PUBLISH_TOKEN_FILE: &str = "publish-token";
 
-pub(super) struct AdminToken {
+pub(super) struct Token {
     pub secret: Secret,
     pub is_new: bool,
 }
 
 /// After the store has been opened, which makes the directory.
-pub(super) fn find_or_make(config: &Config, entropy: &dyn Entropy) -> Result<AdminToken, StartError> {
-    let dir = match (&config.server.admin_token, &config.store.place) {
-        (Some(secret), _) => return Ok(AdminToken { secret: secret.clone(), is_new: false }),
+pub(super) fn admin(config: &Config, entropy: &dyn Entropy) -> Result<Token, StartError> {
+    match (&config.server.admin_token, &config.store.place) {
+        (Some(secret), _) => Ok(Token { secret: secret.clone(), is_new: false }),
+        (None, Place::Directory(dir)) => in_directory(dir, TOKEN_FILE, entropy),
         // A database is not without a configured token: nobody else would know the one made here.
-        (None, Place::Memory | Place::Database(_)) => {
-            let made = made(entropy).map_err(|e| StartError::Token("memory".to_owned(), e))?;
-            return Ok(AdminToken { secret: made, is_new: true });
-        }
-        (None, Place::Directory(dir)) => dir,
-    };
-    let file = dir.join(TOKEN_FILE);
+        (None, Place::Memory | Place::Database(_)) => in_memory(entropy),
+    }
+}
+
+/// `None` where the configuration gives some, where nobody may publish, and with a database: other nodes would
+/// not know the one made here.
+pub(super) fn publish(config: &Config, entropy: &dyn Entropy) -> Result<Option<Token>, StartError> {
+    match &config.store.place {
+        _ if !config.publish.enabled || !config.publish.tokens.is_empty() => Ok(None),
+        Place::Directory(dir) => in_directory(dir, PUBLISH_TOKEN_FILE, entropy).map(Some),
+        Place::Memory => in_memory(entropy).map(Some),
+        Place::Database(_) => Ok(None),
+    }
+}
+
+fn in_memory(entropy: &dyn Entropy) -> Result<Token, StartError> {
+    let made = made(entropy).map_err(|error| StartError::Token("memory".to_owned(), error))?;
+    Ok(Token { secret: made, is_new: true })
+}
+
+fn in_directory(dir: &Path, file: &str, entropy: &dyn Entropy) -> Result<Token, StartError> {
+    let file = dir.join(file);
     kept(&file, entropy).map_err(|error| StartError::Token(file.display().to_string(), error))
 }
 
-fn kept(file: &Path, entropy: &dyn Entropy) -> io::Result<AdminToken> {
+fn kept(file: &Path, entropy: &dyn Entropy) -> io::Result<Token> {
     match OpenOptions::new().read(true).open(file) {
         Ok(open) => {
             let mut text = String::new();
             open.take(4096).read_to_string(&mut text)?;
             let empty = || io::Error::other("the file is empty; remove it, and a new token is made");
-            Ok(AdminToken { secret: Secret::new(text.trim()).ok_or_else(empty)?, is_new: false })
+            Ok(Token { secret: Secret::new(text.trim()).ok_or_else(empty)?, is_new: false })
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let secret = made(entropy)?;
@@ -51,7 +69,7 @@ fn kept(file: &Path, entropy: &dyn Entropy) -> io::Result<AdminToken> {
             new.write_all(secret.expose())?;
             new.write_all(b"\n")?;
             new.sync_all()?;
-            Ok(AdminToken { secret, is_new: true })
+            Ok(Token { secret, is_new: true })
         }
         Err(error) => Err(error),
     }

@@ -9,16 +9,26 @@ use std::{
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use hookhaven_core::{ErrorClass, Lane, breaker::BreakerState};
-use hookhaven_store::{NodeReport, Store, clock::Clock};
+use hookhaven_store::{
+    NodeReport, Store,
+    clock::{Clock, Entropy},
+};
 use tokio::sync::watch;
 
 use super::nodes::Nodes;
 use crate::{
-    api::{Breaker, LaneView, ReloadState, Signals},
-    config::reload,
+    api::{Breaker, LaneView, ReloadState, Ring, RingError, Signals, SigningKeysView},
+    config::{Config, SigningKeys, reload},
     metrics::Metrics,
+    publish::{
+        api::Traffic,
+        book::Book,
+        keys::{self, Keys, KeysError},
+    },
+    published::FlowNow,
     worker::{Hold, WorkerHandle, WorkerSignals},
 };
 
@@ -88,6 +98,90 @@ impl Signals for Wires {
         if let Some(worker) = &self.worker {
             worker.refresh();
         }
+    }
+}
+
+/// The signing keys, as the API shows and rotates them: of a running gateway, or of a store that was opened
+/// without one.
+#[derive(Debug)]
+pub struct KeyRing {
+    store: Arc<dyn Store>,
+    config: Arc<ArcSwap<Config>>,
+    entropy: Arc<dyn Entropy>,
+    /// Of the gateway that runs.
+    running: Option<Arc<Keys>>,
+}
+
+impl KeyRing {
+    pub fn new(
+        store: Arc<dyn Store>,
+        config: Arc<ArcSwap<Config>>,
+        entropy: Arc<dyn Entropy>,
+        running: Option<Arc<Keys>>,
+    ) -> Self {
+        KeyRing { store, config, entropy, running }
+    }
+
+    fn view(&self, keys: &SigningKeys) -> SigningKeysView {
+        let text = |key: &hookhaven_core::Secret| String::from_utf8_lossy(key.expose()).into_owned();
+        let configured = self.config.load().publish.signing_keys().is_some();
+        SigningKeysView { current: text(&keys.current), next: text(&keys.next), configured }
+    }
+}
+
+#[async_trait]
+impl Ring for KeyRing {
+    async fn show(&self) -> Result<SigningKeysView, RingError> {
+        let publish = self.config.load().publish.clone();
+        let keys = keys::find(&*self.store, &publish).await.map_err(ring_error)?;
+        keys.map(|keys| self.view(&keys)).ok_or(RingError::None)
+    }
+
+    async fn rotate(&self) -> Result<SigningKeysView, RingError> {
+        let publish = self.config.load().publish.clone();
+        let keys = keys::rotate(&*self.store, &publish, &*self.entropy).await.map_err(ring_error)?;
+        tracing::info!("the signing keys of published messages were rotated");
+        if let Some(running) = &self.running {
+            running.take(keys.clone());
+        }
+        Ok(self.view(&keys))
+    }
+}
+
+fn ring_error(error: KeysError) -> RingError {
+    match error {
+        KeysError::Configured => RingError::Configured(error.to_string()),
+        KeysError::Unreadable => RingError::Store(hookhaven_store::StoreError::Failed(error.to_string())),
+        KeysError::Store(error) => RingError::Store(error),
+    }
+}
+
+/// Uses what other nodes make of the signing keys.
+pub(super) async fn follow_keys(keys: Arc<Keys>, store: Arc<dyn Store>, clock: Arc<dyn Clock>) {
+    keys.follow(store, clock).await;
+}
+
+/// Uses what other nodes make of groups, queues, flow-control keys and schedules.
+pub(super) async fn follow_book(book: Arc<Book>, store: Arc<dyn Store>, clock: Arc<dyn Clock>) {
+    book.follow(store, clock).await;
+}
+
+/// What people hold back or let go, the worker looks at at once.
+pub(super) async fn tell_of_book(book: Arc<Book>, worker: Option<WorkerHandle>) {
+    let Some(worker) = worker else { return };
+    let mut changes = book.changes();
+    while changes.changed().await.is_ok() {
+        worker.refresh();
+    }
+}
+
+impl Traffic for WorkerHandle {
+    fn flow(&self, key: &str) -> FlowNow {
+        self.flow_now(key)
+    }
+
+    fn in_flight(&self) -> usize {
+        WorkerHandle::in_flight(self)
     }
 }
 

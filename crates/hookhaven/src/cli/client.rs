@@ -175,11 +175,14 @@ impl Client {
         entropy.fill(&mut random);
         let token = Secret::new(hex::encode(random)).context("no random bytes")?;
         let shared = config.shares_store();
+        let config = Arc::new(ArcSwap::from_pointee(config));
+        let keys = Arc::new(app::KeyRing::new(store.clone(), config.clone(), entropy.clone(), None));
         let router = api::router(ApiParts {
             store: store.clone(),
             clock,
             entropy,
-            config: Arc::new(ArcSwap::from_pointee(config)),
+            config,
+            keys,
             admin_token: token.clone(),
             bound: SocketAddr::from(([127, 0, 0, 1], 0)),
             signals: Arc::new(Offline),

@@ -111,6 +111,7 @@ pub fn text(senders: &[&str]) -> String {
         // Writing to a String cannot fail.
         let _ = write!(text, "\n[[routes]]\nsource = \"{sender}\"\n{ROUTE}");
     }
+    text.push_str(PUBLISH);
     text
 }
 
@@ -201,6 +202,29 @@ url = \"http://127.0.0.1:3000/webhooks\"
 # secret      = \"env:APP_SECRET\"  # signs each attempt, Standard Webhooks style (whsec_...)
 ";
 
+const PUBLISH: &str = "
+# Your programs may publish messages, with QStash's clients: QSTASH_URL is the ingest address. A token and
+# signing keys are made at first start and printed once, unless they are given here, or as HOOKHAVEN_TOKEN,
+# HOOKHAVEN_CURRENT_SIGNING_KEY and HOOKHAVEN_NEXT_SIGNING_KEY in the environment.
+# [publish]
+# tokens      = [\"env:HOOKHAVEN_TOKEN\"]       # with PostgreSQL: must be given, the same on every node
+# read_tokens = [\"env:HOOKHAVEN_READ_TOKEN\"]  # may look, and change nothing
+# current_signing_key = \"env:HOOKHAVEN_CURRENT_SIGNING_KEY\"
+# next_signing_key    = \"env:HOOKHAVEN_NEXT_SIGNING_KEY\"
+# dedupe_window = \"10m\"      # how long a deduplication id is remembered
+# body_max      = \"1MiB\"
+# batch_max     = 1000       # messages in one batch; batch_bytes_max = \"16MiB\" all together
+# delay_max     = \"365d\"
+# retries_max   = 100
+# timeout       = \"15m\"      # of one attempt, unless the message says; timeout_max = \"15m\"
+# answer_max    = \"64KiB\"    # kept of each answer, for callbacks and the log
+# enabled       = true
+
+# Published messages go to the public Internet, and where this says.
+# [net]
+# allow = [\"10.0.0.0/8\", \"127.0.0.1\"]
+";
+
 const ROUTE: &str = "\
 events = [\"*\"]             # or [\"invoice.*\", \"charge.failed\"]
 to     = [\"app\"]
@@ -242,6 +266,25 @@ mod tests {
 
         let refused = load(&path, &Environment::default()).unwrap_err();
         assert!(refused.problems.iter().all(|p| !p.is_error() || p.what.ends_with("is not set")), "{refused}");
+    }
+
+    #[test]
+    fn what_stands_there_as_a_comment_is_accepted_too() {
+        let commented = PUBLISH.lines().filter_map(|line| line.strip_prefix("# "));
+        let settings = commented.filter(|line| line.starts_with('[') || line.contains(" = "));
+        let text: String = settings.map(|line| format!("{line}\n")).collect();
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("hookhaven.toml");
+        std::fs::write(&path, &text).unwrap();
+        let names =
+            ["TOKEN", "READ_TOKEN", "CURRENT_SIGNING_KEY", "NEXT_SIGNING_KEY"].map(|n| format!("HOOKHAVEN_{n}"));
+        let value = |name: &str| format!("{name}-0123456789abcdefghijklmnopqrstuv");
+        let values = names.each_ref().map(|name| value(name));
+        let environment =
+            Environment::from_iter(names.iter().map(String::as_str).zip(values.iter().map(String::as_str)));
+        let config = load(&path, &environment).unwrap_or_else(|refused| panic!("{refused}\n{text}")).config;
+        assert_eq!(config.publish.timeout, config::Publish::default().timeout);
+        assert!(config.publish.signing_keys().is_some() && config.net.allow.len() == 2);
     }
 
     #[tokio::test]

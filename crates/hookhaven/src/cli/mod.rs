@@ -17,6 +17,7 @@ pub mod dlq;
 pub mod doctor;
 pub mod events;
 pub mod init;
+pub mod keys;
 pub mod migrate;
 pub mod nodes;
 pub mod print;
@@ -141,6 +142,7 @@ async fn dispatch(command: Command, context: &Context) -> anyhow::Result<ExitCod
         Command::Dlq(command) => dlq::run(command, context).await,
         Command::Destinations(command) => destinations::run(command, context).await,
         Command::Why(args) => why::run(args, context).await,
+        Command::Keys(command) => keys::run(command, context).await,
         Command::Nodes(args) => nodes::run(args, context).await,
         Command::Migrate(args) => migrate::run(args, context).await,
         Command::Backup(args) => backup::run(args, context).await,

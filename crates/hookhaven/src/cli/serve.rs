@@ -4,6 +4,7 @@
 use std::{io::Read as _, pin::pin, process::ExitCode, sync::Arc};
 
 use anyhow::Context as _;
+use hookhaven_core::Secret;
 use hookhaven_store::{
     StoreError,
     clock::{OsEntropy, SystemClock},
@@ -14,15 +15,16 @@ use tokio::{
     sync::oneshot,
 };
 
-use super::{Context, USAGE, UsageError, args::ServeArgs, probe};
+use super::{Context, USAGE, UsageError, args::ServeArgs, keys, probe, settings::reachable};
 use crate::{
     app::{Gateway, Outside, StartError},
-    config::{self, Origin, Place, Places, Problem, Role, Severity},
+    config::{self, Origin, Place, Places, Problem, Role, Severity, SigningKeys, publish},
     log,
+    publish::keys::KeysError,
 };
 
 pub async fn run(args: ServeArgs, context: &Context) -> anyhow::Result<ExitCode> {
-    let loaded = config::load(Origin { role: args.role, ..context.origin() }, &context.environment)?;
+    let loaded = config::load(Origin { role: args.role, dev: args.dev, ..context.origin() }, &context.environment)?;
     let clock = Arc::new(SystemClock::start());
     let log = log::init(&loaded.config.log, clock.clone()).context("setting up the log")?;
     for warning in &loaded.warnings {
@@ -32,6 +34,7 @@ pub async fn run(args: ServeArgs, context: &Context) -> anyhow::Result<ExitCode>
     if args.unseal {
         unseal(&place).await?;
     }
+    let (public_url, dev) = (loaded.config.server.public_url.clone(), loaded.origin.dev);
     let (places, store_key) = (loaded.places.clone(), probe::store_key(&loaded.origin));
     let outside = Outside {
         environment: context.environment.clone(),
@@ -55,6 +58,7 @@ pub async fn run(args: ServeArgs, context: &Context) -> anyhow::Result<ExitCode>
         Err(error) => return Ok(refused(&error, &places, store_key)),
     };
     announce(&gateway, &place, role);
+    announce_publishing(&gateway, public_url, dev);
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
@@ -123,18 +127,55 @@ fn announce(gateway: &Gateway, place: &Place, role: Role) {
     }
 }
 
+/// Tells whoever started it what programs that publish need. Printed once and not logged: these are secrets.
+fn announce_publishing(gateway: &Gateway, public_url: Option<url::Url>, dev: bool) {
+    let Some(address) = gateway.ingest_addr else { return };
+    if !gateway.publishes() {
+        tracing::info!("nobody may publish messages: publish.tokens is not set, or publish.enabled is false");
+        return;
+    }
+    let url = match public_url {
+        Some(url) => url.as_str().trim_end_matches('/').to_owned(),
+        None => format!("http://{}", reachable(address)),
+    };
+    if dev {
+        println!("Development server of QStash's kind: loopback only, nothing is kept, token and keys are public.");
+    }
+    let (token, keys) = match dev {
+        true => (Secret::new(publish::PUBLIC_TOKEN), Some(SigningKeys::clone(&gateway.keys.now()))),
+        false => (gateway.made.token.clone(), gateway.made.keys.clone()),
+    };
+    if token.is_none() && keys.is_none() {
+        return;
+    }
+    println!("QSTASH_URL=\"{url}\"");
+    if let Some(token) = token {
+        println!("QSTASH_TOKEN=\"{}\"", text(&token));
+    }
+    if let Some(SigningKeys { current, next }) = keys {
+        println!("{}", keys::lines(&text(&current), &text(&next)));
+    }
+}
+
+fn text(secret: &Secret) -> String {
+    String::from_utf8_lossy(secret.expose()).into_owned()
+}
+
 /// Why it did not start. What the configuration asked for and cannot be had is told as `check` tells it,
 /// with the same exit code.
 fn refused(error: &StartError, places: &Places, store_key: &str) -> ExitCode {
     let problem = match error {
         StartError::Bind { key, error } => probe::unbindable(key, error.addr, &error.source),
         // Nothing is wrong with what was asked for; whoever started it may try again.
-        StartError::Store(StoreError::Unavailable(_)) => {
+        StartError::Store(StoreError::Unavailable(_))
+        | StartError::Keys(KeysError::Store(StoreError::Unavailable(_))) => {
             eprintln!("error: {error}");
             return ExitCode::from(super::FAILED);
         }
         // The token lies in the data directory.
-        StartError::Store(_) | StartError::Token(..) => Problem::of(Severity::Error, store_key, error.to_string(), ""),
+        StartError::Store(_) | StartError::Token(..) | StartError::Keys(_) => {
+            Problem::of(Severity::Error, store_key, error.to_string(), "")
+        }
         StartError::Transport(_) => {
             eprintln!("error: {error}");
             return ExitCode::from(super::FAILED);

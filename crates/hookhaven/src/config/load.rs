@@ -8,11 +8,13 @@ use std::{
 };
 
 use super::{
+    dev,
     environment::Environment,
     files::Files,
     model::{Config, Place, Role},
     parse,
     problem::{Places, Problem, Refused, Severity},
+    publish,
 };
 
 /// Looked for in the working directory when nobody names a file.
@@ -30,13 +32,15 @@ pub struct Origin {
     pub data_dir: Option<PathBuf>,
     /// Stands above `server.role`.
     pub role: Option<Role>,
+    /// The development server: loopback, memory, public credentials, whatever the rest says.
+    pub dev: bool,
 }
 
 impl Origin {
     /// `file` if given; else `hookhaven.toml` in the working directory if it is there; else no file.
     pub fn find(file: Option<PathBuf>, data_dir: Option<PathBuf>) -> Self {
         let default = || Some(PathBuf::from(DEFAULT_FILE)).filter(|path| path.exists());
-        Origin { file: file.or_else(default), data_dir, role: None }
+        Origin { file: file.or_else(default), data_dir, role: None, dev: false }
     }
 }
 
@@ -73,21 +77,27 @@ pub(super) struct Reading {
 
 pub(super) fn read(origin: &Origin, environment: &Environment) -> Reading {
     let mut files = Files::default();
-    let nothing_read = |outcome, files| Reading { outcome, warnings: Vec::new(), places: Places::default(), files };
+    let nothing_read = |outcome, warnings, files| Reading { outcome, warnings, places: Places::default(), files };
     let Some(file) = &origin.file else {
-        return nothing_read(placed(Config::default(), origin), files);
+        return match placed(Config::default(), origin, &Places::default(), environment) {
+            Ok((config, warnings)) => nothing_read(Ok(config), warnings, files),
+            Err(refused) => nothing_read(Err(refused), Vec::new(), files),
+        };
     };
     let text = match read_text(file, &mut files) {
         Ok(text) => text,
-        Err(refused) => return nothing_read(Err(refused), files),
+        Err(refused) => return nothing_read(Err(refused), Vec::new(), files),
     };
     let parse::Parsed { config, mut problems, secret_files, places } = parse::parse(file, &text, environment);
     files.extend(secret_files);
     let Some(config) = config else {
         return Reading { outcome: Err(Refused { problems }), warnings: Vec::new(), places, files };
     };
-    match placed(config, origin) {
-        Ok(config) => Reading { outcome: Ok(config), warnings: problems, places, files },
+    match placed(config, origin, &places, environment) {
+        Ok((config, warnings)) => {
+            problems.extend(warnings.into_iter().map(|problem| places.locate(problem)));
+            Reading { outcome: Ok(config), warnings: problems, places, files }
+        }
         Err(refused) => {
             problems.extend(refused.problems.into_iter().map(|problem| places.locate(problem)));
             Reading { outcome: Err(Refused { problems }), warnings: Vec::new(), places, files }
@@ -95,8 +105,16 @@ pub(super) fn read(origin: &Origin, environment: &Environment) -> Reading {
     }
 }
 
-/// With what the command line says, and what only holds for the whole.
-fn placed(mut config: Config, origin: &Origin) -> Result<Config, Refused> {
+/// With what the command line and the environment say, and what only holds for the whole; and its warnings.
+fn placed(
+    mut config: Config,
+    origin: &Origin,
+    places: &Places,
+    environment: &Environment,
+) -> Result<(Config, Vec<Problem>), Refused> {
+    if origin.dev {
+        return dev::apply(config, origin, places, environment).map(|config| (config, Vec::new()));
+    }
     let shared = matches!(config.store.place, Place::Database(_));
     let mut problems = Vec::new();
     let mut wrong = |key: &str, what: String, mend: &str| {
@@ -119,7 +137,8 @@ fn placed(mut config: Config, origin: &Origin) -> Result<Config, Refused> {
         let mend = "set admin_token = \"env:HOOKHAVEN_ADMIN_TOKEN\" under [server], the same for every node";
         wrong("server.admin_token", "with PostgreSQL it must be given, since all nodes share it".to_owned(), mend);
     }
-    if problems.is_empty() { Ok(config) } else { Err(Refused { problems }) }
+    problems.extend(publish::complete(&mut config, environment));
+    if problems.iter().any(Problem::is_error) { Err(Refused { problems }) } else { Ok((config, problems)) }
 }
 
 fn read_text(file: &Path, files: &mut Files) -> Result<String, Refused> {
@@ -143,7 +162,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("hookhaven.toml");
         std::fs::write(&file, text).unwrap();
-        let origin = Origin { file: Some(file), data_dir: data_dir.map(Into::into), role };
+        let origin = Origin { file: Some(file), data_dir: data_dir.map(Into::into), role, dev: false };
         let loaded = load(origin, &Environment::default());
         let plain = |text: String| text.replace(&format!("{}/", dir.path().display()), "");
         loaded.map(|loaded| loaded.config).map_err(|refused| plain(refused.to_string()))

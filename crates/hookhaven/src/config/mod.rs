@@ -1,9 +1,10 @@
 //! What the team wrote in `hookhaven.toml`, parsed into types that cannot be wrong.
 //!
 //! `load` finds and reads the file, `parse` turns its text into the [`Config`] of `model` and reports
-//! every [`Problem`] at once, `reload` notices changes and swaps the whole value, or refuses and keeps
+//! every [`Problem`] at once, `publish` adds the credentials of the environment, `dev` makes the development server's, `reload` notices changes and swaps the whole value, or refuses and keeps
 //! the old one. The environment is read in `environment` and nowhere else.
 
+pub mod dev;
 pub mod duration;
 pub mod environment;
 pub mod files;
@@ -11,6 +12,7 @@ pub mod load;
 pub mod model;
 pub mod parse;
 pub mod problem;
+pub mod publish;
 pub mod reload;
 pub mod secret;
 pub mod size;

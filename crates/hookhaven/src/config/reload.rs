@@ -19,7 +19,7 @@ use super::{
     environment::Environment,
     files::Files,
     load::{self, Loaded, Origin, Reading},
-    model::{Config, Server},
+    model::{Config, Publish, Server},
     problem::{Problem, Refused, Severity},
 };
 
@@ -189,18 +189,32 @@ impl Watcher {
 /// The new configuration with the old values of what cannot change while the process runs.
 fn keep_fixed(old: &Config, new: Config) -> Config {
     let old = old.clone();
+    let publish = Publish {
+        made_token: old.publish.made_token,
+        tokens: kept(&old.publish.tokens, new.publish.tokens, Vec::is_empty),
+        current_signing_key: kept(&old.publish.current_signing_key, new.publish.current_signing_key, Option::is_none),
+        next_signing_key: kept(&old.publish.next_signing_key, new.publish.next_signing_key, Option::is_none),
+        ..new.publish
+    };
     let server = Server { public_url: new.server.public_url, admin_hosts: new.server.admin_hosts, ..old.server };
     Config {
         server,
         store: old.store,
         limits: old.limits,
         worker: old.worker,
+        publish,
+        net: new.net,
         log: old.log,
         sources: new.sources,
         destinations: new.destinations,
         routes: new.routes,
         fingerprint: new.fingerprint,
     }
+}
+
+/// Credentials that are taken out are only made, or found, at a start.
+fn kept<T: Clone>(old: &T, new: T, gone: impl Fn(&T) -> bool) -> T {
+    if gone(&new) { old.clone() } else { new }
 }
 
 /// What the file now says differently and the process cannot change.
@@ -214,6 +228,8 @@ fn at_next_start(old: &Config, new: &Config) -> Vec<Problem> {
         ("limits", old.limits != new.limits),
         ("worker", old.worker != new.worker),
         ("log", old.log != new.log),
+        ("publish.tokens", new.publish.tokens.is_empty() && !old.publish.tokens.is_empty()),
+        ("publish.current_signing_key", new.publish.signing_keys().is_none() && old.publish.signing_keys().is_some()),
     ];
     let warning = |key| Problem::of(Severity::Warning, key, "changed, and takes effect at the next start", "");
     differing.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| warning(key)).collect()
@@ -392,6 +408,33 @@ mod tests {
                 "warning: server.admin: changed, and takes effect at the next start",
                 "warning: worker: changed, and takes effect at the next start",
             ]
+        );
+    }
+
+    #[tokio::test]
+    async fn tokens_and_networks_are_taken_at_once_and_credentials_never_vanish() {
+        let watched = Watched::start();
+        let (token, other) = ("0123456789abcdef0123", "other-0123456789abcdef");
+        let publish =
+            |token: &str| format!("{SOUND}[publish]\ntokens = [\"{token}\"]\n[net]\nallow = [\"10.0.0.0/8\"]\n");
+        for now in [token, other] {
+            watched.write(&publish(now));
+            watched.live.reload().await;
+            let config = watched.live.config();
+            assert_eq!(config.publish.full_tokens()[0].expose(), now.as_bytes());
+            assert_eq!(config.net.allow.len(), 1);
+        }
+        // Without any, nobody could publish, and none is made while it runs.
+        let old = watched.live.config();
+        watched.write(SOUND);
+        watched.live.reload().await;
+        let new = watched.live.config();
+        assert_eq!(new.publish.full_tokens()[0].expose(), other.as_bytes());
+        assert!(new.net.allow.is_empty());
+        let warned = at_next_start(&old, &Config { publish: Publish::default(), ..Config::clone(&old) });
+        assert_eq!(
+            warned.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            ["warning: publish.tokens: changed, and takes effect at the next start"]
         );
     }
 

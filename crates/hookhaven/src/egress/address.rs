@@ -2,27 +2,63 @@
 //! connected to, never on a name, so that a name cannot say one thing now and another later.
 
 use std::{
-    net::{IpAddr, SocketAddr, UdpSocket},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
     sync::Arc,
 };
 
-/// What a pool of connections may reach. A further class (published destinations, which may not be
-/// private) is a further variant and a further pool.
+use ipnet::IpNet;
+
+use super::{exact::ExactUrl, special::special};
+
+/// What a pool of connections may reach: never our own admin side.
 #[derive(Clone, Debug)]
 pub enum Reach {
-    /// Anything but our own admin side: what the team wrote in its config file.
+    /// Anything else: what the team wrote in its config file.
     Trusted { own: Arc<[SocketAddr]> },
+    /// Hosts on the public Internet, and what `allow` names: whatever somebody published to.
+    Published { own: Arc<[SocketAddr]>, allow: Arc<[IpNet]> },
 }
 
 impl Reach {
-    /// Why this address must not be called; `None` if it may.
+    /// Why this address must not be called, as in "it is a private address"; `None` if it may.
     pub fn refuses(&self, address: SocketAddr) -> Option<&'static str> {
+        let (Reach::Trusted { own } | Reach::Published { own, .. }) = self;
+        if own.iter().any(|own| reaches(address, *own)) {
+            return Some("the gateway's own admin address");
+        }
         match self {
-            Reach::Trusted { own } => {
-                own.iter().any(|own| reaches(address, *own)).then_some("it is the gateway's own admin address")
-            }
+            Reach::Trusted { .. } => None,
+            Reach::Published { allow, .. } => special(address.ip(), allow),
         }
     }
+}
+
+/// Refuses a URL that cannot be called, and one whose host says without being looked up that published
+/// messages may not go there: an address in any spelling, and `localhost`. To refuse it early is a kindness;
+/// what holds is the judgement at the connection.
+///
+/// # Errors
+/// The reason, to be shown to whoever published.
+pub fn judge_literal(url: &str, allow: &[IpNet]) -> Result<(), String> {
+    let url = ExactUrl::parse(url).map_err(|error| error.to_string())?;
+    let what = match url.literal() {
+        Some(ip) => special(ip, allow),
+        None if is_localhost(url.host()) => {
+            let loopback = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+            loopback.into_iter().map(|ip| special(ip, allow)).reduce(Option::and).flatten()
+        }
+        None => None,
+    };
+    match what {
+        Some(what) => Err(format!("{} is {what}, and net.allow does not name it", url.host())),
+        None => Ok(()),
+    }
+}
+
+/// Names that mean this machine wherever they are looked up (RFC 6761).
+fn is_localhost(host: &str) -> bool {
+    let name = host.strip_suffix('.').unwrap_or(host);
+    name == "localhost" || name.ends_with(".localhost")
 }
 
 /// Whether connecting to `target` ends at a listener bound to `own`.

@@ -136,7 +136,7 @@ impl TcpConnector {
             let address = SocketAddr::new(*ip, port);
             match self.reach.refuses(address) {
                 None => allowed.push(address),
-                Some(why) => refused = Some(format!("{} must not be called: {why}", peer(address))),
+                Some(what) => refused = Some(format!("{} must not be called: it is {what}", peer(address))),
             }
         }
         match refused {

@@ -2,8 +2,9 @@
 //!
 //! A name is resolved, each address is judged, only then is it connected to, and TLS follows; an
 //! address written as a literal goes the same way. Connections are pooled per class of addresses that
-//! may be reached ([`Reach`]), because a pooled connection outlives the judgement that allowed it.
-//! Redirects are never followed. One limit of time covers everything from the name to the last byte
+//! may be reached ([`Reach`]), because a pooled connection outlives the judgement that allowed it; and when
+//! `net.allow` changes, the pool of published messages is begun anew. The address that was judged is the one
+//! connected to. Redirects are never followed, and no proxy is asked: one would do the connecting. One limit of time covers everything from the name to the last byte
 //! read of the answer.
 //!
 //! Not here: what is sent, whether it is sent again, what an answer means. Those are the worker's and
@@ -11,25 +12,33 @@
 
 mod address;
 mod connect;
+pub mod exact;
 mod progress;
 mod resolve;
+mod special;
 mod words;
 
 use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
-use hookhaven_core::{ErrorClass, Phases, destination::shown_url};
-use http::{HeaderMap, Method, Request, StatusCode, Uri};
+use hookhaven_core::{ErrorClass, Phases};
+use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_util::{
     client::legacy::Client,
     rt::{TokioExecutor, TokioTimer},
 };
+use ipnet::IpNet;
 use rustls::{ClientConfig, RootCertStore, pki_types::CertificateDer};
 
-pub use self::address::Reach;
+pub use self::{
+    address::{Reach, judge_literal},
+    exact::{ExactUrl, ExactUrlError},
+    resolve::{Names, SystemNames},
+};
 use self::{
     connect::Connector,
     progress::{PROGRESS, Progress},
@@ -46,6 +55,7 @@ pub struct TransportOptions {
     /// The admin side's addresses, as bound: never called, whatever the config says.
     pub own_addresses: Vec<SocketAddr>,
     pub roots: Roots,
+    pub names: Arc<dyn Names>,
     /// For name, connection and TLS of one connection; an attempt's own timeout may be shorter.
     pub connect_timeout: Duration,
     /// Below the 5 s after which common handlers (Node's) close a connection on their side, so that
@@ -72,6 +82,7 @@ impl Default for TransportOptions {
         TransportOptions {
             own_addresses: Vec::new(),
             roots: Roots::System,
+            names: Arc::new(SystemNames),
             connect_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(4),
             idle_per_host_max: 256,
@@ -81,12 +92,41 @@ impl Default for TransportOptions {
     }
 }
 
+/// Whom a request is for, and so what it may reach. `http` or `https`; a user name and password in the URL
+/// are not sent: make a header of them.
+#[derive(Clone)]
+pub enum To {
+    /// A destination of the config file: anywhere but our own admin side.
+    Configured(url::Url),
+    /// What somebody published to, verbatim: the public Internet, and what `net.allow` names.
+    Published { url: Arc<str>, allow: Arc<[IpNet]> },
+}
+
+impl To {
+    pub fn url(&self) -> Result<ExactUrl, ExactUrlError> {
+        match self {
+            To::Configured(url) => ExactUrl::of(url),
+            To::Published { url, .. } => ExactUrl::parse(url),
+        }
+    }
+}
+
+/// The URL as it may be shown (I6).
+impl fmt::Debug for To {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = self.url().map(|url| url.shown()).unwrap_or_else(|error| error.to_string());
+        match self {
+            To::Configured(_) => write!(f, "Configured({url})"),
+            To::Published { .. } => write!(f, "Published({url})"),
+        }
+    }
+}
+
 /// One request to be made.
 #[derive(Clone)]
 pub struct Outbound {
     pub method: Method,
-    /// `http` or `https`. A user name and password in it are not sent; make a header of them.
-    pub url: url::Url,
+    pub to: To,
     pub headers: HeaderMap,
     pub body: Bytes,
     /// From the name to the last byte read of the answer.
@@ -97,12 +137,12 @@ pub struct Outbound {
     pub response_bytes_max: usize,
 }
 
-/// Without headers and body, and with the URL as it may be shown (I6).
+/// Without headers and body (I6).
 impl fmt::Debug for Outbound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Outbound")
             .field("method", &self.method)
-            .field("url", &shown_url(&self.url))
+            .field("to", &self.to)
             .field("body_bytes", &self.body.len())
             .finish_non_exhaustive()
     }
@@ -149,33 +189,92 @@ pub trait Egress: Send + Sync + fmt::Debug {
 /// Makes requests. Cheap to share, never cloned per request.
 #[derive(Debug)]
 pub struct Transport {
+    setup: Setup,
     /// For destinations of the config file, which are trusted to name any address but our own.
-    trusted: Pool,
+    configured: Pool,
+    /// For published messages, under the `net.allow` of the last one.
+    published: ArcSwap<Allowed>,
 }
 
 type Pool = Client<Connector, Full<Bytes>>;
 
+/// What every pool is made of.
+#[derive(Debug)]
+struct Setup {
+    options: TransportOptions,
+    own: Arc<[SocketAddr]>,
+    tls: ClientConfig,
+    resolver: Arc<Resolver>,
+}
+
+/// Connections that were judged by one and the same `net.allow`.
+#[derive(Debug)]
+struct Allowed {
+    allow: Arc<[IpNet]>,
+    pool: Pool,
+}
+
 impl Transport {
     pub fn new(options: TransportOptions) -> Result<Self, TransportError> {
         let tls = tls_config(&options.roots)?;
-        let resolver = Arc::new(Resolver::default());
-        let reach = Reach::Trusted { own: options.own_addresses.clone().into() };
-        Ok(Transport { trusted: pool(&options, tls, reach, resolver) })
+        let resolver = Arc::new(Resolver::new(options.names.clone()));
+        let setup = Setup { own: options.own_addresses.clone().into(), options, tls, resolver };
+        let configured = setup.pool(Reach::Trusted { own: setup.own.clone() });
+        let published = ArcSwap::from_pointee(setup.allowed(Arc::new([])));
+        Ok(Transport { setup, configured, published })
+    }
+
+    /// The pool for whom a request is for.
+    fn pool(&self, to: &To) -> Pool {
+        let To::Published { allow, .. } = to else { return self.configured.clone() };
+        let known = self.published.load();
+        if known.allow == *allow {
+            return known.pool.clone();
+        }
+        let allowed = Arc::new(self.setup.allowed(allow.clone()));
+        self.published.store(allowed.clone());
+        allowed.pool.clone()
     }
 }
 
 #[async_trait]
 impl Egress for Transport {
     async fn send(&self, outbound: Outbound) -> Sent {
-        let timeout = outbound.timeout;
-        let progress = Progress::start(&outbound.url);
-        let exchange = PROGRESS.scope(progress.clone(), exchange(&self.trusted, outbound, &progress));
+        let url = match outbound.to.url() {
+            Ok(url) => url,
+            Err(error) => return Sent::unusable(error),
+        };
+        let (timeout, pool) = (outbound.timeout, self.pool(&outbound.to));
+        let progress = Progress::start(&url);
+        let exchange = PROGRESS.scope(progress.clone(), exchange(&pool, &url, outbound, &progress));
         let result = match tokio::time::timeout(timeout, exchange).await {
             Ok(result) => result,
             Err(_) => after_timeout(&progress, timeout),
         };
         let (phases, duration) = progress.end();
         Sent { result, phases, duration }
+    }
+}
+
+impl Sent {
+    fn unusable(error: ExactUrlError) -> Self {
+        Sent { result: Err(unusable(error)), phases: Phases::default(), duration: Duration::ZERO }
+    }
+}
+
+fn unusable(error: ExactUrlError) -> Failure {
+    let error = format!("the destination's address cannot be called: {error}");
+    Failure { class: ErrorClass::Refused, error, status: None }
+}
+
+impl Setup {
+    fn allowed(&self, allow: Arc<[IpNet]>) -> Allowed {
+        let pool = self.pool(Reach::Published { own: self.own.clone(), allow: allow.clone() });
+        Allowed { allow, pool }
+    }
+
+    fn pool(&self, reach: Reach) -> Pool {
+        pool(&self.options, self.tls.clone(), reach, self.resolver.clone())
     }
 }
 
@@ -215,9 +314,12 @@ fn tls_config(roots: &Roots) -> Result<ClientConfig, rustls::Error> {
     })
 }
 
-async fn exchange(pool: &Pool, outbound: Outbound, progress: &Progress) -> Result<Answered, Failure> {
+async fn exchange(pool: &Pool, url: &ExactUrl, outbound: Outbound, progress: &Progress) -> Result<Answered, Failure> {
     let limits = (outbound.excerpt_bytes_max, outbound.response_bytes_max);
-    let request = request(outbound)?;
+    let mut request = Request::new(Full::new(outbound.body));
+    *request.method_mut() = outbound.method;
+    *request.uri_mut() = url.uri().map_err(unusable)?;
+    *request.headers_mut() = outbound.headers;
     let answer = pool.request(request).await.map_err(|e| words::failure(&e, progress))?;
     let (head, body) = answer.into_parts();
     progress.answered(head.status, &head.headers);
@@ -229,27 +331,6 @@ async fn exchange(pool: &Pool, outbound: Outbound, progress: &Progress) -> Resul
         }
         Err(error) => Err(words::broken_body(&error, head.status)),
     }
-}
-
-fn request(outbound: Outbound) -> Result<Request<Full<Bytes>>, Failure> {
-    let unusable = |why: &str| Failure {
-        class: ErrorClass::Refused,
-        error: format!("the destination's address cannot be called: {why}"),
-        status: None,
-    };
-    let mut url = outbound.url;
-    // Errors mean that the URL has no host, which the next line finds.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    let uri: Uri = url.as_str().parse().map_err(|_| unusable("it is no HTTP address"))?;
-    if uri.host().is_none_or(str::is_empty) || !matches!(uri.scheme_str(), Some("http" | "https")) {
-        return Err(unusable("only http:// and https:// with a host can be"));
-    }
-    let mut request = Request::new(Full::new(outbound.body));
-    *request.method_mut() = outbound.method;
-    *request.uri_mut() = uri;
-    *request.headers_mut() = outbound.headers;
-    Ok(request)
 }
 
 /// Reads the body up to its limit and keeps its beginning. Leaving the rest unread closes the

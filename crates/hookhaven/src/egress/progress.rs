@@ -15,6 +15,8 @@ use hookhaven_core::Phases;
 use http::{HeaderMap, StatusCode};
 use tokio::time::Instant;
 
+use super::exact::ExactUrl;
+
 tokio::task_local! {
     pub static PROGRESS: Progress;
 }
@@ -45,9 +47,8 @@ struct State {
 }
 
 impl Progress {
-    pub fn start(url: &url::Url) -> Self {
-        let port = url.port_or_known_default().unwrap_or_default();
-        let target = format!("{}:{port}", url.host_str().unwrap_or_default());
+    pub fn start(url: &ExactUrl) -> Self {
+        let target = format!("{}:{}", url.host(), url.port());
         let now = Instant::now();
         Progress(Arc::new(Mutex::new(State {
             started: now,

@@ -6,11 +6,13 @@
 
 use std::{
     collections::HashMap,
+    fmt, io,
     net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
+use async_trait::async_trait;
 use tokio::{
     sync::{Mutex as AsyncMutex, OwnedMutexGuard, Semaphore},
     time::Instant,
@@ -30,8 +32,27 @@ const ADDRESSES_MAX: usize = 16;
 /// Addresses, or in words why there are none.
 pub type Found = Result<Arc<[IpAddr]>, String>;
 
+/// Who knows the addresses of names.
+#[async_trait]
+pub trait Names: Send + Sync + fmt::Debug {
+    /// All addresses of a name, in the order in which they should be tried.
+    async fn addresses(&self, host: &str) -> io::Result<Vec<IpAddr>>;
+}
+
+/// The system's resolver.
+#[derive(Clone, Copy, Debug)]
+pub struct SystemNames;
+
+#[async_trait]
+impl Names for SystemNames {
+    async fn addresses(&self, host: &str) -> io::Result<Vec<IpAddr>> {
+        Ok(tokio::net::lookup_host((host, 0)).await?.map(|address| address.ip()).collect())
+    }
+}
+
 #[derive(Debug)]
 pub struct Resolver {
+    system: Arc<dyn Names>,
     names: Mutex<HashMap<String, Arc<AsyncMutex<Option<Known>>>>>,
     lookups: Arc<Semaphore>,
 }
@@ -42,13 +63,11 @@ struct Known {
     until: Instant,
 }
 
-impl Default for Resolver {
-    fn default() -> Self {
-        Resolver { names: Mutex::default(), lookups: Arc::new(Semaphore::new(LOOKUPS_MAX)) }
-    }
-}
-
 impl Resolver {
+    pub fn new(system: Arc<dyn Names>) -> Self {
+        Resolver { system, names: Mutex::default(), lookups: Arc::new(Semaphore::new(LOOKUPS_MAX)) }
+    }
+
     /// The addresses of a host. An address written as a literal is itself.
     pub async fn resolve(&self, host: &str) -> Found {
         let literal = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
@@ -61,8 +80,22 @@ impl Resolver {
             match &*known {
                 Some(k) if k.until > Instant::now() => return k.found.clone(),
                 // The task keeps the lock until it has an answer, even if we are no longer there.
-                _ => drop(tokio::spawn(look_up(host.to_owned(), known, self.lookups.clone())).await),
+                _ => drop(tokio::spawn(self.look_up(host, known)).await),
             }
+        }
+    }
+
+    fn look_up(&self, host: &str, mut known: OwnedMutexGuard<Option<Known>>) -> impl Future<Output = ()> + use<> {
+        let (system, lookups, host) = (self.system.clone(), self.lookups.clone(), host.to_owned());
+        async move {
+            let _permit = lookups.acquire_owned().await;
+            let found = match system.addresses(&host).await {
+                Ok(ips) if ips.is_empty() => Err(format!("the name {host} has no address")),
+                Ok(ips) => Ok(ips.into_iter().take(ADDRESSES_MAX).collect()),
+                Err(_) => Err(format!("the name {host} could not be resolved")),
+            };
+            let remember = if found.is_ok() { REMEMBER } else { REMEMBER_FAILURE };
+            *known = Some(Known { found, until: Instant::now() + remember });
         }
     }
 
@@ -75,26 +108,13 @@ impl Resolver {
     }
 }
 
-async fn look_up(host: String, mut known: OwnedMutexGuard<Option<Known>>, lookups: Arc<Semaphore>) {
-    let _permit = lookups.acquire_owned().await;
-    let found = match tokio::net::lookup_host((host.as_str(), 0)).await {
-        Ok(addresses) => {
-            let ips: Vec<_> = addresses.map(|a| a.ip()).take(ADDRESSES_MAX).collect();
-            if ips.is_empty() { Err(format!("the name {host} has no address")) } else { Ok(ips.into()) }
-        }
-        Err(_) => Err(format!("the name {host} could not be resolved")),
-    };
-    let remember = if found.is_ok() { REMEMBER } else { REMEMBER_FAILURE };
-    *known = Some(Known { found, until: Instant::now() + remember });
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[tokio::test]
     async fn literals_are_themselves() {
-        let resolver = Resolver::default();
+        let resolver = Resolver::new(Arc::new(SystemNames));
         for (host, ip) in [("127.0.0.1", "127.0.0.1"), ("[::1]", "::1"), ("::1", "::1")] {
             assert_eq!(resolver.resolve(host).await.as_deref(), Ok(&[ip.parse().unwrap()][..]));
         }
@@ -102,7 +122,7 @@ mod tests {
 
     #[tokio::test]
     async fn names_are_resolved_once_and_failures_are_words() {
-        let resolver = Resolver::default();
+        let resolver = Resolver::new(Arc::new(SystemNames));
         let found = resolver.resolve("localhost").await.unwrap();
         assert!(found.iter().all(IpAddr::is_loopback));
         // The very same list: remembered.

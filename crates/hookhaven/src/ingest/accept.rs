@@ -15,10 +15,9 @@ use tokio::time::timeout;
 use super::{
     IngestParts,
     answer::{Outcome, Refusal},
-    body::Whole,
     headers,
 };
-use crate::{config::Config, routing, server::Peer};
+use crate::{body::Whole, config::Config, routing, server::Peer};
 
 /// How long an accept may take before the sender is told to come again. It may yet be stored; then the
 /// next try is its duplicate.

@@ -14,6 +14,8 @@ use hookhaven_store::StoreError;
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use http_body_util::Full;
 
+use crate::body::BodyError;
+
 /// When to come again after a 503, in seconds. Long enough for a restart; senders that know better
 /// follow their own schedule.
 const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("5");
@@ -39,6 +41,17 @@ pub(super) enum Refusal {
     Rejected(Rejection),
     /// The accept failed: nothing was kept, or nobody knows.
     NotStored(StoreError),
+}
+
+impl From<BodyError> for Refusal {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::TooLarge => Self::BodyTooLarge,
+            BodyError::Timeout => Self::BodyTimeout,
+            BodyError::Broken => Self::BodyBroken,
+            BodyError::Busy => Self::Busy,
+        }
+    }
 }
 
 impl Refusal {

@@ -14,8 +14,6 @@
 
 mod accept;
 mod answer;
-mod body;
-mod correlation;
 mod headers;
 mod rates;
 
@@ -31,15 +29,15 @@ use hookhaven_store::{
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
 use hyper::body::{Body, Incoming};
-use tower::ServiceExt;
 
 use self::{
     answer::{Line, Outcome, Refusal},
-    body::Budget,
     rates::Rates,
 };
 use crate::{
+    body::{self, Budget},
     config::Config,
+    correlation,
     metrics::Metrics,
     server::{Handler, Peer},
 };
@@ -56,24 +54,25 @@ pub struct IngestParts {
     /// Read once per request, so that a request sees one configuration.
     pub config: Arc<ArcSwap<Config>>,
     pub metrics: Arc<Metrics>,
+    /// Of all bodies held, other doors' included.
+    pub budget: Arc<Budget>,
 }
 
 /// Takes requests in. Shared by all connections.
 #[derive(Debug)]
 pub struct Ingest {
     parts: IngestParts,
-    budget: Arc<Budget>,
     rates: Rates,
 }
 
 impl Ingest {
     pub fn new(parts: IngestParts) -> Arc<Self> {
-        Arc::new(Ingest { parts, budget: Arc::default(), rates: Rates::default() })
+        Arc::new(Ingest { parts, rates: Rates::default() })
     }
 
     /// What the ingest address serves: webhooks, `/healthz`, and for any other path `beside` (the
     /// publish API), or 404.
-    pub fn service(self: &Arc<Self>, beside: Option<axum::Router>) -> IngestService {
+    pub fn service<H: Handler>(self: &Arc<Self>, beside: Option<H>) -> IngestService<H> {
         IngestService { ingest: self.clone(), beside }
     }
 
@@ -115,12 +114,12 @@ impl Ingest {
         let (head, body) = request.into_parts();
         let entropy = &*self.parts.entropy;
         let correlation_id = correlation::of(&head.headers, entropy);
-        let outcome = match body::read(body, source.body_bytes_max, leave, &config.limits, &self.budget).await {
+        let outcome = match body::read(body, source.body_bytes_max, leave, &config.limits, &self.parts.budget).await {
             Ok(body) => {
                 let taken = accept::Taken { source, head: &head, body: &body, peer, arrived };
                 accept::accept(&self.parts, config, taken, &correlation_id).await
             }
-            Err(refusal) => Outcome::Refused(refusal),
+            Err(error) => Outcome::Refused(error.into()),
         };
         (outcome, Some(correlation_id))
     }
@@ -173,15 +172,15 @@ impl Ingest {
 /// The ingest address's handler. A plain match on the path: a router would cost more than the rest of
 /// what is done before the body.
 #[derive(Clone, Debug)]
-pub struct IngestService {
+pub struct IngestService<H> {
     ingest: Arc<Ingest>,
-    beside: Option<axum::Router>,
+    beside: Option<H>,
 }
 
-impl Handler for IngestService {
-    type Body = Either<Full<Bytes>, axum::body::Body>;
+impl<H: Handler> Handler for IngestService<H> {
+    type Body = Either<Full<Bytes>, H::Body>;
 
-    async fn handle(&self, mut request: Request<Incoming>, peer: Peer) -> Response<Self::Body> {
+    async fn handle(&self, request: Request<Incoming>, peer: Peer) -> Response<Self::Body> {
         // A clone of the URI shares its bytes.
         let uri = request.uri().clone();
         if let Some(name) = uri.path().strip_prefix(PATH_PREFIX) {
@@ -191,13 +190,7 @@ impl Handler for IngestService {
             return answer::health(request.method()).map(Either::Left);
         }
         match &self.beside {
-            Some(router) => {
-                request.extensions_mut().insert(peer);
-                match router.clone().oneshot(request).await {
-                    Ok(response) => response.map(Either::Right),
-                    Err(never) => match never {},
-                }
-            }
+            Some(beside) => beside.handle(request, peer).await.map(Either::Right),
             None => answer::empty(StatusCode::NOT_FOUND).map(Either::Left),
         }
     }

@@ -15,7 +15,10 @@ use hookhaven_store::clock::Clock;
 use tokio::sync::Notify;
 
 use super::lanes::{Effect, Hold, LaneView, Lanes, Ticket};
-use crate::config::Config;
+use crate::{
+    config::Config,
+    published::{FlowNow, Published},
+};
 
 #[derive(Debug)]
 pub struct Board {
@@ -31,9 +34,16 @@ pub struct Board {
 }
 
 impl Board {
-    pub fn new(clock: Arc<dyn Clock>, config: Arc<ArcSwap<Config>>) -> Self {
+    pub fn new(clock: Arc<dyn Clock>, config: Arc<ArcSwap<Config>>, published: Arc<dyn Published>) -> Self {
         let reread = AtomicBool::new(true);
-        Board { lanes: Mutex::default(), clock, config, changed: Notify::new(), reread, tellings: AtomicU64::new(0) }
+        Board {
+            lanes: Mutex::new(Lanes::new(published)),
+            clock,
+            config,
+            changed: Notify::new(),
+            reread,
+            tellings: AtomicU64::new(0),
+        }
     }
 
     pub fn lanes(&self) -> MutexGuard<'_, Lanes> {
@@ -104,6 +114,10 @@ impl Board {
         views.into_iter().filter(|v| v.hold.is_some_and(Hold::is_failing)).map(|v| v.lane).collect()
     }
 
+    pub fn flow_now(&self, key: &str) -> FlowNow {
+        self.lanes().flow_now(key, self.clock.now())
+    }
+
     pub fn in_flight(&self) -> usize {
         self.lanes().in_flight()
     }
@@ -128,12 +142,18 @@ impl Slot {
         self.ticket.as_ref().is_some_and(|ticket| self.board.lanes().may_probe(ticket))
     }
 
+    /// Whether a flow-control key that is not its lane's lets it through now.
+    pub fn pass(&mut self, key: &str) -> bool {
+        let board = self.board.clone();
+        self.ticket.as_mut().is_some_and(|ticket| board.lanes().pass(ticket, key, board.clock.now()))
+    }
+
     /// The attempt ended; what is left to do is to record it.
     pub fn finish(
         mut self,
         delivery: DeliveryId,
         decision: &Decision,
-        destination: &Destination,
+        destination: Option<&Destination>,
     ) -> (Effect, Settling) {
         let board = self.board.clone();
         let mut lanes = board.lanes();

@@ -11,6 +11,10 @@
 //! That is why one lane never has more than half of the slots, and why fast lanes get their half even
 //! then: attempts under way, those being recorded included, may exceed `slots` by half for that time.
 
+mod budget;
+mod flows;
+mod terms;
+
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
@@ -20,13 +24,20 @@ use std::{
 use hookhaven_core::{
     Delivery, DeliveryId, Destination, Lane, Time,
     breaker::{Breaker, BreakerState, Change, Ended, Rest},
-    destination::{DestinationState, Rate},
     lifecycle::{Decision, GoneWatch},
     pace::Pace,
 };
 use hookhaven_store::{LaneDue, LaneRoom};
 
-use crate::config::Config;
+use self::{
+    budget::{Budget, Share, Speed},
+    flows::Flows,
+    terms::{Terms, own_part},
+};
+use crate::{
+    config::Config,
+    published::{FlowNow, Published},
+};
 
 /// An attempt that takes longer makes its lane slow.
 pub const SLOW_AFTER: Duration = Duration::from_secs(1);
@@ -43,6 +54,8 @@ pub enum Hold {
     /// The destination asked for it.
     RetryAfter(Time),
     Rate(Time),
+    /// Its flow-control key lets no more through: until then, or until an attempt under that key ends.
+    Flow(Option<Time>),
 }
 
 /// A lane, for people.
@@ -56,10 +69,15 @@ pub struct LaneView {
     pub last_took: Option<Duration>,
 }
 
+/// Lanes of published messages that are remembered though nothing is in flight; past it all are forgotten.
+const IDLE_MAX: usize = 256;
+
 /// All lanes this node has seen.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Lanes {
+    published: Arc<dyn Published>,
     lanes: HashMap<Lane, LaneState>,
+    flows: Flows,
     /// Nodes beside this one that make attempts: each rate is shared out among all of them.
     others: u32,
     /// Destinations paused by the catalog.
@@ -86,6 +104,8 @@ struct LaneState {
     rest_told: bool,
     /// What it was when its address last changed: a new one deserves a new chance.
     seen: Option<Arc<Destination>>,
+    /// The flow-control key that let its head not through.
+    awaits: Option<Arc<str>>,
 }
 
 /// An attempt under way. Handed back through [`Lanes::finished`], whatever becomes of it.
@@ -95,6 +115,8 @@ pub struct Ticket {
     id: u64,
     started: Time,
     probe: bool,
+    /// The flow-control key that it counts under.
+    flow: Option<Arc<str>>,
 }
 
 /// What an ended attempt meant for its destination.
@@ -130,35 +152,19 @@ pub struct ClaimPlan {
     pub max: usize,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Speed {
-    Fast,
-    Slow,
-    Unproven,
-}
-
-/// Which of the worker's slots an attempt would come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Share {
-    Fast,
-    Slow,
-    Probe,
-}
-
-/// Slots left, by share.
-#[derive(Clone, Copy, Debug)]
-struct Budget {
-    fast: usize,
-    slow: usize,
-    probe: usize,
-    /// What one slow lane may have in all.
-    slow_lane: usize,
-    half: usize,
-    /// When a full fast half may have room because its oldest attempt became slow.
-    fast_again: Option<Time>,
-}
-
 impl Lanes {
+    pub fn new(published: Arc<dyn Published>) -> Self {
+        Lanes {
+            published,
+            lanes: HashMap::new(),
+            flows: Flows::default(),
+            others: 0,
+            paused: HashSet::new(),
+            settling: 0,
+            tickets: 0,
+        }
+    }
+
     /// Known lanes without room. `next` is when the earliest of them may have some by time alone.
     pub fn plan(&mut self, config: &Config, now: Time) -> Plan {
         self.note_mended(config, now);
@@ -180,6 +186,7 @@ impl Lanes {
 
     /// What to claim of the lanes that are due, and those among them that got no room.
     pub fn claims(&mut self, config: &Config, due: &[LaneDue], now: Time) -> (Vec<ClaimPlan>, Vec<Lane>) {
+        self.forget_idle(now);
         for lane in due {
             self.lanes.entry(lane.lane.clone()).or_default();
         }
@@ -194,7 +201,7 @@ impl Lanes {
             let (share, room) = self.room(lane, state, config, &budget, now);
             match claims.iter_mut().find(|(s, _)| *s == share) {
                 Some((_, claim)) if room > 0 => {
-                    let limit = limit(lane, state, config);
+                    let limit = self.limit(lane, state, config);
                     claim.lanes.push(LaneRoom { lane: lane.clone(), room, limit });
                 }
                 _ => without.push(lane.clone()),
@@ -208,21 +215,48 @@ impl Lanes {
     pub fn started(&mut self, lane: &Lane, destination: Option<&Destination>, now: Time) -> Ticket {
         self.tickets += 1;
         let id = self.tickets;
+        let flow: Option<Arc<str>> = lane.flow().map(Arc::from);
+        if let Some(key) = &flow {
+            self.flows.take(key, self.published.flow(key), self.others, now);
+        }
         let state = self.lanes.entry(lane.clone()).or_default();
+        state.awaits = None;
         state.in_flight.insert((now, id));
         if let Some(rate) = destination.and_then(|d| d.rate) {
             state.pace.take(own_part(rate, self.others), now);
         }
-        Ticket { lane: lane.clone(), id, started: now, probe: state.breaker.started(now) }
+        Ticket { lane: lane.clone(), id, started: now, probe: state.breaker.started(now), flow }
+    }
+
+    /// What is to be attempted turns out to be under a flow-control key that is not its lane's. `false`: the key
+    /// lets it not through now, and so its lane waits.
+    pub fn pass(&mut self, ticket: &mut Ticket, key: &str, now: Time) -> bool {
+        let limits = self.published.flow(key);
+        let key: Arc<str> = key.into();
+        let passes = self.flows.room(&key, limits, self.others, now) > 0;
+        if passes {
+            self.flows.take(&key, limits, self.others, now);
+            ticket.flow = Some(key);
+        } else if let Some(state) = self.lanes.get_mut(&ticket.lane) {
+            state.awaits = Some(key);
+        }
+        passes
+    }
+
+    pub fn flow_now(&self, key: &str, now: Time) -> FlowNow {
+        self.flows.now(key, self.published.flow(key), self.others, now)
     }
 
     /// An attempt ended. `None` if it was given up before it told anything of its destination.
     pub fn finished(
         &mut self,
         ticket: Ticket,
-        told: Option<(DeliveryId, &Decision, &Destination)>,
+        told: Option<(DeliveryId, &Decision, Option<&Destination>)>,
         now: Time,
     ) -> Effect {
+        if let Some(key) = &ticket.flow {
+            self.flows.ended(key);
+        }
         let Some(state) = self.lanes.get_mut(&ticket.lane) else {
             return Effect::default();
         };
@@ -236,6 +270,7 @@ impl Lanes {
         if let Some(hold) = decision.hold {
             state.held_until = state.held_until.max(Some(now.plus(hold)));
         }
+        let Some(destination) = destination else { return Effect { paused, ..Effect::default() } };
         let full = usize::try_from(destination.concurrency.get()).unwrap_or(usize::MAX);
         let ended = Ended { delivery, health: decision.health, probe: ticket.probe };
         let rested = state.breaker.rest_now();
@@ -314,7 +349,7 @@ impl Lanes {
     pub fn newly_gone(&mut self, config: &Config) -> Vec<Lane> {
         let mut gone = Vec::new();
         for (lane, state) in &mut self.lanes {
-            let missing = destination_of(lane, config).is_none();
+            let missing = Terms::of(lane, config, &self.paused, &*self.published).err() == Some(Hold::Gone);
             if missing && !state.warned_gone {
                 gone.push(lane.clone());
             }
@@ -347,7 +382,7 @@ impl Lanes {
     /// resumed destination nor one with a new address waits for the rest of a breaker or a hold.
     fn note_mended(&mut self, config: &Config, now: Time) {
         for (lane, state) in &mut self.lanes {
-            let withheld = withheld(lane, &self.paused, config).is_some();
+            let withheld = Terms::of(lane, config, &self.paused, &*self.published).is_err();
             let resumed = std::mem::replace(&mut state.withheld, withheld) && !withheld;
             if resumed {
                 state.resumed_at = Some(now);
@@ -367,19 +402,27 @@ impl Lanes {
 
     /// Why the lane gives nothing out, the reason that lasts longest in doubt first.
     fn hold(&self, lane: &Lane, state: &LaneState, config: &Config, now: Time) -> Option<Hold> {
-        if let Some(hold) = withheld(lane, &self.paused, config) {
-            return Some(hold);
-        }
-        let destination = destination_of(lane, config)?;
+        let terms = match Terms::of(lane, config, &self.paused, &*self.published) {
+            Ok(terms) => terms,
+            Err(hold) => return Some(hold),
+        };
         if state.breaker.room(state.in_flight.len(), now) == 0 && state.breaker.is_open() {
             return Some(Hold::Breaker(state.breaker.free_at()));
         }
         if let Some(until) = state.held_until.filter(|until| *until > now) {
             return Some(Hold::RetryAfter(until));
         }
-        let rate = destination.rate.map(|rate| own_part(rate, self.others));
-        let rate = rate.filter(|rate| state.pace.room(*rate, now) == 0)?;
-        Some(Hold::Rate(state.pace.free_at(rate)))
+        let rate = terms.rate.map(|rate| own_part(rate, self.others));
+        if let Some(rate) = rate.filter(|rate| state.pace.room(*rate, now) == 0) {
+            return Some(Hold::Rate(state.pace.free_at(rate)));
+        }
+        let key = terms.flow.or(state.awaits.as_deref())?;
+        let limits = self.published.flow(key);
+        if limits.paused {
+            return Some(Hold::Paused);
+        }
+        let full = self.flows.room(key, limits, self.others, now) == 0;
+        full.then(|| Hold::Flow(self.flows.free_at(key, limits, self.others, now)))
     }
 
     /// How many attempts the lane may start now, and out of which share of the slots.
@@ -390,60 +433,46 @@ impl Lanes {
             Speed::Unproven if budget.slow == 0 && in_flight == 0 => (Share::Probe, budget.probe.min(1)),
             Speed::Slow | Speed::Unproven => (Share::Slow, budget.slow.min(budget.slow_lane.saturating_sub(in_flight))),
         };
-        let destination = destination_of(lane, config);
-        let (Some(destination), None) = (destination, self.hold(lane, state, config, now)) else {
+        let terms = Terms::of(lane, config, &self.paused, &*self.published);
+        let (Ok(terms), None) = (terms, self.hold(lane, state, config, now)) else {
             return (share, 0);
         };
-        let concurrency = usize::try_from(destination.concurrency.get()).unwrap_or(usize::MAX);
-        let own = concurrency
+        let of_flow = |key| self.flows.room(key, self.published.flow(key), self.others, now);
+        let own = terms
+            .concurrency
             .min(budget.half)
             .saturating_sub(in_flight)
             .min(state.breaker.room(in_flight, now))
-            .min(destination.rate.map_or(usize::MAX, |rate| state.pace.room(own_part(rate, self.others), now)));
+            .min(terms.rate.map_or(usize::MAX, |rate| state.pace.room(own_part(rate, self.others), now)))
+            .min(terms.flow.map_or(usize::MAX, of_flow));
         (share, own.min(of_share))
     }
 
-    fn budget(&self, slots: usize, slow_due: usize, now: Time) -> Budget {
-        let half = (slots / 2).max(1);
-        let (mut fast, mut slow, mut slow_lanes) = (0, 0, 0);
-        let mut oldest_fast = None;
-        for state in self.lanes.values() {
-            let n = state.in_flight.len();
-            if state.speed(now) == Speed::Fast {
-                fast += n;
-                oldest_fast = earliest(oldest_fast, state.oldest());
-            } else {
-                slow += n;
-                slow_lanes += usize::from(n > 0);
-            }
+    /// How many attempts of the lane all nodes together may have in hand; `None` if this node is alone with its
+    /// store, and counts by itself.
+    fn limit(&self, lane: &Lane, state: &LaneState, config: &Config) -> Option<usize> {
+        let terms = Terms::of(lane, config, &self.paused, &*self.published).ok().filter(|_| config.shares_store())?;
+        if state.breaker.is_open() {
+            return Some(1);
         }
-        let total = fast + slow + self.settling;
-        let hard = (slots + half).saturating_sub(total);
-        let fast_room = slots.saturating_sub(total).max(half.saturating_sub(fast)).min(hard);
-        Budget {
-            fast: fast_room,
-            slow: half.saturating_sub(slow).min(hard),
-            probe: (half + slots / 4).saturating_sub(slow).min(fast_room),
-            slow_lane: (half / slow_lanes.max(slow_due).max(1)).max(1),
-            half,
-            fast_again: oldest_fast.map(|t: Time| t.plus(SLOW_AFTER + Duration::from_micros(1))),
-        }
-    }
-}
-
-impl LaneState {
-    fn speed(&self, now: Time) -> Speed {
-        let hangs = self.oldest().is_some_and(|started| now.since(started) > SLOW_AFTER);
-        match self.last_took {
-            _ if hangs => Speed::Slow,
-            None => Speed::Unproven,
-            Some(took) if took > SLOW_AFTER => Speed::Slow,
-            Some(_) => Speed::Fast,
-        }
+        let parallelism = terms.flow.and_then(|key| self.published.flow(key).parallelism);
+        let parallelism = parallelism.and_then(|n| usize::try_from(n.get()).ok());
+        parallelism.or((terms.concurrency < usize::MAX).then_some(terms.concurrency))
     }
 
-    fn oldest(&self) -> Option<Time> {
-        self.in_flight.first().map(|(started, _)| *started)
+    /// Published addresses are too many to remember each.
+    fn forget_idle(&mut self, now: Time) {
+        let idle = |lane: &Lane, state: &LaneState| {
+            lane.destination().is_none()
+                && state.in_flight.is_empty()
+                && state.awaits.is_none()
+                && state.held_until.is_none_or(|until| until <= now)
+        };
+        if self.lanes.len() > IDLE_MAX && self.lanes.iter().filter(|(lane, state)| idle(lane, state)).count() > IDLE_MAX
+        {
+            self.lanes.retain(|lane, state| !idle(lane, state));
+        }
+        self.flows.forget_idle(&*self.published, now);
     }
 }
 
@@ -458,7 +487,7 @@ impl Hold {
     pub fn until(self) -> Option<Time> {
         match self {
             Hold::Paused | Hold::Gone => None,
-            Hold::Breaker(until) => until,
+            Hold::Breaker(until) | Hold::Flow(until) => until,
             Hold::RetryAfter(until) | Hold::Rate(until) => Some(until),
         }
     }
@@ -466,33 +495,6 @@ impl Hold {
     /// Whether it is the destination's own fault.
     pub fn is_failing(self) -> bool {
         matches!(self, Hold::Breaker(_) | Hold::RetryAfter(_))
-    }
-}
-
-/// How many attempts of the lane all nodes together may have in hand; `None` if this node is alone with its
-/// store, and counts by itself.
-fn limit(lane: &Lane, state: &LaneState, config: &Config) -> Option<usize> {
-    let destination = destination_of(lane, config).filter(|_| config.shares_store())?;
-    let concurrency = usize::try_from(destination.concurrency.get()).unwrap_or(usize::MAX);
-    Some(if state.breaker.is_open() { 1 } else { concurrency })
-}
-
-/// This node's part of a rate.
-fn own_part(rate: Rate, others: u32) -> Rate {
-    Rate { per: rate.per.saturating_mul(others.saturating_add(1)), ..rate }
-}
-
-/// The destination whose lane this is, if the config has it.
-fn destination_of<'a>(lane: &Lane, config: &'a Config) -> Option<&'a Destination> {
-    config.destinations.get(lane.destination()?).map(|d| &**d)
-}
-
-/// Whether somebody, rather than the destination's behaviour, holds the lane back.
-fn withheld(lane: &Lane, paused: &HashSet<String>, config: &Config) -> Option<Hold> {
-    match destination_of(lane, config) {
-        None => Some(Hold::Gone),
-        Some(d) if d.state != DestinationState::Active || paused.contains(&*d.name) => Some(Hold::Paused),
-        Some(_) => None,
     }
 }
 

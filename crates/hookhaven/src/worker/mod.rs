@@ -7,7 +7,8 @@
 //!   a time comes (next due, end of a rest or a hold), and never polls.
 //! - `lanes` says how much each lane may take. It is where I10 lives: slow and unproven destinations
 //!   share half of the slots, fast ones always have the other. No I/O there.
-//! - `attempt` makes one attempt; `headers` is what it says to the handler.
+//! - `attempt` makes one attempt of a piece of `work`, configured or published (`crate::published`); `tried` is what it came to, and
+//!   `headers` what it says to a configured handler.
 //! - `shared` is what workers of several nodes tell each other: pauses and breakers.
 //! - `board` shares the lanes between the loop, the attempts and those who look.
 //!
@@ -21,6 +22,8 @@ mod headers;
 mod lanes;
 mod session;
 mod shared;
+mod tried;
+mod work;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -38,7 +41,11 @@ pub use self::{
     lanes::{Hold, LaneView},
     shared::BreakerEntry,
 };
-use crate::{config::Config, egress::Egress};
+use crate::{
+    config::Config,
+    egress::Egress,
+    published::{FlowNow, Published},
+};
 
 /// Catalog kind of a destination paused by a person or by its 410s; the name is the destination's.
 pub const PAUSED_KIND: &str = "destination-paused";
@@ -81,6 +88,7 @@ pub struct WorkerParts {
     pub entropy: Arc<dyn Entropy>,
     pub config: Arc<ArcSwap<Config>>,
     pub transport: Arc<dyn Egress>,
+    pub published: Arc<dyn Published>,
     pub signals: Arc<dyn WorkerSignals>,
 }
 
@@ -93,7 +101,7 @@ impl Worker {
     /// anything is claimed.
     pub fn start(parts: WorkerParts) -> WorkerHandle {
         let parts = Arc::new(parts);
-        let board = Arc::new(Board::new(parts.clock.clone(), parts.config.clone()));
+        let board = Arc::new(Board::new(parts.clock.clone(), parts.config.clone(), parts.published.clone()));
         let (stop_claiming, stop_session) = (CancellationToken::new(), CancellationToken::new());
         let (publish, session) = watch::channel(None);
         let [attempts, claiming, keeping] = [(); 3].map(|()| TaskTracker::new());
@@ -142,6 +150,11 @@ impl WorkerHandle {
     /// Attempts under way.
     pub fn in_flight(&self) -> usize {
         self.board.in_flight()
+    }
+
+    /// How a flow-control key stands on this node.
+    pub fn flow_now(&self, key: &str) -> FlowNow {
+        self.board.flow_now(key)
     }
 
     /// Holds a destination back or lets it go on, at once. Keeping that over a restart (the catalog's

@@ -3,7 +3,7 @@
 
 use hookhaven::{
     config::{self, Environment, Origin},
-    egress::Outbound,
+    egress::{Outbound, To},
 };
 
 use crate::support::{
@@ -13,13 +13,16 @@ use crate::support::{
 };
 
 /// The part of each secret that must not be seen, whatever stands around it.
-const CANARIES: [&str; 6] = [
+const CANARIES: [&str; 9] = [
     "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
     "Y2FuYXJ5IG9mIHRoZSBkZXN0aW5hdGlvbg",
     "canary-admin-token",
     "canary-user",
     "canary-password",
     "canary-query",
+    "canary-publish-token",
+    "canary-current-signing-key",
+    "canary-next-signing-key",
 ];
 
 fn config(handler: &Handler) -> String {
@@ -27,7 +30,10 @@ fn config(handler: &Handler) -> String {
         "[sources.stripe]\nsender = \"stripe\"\nsecrets = [\"{SECRET}\"]\n\n\
          [destinations.billing]\nurl = \"http://{}/hook?key=canary-query\"\n\
          secret = \"whsec_Y2FuYXJ5IG9mIHRoZSBkZXN0aW5hdGlvbg==\"\n\n\
-         [[routes]]\nsource = \"stripe\"\nto = [\"billing\"]\nretry = {{ attempts = 1 }}\n",
+         [[routes]]\nsource = \"stripe\"\nto = [\"billing\"]\nretry = {{ attempts = 1 }}\n\
+         [publish]\ntokens = [\"canary-publish-token\"]\n\
+         current_signing_key = \"canary-current-signing-key-0123456789\"\n\
+         next_signing_key = \"canary-next-signing-key-0123456789abc\"\n",
         handler.address
     )
 }
@@ -71,7 +77,7 @@ async fn no_debug_output_answer_or_command_tells_a_secret() {
     headers.insert("authorization", "Bearer canary-admin-token".parse().expect("a header"));
     let outbound = Outbound {
         method: http::Method::POST,
-        url: destination.url.clone(),
+        to: To::Configured(destination.url.clone()),
         headers,
         body: bytes::Bytes::from_static(b"canary-password"),
         timeout: destination.timeout,

@@ -83,7 +83,7 @@ async fn a_simulated_disk_that_fills_up_under_load() {
     let disk = SimDisk::new(1, gateway.directory.path());
     let store = store_on(&gateway, &disk);
     disk.quota(disk.used_bytes() + 1_000_000);
-    gateway.serve_on(store.clone());
+    gateway.serve_on(store.clone()).await;
     let taken = join_all((0..SENDERS).map(|which| sender(&gateway, which))).await;
     let mut taken: BTreeSet<String> = taken.into_iter().flatten().collect();
     assert!(taken.len() > 100, "{} were taken", taken.len());

@@ -81,7 +81,7 @@ async fn i1_no_answer_leaves_while_the_sync_hangs() {
     let handler = Handler::answering(200).await;
     let mut gateway = Clocked::prepare("", &config(&handler, ""));
     let disk = SimDisk::new(1, gateway.directory.path());
-    gateway.serve_on(on_disk(&gateway, &disk));
+    gateway.serve_on(on_disk(&gateway, &disk)).await;
     disk.stall_syncs(true);
     let mut answer = std::pin::pin!(gateway.post("stripe", 1));
     let hangs = poll(PATIENCE, async || (disk.syncs_waiting() == 1).then_some(()));
@@ -106,7 +106,7 @@ async fn i1_a_failed_sync_is_a_503_and_what_was_answered_200_outlasts_the_power(
         let mut gateway = Clocked::prepare("", &config(&handler, ""));
         let disk = SimDisk::new(seed, gateway.directory.path());
         let store = on_disk(&gateway, &disk);
-        gateway.serve_on(store.clone());
+        gateway.serve_on(store.clone()).await;
         // Nothing else may use up the failure.
         gateway.says(&["destinations", "pause", "billing"]).await;
         gateway.accept("stripe", 1).await;
@@ -120,7 +120,7 @@ async fn i1_a_failed_sync_is_a_503_and_what_was_answered_200_outlasts_the_power(
 
         let after = disk.power_cut(seed);
         gateway.stop().await;
-        gateway.serve_on(on_disk(&gateway, &after));
+        gateway.serve_on(on_disk(&gateway, &after)).await;
         let mut kept: Vec<_> = gateway.events().await.into_iter().map(|e| e.idempotency_key).collect();
         kept.sort();
         assert_eq!(kept, ["evt_t000000000001", "evt_t000000000002"], "seed {seed}");
@@ -134,7 +134,7 @@ async fn i1_a_commit_of_unknown_fate_is_a_503_and_the_next_try_finds_it() {
     let handler = Handler::answering(200).await;
     let mut gateway = Clocked::prepare("", &config(&handler, ""));
     let store = in_memory(&gateway.clock);
-    gateway.serve_on(store.clone());
+    gateway.serve_on(store.clone()).await;
     store.fail(Verb::Accept, When::After, StoreError::Unavailable("the connection broke".into()), 1);
     assert_eq!(gateway.post("stripe", 1).await.status, 503);
     gateway.accept("stripe", 1).await;
@@ -148,7 +148,7 @@ async fn i3_a_settle_that_comes_too_late_changes_nothing() {
     let handler = Handler::start(|r| Reply::Status(if r.number == 1 { 200 } else { 500 })).await;
     let mut gateway = Clocked::prepare("", &config(&handler, "").replace("\"1h\"", "\"30s\""));
     let store = in_memory(&gateway.clock);
-    gateway.serve_on(store.clone());
+    gateway.serve_on(store.clone()).await;
     let held = store.hold(Verb::Settle, When::Before);
     gateway.accept("stripe", 1).await;
     held.reached(1).await;
@@ -175,6 +175,7 @@ fn i4_every_limit_of_the_document_is_a_key_and_has_the_default_it_says() {
     // It stands beside the file.
     written.store.place = default.store.place.clone();
     assert_eq!((&written.limits, &written.worker, &written.store), (&default.limits, &default.worker, &default.store));
+    assert_eq!(written.publish, default.publish);
 
     // None is left out: as many keys as there are fields.
     let keys = |section: &str| {
@@ -187,6 +188,8 @@ fn i4_every_limit_of_the_document_is_a_key_and_has_the_default_it_says() {
     };
     assert_eq!(keys("limits"), fields(format!("{:#?}", default.limits)));
     assert_eq!(keys("worker"), fields(format!("{:#?}", default.worker)));
+    // Whether, and with which credentials, is no limit.
+    assert_eq!(keys("publish").map(|keys| keys + 6), fields(format!("{:#?}", default.publish)));
     assert_eq!(keys("store"), fields(format!("{:#?}", default.store)));
 }
 
@@ -355,7 +358,7 @@ async fn i9_a_store_in_trouble_says_so_before_the_body_and_recovers() {
     let handler = Handler::answering(200).await;
     let mut gateway = Clocked::prepare("", &config(&handler, ""));
     let store = in_memory(&gateway.clock);
-    gateway.serve_on(store.clone());
+    gateway.serve_on(store.clone()).await;
     store.fail(Verb::Ready, When::Before, StoreError::Unavailable("no room on the disk".into()), usize::MAX);
     assert_eq!(head_only(&gateway).await, (503, Some("5".to_owned())));
     store.mend();

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use hookhaven::egress::{Answered, Egress, Failure, Outbound, Roots, Sent, Transport, TransportOptions};
+use hookhaven::egress::{Answered, Egress, Failure, Outbound, Roots, Sent, To, Transport, TransportOptions};
 use hookhaven_core::ErrorClass;
 use http::{HeaderMap, Method, Response, StatusCode};
 use http_body_util::Full;
@@ -23,7 +23,7 @@ fn transport(own: &[SocketAddr], roots: Roots) -> Transport {
 fn outbound(url: &str) -> Outbound {
     Outbound {
         method: Method::POST,
-        url: url.parse().unwrap(),
+        to: To::Configured(url.parse().unwrap()),
         headers: HeaderMap::new(),
         body: Bytes::from_static(b"{\"a\": 1}"),
         timeout: Duration::from_secs(20),

@@ -8,6 +8,7 @@
 mod egress;
 mod handler;
 mod rig;
+mod ssrf;
 mod worker;
 
 use std::time::Duration;

@@ -12,12 +12,13 @@ use std::{
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use hookhaven::{
-    config::{self, Config},
+    config::{self, Config, SigningKeys},
     egress::{Transport, TransportOptions},
+    publish::{book::Book, keys::Keys, outgoing::Outgoing},
     worker::{LaneView, Worker, WorkerHandle, WorkerParts, WorkerSignals},
 };
 use hookhaven_core::{
-    Attempt, DeliveryId, DeliveryState, Destination, ErrorClass, Event, EventId, Lane, Policy, Time,
+    Attempt, DeliveryId, DeliveryState, Destination, ErrorClass, Event, EventId, Lane, Policy, Secret, Time,
     destination::{BreakerPolicy, DestinationState},
     retry::RetryPolicy,
 };
@@ -104,6 +105,8 @@ pub fn config(destinations: impl IntoIterator<Item = Destination>) -> Config {
         limits: config::Limits::default(),
         // So that moving the clock by minutes does not end the session.
         worker: config::Worker { slots: 16, session_ttl: Duration::from_secs(86_400), ..config::Worker::default() },
+        publish: Default::default(),
+        net: Default::default(),
         log: config::Log::default(),
         fingerprint: Default::default(),
         sources: Default::default(),
@@ -140,6 +143,7 @@ impl Rig {
             entropy,
             config: config.clone(),
             transport: Arc::new(Transport::new(TransportOptions::default()).unwrap()),
+            published: Arc::new(published(&config)),
             signals: Arc::new(Signals(tell)),
         });
         Rig { clock, store, config, worker, told, next_id: AtomicU8::new(1) }
@@ -222,4 +226,11 @@ pub async fn accept(store: &dyn Store, clock: &ManualClock, destination: &str, n
         NewEvent { revives: true, event, key_until: now.plus(Duration::from_secs(60)), deliveries: vec![delivery] };
     store.accept(vec![new]).await.unwrap();
     id
+}
+
+/// Nothing is published here.
+fn published(config: &Arc<ArcSwap<Config>>) -> Outgoing {
+    let key = Secret::new("sig_0123456789abcdefghijklmnopqr").expect("it is not empty");
+    let keys = Keys::new(config.clone(), SigningKeys { current: key.clone(), next: key });
+    Outgoing { config: config.clone(), keys: Arc::new(keys), gates: Arc::new(Book::default()) }
 }

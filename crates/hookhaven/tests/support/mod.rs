@@ -120,6 +120,8 @@ pub fn config() -> Config {
             ..Limits::default()
         },
         worker: Worker::default(),
+        publish: Default::default(),
+        net: Default::default(),
         log: Log::default(),
         sources: SENDERS.iter().map(|name| (Arc::from(*name), Arc::new(source(name, name)))).collect(),
         destinations: destinations.into_iter().map(|d| (d.name.clone(), Arc::new(d))).collect(),
@@ -156,6 +158,7 @@ impl Gateway {
             entropy: Arc::new(SeededEntropy::new(2)),
             config: config.clone(),
             metrics: metrics.clone(),
+            budget: Arc::default(),
         });
         let server = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         let addr = server.local_addr();

@@ -5,4 +5,5 @@ mod bulk;
 mod door;
 mod health;
 mod lists;
+mod signing_keys;
 mod ways_back;

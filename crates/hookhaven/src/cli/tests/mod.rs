@@ -2,6 +2,7 @@
 
 mod dlq;
 mod find;
+mod keys;
 mod look;
 mod trigger;
 mod why;
@@ -15,7 +16,7 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use super::{
     args::{Cli, Command},
     client::Client,
-    deliveries, destinations, dlq as dlq_command, events,
+    deliveries, destinations, dlq as dlq_command, events, keys as keys_command,
     print::capture,
     why as why_command,
 };
@@ -79,6 +80,7 @@ async fn run(client: &Client, scene: &Scene, line: &str, answer: Option<bool>) -
         Command::Deliveries(c) => deliveries::act(c, client, &mut screen).await,
         Command::Dlq(c) => dlq_command::act(c, client, &mut screen).await,
         Command::Destinations(c) => destinations::act(c, client, &mut screen).await,
+        Command::Keys(c) => keys_command::act(c, client, &mut screen).await,
         Command::Why(a) => why_command::act(a, client, &mut screen).await,
         other => panic!("{other:?} does not speak to the admin API"),
     };

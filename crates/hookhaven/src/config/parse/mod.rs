@@ -9,6 +9,7 @@ pub mod document;
 mod fingerprint;
 mod hmac;
 mod name;
+mod publish;
 mod route;
 mod server;
 mod source;
@@ -90,13 +91,13 @@ fn read(
     let store = store::store(&mut root, base, of_process);
     let limits = server::limits(&mut root);
     let worker = server::worker(&mut root);
+    let publish = publish::publish(&mut root, secrets, &limits);
+    let net = publish::net(&mut root);
     let log = server::log(&mut root);
     let sources = source::all(&mut root, secrets, server.public_url.as_ref());
     let destinations = destination::all(&mut root, secrets, &server);
     let routes = route::all(&mut root, &sources, &destinations);
-    for later in ["publish", "alerts", "net"] {
-        root.not_yet(later);
-    }
+    root.not_yet("alerts");
     cross::check(doc, &sources, &destinations, &routes);
     root.finish();
     Config {
@@ -104,6 +105,8 @@ fn read(
         store,
         limits,
         worker,
+        publish,
+        net,
         log,
         sources: sources.into_values(),
         destinations: destinations.into_values(),

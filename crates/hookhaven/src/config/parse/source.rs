@@ -180,11 +180,7 @@ fn secrets(
 fn allow(table: &mut Table<'_>, def: Option<&SenderDef>, sender: Option<&Item<'_>>) -> Option<Vec<IpNet>> {
     let item = table.take("allow");
     let nets = match &item {
-        Some(item) => {
-            let items = item.list("a list of addresses, such as [\"10.0.0.0/8\"]")?;
-            let nets: Vec<Option<IpNet>> = items.iter().map(net).collect();
-            nets.into_iter().collect::<Option<Vec<_>>>()?
-        }
+        Some(item) => item.nets()?,
         None => Vec::new(),
     };
     if def.is_none_or(|def| def.verifies) {
@@ -198,14 +194,4 @@ fn allow(table: &mut Table<'_>, def: Option<&SenderDef>, sender: Option<&Item<'_
     }
     sender.warn("nothing that comes in here is verified", "any program at the allowed addresses can post events");
     Some(nets)
-}
-
-/// `10.0.0.0/8`, or one address.
-fn net(item: &Item<'_>) -> Option<IpNet> {
-    let text = item.text("an address or a range in quotes, such as \"10.0.0.0/8\"")?;
-    let net = text.parse().ok().or_else(|| text.parse().ok().map(|ip: std::net::IpAddr| IpNet::from(ip)));
-    if net.is_none() {
-        item.error(format!("{} is not an address or a range", quote(text)), "write \"192.0.2.7\" or \"10.0.0.0/8\"");
-    }
-    net
 }

@@ -3,9 +3,15 @@
 //!
 //! Secrets are not read here (`config::secret`), since nothing of theirs may be quoted.
 
-use std::{net::SocketAddr, num::NonZeroU32, ops::RangeInclusive, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    num::NonZeroU32,
+    ops::RangeInclusive,
+    time::Duration,
+};
 
 use hookhaven_core::destination::Rate;
+use ipnet::IpNet;
 use toml::de::DeValue;
 use url::Url;
 
@@ -118,6 +124,25 @@ impl<'d> Item<'d> {
             self.error(format!("{} is not an IP address and a port", quote(text)), format!("write {EXAMPLES}"));
         }
         address
+    }
+
+    /// Ranges of addresses, such as `["10.0.0.0/8", "192.0.2.7"]`.
+    pub fn nets(&self) -> Option<Vec<IpNet>> {
+        let items = self.list("a list of addresses, such as [\"10.0.0.0/8\"]")?;
+        let nets: Vec<Option<IpNet>> = items.iter().map(Item::net).collect();
+        nets.into_iter().collect()
+    }
+
+    fn net(&self) -> Option<IpNet> {
+        let text = self.text("an address or a range in quotes, such as \"10.0.0.0/8\"")?;
+        let net = text.parse().ok().or_else(|| text.parse().ok().map(|ip: IpAddr| IpNet::from(ip)));
+        if net.is_none() {
+            self.error(
+                format!("{} is not an address or a range", quote(text)),
+                "write \"192.0.2.7\" or \"10.0.0.0/8\"",
+            );
+        }
+        net
     }
 
     /// A http or https address without credentials, which would end up in logs and lists.

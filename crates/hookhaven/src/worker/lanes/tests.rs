@@ -3,14 +3,18 @@
 use std::{num::NonZeroU32, sync::Arc};
 
 use hookhaven_core::{
+    Event,
     breaker::Health,
-    destination::{BreakerPolicy, Rate},
+    destination::{BreakerPolicy, DestinationState, Rate},
     lifecycle::{self, Answer, Outcome, Standing},
     retry::RetryPolicy,
 };
 
 use super::*;
-use crate::config;
+use crate::{
+    config,
+    published::{FlowLimits, Message},
+};
 
 const NOW: Time = Time::from_s(1_700_000_000);
 const SLOTS: usize = 16;
@@ -31,11 +35,35 @@ fn config(names: &[&str]) -> Config {
         store: config::Store::default(),
         limits: config::Limits::default(),
         worker: config::Worker { slots: SLOTS, ..config::Worker::default() },
+        publish: Default::default(),
+        net: Default::default(),
         log: config::Log::default(),
         fingerprint: Default::default(),
         sources: Default::default(),
         destinations: names.iter().map(|n| (Arc::from(*n), Arc::new(destination(n)))).collect(),
         routes: Vec::new(),
+    }
+}
+
+fn lanes() -> Lanes {
+    Lanes::new(Arc::new(Unpublished))
+}
+
+/// Nothing is published.
+#[derive(Debug)]
+struct Unpublished;
+
+impl Published for Unpublished {
+    fn is_paused(&self, _: &Lane) -> bool {
+        false
+    }
+
+    fn flow(&self, _: &str) -> FlowLimits {
+        FlowLimits::default()
+    }
+
+    fn message(&self, _: &Delivery, _: &Arc<Event>) -> Box<dyn Message> {
+        unreachable!("nothing is attempted here")
     }
 }
 
@@ -73,7 +101,7 @@ fn outcome(status: u16) -> Decision {
 fn finish(lanes: &mut Lanes, config: &Config, ticket: Ticket, status: u16, now: Time) -> Effect {
     let name = ticket.lane.destination().unwrap().to_owned();
     let delivery = DeliveryId::from_bytes([1; 16]);
-    lanes.finished(ticket, Some((delivery, &outcome(status), &config.destinations[&*name])), now)
+    lanes.finished(ticket, Some((delivery, &outcome(status), Some(&*config.destinations[&*name]))), now)
 }
 
 /// Makes a lane fast: one attempt, quickly answered.
@@ -89,7 +117,7 @@ fn later(by_ms: u64) -> Time {
 #[test]
 fn a_fast_lane_may_use_what_is_free_but_never_more_than_half_alone() {
     let config = config(&["a", "b"]);
-    let mut lanes = Lanes::default();
+    let mut lanes = lanes();
     prove(&mut lanes, &config, "a", NOW);
     prove(&mut lanes, &config, "b", NOW);
     assert_eq!(fill(&mut lanes, &config, &["a"], NOW)["a"].len(), SLOTS / 2);
@@ -101,7 +129,7 @@ fn a_fast_lane_may_use_what_is_free_but_never_more_than_half_alone() {
 fn hanging_destinations_share_half_and_fast_ones_have_the_other() {
     let names = ["h1", "h2", "h3", "h4", "fast"];
     let config = config(&names);
-    let mut lanes = Lanes::default();
+    let mut lanes = lanes();
     prove(&mut lanes, &config, "fast", NOW);
     let hanging = fill(&mut lanes, &config, &names[..4], NOW);
     let each: Vec<_> = names[..4].iter().map(|n| hanging[*n].len()).collect();
@@ -115,7 +143,7 @@ fn hanging_destinations_share_half_and_fast_ones_have_the_other() {
 fn a_fast_lane_that_begins_to_hang_leaves_half_to_the_others() {
     let names = ["a", "b", "c", "d"];
     let config = config(&names);
-    let mut lanes = Lanes::default();
+    let mut lanes = lanes();
     names.iter().for_each(|n| prove(&mut lanes, &config, n, NOW));
     assert_eq!(fill(&mut lanes, &config, &names[..2], NOW).len(), 2);
     // All slots are taken; nobody else has room, and the plan says when that changes.
@@ -131,7 +159,7 @@ fn a_fast_lane_that_begins_to_hang_leaves_half_to_the_others() {
 fn a_new_destination_proves_itself_while_others_fill_the_slow_half() {
     let names = ["h1", "h2", "new"];
     let config = config(&names);
-    let mut lanes = Lanes::default();
+    let mut lanes = lanes();
     fill(&mut lanes, &config, &names[..2], NOW);
     let mut started = fill(&mut lanes, &config, &names, later(2_000));
     assert_eq!((started.len(), started["new"].len()), (1, 1));
@@ -143,7 +171,7 @@ fn a_new_destination_proves_itself_while_others_fill_the_slow_half() {
 #[test]
 fn an_attempt_over_a_second_makes_a_lane_slow_until_a_quick_one() {
     let config = config(&["a", "b"]);
-    let mut lanes = Lanes::default();
+    let mut lanes = lanes();
     let ticket = lanes.started(&Lane::of_destination("a"), None, NOW);
     finish(&mut lanes, &config, ticket, 200, later(1_001));
     let speed = |lanes: &Lanes, now| lanes.lanes[&Lane::of_destination("a")].speed(now);
@@ -155,7 +183,7 @@ fn an_attempt_over_a_second_makes_a_lane_slow_until_a_quick_one() {
 #[test]
 fn attempts_being_recorded_count_against_the_slots() {
     let config = config(&["a", "b"]);
-    let mut lanes = Lanes::default();
+    let mut lanes = lanes();
     prove(&mut lanes, &config, "a", NOW);
     (0..SLOTS + SLOTS / 2).for_each(|_| lanes.settling());
     assert!(fill(&mut lanes, &config, &["a"], NOW).is_empty());
@@ -169,7 +197,7 @@ fn held_lanes_are_skipped_until_their_time() {
     change(&mut config, "paused", |d| d.state = DestinationState::Paused);
     let rate = Rate { count: NonZeroU32::MIN, per: Duration::from_secs(10) };
     change(&mut config, "rate", |d| d.rate = Some(rate));
-    let mut lanes = Lanes::default();
+    let mut lanes = lanes();
     let names = ["paused", "gone", "rate", "breaker", "asked"];
     lanes.claims(&config, &due(&names), NOW);
     lanes.plan(&config, NOW);
@@ -178,11 +206,11 @@ fn held_lanes_are_skipped_until_their_time() {
     let asked = lanes.started(&Lane::of_destination("asked"), None, NOW);
     let wish = Decision { hold: Some(Duration::from_secs(7)), ..outcome(503) };
     let delivery = DeliveryId::from_bytes([1; 16]);
-    lanes.finished(asked, Some((delivery, &wish, &config.destinations["asked"])), NOW);
+    lanes.finished(asked, Some((delivery, &wish, Some(&*config.destinations["asked"]))), NOW);
 
     for n in 0..10 {
         let ticket = lanes.started(&Lane::of_destination("breaker"), None, NOW);
-        let told = Some((DeliveryId::from_bytes([n; 16]), &outcome(500), &*config.destinations["breaker"]));
+        let told = Some((DeliveryId::from_bytes([n; 16]), &outcome(500), Some(&*config.destinations["breaker"])));
         lanes.finished(ticket, told, NOW);
     }
     let views: HashMap<_, _> =
@@ -201,12 +229,12 @@ fn held_lanes_are_skipped_until_their_time() {
 #[test]
 fn a_new_address_is_tried_at_once() {
     let mut config = config(&["a"]);
-    let mut lanes = Lanes::default();
+    let mut lanes = lanes();
     lanes.claims(&config, &due(&["a"]), NOW);
     assert!(lanes.plan(&config, NOW).skip.is_empty());
     for n in 0..10 {
         let ticket = lanes.started(&Lane::of_destination("a"), None, NOW);
-        let told = Some((DeliveryId::from_bytes([n; 16]), &outcome(500), &*config.destinations["a"]));
+        let told = Some((DeliveryId::from_bytes([n; 16]), &outcome(500), Some(&*config.destinations["a"])));
         lanes.finished(ticket, told, NOW);
     }
     assert_eq!(lanes.plan(&config, NOW).skip.len(), 1);
@@ -218,7 +246,7 @@ fn a_new_address_is_tried_at_once() {
 
 #[test]
 fn destinations_that_left_the_config_are_told_of_once() {
-    let mut lanes = Lanes::default();
+    let mut lanes = lanes();
     let (with, without) = (config(&["a"]), config(&[]));
     lanes.claims(&with, &due(&["a"]), NOW);
     assert!(lanes.newly_gone(&with).is_empty());
@@ -231,7 +259,7 @@ fn destinations_that_left_the_config_are_told_of_once() {
 #[test]
 fn an_attempt_given_up_tells_nothing() {
     let config = config(&["a"]);
-    let mut lanes = Lanes::default();
+    let mut lanes = lanes();
     let ticket = lanes.started(&Lane::of_destination("a"), None, NOW);
     let effect = lanes.finished(ticket, None, later(60_000));
     assert_eq!(effect, Effect::default());
@@ -257,10 +285,10 @@ fn limits(lanes: &mut Lanes, config: &Config, now: Time) -> Vec<Option<usize>> {
 fn where_nodes_share_lanes_the_store_holds_each_to_its_concurrency() {
     let mut alone = config(&["a"]);
     change(&mut alone, "a", |d| d.concurrency = NonZeroU32::new(7).unwrap());
-    assert_eq!(limits(&mut Lanes::default(), &alone, NOW), [None]);
+    assert_eq!(limits(&mut lanes(), &alone, NOW), [None]);
     let shared = shared(alone);
-    assert_eq!(limits(&mut Lanes::default(), &shared, NOW), [Some(7)]);
-    let mut lanes = Lanes::default();
+    assert_eq!(limits(&mut lanes(), &shared, NOW), [Some(7)]);
+    let mut lanes = lanes();
     let rests = HashMap::from([("a".to_owned(), Rest { until: NOW.plus(SLOW_AFTER), number: 1 })]);
     assert_eq!(lanes.follow(&rests), [(Lane::of_destination("a"), Change::Opened)]);
     assert_eq!(limits(&mut lanes, &shared, NOW), []);
@@ -276,11 +304,12 @@ fn a_rest_that_nobody_was_told_of_is_not_ended_by_the_silence_of_others() {
     let failing = Outcome::Failed(hookhaven_core::ErrorClass::Timeout);
     let retry = RetryPolicy::default();
     let decision = lifecycle::decide(&failing, Standing { retry: &retry, attempts: 0 }, NOW, 0.0);
-    let mut lanes = Lanes::default();
+    let mut lanes = lanes();
     let mut told = None;
     for n in 0..10u8 {
         let ticket = lanes.started(&lane, Some(&destination), NOW);
-        told = lanes.finished(ticket, Some((DeliveryId::from_bytes([n; 16]), &decision, &destination)), NOW).tell;
+        told =
+            lanes.finished(ticket, Some((DeliveryId::from_bytes([n; 16]), &decision, Some(&*destination))), NOW).tell;
     }
     let Some(Tell::Rests(rest)) = told else { panic!("{told:?}") };
     assert_eq!((rest.until, rest.number), (NOW.plus(destination.breaker.rest), 1));
@@ -296,7 +325,7 @@ fn a_rate_is_shared_out_among_the_nodes_that_make_attempts() {
     change(&mut config, "a", |d| d.rate = Some(Rate { count: NonZeroU32::new(10).unwrap(), per }));
     let (lane, destination) = (Lane::of_destination("a"), config.destinations["a"].clone());
     for (others, in_a_second) in [(0, 10), (1, 5), (4, 2)] {
-        let mut lanes = Lanes::default();
+        let mut lanes = lanes();
         lanes.set_others(others);
         let mut started = 0;
         for ms in 0..1_000 {

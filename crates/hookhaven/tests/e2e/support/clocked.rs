@@ -72,10 +72,10 @@ impl Clocked {
     }
 
     /// Starts it on a store of the test's own.
-    pub fn serve_on(&mut self, store: Arc<dyn Store>) {
+    pub async fn serve_on(&mut self, store: Arc<dyn Store>) {
         std::fs::create_dir_all(self.directory.path().join("data")).expect("a place for the admin token");
         let (loaded, outside) = self.parts();
-        self.gateway = Some(Gateway::start_on(loaded, outside, store).expect("the gateway starts"));
+        self.gateway = Some(Gateway::start_on(loaded, outside, store).await.expect("the gateway starts"));
     }
 
     fn parts(&mut self) -> (config::Loaded, Outside) {

@@ -134,6 +134,11 @@ impl Gateway {
         self.home.config()
     }
 
+    /// All that it has printed beside its log, over all its starts.
+    pub fn printed(&self) -> String {
+        String::from_utf8_lossy(&fs::read(self.home.printed()).unwrap_or_default()).into_owned()
+    }
+
     /// All that it has logged, over all its starts.
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&fs::read(self.home.log()).unwrap_or_default()).into_owned()

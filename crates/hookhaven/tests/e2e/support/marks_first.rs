@@ -114,6 +114,15 @@ impl Store for MarksFirst {
     async fn dismiss(&self, deliveries: &[DeliveryId]) -> Result<Vec<Dismissed>, StoreError> {
         self.inner.dismiss(deliveries).await
     }
+    async fn cancel(&self, deliveries: &[DeliveryId]) -> Result<Vec<Cancelled>, StoreError> {
+        self.inner.cancel(deliveries).await
+    }
+    async fn steps(&self, filter: &StepFilter, page: Page<u64>) -> Result<Vec<Step>, StoreError> {
+        self.inner.steps(filter, page).await
+    }
+    async fn lane_sizes(&self, lanes: &[Lane]) -> Result<Vec<LaneSize>, StoreError> {
+        self.inner.lane_sizes(lanes).await
+    }
     async fn put_catalog(&self, entry: CatalogEntry) -> Result<(), StoreError> {
         self.inner.put_catalog(entry).await
     }

@@ -8,6 +8,7 @@ pub mod handler;
 pub mod load;
 pub mod marks_first;
 pub mod output;
+pub mod publisher;
 pub mod sdk;
 pub mod sign;
 

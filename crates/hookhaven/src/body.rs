@@ -1,7 +1,8 @@
 //! A request's body, read once, bounded in bytes and time, whether its length was declared or not.
 //!
 //! Never decompressed: signatures are over the bytes as sent. What is held over all requests has a
-//! budget of its own, so that many large bodies at once are turned away and not the process killed.
+//! budget of its own, shared by everything that takes bodies in, so that many large ones at once are turned
+//! away and not the process killed.
 
 use std::sync::{
     Arc,
@@ -14,17 +15,27 @@ use http_body_util::BodyExt;
 use hyper::body::Body;
 use tokio::time::timeout;
 
-use super::answer::Refusal;
 use crate::config::Limits;
+
+/// Why a body was not read to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyError {
+    TooLarge,
+    Timeout,
+    /// The connection or the framing broke.
+    Broken,
+    /// `limits.body_bytes_in_flight_max` is used up.
+    Busy,
+}
 
 /// Bytes of bodies held now.
 #[derive(Debug, Default)]
-pub(super) struct Budget {
+pub struct Budget {
     used_bytes: AtomicUsize,
 }
 
 impl Budget {
-    fn take(self: &Arc<Self>, bytes: usize, max: usize) -> Result<Share, Refusal> {
+    fn take(self: &Arc<Self>, bytes: usize, max: usize) -> Result<Share, BodyError> {
         let mut share = Share { budget: self.clone(), bytes: 0 };
         share.grow(bytes, max)?;
         Ok(share)
@@ -39,11 +50,11 @@ struct Share {
 }
 
 impl Share {
-    fn grow(&mut self, bytes: usize, max: usize) -> Result<(), Refusal> {
+    fn grow(&mut self, bytes: usize, max: usize) -> Result<(), BodyError> {
         let before = self.budget.used_bytes.fetch_add(bytes, Relaxed);
         self.bytes += bytes;
         // What was added too much goes back with the rest of the share.
-        if before.saturating_add(bytes) > max { Err(Refusal::Busy) } else { Ok(()) }
+        if before.saturating_add(bytes) > max { Err(BodyError::Busy) } else { Ok(()) }
     }
 }
 
@@ -55,20 +66,20 @@ impl Drop for Share {
 
 /// A whole body, with its share of the budget.
 #[derive(Debug)]
-pub(super) struct Whole {
+pub struct Whole {
     pub bytes: Bytes,
     _share: Share,
 }
 
 /// Reads all of it. The bytes are copied out of the connection's buffer: an event that is kept must not
 /// keep that too, and the connection can use it again.
-pub(super) async fn read<B>(
+pub async fn read<B>(
     mut body: B,
     bytes_max: usize,
     leave: Leave,
     limits: &Limits,
     budget: &Arc<Budget>,
-) -> Result<Whole, Refusal>
+) -> Result<Whole, BodyError>
 where
     B: Body<Data = Bytes> + Unpin,
 {
@@ -79,11 +90,11 @@ where
     let mut bytes = Vec::new();
     let reading = async {
         while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|_| Refusal::BodyBroken)?;
+            let frame = frame.map_err(|_| BodyError::Broken)?;
             let Ok(data) = frame.into_data() else { continue };
             let len = bytes.len() + data.len();
             if len > bytes_max {
-                return Err(Refusal::BodyTooLarge);
+                return Err(BodyError::TooLarge);
             }
             if len > share.bytes {
                 share.grow(len - share.bytes, in_flight_max)?;
@@ -95,7 +106,7 @@ where
         }
         Ok(())
     };
-    timeout(limits.body_timeout, reading).await.map_err(|_| Refusal::BodyTimeout)??;
+    timeout(limits.body_timeout, reading).await.map_err(|_| BodyError::Timeout)??;
     Ok(Whole { bytes: Bytes::from(bytes), _share: share })
 }
 
@@ -127,7 +138,7 @@ mod tests {
         assert_eq!(&whole.bytes[..], b"abcde");
         assert_eq!(
             read(chunked(&[b"ab", b"cdef"]), 5, Leave::NOTHING, &limits(10), &budget).await.unwrap_err(),
-            Refusal::BodyTooLarge
+            BodyError::TooLarge
         );
         drop(whole);
         assert_eq!(budget.used_bytes.load(Relaxed), 0);
@@ -138,10 +149,10 @@ mod tests {
         let budget = Arc::default();
         let first = read(chunked(&[b"abc"]), 8, Leave::NOTHING, &limits(8), &budget).await.unwrap();
         let declared = Full::new(Bytes::from_static(b"123456"));
-        assert_eq!(read(declared.clone(), 8, Leave::NOTHING, &limits(8), &budget).await.unwrap_err(), Refusal::Busy);
+        assert_eq!(read(declared.clone(), 8, Leave::NOTHING, &limits(8), &budget).await.unwrap_err(), BodyError::Busy);
         assert_eq!(
             read(chunked(&[b"123", b"456"]), 8, Leave::NOTHING, &limits(8), &budget).await.unwrap_err(),
-            Refusal::Busy
+            BodyError::Busy
         );
         drop(first);
         let whole = read(declared, 8, Leave::NOTHING, &limits(8), &budget).await.unwrap();
@@ -157,7 +168,7 @@ mod tests {
         let first = read(body(), 8, Leave::percent(20), &limits(10), &budget).await.unwrap();
         let second = read(body(), 8, Leave::percent(20), &limits(10), &budget).await.unwrap();
         let two = || Full::new(Bytes::from_static(b"12"));
-        assert_eq!(read(two(), 8, Leave::percent(20), &limits(10), &budget).await.unwrap_err(), Refusal::Busy);
+        assert_eq!(read(two(), 8, Leave::percent(20), &limits(10), &budget).await.unwrap_err(), BodyError::Busy);
         assert!(read(two(), 8, Leave::NOTHING, &limits(10), &budget).await.is_ok());
         drop((first, second));
     }
@@ -168,6 +179,6 @@ mod tests {
         let first = stream::iter([Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"a")))]);
         let body = StreamBody::new(first.chain(stream::once(never).filter_map(|_| async { None })).boxed());
         let limits = Limits { body_timeout: Duration::from_secs(30), ..limits(100) };
-        assert_eq!(read(body, 100, Leave::NOTHING, &limits, &Arc::default()).await.unwrap_err(), Refusal::BodyTimeout);
+        assert_eq!(read(body, 100, Leave::NOTHING, &limits, &Arc::default()).await.unwrap_err(), BodyError::Timeout);
     }
 }

@@ -10,7 +10,7 @@ const CALLER_BYTES_MAX: usize = 128;
 
 /// `X-Request-Id`, else the trace id of `traceparent` (W3C Trace Context, version 00 and later), else
 /// 32 random hex digits. A header that is there twice is nobody's.
-pub(super) fn of(headers: &HeaderMap, entropy: &dyn Entropy) -> Arc<str> {
+pub fn of(headers: &HeaderMap, entropy: &dyn Entropy) -> Arc<str> {
     let once = |name: &str| {
         let mut values = headers.get_all(name).iter();
         values.next().filter(|_| values.next().is_none()).and_then(|v| v.to_str().ok())

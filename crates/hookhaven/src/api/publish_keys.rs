@@ -1,0 +1,65 @@
+//! `/publish/keys`: what published messages are signed with. GET shows both keys, since receivers need them;
+//! POST `/publish/keys/rotate` makes the next one the current one.
+//!
+//! Not here: where the keys are kept, and that nodes agree on them ([`Ring`] stands for both).
+
+use async_trait::async_trait;
+use axum::{
+    Json, Router,
+    extract::State,
+    routing::{get, post},
+};
+use hookhaven_store::StoreError;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Shared,
+    problem::{KEYS_FROM_CONFIG, NO_KEYS, Problem},
+};
+
+pub(super) fn routes() -> Router<Shared> {
+    Router::new().route("/publish/keys", get(show)).route("/publish/keys/rotate", post(rotate))
+}
+
+/// The one answer that holds secrets: whoever has the admin token may have them.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SigningKeysView {
+    pub current: String,
+    pub next: String,
+    /// The configuration gives them, so they are rotated there.
+    pub configured: bool,
+}
+
+/// Keeps the signing keys. Implemented where everything is wired together.
+#[async_trait]
+pub trait Ring: Send + Sync + std::fmt::Debug {
+    async fn show(&self) -> Result<SigningKeysView, RingError>;
+    async fn rotate(&self) -> Result<SigningKeysView, RingError>;
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RingError {
+    /// No gateway has started on this store.
+    None,
+    /// They are not ours to change; in words.
+    Configured(String),
+    Store(StoreError),
+}
+
+impl From<RingError> for Problem {
+    fn from(error: RingError) -> Self {
+        match error {
+            RingError::None => Problem::new(&NO_KEYS, "`hookhaven serve` makes them when it starts"),
+            RingError::Configured(why) => Problem::new(&KEYS_FROM_CONFIG, why),
+            RingError::Store(error) => error.into(),
+        }
+    }
+}
+
+async fn show(State(api): State<Shared>) -> Result<Json<SigningKeysView>, Problem> {
+    Ok(Json(api.parts.keys.show().await?))
+}
+
+async fn rotate(State(api): State<Shared>) -> Result<Json<SigningKeysView>, Problem> {
+    Ok(Json(api.parts.keys.rotate().await?))
+}

@@ -1,0 +1,42 @@
+//! The signing keys of published messages, shown and rotated.
+
+use std::sync::Arc;
+
+use hookhaven_core::Secret;
+use http::StatusCode;
+use serde_json::json;
+
+use crate::{
+    api::fixture::Scene,
+    config::{Config, Publish},
+    publish::keys,
+};
+
+const PATH: &str = "/api/v1/publish/keys";
+
+#[tokio::test]
+async fn they_are_shown_and_rotated_where_the_store_keeps_them() {
+    let scene = Scene::new();
+    assert_eq!(scene.get(PATH).await.code(), "no_signing_keys");
+    let made = keys::find_or_make(&*scene.store, &Publish::default(), &*scene.entropy).await.unwrap().keys;
+    let text = |key: &Secret| String::from_utf8(key.expose().to_vec()).unwrap();
+    let before = scene.get(PATH).await.json();
+    assert_eq!(before, json!({ "current": text(&made.current), "next": text(&made.next), "configured": false }));
+
+    assert_eq!(scene.get(&format!("{PATH}/rotate")).await.status, StatusCode::METHOD_NOT_ALLOWED);
+    let after = scene.post(&format!("{PATH}/rotate"), json!(null)).await.json();
+    assert_eq!(after["current"], before["next"]);
+    assert_ne!(after["next"], before["next"]);
+    assert_eq!(scene.get(PATH).await.json(), after);
+}
+
+#[tokio::test]
+async fn those_of_the_configuration_are_rotated_there() {
+    let scene = Scene::new();
+    let [current, next] = ["a", "b"].map(|letter| Secret::new(letter.repeat(32)));
+    let publish = Publish { current_signing_key: current, next_signing_key: next, ..Publish::default() };
+    scene.config.store(Arc::new(Config { publish, ..Config::clone(&scene.config.load()) }));
+    let shown = scene.get(PATH).await.json();
+    assert_eq!(shown, json!({ "current": "a".repeat(32), "next": "b".repeat(32), "configured": true }));
+    assert_eq!(scene.post(&format!("{PATH}/rotate"), json!(null)).await.code(), "keys_from_config");
+}

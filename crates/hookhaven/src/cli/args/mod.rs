@@ -1,0 +1,222 @@
+//! What a person may type: every command, its arguments and its help, as clap reads them; the arguments in one
+//! file for each group of commands.
+//!
+//! Nothing is done here. Each command is one file of `cli`, with a `run` that takes its
+//! arguments and the [`Context`](super::Context).
+
+mod look;
+mod machine;
+mod run;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use hookhaven_core::Secret;
+
+use super::values;
+
+pub use look::*;
+pub use machine::*;
+pub use run::*;
+
+/// A webhook gateway in one binary: takes webhooks in, verifies and stores them, and delivers them to
+/// your handlers until they are done.
+#[derive(Debug, Parser)]
+#[command(
+    name = "hookhaven",
+    version,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    after_help = "Start with:\n  hookhaven demo     everything on this machine in a minute, no account needed\n  \
+                  hookhaven init     write a commented hookhaven.toml\n\n\
+                  Exit codes: 0 done, 1 failed, 2 wrong usage or configuration."
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub globals: Globals,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options that several commands share. One that a command has no use for is refused by it.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Shared options")]
+pub struct Globals {
+    /// The config file [default: hookhaven.toml in this directory, if it is there]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The data directory, instead of the one under [store] in the config file
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// The running gateway's admin address [default: `admin` under [server] in the config file]
+    #[arg(long, global = true, value_name = "URL")]
+    pub url: Option<String>,
+    /// The admin token [env: HOOKHAVEN_ADMIN_TOKEN] [default: the one in the data directory]
+    #[arg(long, global = true, value_name = "TOKEN", value_parser = values::secret)]
+    pub token: Option<Secret>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Try everything on this machine in a minute: no config, no account
+    Demo(DemoArgs),
+    /// Run the gateway
+    Serve(ServeArgs),
+    /// Write a commented hookhaven.toml
+    Init(InitArgs),
+    /// Say what is wrong with the configuration, and how to mend it, without starting
+    Check(CheckArgs),
+    /// Send a correctly signed sample event to a running gateway
+    Trigger(TriggerArgs),
+    /// List, show and replay events
+    #[command(subcommand)]
+    Events(EventsCommand),
+    /// List, show and replay deliveries
+    #[command(subcommand)]
+    Deliveries(DeliveriesCommand),
+    /// List, show, replay and dismiss dead letters
+    #[command(subcommand)]
+    Dlq(DlqCommand),
+    /// List, pause and resume destinations
+    #[command(subcommand)]
+    Destinations(DestinationsCommand),
+    /// Show and rotate the keys that published messages are signed with
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// List the nodes that share the store
+    Nodes(NodesArgs),
+    /// Bring a PostgreSQL store's schema up to date
+    Migrate(MigrateArgs),
+    /// Write a copy of the store while it runs
+    Backup(BackupArgs),
+    /// Tell one event's whole story: where it went, every attempt, and why
+    Why(WhyArgs),
+    /// Kill -9 the gateway under load, again and again, and prove that nothing acknowledged is lost
+    Torture(TortureArgs),
+    /// Measure what this machine and this disk allow
+    Bench(BenchArgs),
+    /// Say whether anything in the data directory is damaged, and what that costs
+    Doctor(DoctorArgs),
+    /// Make the index of history again, from the journal alone
+    Reindex(ReindexArgs),
+    /// Move everything from a data directory to PostgreSQL
+    Copy(CopyArgs),
+}
+
+impl Command {
+    /// Whether the command was asked to print JSON.
+    pub fn json(&self) -> bool {
+        match self {
+            Command::Check(a) => a.json,
+            Command::Events(EventsCommand::List(a)) => a.page.json,
+            Command::Events(EventsCommand::Show(a)) => a.json,
+            Command::Events(EventsCommand::Replay(a)) => a.json,
+            Command::Deliveries(DeliveriesCommand::List(a)) => a.page.json,
+            Command::Deliveries(DeliveriesCommand::Show(a)) | Command::Dlq(DlqCommand::Show(a)) => a.json,
+            Command::Deliveries(DeliveriesCommand::Replay(a)) => a.select.json,
+            Command::Dlq(DlqCommand::List(a)) => a.page.json,
+            Command::Dlq(DlqCommand::Replay(a) | DlqCommand::Dismiss(a)) => a.select.json,
+            Command::Destinations(DestinationsCommand::List(a)) => a.json,
+            Command::Why(a) => a.json,
+            Command::Backup(a) => a.json,
+            Command::Torture(a) => a.json,
+            Command::Bench(a) => a.json,
+            Command::Doctor(a) => a.json,
+            Command::Copy(a) => a.json,
+            Command::Nodes(a) => a.json,
+            Command::Keys(KeysCommand::Show(KeysShowArgs { json }) | KeysCommand::Rotate(KeysRotateArgs { json })) => {
+                *json
+            }
+            Command::Demo(_)
+            | Command::Serve(_)
+            | Command::Init(_)
+            | Command::Trigger(_)
+            | Command::Reindex(_)
+            | Command::Migrate(_) => false,
+            Command::Destinations(DestinationsCommand::Pause(_) | DestinationsCommand::Resume(_)) => false,
+        }
+    }
+
+    /// Shared options that the command has no use for; given all the same, they are refused.
+    pub fn unused_options(&self) -> &'static [&'static str] {
+        match self {
+            Command::Demo(_) | Command::Copy(_) => &["--config", "--data", "--url", "--token"],
+            Command::Torture(_) | Command::Bench(_) => &["--config", "--url", "--token"],
+            Command::Init(_) => &["--data", "--url", "--token"],
+            Command::Migrate(_) => &["--data", "--url", "--token"],
+            Command::Serve(_) | Command::Check(_) | Command::Trigger(_) | Command::Doctor(_) | Command::Reindex(_) => {
+                &["--url", "--token"]
+            }
+            _ => &[],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split(' '))
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_shows_an_example() {
+        fn leaves(command: &clap::Command, path: String, missing: &mut Vec<String>) {
+            let mut below = command.get_subcommands().peekable();
+            if below.peek().is_none() {
+                let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+                if !help.contains("Example") {
+                    missing.push(path);
+                }
+                return;
+            }
+            below.for_each(|sub| leaves(sub, format!("{path} {}", sub.get_name()), missing));
+        }
+        let mut missing = Vec::new();
+        leaves(&Cli::command(), "hookhaven".to_owned(), &mut missing);
+        assert_eq!(missing, Vec::<String>::new());
+    }
+
+    #[test]
+    fn bulk_work_needs_a_selection_and_takes_ids_or_a_filter() {
+        let id = "dlv_00000000000000000000000000";
+        for (line, fine) in [
+            ("hookhaven dlq replay".to_owned(), false),
+            ("hookhaven dlq replay --yes".to_owned(), false),
+            ("hookhaven dlq replay --all".to_owned(), true),
+            (format!("hookhaven dlq replay {id}"), true),
+            (format!("hookhaven dlq replay {id} --source stripe"), false),
+            ("hookhaven dlq replay --all --source stripe".to_owned(), false),
+            ("hookhaven dlq dismiss --source stripe --class timeout --since 2h".to_owned(), true),
+            ("hookhaven deliveries replay --until 2h".to_owned(), true),
+            ("hookhaven events replay --unrouted".to_owned(), true),
+            ("hookhaven events replay".to_owned(), false),
+            ("hookhaven dlq replay evt_00000000000000000000000000".to_owned(), false),
+        ] {
+            assert_eq!(parse(&line).is_ok(), fine, "{line}");
+        }
+    }
+
+    #[test]
+    fn shared_options_stand_before_or_after_the_command() {
+        for line in ["hookhaven --config a.toml check", "hookhaven check --config a.toml"] {
+            let config = parse(line).ok().and_then(|cli| cli.globals.config);
+            assert_eq!(config, Some(PathBuf::from("a.toml")), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_not_printed() {
+        let cli = parse("hookhaven --token hunter2 dlq list");
+        assert!(!format!("{cli:?}").contains("hunter2"));
+    }
+}

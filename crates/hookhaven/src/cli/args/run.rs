@@ -1,0 +1,124 @@
+//! Commands that set up and run a gateway, and what it is signed and tried with.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use crate::cli::values;
+use crate::config::Role;
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Example:\n  hookhaven demo --keep")]
+pub struct DemoArgs {
+    /// Leave the gateway running afterwards and print addresses to play with
+    #[arg(long)]
+    pub keep: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "Examples:\n  hookhaven serve\n  hookhaven serve --config /etc/hookhaven.toml --data /var/lib/hookhaven\n  \
+                  hookhaven serve --role worker\n  hookhaven serve --dev\n\n\
+                  SIGHUP reads the config file again; SIGTERM finishes what is under way and stops."
+)]
+pub struct ServeArgs {
+    /// What this node does, instead of `role` under [server] in the config file; anything but "all" needs a
+    /// PostgreSQL store
+    #[arg(long, value_name = "ROLE", value_parser = values::role)]
+    pub role: Option<Role>,
+    /// Stop, as on SIGTERM, when standard input ends: so that a gateway does not outlive a program that
+    /// started it and died
+    #[arg(long, hide = true)]
+    pub until_stdin_ends: bool,
+    /// Be QStash's development server, for projects with QSTASH_DEV=true: loopback only, nothing is kept, token
+    /// and keys are known to everybody; port 8080, or QSTASH_DEV_PORT
+    #[arg(long, conflicts_with = "unseal")]
+    pub dev: bool,
+    /// Go back to a data directory that `hookhaven copy` sealed; what the database took in since is not in it
+    #[arg(long)]
+    pub unseal: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:\n  hookhaven init\n  hookhaven init --sender stripe,github --config hooks.toml")]
+pub struct InitArgs {
+    /// Senders to write a source for, separated by commas
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "stripe,github")]
+    pub sender: Vec<String>,
+    /// Replace the file if it is there
+    #[arg(long)]
+    pub force: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:\n  hookhaven check\n  hookhaven check --config /etc/hookhaven.toml --offline\n\n\
+                        Exits with 0 if the gateway would start (warnings are shown), 2 if it would not.")]
+pub struct CheckArgs {
+    /// Do not connect to the destinations
+    #[arg(long)]
+    pub offline: bool,
+    /// Print the problems as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum KeysCommand {
+    /// Print both keys, as lines for a .env file
+    Show(KeysShowArgs),
+    /// Make the next key the current one, and a new one the next
+    Rotate(KeysRotateArgs),
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Example:\n  hookhaven keys show >> .env")]
+pub struct KeysShowArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Example:\n  hookhaven keys rotate\n\n\
+                        Receivers check with both keys, so those who have both go on without a gap; give them the new\n\
+                        pair before the next rotation. All nodes use it at once.")]
+pub struct KeysRotateArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:\n  hookhaven nodes\n  hookhaven nodes --json --url http://10.0.0.7:8081")]
+pub struct NodesArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Example:\n  hookhaven migrate --config /etc/hookhaven.toml\n\n\
+                        Safe to run while nodes work, of this version or the one before, and to run twice. `serve`\n\
+                        does the same at its start unless the config file says store.migrate = false.")]
+pub struct MigrateArgs {}
+
+#[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "Examples:\n  hookhaven trigger stripe invoice.paid\n  hookhaven trigger github push --body push.json"
+)]
+pub struct TriggerArgs {
+    /// Name of the source in the config file
+    pub source: String,
+    /// The event's type, e.g. invoice.paid
+    #[arg(value_name = "TYPE")]
+    pub event_type: String,
+    /// Send this file's bytes as the body instead of a sample ("-" is standard input)
+    #[arg(long, value_name = "FILE")]
+    pub body: Option<PathBuf>,
+    /// The event id to send [default: a fresh one each]; with --count it makes duplicates
+    #[arg(long)]
+    pub id: Option<String>,
+    /// Send so many, one after the other
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub count: u32,
+}

@@ -1,0 +1,105 @@
+//! What a leased delivery is to do: call a configured destination, or bring out a published message. The two
+//! differ in what is sent and in the rules of what follows; everything else is the attempt's.
+
+use std::sync::Arc;
+
+use hookhaven_core::{
+    Destination, Event, Time,
+    destination::DestinationState,
+    event::PUBLISHED,
+    hints,
+    lifecycle::{self, Decision, Standing},
+};
+use hookhaven_store::Leased;
+use http::Method;
+
+use super::{WorkerParts, headers, tried::Tried};
+use crate::{
+    egress::{Outbound, To},
+    published::Message,
+};
+
+pub enum Work {
+    Configured(Arc<Destination>),
+    Published(Box<dyn Message>),
+    /// The event of a published message could not be read back.
+    Unread,
+}
+
+impl Work {
+    /// `None` if the destination left the config, or was paused there, after the claim.
+    pub fn of(parts: &WorkerParts, leased: &Leased) -> Option<Self> {
+        let delivery = &leased.delivery;
+        if &*delivery.source == PUBLISHED {
+            return Some(match &leased.event {
+                Ok(event) => Work::Published(parts.published.message(delivery, event)),
+                Err(_) => Work::Unread,
+            });
+        }
+        let destination = parts.config.load().destinations.get(&delivery.destination).cloned();
+        destination.filter(|d| d.state == DestinationState::Active).map(Work::Configured)
+    }
+
+    /// The flow-control key it is under, if that is not its lane's.
+    pub fn flow_key(&self, leased: &Leased) -> Option<&str> {
+        match self {
+            Work::Published(message) if leased.delivery.lane.is_queue() => message.flow_key(),
+            _ => None,
+        }
+    }
+
+    pub fn destination(&self) -> Option<&Arc<Destination>> {
+        match self {
+            Work::Configured(destination) => Some(destination),
+            Work::Published(_) | Work::Unread => None,
+        }
+    }
+
+    pub async fn attempt(&self, parts: &WorkerParts, leased: &Leased) -> Tried {
+        let started_at = parts.clock.now();
+        let event = match &leased.event {
+            Ok(event) => event,
+            Err(why) => return Tried::unreadable(started_at, why),
+        };
+        let outbound = match self {
+            Work::Configured(destination) => configured(parts, destination, event, leased.attempt_number, started_at),
+            Work::Published(message) => {
+                message.outbound(leased.delivery.attempts, started_at, parts.entropy.id_bytes())
+            }
+            Work::Unread => return Tried::unreadable(started_at, "it was not read"),
+        };
+        let sent = parts.transport.send(outbound).await;
+        Tried::sent(started_at, sent, parts.clock.now())
+    }
+
+    pub fn decide(&self, leased: &Leased, tried: &Tried, now: Time, jitter: f64) -> Decision {
+        let delivery = &leased.delivery;
+        let standing = Standing { retry: &delivery.policy.retry, attempts: delivery.attempts };
+        match self {
+            Work::Published(message) => {
+                let (wait, hint) = (message.wait(delivery.attempts), hints::wait(&tried.headers, now));
+                lifecycle::decide_published(&tried.outcome, standing, wait, hint, now)
+            }
+            Work::Configured(_) | Work::Unread => lifecycle::decide(&tried.outcome, standing, now, jitter),
+        }
+    }
+}
+
+fn configured(
+    parts: &WorkerParts,
+    destination: &Destination,
+    event: &Event,
+    attempt_number: u32,
+    started_at: Time,
+) -> Outbound {
+    let limits = parts.config.load();
+    Outbound {
+        method: Method::POST,
+        to: To::Configured(destination.url.clone()),
+        headers: headers::build(event, destination, attempt_number, started_at),
+        body: event.body.clone(),
+        timeout: destination.timeout,
+        excerpt_bytes_max: limits.worker.excerpt_bytes_max,
+        response_bytes_max: limits.worker.response_bytes_max,
+    }
+}
