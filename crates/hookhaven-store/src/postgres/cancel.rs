@@ -12,7 +12,7 @@ use super::{
     replay::again,
     rows::{At, LIVE_COLUMNS, Stored, Uuid},
     settle::{Change, Ending, settle_rows},
-    slices, steps,
+    steps,
     trouble::Trouble,
 };
 use crate::{
@@ -22,8 +22,7 @@ use crate::{
 
 impl Shared {
     pub(super) async fn cancel(&self, deliveries: &[DeliveryId]) -> Result<Vec<Cancelled>, StoreError> {
-        // A step of it needs the day.
-        self.slices.ensure(&self.work, [slices::of_time(self.now())]).await?;
+        self.make_today().await?;
         let (mut known, changes) = again!(self.cancel_once(deliveries))?;
         self.note_settled(&changes);
         let answer = |id: &DeliveryId| match known.get_mut(id) {

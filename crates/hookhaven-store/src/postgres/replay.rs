@@ -51,6 +51,7 @@ type Granted<T> = Result<Result<T, StoreError>, Trouble>;
 
 impl Shared {
     pub(super) async fn replay(&self, deliveries: &[DeliveryId]) -> Result<Vec<Replayed>, StoreError> {
+        self.make_today().await?;
         let mut known = again!(self.replay_once(deliveries))??;
         let first = |id: &DeliveryId| match known.get(id).cloned() {
             // Asked for twice: the second time it has been done.
@@ -137,6 +138,7 @@ impl Shared {
     }
 
     pub(super) async fn route(&self, event: EventId, deliveries: Vec<NewDelivery>) -> Result<Routed, StoreError> {
+        self.make_today().await?;
         again!(self.route_once(event, &deliveries))?
     }
 

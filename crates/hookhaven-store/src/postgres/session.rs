@@ -75,6 +75,7 @@ impl Shared {
         if !rows.first().is_some_and(|row| row.get(0)) {
             return Ok(0);
         }
+        self.make_today().await?;
         let mut released = 0;
         loop {
             let batch = self.release_batch(now).await?;
@@ -118,6 +119,7 @@ impl Shared {
 
     /// What became of deliveries that could not be attempted: dead, `expired`.
     pub(super) async fn expire(&self, lanes: &[hookhaven_core::Lane]) -> Result<usize, StoreError> {
+        self.make_today().await?;
         let now = self.now();
         let lanes: Vec<_> = lanes.iter().map(|lane| super::rows::to_text(lane.as_str())).collect();
         let mut connection = self.work.get().await?;

@@ -54,6 +54,11 @@ pub(super) async fn of_asked(connection: &Lent<'_>, asked: &[Uuid], now: Time) -
 }
 
 impl Shared {
+    /// The slice that a step of now goes to, where nothing else may have made it on a quiet day.
+    pub(super) async fn make_today(&self) -> Result<(), Trouble> {
+        self.slices.ensure(&self.work, [slices::of_time(self.now())]).await
+    }
+
     pub(super) async fn steps(&self, filter: &StepFilter, page: Page<u64>) -> Result<Vec<Step>, StoreError> {
         let mut wanted = Where::default();
         if let Some(since) = filter.since {

@@ -8,7 +8,8 @@ use std::{
 
 use hookhaven_core::{DeliveryId, ErrorClass, Lane, Time, event::PUBLISHED};
 use hookhaven_store::{
-    Cancelled, CatalogEntry, LANE_WIDTH_KIND, LaneRoom, NewEvent, Next, SessionId, Settled, Store, clock::Clock,
+    Cancelled, CatalogEntry, LANE_WIDTH_KIND, LaneRoom, NewEvent, Next, Page, Replayed, SessionId, Settled, StepFilter,
+    StepKind, Store, clock::Clock,
 };
 
 use crate::{bench::*, world};
@@ -245,4 +246,35 @@ async fn what_is_settled_while_it_is_cancelled_ends_once_and_never_waits_again()
     }
     assert!(asked > 0, "none was asked for in time");
     assert_eq!(nodes[1].stats().await.unwrap().pending, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_happens_on_a_day_on_which_nothing_was_accepted_is_told_too() {
+    const DAY: Duration = Duration::from_secs(24 * 3_600);
+    let (url, clock) = (world::database(), world::clock());
+    let store = world::node(&url, &clock).await;
+    let max_age = message(clock.now()).deliveries[0].policy.max_age;
+    let all: Vec<_> = (0..3).map(|_| message(clock.now())).collect();
+    let ids: Vec<_> = all.iter().map(|new| new.deliveries[0].id).collect();
+    store.accept(all).await.unwrap();
+    clock.advance(2 * DAY);
+    let session = store.open_session(TTL).await.unwrap();
+    let rooms = [LaneRoom { lane: queue(), room: 1, limit: None }];
+    let leased = store.claim(session, &rooms, 1).await.unwrap();
+    settle(&store, session, &leased[0], ErrorClass::Ok, Next::Delivered, clock.now()).await;
+    clock.advance(2 * DAY);
+    assert_eq!(store.cancel(&ids[1..2]).await, Ok(vec![Cancelled::Done]));
+    clock.advance(max_age);
+    assert_eq!(store.expire(&[queue()]).await, Ok(1));
+    clock.advance(2 * DAY);
+    assert!(matches!(store.replay(&ids[2..]).await.unwrap()[..], [Replayed::New(_)]));
+    let session = store.open_session(TTL).await.unwrap();
+    assert_eq!(store.claim(session, &rooms, 1).await.unwrap().len(), 1);
+    clock.advance(2 * DAY);
+    assert_eq!(store.release_lapsed().await, Ok(1));
+    let steps = store.steps(&StepFilter::default(), Page::first(100).oldest_first()).await.unwrap();
+    let kinds: Vec<_> = steps.iter().skip(3).map(|step| step.kind).collect();
+    let expected =
+        [StepKind::Attempted(1), StepKind::Ended, StepKind::Ended, StepKind::Accepted, StepKind::Attempted(1)];
+    assert_eq!(kinds, expected);
 }
