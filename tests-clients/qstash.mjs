@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { Client, Receiver } from "@upstash/qstash";
 
 import { errors, flowControl, signatures } from "./qstash-js/access.mjs";
+import { documented } from "./qstash-js/documented.mjs";
 import { check, conclude } from "./qstash-js/harness.mjs";
 import { deadLetters, logs } from "./qstash-js/history.mjs";
 import { messages } from "./qstash-js/messages.mjs";
@@ -38,8 +39,9 @@ const client = new Client();
 const { dlq, flowControl: flow, messages: single, schedules: timed, urlGroups, workflow } = client;
 const left = watched([client, client.queue(), dlq, flow, single, timed, urlGroups, workflow, new Receiver()]);
 
-const subjects = [publishing, settings, messages, queues, groups, schedules, deadLetters, logs, flowControl, errors];
+const calls = [publishing, settings, messages, queues, groups, schedules, deadLetters, logs, flowControl, errors];
 // Last, for they rotate the keys.
-for (const subject of [...subjects, signatures]) await subject(client);
+const subjects = [...calls, documented, signatures];
+for (const subject of subjects) await subject(client);
 await check("no method of the client was left out", () => assert.deepEqual([...left], []));
 conclude();

@@ -60,16 +60,6 @@ export async function errors(client) {
     const batch = await statuses(() => client.batch([entry, { url: "https://example.com", body: "small" }]));
     assert.equal(batch.error.status, error.status);
   });
-
-  await check("both tokens of a query and settings of a query are taken out of the address", async () => {
-    const place = spot();
-    const path = ["v2", "publish", `${place.url}/x?a=1&upstash-method=PUT&upstash-forward-x-a=b&z=2`];
-    const { messageId } = await client.http.request({ method: "POST", path, body: "q" });
-    const got = await place.first();
-    assert.deepEqual([got.method, got.headers["x-a"]], ["PUT", "b"]);
-    assert.equal(got.target, `${place.path}/x?a=1&z=2`);
-    assert.equal((await client.messages.get(messageId)).url, `${place.url}/x?a=1&z=2`);
-  });
 }
 
 /** Publishes to a place of its own; what a receiver needs of what came. */
