@@ -39,14 +39,14 @@ fn script(program: &str, script: &str) -> Command {
     command
 }
 
-/// Every check must have held; what failed is told, with the gateway's log.
+/// Every check must have held; what failed is told last, after the gateway's log.
 async fn passes(mut command: Command, log: impl FnOnce() -> String) {
     let ran = tokio::time::timeout(SCRIPT_PATIENCE, command.output()).await;
     let Output { status, stdout, stderr } =
         ran.expect("the script ends").expect("its program runs: cargo xtask test installs it");
     let (out, err) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
     let told: Vec<&str> = out.lines().filter(|line| !line.starts_with("ok ")).collect();
-    assert!(status.success(), "{status}\n{}\n{err}\n{}", told.join("\n"), log());
+    assert!(status.success(), "{}\n{err}\n{status}\n{}", log(), told.join("\n"));
     assert!(out.contains(" checks passed, 0 failed"), "{out}");
 }
 
