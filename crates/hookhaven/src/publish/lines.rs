@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use url::form_urlencoded;
 
 use super::error::ApiError;
+use crate::headers::is_of_the_connection;
 
 /// A header line; its name in lower case.
 pub type Line = (Arc<str>, Bytes);
@@ -46,23 +47,6 @@ const SETTINGS: [&str; 18] = [
     "schedule-id",
     "queue-name",
     "header-forward",
-];
-
-/// Speak of one connection or of one request, never of the message (RFC 9110 §7.6.1), or are ours to write.
-const NOT_FORWARDED: [&str; 13] = [
-    "host",
-    "content-length",
-    "transfer-encoding",
-    "connection",
-    "keep-alive",
-    "proxy-connection",
-    "proxy-authorization",
-    "te",
-    "trailer",
-    "upgrade",
-    "expect",
-    "accept-encoding",
-    "http2-settings",
 ];
 
 /// How a request's headers are to be read.
@@ -177,7 +161,7 @@ fn keeps(name: &str) -> Result<bool, ApiError> {
 }
 
 fn check_forwarded(name: &str) -> Result<(), ApiError> {
-    if name.is_empty() || NOT_FORWARDED.contains(&name) {
+    if name.is_empty() || is_of_the_connection(name) {
         return Err(ApiError::bad(format!("invalid header: {name:?} cannot be forwarded")));
     }
     Ok(())
@@ -185,7 +169,7 @@ fn check_forwarded(name: &str) -> Result<(), ApiError> {
 
 fn is_forwarded(name: &str, reading: Reading) -> bool {
     let ours = name == "authorization" && reading.authorized_by_header;
-    !ours && !NOT_FORWARDED.contains(&name) && !name.starts_with("upstash-")
+    !ours && !is_of_the_connection(name) && !name.starts_with("upstash-")
 }
 
 fn not_text(name: &str) -> ApiError {
