@@ -68,9 +68,12 @@ fn config() -> String {
 }
 
 async fn run(program: &str, name: &str) {
-    let gateway = Gateway::start(&config()).await;
+    run_on(&Gateway::start(&config()).await, program, name).await;
+}
+
+async fn run_on(gateway: &Gateway, program: &str, name: &str) {
     let mut command = script(program, name);
-    with_keys(&mut command, &gateway).await;
+    with_keys(&mut command, gateway).await;
     passes(command, || gateway.log()).await;
 }
 
@@ -82,6 +85,17 @@ async fn every_method_of_the_client_for_javascript() {
 #[tokio::test]
 async fn every_method_of_the_clients_for_python() {
     run(".venv/bin/python", "qstash_client.py").await;
+}
+
+#[tokio::test]
+async fn every_method_on_postgres() {
+    let databases = hookhaven_testbed::shared().unwrap_or_else(|error| panic!("{error:#}"));
+    for (program, name) in [("node", "qstash.mjs"), (".venv/bin/python", "qstash_client.py")] {
+        let database = databases.create().unwrap_or_else(|error| panic!("{error:#}"));
+        let mut node = Gateway::node(&database, "all", &config());
+        node.serve().await;
+        run_on(&node, program, name).await;
+    }
 }
 
 #[tokio::test]
