@@ -16,6 +16,7 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use hookhaven_load::{
+    client,
     event::Events,
     load::{self, Until},
 };
@@ -38,7 +39,7 @@ enum Command {
         /// The gateway's binary
         #[arg(long)]
         gateway: PathBuf,
-        /// closed, steady, sustained, burst, isolation, backlog, postgres, keys, copy
+        /// closed, steady, sustained, burst, isolation, backlog, postgres, publish, keys, copy
         scenarios: Vec<String>,
     },
     /// A server with the gateway's HTTP stack that checks the signature and answers
@@ -98,6 +99,12 @@ pub struct Load {
     /// Open loop: so many events a second
     #[arg(long)]
     per_second: Option<f64>,
+    /// Publish them, with this token
+    #[arg(long)]
+    token: Option<String>,
+    /// Published ones are to be delivered so much later
+    #[arg(long, default_value = "0s")]
+    delay: String,
 }
 
 fn main() -> ExitCode {
@@ -130,9 +137,20 @@ fn start(command: Command) -> Result<()> {
 
 async fn send(load: Load) -> Result<()> {
     let events = Events { run: load.run, secret: load.secret, body_bytes: load.body_bytes };
-    let (host, path) = (load.to.to_string(), load.path);
-    let requests =
-        move |number, intended_us: u64| events.request(&host, &path, number, intended_us, intended_us / 1_000_000);
+    let (host, path, token, delay) = (load.to.to_string(), load.path, load.token, load.delay);
+    let requests = move |number, intended_us: u64| match &token {
+        None => events.request(&host, &path, number, intended_us, intended_us / 1_000_000),
+        Some(token) => {
+            let (bearer, body) = (format!("Bearer {token}"), events.body(number, intended_us));
+            let headers = [
+                ("authorization", bearer),
+                ("content-type", "application/json".into()),
+                ("upstash-delay", delay.clone()),
+            ];
+            let headers = headers.map(|(name, value)| (name.to_owned(), value));
+            client::request("POST", &host, &path, &headers, body.as_bytes())
+        }
+    };
     let report = match load.per_second {
         Some(per_second) => load::open(load.to, load.connections, per_second, load.count, requests).await,
         None => {

@@ -12,6 +12,7 @@ mod isolation;
 mod keys;
 mod nodes;
 mod postgres;
+mod publish;
 mod sides;
 mod steady;
 mod sustained;
@@ -45,11 +46,14 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ("backlog", |bench| Box::pin(backlog::run(bench))),
     ("nodes", |bench| Box::pin(nodes::run(bench))),
     ("postgres", |bench| Box::pin(postgres::run(bench))),
+    ("publish", |bench| Box::pin(publish::run(bench))),
     ("keys", |bench| Box::pin(keys::run(bench))),
     ("copy", |bench| Box::pin(copy::run(bench))),
 ];
 
 pub const SECRET: &str = "whsec_only_for_the_bench";
+/// Opens the publishing API of a bench's gateway.
+const TOKEN: &str = "a-token-only-for-the-bench";
 const PATH: &str = "/webhooks/stripe";
 const RESULTS: &str = "target/bench";
 
@@ -106,6 +110,7 @@ fn config(data: &Path, destinations: &[(&str, String)]) -> String {
     });
     format!(
         "[server]\ningest = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n\n[store]\nurl = \"file:{}\"\n\n\
+         [publish]\ntokens = [{TOKEN:?}]\n\n[net]\nallow = [\"127.0.0.1\"]\n\n\
          [sources.stripe]\nsender = \"stripe\"\nsecrets = [{SECRET:?}]\n\n{}[[routes]]\nsource = \"stripe\"\nto = [{}]\n",
         data.display(),
         tables.collect::<String>(),

@@ -2,7 +2,10 @@
 //! bare server that syncs (the ceiling), the gateway accepting alone (its destination paused), and the
 //! gateway end to end to a fast handler.
 
-use std::time::{Duration, Instant};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result};
 use hookhaven_load::{
@@ -13,8 +16,8 @@ use hookhaven_load::{
 use serde_json::{Value, json};
 use tokio::time::interval;
 
-use super::{Bench, Figure, Figures, SECRET, load, median};
-use crate::process::{Server, Usage, usage};
+use super::{Bench, Figure, Figures, SECRET, TOKEN, load, median};
+use crate::process::{self, Server, Usage, usage};
 
 const SAMPLE_EVERY: Duration = Duration::from_millis(200);
 const DRAIN_PATIENCE: Duration = Duration::from_secs(120);
@@ -46,9 +49,38 @@ impl Side {
         match self {
             Side::Bare => on_bare(bench, false, run, arguments).await,
             Side::Ceiling => on_bare(bench, true, run, arguments).await,
-            Side::Paused => on_gateway(bench, true, run, arguments).await,
-            Side::Delivering => on_gateway(bench, false, run, arguments).await,
+            Side::Paused => on_gateway(bench, Door::Paused, run, arguments).await,
+            Side::Delivering => on_gateway(bench, Door::Webhooks, run, arguments).await,
         }
+    }
+}
+
+/// How a load comes to a gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    Webhooks,
+    /// The same, with the destination paused.
+    Paused,
+    Publish,
+    /// The same, for an hour later.
+    PublishLater,
+}
+
+impl Door {
+    /// Whether nothing is delivered.
+    fn holds(self) -> bool {
+        matches!(self, Door::Paused | Door::PublishLater)
+    }
+
+    async fn load(self, to: SocketAddr, sink: SocketAddr, run: &str, arguments: &[&str]) -> Result<Report> {
+        if matches!(self, Door::Webhooks | Door::Paused) {
+            return load(to, run, arguments).await;
+        }
+        let (to, path) = (to.to_string(), format!("/v2/publish/http://{sink}/"));
+        let delay = if self == Door::PublishLater { "1h" } else { "0s" };
+        let mut all = vec!["--to", &to, "--path", &path, "--secret", SECRET, "--run", run, "--token", TOKEN];
+        all.extend(["--delay", delay]);
+        process::load(&[&all, arguments].concat()).await
     }
 }
 
@@ -158,18 +190,18 @@ async fn on_bare(bench: &Bench, sync: bool, run: &str, arguments: &[&str]) -> Re
     Ok(Measured { cores: cores(Usage::default(), used, &report), peak_bytes: used.peak_bytes, report, gateway: None })
 }
 
-async fn on_gateway(bench: &Bench, paused: bool, run: &str, arguments: &[&str]) -> Result<Measured> {
+pub async fn on_gateway(bench: &Bench, door: Door, run: &str, arguments: &[&str]) -> Result<Measured> {
     let sink = Server::start(&["sink"]).await?;
     let stage = bench.gateway(&[("sink", format!("http://{}/", sink.address))]).await?;
     let gateway = &stage.gateway;
     let pid = gateway.pid().context("the gateway has ended")?;
-    if paused {
+    if door == Door::Paused {
         gateway.admin.post("/api/v1/destinations/sink/pause", &json!({})).await?;
     }
     let before = usage(pid).unwrap_or_default();
     let mut pending = Vec::new();
     let report = tokio::select! {
-        report = load(gateway.ingest, run, arguments) => report?,
+        report = door.load(gateway.ingest, sink.address, run, arguments) => report?,
         failed = sample(&gateway.admin, &mut pending) => return Err(failed),
     };
     let ended = Instant::now();
@@ -181,7 +213,7 @@ async fn on_gateway(bench: &Bench, paused: bool, run: &str, arguments: &[&str]) 
         poll(DRAIN_PATIENCE, none).await.map(|after| after.as_secs_f64())
     };
     let caught_up_s = after("index_lag").await.context("the index is still behind, long after the load")?;
-    let drained_s = match paused {
+    let drained_s = match door.holds() {
         true => 0.0,
         false => after("pending").await.context("the queue is not empty, long after the load")?,
     };

@@ -15,10 +15,7 @@ use hookhaven::{
     egress::Egress,
     ingest::{Ingest, IngestParts, keys::SenderKeys},
     metrics::Metrics,
-    publish::{
-        keys::Keys,
-        outgoing::{Open, Outgoing},
-    },
+    publish::{book::Book, keys::Keys, outgoing::Outgoing},
     server::Peer,
     sweeps::{Keep, SweepParts, Sweeps},
     worker::{Worker, WorkerHandle, WorkerParts},
@@ -175,5 +172,5 @@ impl Site {
 fn published(config: &Arc<ArcSwap<Config>>) -> Outgoing {
     let key = Secret::new("sig_0123456789abcdefghijklmnopqr").expect("it is not empty");
     let keys = Keys::new(config.clone(), SigningKeys { current: key.clone(), next: key });
-    Outgoing { config: config.clone(), keys: Arc::new(keys), gates: Arc::new(Open) }
+    Outgoing { config: config.clone(), keys: Arc::new(keys), gates: Arc::new(Book::default()) }
 }

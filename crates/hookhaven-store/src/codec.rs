@@ -49,9 +49,13 @@
 //! never skipped: whoever cannot read a record does not know what is true.
 
 mod carried;
+mod steps;
 mod wire;
 
-pub(crate) use self::carried::{state_number, state_of};
+pub(crate) use self::{
+    carried::{state_number, state_of},
+    steps::{step_number, step_of},
+};
 
 use std::{fmt, sync::Arc};
 

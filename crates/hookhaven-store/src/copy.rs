@@ -1,10 +1,10 @@
 //! Copying: moves a team from the embedded store to PostgreSQL. Every event with its body, all its deliveries in
-//! whatever state with their attempts, every key with its window, and the catalog: as they stand, ids and times
+//! whatever state with their attempts, every key with its window, the steps of what was published, and the catalog: as they stand, ids and times
 //! included, so that the new store goes on exactly where the old one was.
 //!
 //! The directory is *sealed* before the first page goes over (`embedded::seal`) and so cannot change until it is
 //! all there, nor be served again by mistake afterwards. The events go in the order of their ids, then keys, then
-//! the catalog, in pages; a page and the *cursor* that says so are one transaction at the target, so a copy that
+//! steps, then the catalog, in pages; a page and the *cursor* that says so are one transaction at the target, so a copy that
 //! was interrupted at any moment goes on where it was, and nothing goes over twice. A database with an unfinished
 //! copy in it serves nobody. When all is over, both sides are counted; only if they agree has the copy ended.
 //!
@@ -22,8 +22,12 @@ use hookhaven_core::{Attempt, Delivery, ErrorClass, Event, EventId};
 
 pub use self::run::copy;
 use crate::{
-    clock::Entropy, embedded::disk::Disk, history::KeyDigest, postgres::PostgresOptions, record::CarriedKey,
-    seam::CatalogEntry,
+    clock::Entropy,
+    embedded::disk::Disk,
+    history::KeyDigest,
+    postgres::PostgresOptions,
+    record::CarriedKey,
+    seam::{CatalogEntry, Step},
 };
 
 /// One copy, from its beginning to its end, however often it is interrupted.
@@ -114,12 +118,13 @@ pub struct Counts {
     pub replays: u64,
     pub attempts: u64,
     pub keys: u64,
+    pub steps: u64,
     pub catalog: u64,
 }
 
 impl Counts {
     /// Each with its name, as people read it.
-    pub fn named(&self) -> [(&'static str, u64); 11] {
+    pub fn named(&self) -> [(&'static str, u64); 12] {
         [
             ("events", self.events),
             ("body_bytes", self.body_bytes),
@@ -131,6 +136,7 @@ impl Counts {
             ("replays", self.replays),
             ("attempts", self.attempts),
             ("keys", self.keys),
+            ("steps", self.steps),
             ("catalog", self.catalog),
         ]
     }
@@ -192,6 +198,8 @@ pub(crate) enum Cursor {
     Events(Option<EventId>),
     /// All events, and keys up to this one.
     Keys(KeyDigest),
+    /// All events and keys, and steps up to this number.
+    Steps(u64),
     /// Everything.
     Whole,
 }
@@ -208,6 +216,7 @@ pub(crate) struct Page {
 pub(crate) enum Content {
     Families(Vec<Family>),
     Keys(Vec<CarriedKey>),
+    Steps(Vec<Step>),
     Catalog(Vec<CatalogEntry>),
 }
 

@@ -13,6 +13,7 @@ pub mod config;
 pub mod correlation;
 pub mod demo;
 pub mod egress;
+pub mod headers;
 pub mod ingest;
 pub mod log;
 pub mod metrics;

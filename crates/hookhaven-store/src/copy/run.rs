@@ -108,12 +108,12 @@ impl Work {
         let mut events = match behind {
             Cursor::Events(None) => 0,
             Cursor::Events(Some(last)) => self.source.ask(move |export| export.events_upto(last)).await?,
-            Cursor::Keys(_) | Cursor::Whole => counts.events,
+            Cursor::Keys(_) | Cursor::Steps(_) | Cursor::Whole => counts.events,
         };
         let mut keys = match behind {
             Cursor::Events(_) => 0,
             Cursor::Keys(last) => self.source.ask(move |export| export.keys_upto(last)).await?,
-            Cursor::Whole => counts.keys,
+            Cursor::Steps(_) | Cursor::Whole => counts.keys,
         };
         let mut cursor = behind;
         let mut pages = self.source.pages(behind, self.page);
@@ -131,7 +131,7 @@ impl Work {
                     keys += some.len() as u64;
                     tell(Progress::Keys { done: keys, of: counts.keys });
                 }
-                Content::Catalog(_) => {}
+                Content::Steps(_) | Content::Catalog(_) => {}
             }
         }
         match cursor {

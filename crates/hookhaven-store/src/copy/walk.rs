@@ -74,9 +74,19 @@ fn next(export: &Export, from: Cursor, max: PageMax) -> Result<Page, StoreError>
         Cursor::Keys(after) => Some(after),
         _ => None,
     };
-    let keys = export.keys(after, max.keys)?;
-    if let Some(last) = keys.last().map(|key| key.digest) {
-        return Ok(Page { from, upto: Cursor::Keys(last), content: Content::Keys(keys) });
+    if !matches!(from, Cursor::Steps(_)) {
+        let keys = export.keys(after, max.keys)?;
+        if let Some(last) = keys.last().map(|key| key.digest) {
+            return Ok(Page { from, upto: Cursor::Keys(last), content: Content::Keys(keys) });
+        }
+    }
+    let after = match from {
+        Cursor::Steps(after) => Some(after),
+        _ => None,
+    };
+    let steps = export.steps(after, max.keys)?;
+    if let Some(last) = steps.last().map(|step| step.number) {
+        return Ok(Page { from, upto: Cursor::Steps(last), content: Content::Steps(steps) });
     }
     Ok(Page { from, upto: Cursor::Whole, content: Content::Catalog(export.catalog()?) })
 }

@@ -21,7 +21,7 @@ use crate::{
     copy::{Counts, Family, FamilyDelivery},
     history::KeyDigest,
     record::CarriedKey,
-    seam::{CatalogEntry, StoreError},
+    seam::{CatalogEntry, Page, Step, StepFilter, StoreError},
 };
 
 /// See the module's text.
@@ -115,6 +115,12 @@ impl Export {
 
     pub fn keys(&self, after: Option<KeyDigest>, limit: usize) -> Result<Vec<CarriedKey>, StoreError> {
         Ok(self.reader.keys_after(after, limit)?)
+    }
+
+    /// Steps behind that number, in order.
+    pub fn steps(&self, after: Option<u64>, limit: usize) -> Result<Vec<Step>, StoreError> {
+        let page = Page { after, limit, oldest_first: true };
+        Ok(self.reader.steps(&StepFilter::default(), page)?)
     }
 
     pub fn catalog(&self) -> Result<Vec<CatalogEntry>, StoreError> {

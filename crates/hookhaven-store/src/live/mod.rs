@@ -36,13 +36,14 @@ pub use self::{
     leases::Claimed,
 };
 use self::{
-    depths::{Depths, counted_as},
+    depths::Depths,
     lanes::Lanes,
     leases::Sessions,
     queues::{Queues, Turns},
     recent::Recent,
     slab::Slab,
 };
+pub(crate) use self::{depths::counted_as, waiting::DUE_AT_ONCE_US};
 use crate::{
     history::{KeyDigest, Past},
     position::Position,

@@ -6,7 +6,7 @@ use hookhaven_core::{Delivery, DeliveryId, Lane, Time};
 use super::{Live, Turns};
 
 /// A delivery of a queue that fell due this soon after its acceptance was due when it was accepted.
-const DUE_AT_ONCE_US: i64 = 1_000_000;
+pub(crate) const DUE_AT_ONCE_US: i64 = 1_000_000;
 
 impl Live {
     /// Joins its lane for the first time, or again at start-up.

@@ -11,22 +11,22 @@ use std::{
     sync::Arc,
 };
 
-use hookhaven_core::{DeliveryId, EventId, Time};
+use hookhaven_core::{DeliveryId, EventId};
 use tokio::sync::oneshot;
 use tokio_postgres::types::Type;
 
 use super::{
     Shared,
-    births::{Births, insert_live},
-    pool::{Lent, Mode},
+    events::Events,
+    pool::Mode,
     queue::{self, Job},
-    rows::{At, Uuid, to_text},
+    rows::{At, Uuid},
     slices,
     trouble::{Kind, Trouble},
 };
 use crate::{
-    codec,
     history::KeyDigest,
+    live::counted_as,
     seam::{Accepted, NewEvent, Replayed, StoreError},
 };
 
@@ -38,6 +38,8 @@ const TRIES: usize = 4;
 pub(super) struct Offer {
     pub new: NewEvent,
     pub digest: KeyDigest,
+    /// It is the next of the same call, which puts something into a queue: in their order.
+    with_last: bool,
     pub answer: oneshot::Sender<Result<Accepted, StoreError>>,
 }
 
@@ -45,13 +47,22 @@ impl Job for Offer {
     fn bytes(&self) -> usize {
         self.new.event.body.len()
     }
+
+    fn with_last(&self) -> bool {
+        self.with_last
+    }
 }
 
 impl Offer {
-    pub fn new(new: NewEvent) -> (Self, oneshot::Receiver<Result<Accepted, StoreError>>) {
-        let (answer, answered) = oneshot::channel();
-        let digest = KeyDigest::of(&new.event.source, &new.event.idempotency_key);
-        (Offer { new, digest, answer }, answered)
+    /// The offers of one call.
+    pub fn all(events: Vec<NewEvent>) -> (Vec<Self>, Vec<oneshot::Receiver<Result<Accepted, StoreError>>>) {
+        let together = events.iter().flat_map(|new| &new.deliveries).any(|delivery| delivery.lane.is_queue());
+        let offer = |(n, new): (usize, NewEvent)| {
+            let (answer, answered) = oneshot::channel();
+            let digest = KeyDigest::of(&new.event.source, &new.event.idempotency_key);
+            (Offer { new, digest, with_last: together && n > 0, answer }, answered)
+        };
+        events.into_iter().enumerate().map(offer).unzip()
     }
 
     /// Whoever waited may have gone.
@@ -90,7 +101,8 @@ impl Shared {
                 }
             }
             Err(trouble) if trouble.kind == Kind::Failed && batch.len() > 1 => {
-                // One of them cannot be stored; the others must not suffer for it.
+                // One of them cannot be stored; the others must not suffer for it, nor their order.
+                batch.sort_unstable_by_key(|offer| offer.new.deliveries.first().map(|delivery| delivery.id));
                 for offer in batch {
                     match self.store(std::slice::from_ref(&offer)).await {
                         Ok(stored) if stored.is_empty() => lost.push(offer),
@@ -132,33 +144,37 @@ impl Shared {
         }
         let days = || batch.iter().map(|offer| slices::of_event(offer.new.event.id));
         self.slices.ensure(&self.work, days()).await?;
-        let columns = Columns::of(batch);
-        let now = self.now();
+        let sorted: Vec<_> = batch.iter().map(|offer| (offer.digest, &offer.new)).collect();
+        let events = Events::of(&sorted, self.now());
         for _ in 1..TRIES {
             let mut connection = self.work.get().await?;
-            match columns.insert(&mut connection, now).await {
+            match events.store(&mut connection).await {
                 Err(trouble) if trouble.kind == Kind::NoSlice => {
                     drop(connection);
                     self.slices.forget();
                     self.slices.ensure(&self.work, days()).await?;
                 }
                 Err(trouble) if trouble.kind == Kind::Again => {}
-                done => return self.stored(batch, done?),
+                done => return Ok(self.note_stored(batch.iter().map(|offer| &offer.new), done?)),
             }
         }
-        let done = columns.insert(&mut self.work.get().await?, now).await?;
-        self.stored(batch, done)
+        let done = events.store(&mut self.work.get().await?).await?;
+        Ok(self.note_stored(batch.iter().map(|offer| &offer.new), done))
     }
 
-    fn stored(&self, batch: &[Offer], ids: HashSet<EventId>) -> Result<HashSet<EventId>, Trouble> {
-        for offer in batch.iter().filter(|offer| ids.contains(&offer.new.event.id)) {
-            self.pending.add(offer.new.deliveries.len());
-            for delivery in &offer.new.deliveries {
-                self.seen.note(&offer.new.event.source, &delivery.destination);
+    pub(super) fn note_stored<'a>(
+        &self,
+        events: impl Iterator<Item = &'a NewEvent>,
+        ids: HashSet<EventId>,
+    ) -> HashSet<EventId> {
+        for NewEvent { event, deliveries, .. } in events.filter(|new| ids.contains(&new.event.id)) {
+            self.pending.add(deliveries.len());
+            for delivery in deliveries {
+                self.seen.note(&event.source, counted_as(&event.source, &delivery.destination));
                 self.heads().add(&delivery.lane, delivery.due_at);
             }
         }
-        Ok(ids)
+        ids
     }
 
     /// Tells each whose key is taken what it repeats, having revived what is dead of it (I8). Gives back
@@ -180,7 +196,7 @@ impl Shared {
         for offer in offers {
             match holders.get(&offer.digest) {
                 Some((event, dead)) => {
-                    let revived = self.revive(dead).await;
+                    let revived = if offer.new.revives { self.revive(dead).await } else { Ok(Vec::new()) };
                     offer.tell(revived.map(|revived| Accepted::Duplicate { event: *event, revived }));
                 }
                 None if self.pending.room() < offer.new.deliveries.len() as u64 => {
@@ -231,97 +247,4 @@ impl Shared {
         };
         Ok(replayed.into_iter().filter_map(new).collect())
     }
-}
-
-/// A batch, column by column.
-struct Columns<'a> {
-    digests: Vec<Uuid>,
-    untils: Vec<At>,
-    slices: Vec<i32>,
-    events: Vec<Uuid>,
-    sources: Vec<std::borrow::Cow<'a, str>>,
-    types: Vec<std::borrow::Cow<'a, str>>,
-    keys: Vec<std::borrow::Cow<'a, str>>,
-    hashes: Vec<i64>,
-    received: Vec<At>,
-    routed: Vec<bool>,
-    heads: Vec<Vec<u8>>,
-    bodies: Vec<&'a [u8]>,
-    births: Births<'a>,
-}
-
-impl<'a> Columns<'a> {
-    /// The batch is sorted by digest.
-    fn of(batch: &'a [Offer]) -> Self {
-        let mut births = Births::default();
-        for NewEvent { event, deliveries, .. } in batch.iter().map(|offer| &offer.new) {
-            let slice = slices::of_event(event.id);
-            for delivery in deliveries {
-                births.push(delivery, event.id, slice, &event.source, &event.event_type, event.received_at, None);
-            }
-        }
-        let events = || batch.iter().map(|offer| &offer.new.event);
-        Columns {
-            digests: batch.iter().map(|offer| Uuid(offer.digest.0)).collect(),
-            untils: batch.iter().map(|offer| At(offer.new.key_until)).collect(),
-            slices: events().map(|e| slices::of_event(e.id)).collect(),
-            events: events().map(|e| e.id.into()).collect(),
-            sources: events().map(|e| to_text(&e.source)).collect(),
-            types: events().map(|e| to_text(&e.event_type)).collect(),
-            keys: events().map(|e| to_text(&e.idempotency_key)).collect(),
-            hashes: events().map(|e| key_hash(&e.idempotency_key)).collect(),
-            received: events().map(|e| At(e.received_at)).collect(),
-            routed: batch.iter().map(|offer| !offer.new.deliveries.is_empty()).collect(),
-            heads: events().map(codec::encode_head).collect(),
-            bodies: events().map(|e| &e.body[..]).collect(),
-            births,
-        }
-    }
-
-    async fn insert(&self, connection: &mut Lent<'_>, now: Time) -> Result<HashSet<EventId>, Trouble> {
-        let insert = insert_live(14);
-        let sql = format!(
-            "WITH taken AS ( \
-                INSERT INTO hookhaven.keys AS k (digest, event, until) \
-                SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) \
-                ON CONFLICT (digest) DO UPDATE SET event = excluded.event, until = excluded.until WHERE k.until <= $4 \
-                RETURNING event), \
-             stored AS ( \
-                INSERT INTO hookhaven.events \
-                    (slice, id, source, event_type, idempotency_key, key_hash, received_at, routed, head, body) \
-                SELECT e.* FROM unnest($5, $2, $6, $7, $8, $9, $10, $11, $12, $13) \
-                    AS e(slice, id, source, event_type, idempotency_key, key_hash, received_at, routed, head, body) \
-                WHERE e.id IN (SELECT event FROM taken)), \
-             made AS ({insert} WHERE b.event IN (SELECT event FROM taken)) \
-             SELECT event FROM taken"
-        );
-        let b = &self.births;
-        let now = At(now);
-        let mut args: Vec<(&(dyn tokio_postgres::types::ToSql + Sync), Type)> = vec![
-            (&self.digests, Type::UUID_ARRAY),
-            (&self.events, Type::UUID_ARRAY),
-            (&self.untils, Type::TIMESTAMPTZ_ARRAY),
-            (&now, Type::TIMESTAMPTZ),
-            (&self.slices, Type::INT4_ARRAY),
-            (&self.sources, Type::TEXT_ARRAY),
-            (&self.types, Type::TEXT_ARRAY),
-            (&self.keys, Type::TEXT_ARRAY),
-            (&self.hashes, Type::INT8_ARRAY),
-            (&self.received, Type::TIMESTAMPTZ_ARRAY),
-            (&self.routed, Type::BOOL_ARRAY),
-            (&self.heads, Type::BYTEA_ARRAY),
-            (&self.bodies, Type::BYTEA_ARRAY),
-        ];
-        args.extend(b.args());
-        let rows = connection.once(Mode::Write, &sql, &args).await?;
-        rows.iter().map(|row| Ok(row.try_get::<_, Uuid>(0)?.event())).collect()
-    }
-}
-
-/// What `events.key_hash` holds.
-pub(super) fn key_hash(key: &str) -> i64 {
-    let KeyDigest(bytes) = KeyDigest::of("", key);
-    let mut first = [0; 8];
-    first.copy_from_slice(&bytes[..8]);
-    i64::from_be_bytes(first)
 }

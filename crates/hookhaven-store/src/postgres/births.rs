@@ -1,30 +1,30 @@
-//! New rows of `live`, column by column: from an accept, a replay or a route.
+//! New rows of `live`, column by column: from an accept, a settlement, a replay or a route.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
-use hookhaven_core::{DeliveryId, EventId, Time};
+use hookhaven_core::{DeliveryId, EventId, Lane, Time, event::PUBLISHED};
 use tokio_postgres::types::{ToSql, Type};
 
-use super::rows::{At, Uuid, to_text};
+use super::{
+    pool::Lent,
+    rows::{At, Uuid, to_text},
+    steps,
+    trouble::Trouble,
+};
 use crate::{codec, seam::NewDelivery};
 
-/// Inserts [`Births`], whose arguments begin at this number; a condition on `b` may follow.
-pub(super) fn insert_live(first: usize) -> String {
-    let types = ["uuid", "uuid", "int4", "timestamptz", "int8", "timestamptz", "timestamptz", "bool", "uuid"];
-    let types = types.into_iter().chain(["text"; 5]).chain(["bytea"]);
-    let arrays: Vec<_> = types.enumerate().map(|(n, of)| format!("${}::{of}[]", first + n)).collect();
-    format!(
-        "INSERT INTO hookhaven.live ({COLUMNS}, fence, attempts, tries, lost) \
-         SELECT b.*, 0, 0, 0, 0 FROM unnest({}) AS b({COLUMNS})",
-        arrays.join(", ")
-    )
-}
+/// Values of a statement, each with its type, as long as what they are of.
+pub(super) type Values<'a> = Vec<(&'a (dyn ToSql + Sync), Type)>;
 
-const COLUMNS: &str = "id, event, slice, due_at, deadline_us, accepted_at, expires_at, critical, replaces, lane, \
+const COLUMNS: &str = "id, event, slice, deadline_us, accepted_at, expires_at, critical, replaces, lane, \
     source, event_type, destination, route, policy";
 
-#[derive(Debug, Default)]
+/// What a row is in a queue, where any of them is in or beside one.
+const QUEUE_COLUMNS: &str = "queue, holder";
+
+#[derive(Debug)]
 pub(super) struct Births<'a> {
+    now: Time,
     pub ids: Vec<Uuid>,
     events: Vec<Uuid>,
     slices: Vec<i32>,
@@ -40,9 +40,39 @@ pub(super) struct Births<'a> {
     destinations: Vec<Cow<'a, str>>,
     routes: Vec<Cow<'a, str>>,
     policies: Vec<Vec<u8>>,
+    queues: Vec<Option<String>>,
+    holders: Vec<Option<Uuid>>,
+    /// In a queue, and due at once.
+    at_once: Vec<bool>,
+    published: bool,
 }
 
 impl<'a> Births<'a> {
+    pub fn new(now: Time) -> Self {
+        Births {
+            now,
+            ids: Vec::new(),
+            events: Vec::new(),
+            slices: Vec::new(),
+            due: Vec::new(),
+            deadlines_us: Vec::new(),
+            accepted: Vec::new(),
+            expires: Vec::new(),
+            critical: Vec::new(),
+            replaces: Vec::new(),
+            lanes: Vec::new(),
+            sources: Vec::new(),
+            types: Vec::new(),
+            destinations: Vec::new(),
+            routes: Vec::new(),
+            policies: Vec::new(),
+            queues: Vec::new(),
+            holders: Vec::new(),
+            at_once: Vec::new(),
+            published: false,
+        }
+    }
+
     #[expect(clippy::too_many_arguments, reason = "what a delivery is born with, from two or three places")]
     pub fn push(
         &mut self,
@@ -70,19 +100,67 @@ impl<'a> Births<'a> {
         self.destinations.push(to_text(&new.destination));
         self.routes.push(to_text(&new.route));
         self.policies.push(codec::encode_policy(policy));
+        let (queue, holder) = place(&new.lane, new.id).unzip();
+        self.queues.push(queue);
+        self.holders.push(holder);
+        self.at_once.push(new.lane.is_queue() && new.due_at <= self.now);
+        self.published |= &**source == PUBLISHED;
+    }
+
+    /// Of one commit, what is due at once in a queue has one due time: then the order is that of ids.
+    pub fn ready(mut self) -> Self {
+        let mut latest: HashMap<Cow<'a, str>, Time> = HashMap::new();
+        for n in (0..self.ids.len()).filter(|n| self.at_once[*n]) {
+            let latest = latest.entry(self.lanes[n].clone()).or_insert(self.due[n].0);
+            *latest = (*latest).max(self.due[n].0);
+        }
+        for n in (0..self.ids.len()).filter(|n| self.at_once[*n]) {
+            if let Some(at) = latest.get(&self.lanes[n]) {
+                self.due[n] = At(*at);
+            }
+        }
+        self
     }
 
     pub fn len(&self) -> usize {
         self.ids.len()
     }
 
-    /// In the order of [`insert_live`].
-    pub fn args(&self) -> [(&(dyn ToSql + Sync), Type); 15] {
-        [
+    /// Queries of a `WITH` that insert the rows, and the steps of those that were published; their arguments begin
+    /// at this number. A condition on `b` may be added.
+    pub fn inserts(&self, first: usize, condition: &str) -> String {
+        let placed = self.queues.iter().any(Option::is_some);
+        let types = ["timestamptz", "uuid", "uuid", "int4", "int8", "timestamptz", "timestamptz", "bool", "uuid"];
+        let types = types.into_iter().chain(["text"; 5]).chain(["bytea"]);
+        let types = types.chain(["text", "uuid", "bool"].into_iter().take(if placed { 3 } else { 0 }));
+        let arrays: Vec<_> = types.enumerate().map(|(n, of)| format!("${}::{of}[]", first + n)).collect();
+        let arrays = arrays.join(", ");
+        let insert = if placed {
+            format!(
+                "INSERT INTO hookhaven.live (due_at, turn, {COLUMNS}, {QUEUE_COLUMNS}, fence, attempts, tries, lost) \
+                 SELECT CASE WHEN at_once THEN greatest(due_at, (SELECT max(l.due_at) FROM hookhaven.live l \
+                       WHERE l.queue = b.queue AND l.turn IS NOT NULL AND l.tries = 0)) ELSE due_at END, \
+                    CASE WHEN at_once THEN (SELECT nextval('hookhaven.queue_turn')) END, \
+                    {COLUMNS}, {QUEUE_COLUMNS}, 0, 0, 0, 0 \
+                 FROM unnest({arrays}) AS b(due_at, {COLUMNS}, {QUEUE_COLUMNS}, at_once)"
+            )
+        } else {
+            format!(
+                "INSERT INTO hookhaven.live (due_at, {COLUMNS}, fence, attempts, tries, lost) \
+                 SELECT b.*, 0, 0, 0, 0 FROM unnest({arrays}) AS b(due_at, {COLUMNS})"
+            )
+        };
+        let told = if self.published { steps::of_births() } else { String::new() };
+        format!("made AS ({insert} {condition} RETURNING id, source, accepted_at){told}")
+    }
+
+    /// In the order of [`Self::inserts`].
+    pub fn args(&self) -> Values<'_> {
+        let mut args: Values<'_> = vec![
+            (&self.due, Type::TIMESTAMPTZ_ARRAY),
             (&self.ids, Type::UUID_ARRAY),
             (&self.events, Type::UUID_ARRAY),
             (&self.slices, Type::INT4_ARRAY),
-            (&self.due, Type::TIMESTAMPTZ_ARRAY),
             (&self.deadlines_us, Type::INT8_ARRAY),
             (&self.accepted, Type::TIMESTAMPTZ_ARRAY),
             (&self.expires, Type::TIMESTAMPTZ_ARRAY),
@@ -94,6 +172,27 @@ impl<'a> Births<'a> {
             (&self.destinations, Type::TEXT_ARRAY),
             (&self.routes, Type::TEXT_ARRAY),
             (&self.policies, Type::BYTEA_ARRAY),
-        ]
+        ];
+        if self.queues.iter().any(Option::is_some) {
+            args.push((&self.queues, Type::TEXT_ARRAY));
+            args.push((&self.holders, Type::UUID_ARRAY));
+            args.push((&self.at_once, Type::BOOL_ARRAY));
+        }
+        args
     }
+
+    /// Inserts them, of which there are some, in a transaction that was begun.
+    pub async fn insert(&self, connection: &Lent<'_>) -> Result<(), Trouble> {
+        let sql = format!("WITH {} SELECT FROM made", self.inserts(1, ""));
+        connection.query(&sql, &self.args()).await.map(drop)
+    }
+}
+
+/// The queue that a delivery's lane is or is beside, as text, and who holds the slot there.
+pub(super) fn place(lane: &Lane, id: DeliveryId) -> Option<(String, Uuid)> {
+    let queue = match lane.holder() {
+        Some(_) => Lane::of_queue(lane.queue()?),
+        None => lane.is_queue().then(|| lane.clone())?,
+    };
+    Some((to_text(queue.as_str()).into_owned(), lane.holder().unwrap_or(id).into()))
 }

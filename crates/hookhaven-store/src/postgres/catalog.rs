@@ -8,7 +8,7 @@ use super::{
     rows::{text, to_text},
     trouble::Trouble,
 };
-use crate::seam::{CatalogEntry, StoreError};
+use crate::seam::{CatalogEntry, LANE_WIDTH_KIND, StoreError};
 
 impl Shared {
     pub(super) async fn put_catalog(&self, entry: CatalogEntry) -> Result<(), StoreError> {
@@ -17,21 +17,31 @@ impl Shared {
         let (kind, name) = (to_text(&entry.kind), to_text(&entry.name));
         let args: Args<'_> = &[(&kind, Type::TEXT), (&name, Type::TEXT), (&entry.value, Type::BYTEA)];
         self.work.once(Mode::Write, sql, args).await?;
-        self.wake.catalog_changed();
+        self.catalog_changed(&entry.kind);
         Ok(())
+    }
+
+    fn catalog_changed(&self, kind: &str) {
+        if kind == LANE_WIDTH_KIND {
+            // More may begin.
+            self.heads().forget();
+        }
+        self.wake.catalog_changed();
     }
 
     pub(super) async fn delete_catalog(&self, kind: &str, name: &str) -> Result<(), StoreError> {
         let sql = "DELETE FROM hookhaven.catalog WHERE kind = $1 AND name = $2";
         let args: Args<'_> = &[(&to_text(kind), Type::TEXT), (&to_text(name), Type::TEXT)];
         self.work.once(Mode::Write, sql, args).await?;
-        self.wake.catalog_changed();
+        self.catalog_changed(kind);
         Ok(())
     }
 
-    pub(super) async fn catalog(&self, kind: &str) -> Result<Vec<CatalogEntry>, StoreError> {
-        let sql = "SELECT kind, name, value FROM hookhaven.catalog WHERE kind = $1 ORDER BY name COLLATE \"C\"";
-        let rows = self.reads.once(Mode::Read, sql, &[(&to_text(kind), Type::TEXT)]).await?;
+    /// Entries of these kinds, of one kind by name.
+    pub(super) async fn catalog(&self, kinds: &[&str]) -> Result<Vec<CatalogEntry>, StoreError> {
+        let sql = "SELECT kind, name, value FROM hookhaven.catalog WHERE kind = ANY($1) ORDER BY name COLLATE \"C\"";
+        let kinds: Vec<_> = kinds.iter().map(|kind| to_text(kind)).collect();
+        let rows = self.reads.once(Mode::Read, sql, &[(&kinds, Type::TEXT_ARRAY)]).await?;
         let entry = |row: &tokio_postgres::Row| -> Result<CatalogEntry, Trouble> {
             let (kind, name) = (text(row, 0)?.to_string(), text(row, 1)?.to_string());
             Ok(CatalogEntry { kind, name, value: row.try_get(2)? })

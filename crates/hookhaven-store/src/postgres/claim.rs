@@ -1,11 +1,11 @@
 //! What is due, and taking it.
 //!
-//! `due` looks at the head of each lane and at nothing else: it hops from lane to lane through the index of
-//! what waits (a loose index scan), so that a million deliveries in one lane cost as much as one. `claim`
-//! takes the heads of the named lanes, passing over rows that another node is just taking.
+//! `due` looks at the head of each lane and at nothing else. `claim` takes the heads of the named lanes, passing
+//! over rows that another node is just taking.
 //!
-//! A lane's limit over all nodes is held exactly: who claims from such a lane first takes a lock of that lane
-//! that lasts until the commit, and counts what is leased in a statement after it. Settling only makes room.
+//! A lane's limit over all nodes is held exactly, as is a queue's width (`turns`): who claims from such a lane first
+//! takes a lock of that lane that lasts until the commit, and counts what is leased in a statement after it. Settling
+//! only makes room.
 //!
 //! A claim whose fate is not known may have leased deliveries that nobody knows of, to a session that
 //! goes on. What was handed out is remembered, so that the next claim can give back the others.
@@ -16,7 +16,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aws_lc_rs::digest::{SHA256, digest};
 use hookhaven_core::{DeliveryId, Event, EventId, Lane};
 use tokio::sync::RwLock;
 use tokio_postgres::types::Type;
@@ -26,6 +25,7 @@ use super::{
     pool::{Args, Mode},
     rows::{At, LIVE_COLUMNS, Stored, Uuid, text, time, to_text},
     trouble::{Kind, Trouble},
+    turns,
 };
 use crate::seam::{Due, LaneRoom, Leased, SessionId, StoreError};
 
@@ -82,20 +82,14 @@ impl Held {
 
 impl Shared {
     pub(super) async fn due(&self, skip: &[Lane], limit: usize) -> Result<Due, StoreError> {
-        let sql = "WITH RECURSIVE heads AS ( \
-               (SELECT lane, due_at FROM hookhaven.live WHERE session IS NULL ORDER BY lane, due_at LIMIT 1) \
-               UNION ALL \
-               SELECT n.lane, n.due_at FROM heads h CROSS JOIN LATERAL ( \
-                  SELECT lane, due_at FROM hookhaven.live WHERE session IS NULL AND lane > h.lane \
-                  ORDER BY lane, due_at LIMIT 1) n) \
-            SELECT lane, due_at FROM heads";
         // One look for all who ask at the same time.
         let _looking = self.looking.lock().await;
         let began = Instant::now();
         if self.heads().remembered(began) {
             return Ok(self.heads().due(skip, limit, began, self.now()));
         }
-        let rows = self.work.once(Mode::Read, sql, &[]).await?;
+        let sql = format!("{} SELECT lane, due_at FROM told", turns::heads(""));
+        let rows = self.work.once(Mode::Read, &sql, &[]).await?;
         let head = |row: &tokio_postgres::Row| -> Result<(Lane, hookhaven_core::Time), Trouble> {
             Ok((Lane::from_text(&text(row, 0)?), time(row, 1)?))
         };
@@ -147,23 +141,23 @@ impl Shared {
         let now = self.now();
         let wanted = Wanted::of(rooms, max);
         let mut connection = self.work.get().await?;
-        let held_to_limits = wanted.limits.iter().any(Option::is_some);
-        let sql = claim_sql();
+        let sql = claim_sql(wanted.queues.contains(&true));
+        let (now, max, session) = (At(now), i64::try_from(max).unwrap_or(i64::MAX), number(session));
         let args: Args<'_> = &[
             (&wanted.lanes, Type::TEXT_ARRAY),
             (&wanted.rooms, Type::INT8_ARRAY),
             (&wanted.limits, Type::INT8_ARRAY),
-            (&At(now), Type::TIMESTAMPTZ),
-            (&i64::try_from(max).unwrap_or(i64::MAX), Type::INT8),
-            (&number(session), Type::INT8),
+            (&now, Type::TIMESTAMPTZ),
+            (&max, Type::INT8),
+            (&session, Type::INT8),
+            (&wanted.queues, Type::BOOL_ARRAY),
         ];
-        let rows = if held_to_limits {
-            connection.begin(Mode::Write).await?;
-            let lock = "SELECT pg_advisory_xact_lock(k) FROM unnest($1::int8[]) AS l(k)";
-            connection.query(lock, &[(&wanted.locks, Type::INT8_ARRAY)]).await?;
-            connection.query_and_commit(&sql, args).await?
-        } else {
+        let rows = if wanted.locked.is_empty() {
             connection.once(Mode::Write, &sql, args).await?
+        } else {
+            connection.begin(Mode::Write).await?;
+            turns::lock(&connection, wanted.locked.iter().copied()).await?;
+            connection.query_and_commit(&sql, args).await?
         };
         let mut taken = rows.iter().map(Stored::read).collect::<Result<Vec<_>, _>>()?;
         taken.sort_by_key(|stored| {
@@ -197,66 +191,78 @@ impl Shared {
         let _alone = self.held.claiming.write().await;
         for (session, held) in self.held.all() {
             let held: Vec<Uuid> = held.into_iter().map(Uuid::from).collect();
-            let sql = "UPDATE hookhaven.live SET session = NULL WHERE session = $1 AND id <> ALL($2)";
+            let sql = format!("{GIVE_BACK} AND id <> ALL($2)");
             let args: Args<'_> = &[(&number(session), Type::INT8), (&held, Type::UUID_ARRAY)];
-            self.work.once(Mode::Write, sql, args).await?;
+            self.work.once(Mode::Write, &sql, args).await?;
         }
         self.held.doubts().retain(|at| *at > now);
         Ok(())
     }
 }
 
+/// What a session holds goes back to its lanes, but for what was to be cancelled: that is nobody's.
+pub(super) const GIVE_BACK: &str = "UPDATE hookhaven.live SET \
+    session = CASE WHEN cancel_asked_at IS NULL THEN NULL ELSE 0 END WHERE session = $1";
+
 /// The claim, column by column.
-struct Wanted {
+struct Wanted<'a> {
     lanes: Vec<String>,
     rooms: Vec<i64>,
     limits: Vec<Option<i64>>,
-    /// Of lanes that have a limit, sorted, so that two claims cannot wait for each other.
-    locks: Vec<i64>,
+    queues: Vec<bool>,
+    /// Those that have a limit, or are queues.
+    locked: Vec<&'a Lane>,
 }
 
-impl Wanted {
-    fn of(rooms: &[LaneRoom], max: usize) -> Self {
+impl<'a> Wanted<'a> {
+    fn of(rooms: &'a [LaneRoom], max: usize) -> Self {
         let each_max = (CANDIDATES_MAX / rooms.len().max(1)).max(16).min(max);
-        let limited = rooms.iter().filter(|room| room.limit.is_some());
-        let mut locks: Vec<i64> = limited.map(|room| lock_of(&room.lane)).collect();
-        locks.sort_unstable();
+        let limited = |room: &&LaneRoom| room.limit.is_some() || room.lane.is_queue();
         Wanted {
             lanes: rooms.iter().map(|room| to_text(room.lane.as_str()).into_owned()).collect(),
             rooms: rooms.iter().map(|room| whole(room.room.min(each_max))).collect(),
             limits: rooms.iter().map(|room| room.limit.map(whole)).collect(),
-            locks,
+            queues: rooms.iter().map(|room| room.lane.is_queue()).collect(),
+            locked: rooms.iter().filter(limited).map(|room| &room.lane).collect(),
         }
     }
 }
 
 /// The rows are locked one by one as they are taken; those that others hold are passed over.
-fn claim_sql() -> String {
+fn claim_sql(with_queues: bool) -> String {
+    let (free, of_queues) = if with_queues { of_queues() } else { Default::default() };
     format!(
         "WITH wanted AS MATERIALIZED ( \
-            SELECT w.lane, CASE WHEN w.most IS NULL THEN w.room ELSE least(w.room, greatest(0, w.most - ( \
+            SELECT w.lane, w.queue, CASE WHEN w.most IS NULL THEN w.room ELSE least(w.room, greatest(0, w.most - ( \
                 SELECT count(*) FROM hookhaven.live x WHERE x.lane = w.lane AND x.session IS NOT NULL))) END AS room \
-            FROM unnest($1::text[], $2::int8[], $3::int8[]) AS w(lane, room, most)), \
+                {free} \
+            FROM unnest($1::text[], $2::int8[], $3::int8[], $7::bool[]) AS w(lane, room, most, queue)), \
          picked AS MATERIALIZED ( \
-            SELECT c.id FROM wanted w CROSS JOIN LATERAL ( \
-                SELECT l.id, l.due_at, l.due_at + l.deadline_us * interval '1 microsecond' AS deadline_at \
-                FROM hookhaven.live l WHERE l.lane = w.lane AND l.session IS NULL AND l.due_at <= $4 \
-                ORDER BY l.due_at LIMIT w.room FOR UPDATE SKIP LOCKED) c \
-            ORDER BY c.deadline_at, c.due_at, c.id LIMIT $5) \
+            SELECT c.* FROM wanted w CROSS JOIN LATERAL ( \
+                SELECT {PICKED} FROM hookhaven.live l WHERE l.lane = w.lane AND l.session IS NULL AND l.due_at <= $4 \
+                ORDER BY l.due_at LIMIT w.room FOR UPDATE SKIP LOCKED) c WHERE NOT w.queue {of_queues}), \
+         first AS MATERIALIZED (SELECT id FROM picked ORDER BY deadline_at, due_at, turn, id LIMIT $5) \
          UPDATE hookhaven.live SET session = $6, fence = fence + 1 \
-         WHERE id = ANY(ARRAY(SELECT id FROM picked)) AND session IS NULL \
+         WHERE id = ANY(ARRAY(SELECT id FROM first)) AND session IS NULL \
             AND EXISTS (SELECT FROM hookhaven.sessions s WHERE s.id = $6 AND s.until > $4) \
          RETURNING {LIVE_COLUMNS}"
     )
 }
 
-/// All nodes agree on it; that two lanes might share one only makes them wait for each other.
-fn lock_of(lane: &Lane) -> i64 {
-    let digest = digest(&SHA256, lane.as_str().as_bytes());
-    let mut first = [0; 8];
-    first.copy_from_slice(&digest.as_ref()[..8]);
-    i64::from_be_bytes(first)
+/// How many may begin of each queue, and those that may be taken.
+fn of_queues() -> (String, String) {
+    let free = format!(", CASE WHEN w.queue THEN {} END AS free", turns::free("w.lane"));
+    let picked = format!(
+        "UNION ALL SELECT c.* FROM wanted w CROSS JOIN LATERAL (SELECT {} AS ids OFFSET 0) t CROSS JOIN LATERAL ( \
+            SELECT {PICKED} FROM hookhaven.live l WHERE l.id = ANY(t.ids) AND l.session IS NULL AND l.due_at <= $4 \
+            ORDER BY {} LIMIT w.room FOR UPDATE SKIP LOCKED) c WHERE w.queue",
+        turns::claimable("$4"),
+        turns::IN_TURN
+    );
+    (free, picked)
 }
+
+const PICKED: &str = "l.id, l.turn, l.due_at, l.due_at + l.deadline_us * interval '1 microsecond' AS deadline_at";
 
 fn leased(stored: Stored, events: &mut HashMap<EventId, Arc<Event>>) -> Leased {
     let Stored { delivery, fence, .. } = stored;

@@ -29,7 +29,7 @@ impl Heads {
     /// Whether what is remembered may still be used; what may not is let go.
     pub fn remembered(&mut self, now: Instant) -> bool {
         if self.until.is_some_and(|until| until <= now) {
-            *self = Heads::default();
+            self.forget();
         }
         self.until.is_some()
     }
@@ -38,6 +38,11 @@ impl Heads {
     pub fn seen(&mut self, heads: impl IntoIterator<Item = (Lane, Time)>, took: Duration, now: Instant) {
         self.heads = heads.into_iter().collect();
         self.until = (self.heads.len() > FEW).then(|| now + took * KEPT_TIMES);
+    }
+
+    /// Something changed that nobody can tell of each lane.
+    pub fn forget(&mut self) {
+        *self = Heads::default();
     }
 
     /// A lane has something that falls due then.

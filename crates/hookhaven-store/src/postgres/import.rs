@@ -151,7 +151,7 @@ impl PostgresImport {
         if let Some(row) = connection.query(sql, &[]).await?.first() {
             return Ok(Some(format!("a copy of {}", from_text(row.try_get(0)?))));
         }
-        for table in ["events", "live", "ended", "attempts", "keys", "catalog"] {
+        for table in ["events", "live", "ended", "attempts", "steps", "keys", "catalog"] {
             let sql = format!("SELECT FROM hookhaven.{table} LIMIT 1");
             if !connection.query(&sql, &[]).await?.is_empty() {
                 return Ok(Some(format!("data (table hookhaven.{table})")));
@@ -171,9 +171,12 @@ impl PostgresImport {
     /// `Unavailable` if what became of it is not known: [`Self::find`] tells. `Failed` if the cursor is not where
     /// the page begins, or something of the page is there already.
     pub async fn take(&self, copy: CopyId, page: &Page) -> Result<(), StoreError> {
-        if let Content::Families(families) = &page.content {
-            self.slices.ensure(&self.work, families.iter().map(|family| slices::of_event(family.id))).await?;
-        }
+        let slices: Vec<i32> = match &page.content {
+            Content::Families(families) => families.iter().map(|family| slices::of_event(family.id)).collect(),
+            Content::Steps(steps) => steps.iter().map(|step| slices::of_time(step.at)).collect(),
+            Content::Keys(_) | Content::Catalog(_) => Vec::new(),
+        };
+        self.slices.ensure(&self.work, slices).await?;
         for _ in 1..TRIES {
             match self.take_once(copy, page).await {
                 Err(trouble) if trouble.kind == Kind::Again => {}
@@ -189,6 +192,10 @@ impl PostgresImport {
         self.move_cursor(&connection, copy, page).await?;
         for insert in rows::inserts(&page.content) {
             insert.run(&connection).await?;
+        }
+        if let Content::Steps(_) = &page.content {
+            // The next one's number is behind these.
+            connection.query(rows::STEP_NUMBER, &[]).await?;
         }
         connection.commit().await
     }
@@ -258,6 +265,7 @@ fn columns_of(cursor: Cursor) -> (i16, Option<Uuid>) {
     match cursor {
         Cursor::Events(upto) => (1, upto.map(Uuid::from)),
         Cursor::Keys(KeyDigest(upto)) => (2, Some(Uuid(upto))),
+        Cursor::Steps(upto) => (4, Some(Uuid(u128::from(upto).to_be_bytes()))),
         Cursor::Whole => (3, None),
     }
 }
@@ -267,6 +275,7 @@ fn cursor_of(phase: i16, upto: Option<Uuid>) -> Result<Cursor, StoreError> {
         (1, upto) => Ok(Cursor::Events(upto.map(|Uuid(id)| EventId::from_bytes(id)))),
         (2, Some(Uuid(digest))) => Ok(Cursor::Keys(KeyDigest(digest))),
         (3, None) => Ok(Cursor::Whole),
+        (4, Some(Uuid(number))) => Ok(Cursor::Steps(u64::try_from(u128::from_be_bytes(number)).unwrap_or(u64::MAX))),
         _ => Err(StoreError::Incompatible(format!("phase {phase} of a copy is not known; a newer version wrote it"))),
     }
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use hookhaven_core::{Attempt, DeliveryId, DeliveryState, Event, EventId};
+use hookhaven_core::{Attempt, DeliveryId, DeliveryState, Event, EventId, Lane};
 use tokio_postgres::{
     Row,
     types::{ToSql, Type},
@@ -15,7 +15,7 @@ use tokio_postgres::{
 
 use super::{
     Shared,
-    accept::key_hash,
+    events::key_hash,
     pool::{Args, Mode},
     rows::{At, ENDED_COLUMNS, LIVE_COLUMNS, Stored, Uuid, text, time, to_text},
     slices,
@@ -28,33 +28,42 @@ use crate::{
 
 /// Conditions, each with its value.
 #[derive(Default)]
-struct Where {
+pub(super) struct Where {
     conditions: Vec<String>,
     values: Vec<(Box<dyn ToSql + Sync + Send>, Type)>,
 }
 
 impl Where {
     /// `condition` has `?` where the value stands.
-    fn add(&mut self, condition: &str, value: impl ToSql + Sync + Send + 'static, of: Type) {
+    pub fn add(&mut self, condition: &str, value: impl ToSql + Sync + Send + 'static, of: Type) {
         self.values.push((Box::new(value), of));
         self.conditions.push(condition.replace('?', &format!("${}", self.values.len())));
     }
 
-    fn text(&mut self, column: &str, wanted: &Option<String>) {
+    fn text(&mut self, column: &str, wanted: Option<&str>) {
         if let Some(wanted) = wanted {
             self.add(&format!("{column} = ?"), to_text(wanted).into_owned(), Type::TEXT);
         }
+    }
+
+    /// What comes behind the last id of the page before; answers the order that the page is in.
+    fn page<I: Into<Uuid>>(&mut self, column: &str, page: Page<I>) -> &'static str {
+        let (beyond, order) = if page.oldest_first { (">", "ASC") } else { ("<", "DESC") };
+        if let Some(after) = page.after {
+            self.add(&format!("{column} {beyond} ?"), after.into(), Type::UUID);
+        }
+        order
     }
 
     fn plain(&mut self, condition: &str) {
         self.conditions.push(condition.to_owned());
     }
 
-    fn sql(&self) -> String {
+    pub fn sql(&self) -> String {
         if self.conditions.is_empty() { String::new() } else { format!("WHERE {}", self.conditions.join(" AND ")) }
     }
 
-    fn args(&self) -> Vec<(&(dyn ToSql + Sync), Type)> {
+    pub fn args(&self) -> Vec<(&(dyn ToSql + Sync), Type)> {
         self.values.iter().map(|(value, of)| (&**value as &(dyn ToSql + Sync), of.clone())).collect()
     }
 }
@@ -64,12 +73,12 @@ const EVENT_COLUMNS: &str = "id, source, event_type, idempotency_key, received_a
 impl Shared {
     pub(super) async fn events(&self, filter: &EventFilter, page: Page<EventId>) -> Result<Vec<EventRow>, StoreError> {
         let mut wanted = Where::default();
-        wanted.text("e.source", &filter.source);
-        wanted.text("e.event_type", &filter.event_type);
+        wanted.text("e.source", filter.source.as_deref());
+        wanted.text("e.event_type", filter.event_type.as_deref());
         if let Some(key) = &filter.idempotency_key {
             wanted.add("e.key_hash = ?", key_hash(key), Type::INT8);
         }
-        wanted.text("e.idempotency_key", &filter.idempotency_key);
+        wanted.text("e.idempotency_key", filter.idempotency_key.as_deref());
         // An id is minted as the event comes in; a day of grace is plenty.
         if let Some(since) = filter.since {
             wanted.add("e.received_at >= ?", At(since), Type::TIMESTAMPTZ);
@@ -83,11 +92,9 @@ impl Shared {
             wanted.plain("NOT e.routed AND NOT EXISTS (SELECT FROM hookhaven.live l WHERE l.event = e.id)");
             wanted.plain("NOT EXISTS (SELECT FROM hookhaven.ended d WHERE d.event = e.id AND d.slice = e.slice)");
         }
-        if let Some(after) = page.after {
-            wanted.add("e.id < ?", Uuid::from(after), Type::UUID);
-        }
+        let order = wanted.page("e.id", page);
         let sql = format!(
-            "SELECT {EVENT_COLUMNS}, octet_length(body) FROM hookhaven.events e {} ORDER BY e.id DESC LIMIT {}",
+            "SELECT {EVENT_COLUMNS}, octet_length(body) FROM hookhaven.events e {} ORDER BY e.id {order} LIMIT {}",
             wanted.sql(),
             page.limit
         );
@@ -151,9 +158,10 @@ impl Shared {
         if let Some(event) = filter.event {
             wanted.add("event = ?", Uuid::from(event), Type::UUID);
         }
-        wanted.text("source", &filter.source);
-        wanted.text("destination", &filter.destination);
-        wanted.text("event_type", &filter.event_type);
+        wanted.text("source", filter.source.as_deref());
+        wanted.text("destination", filter.destination.as_deref());
+        wanted.text("lane", filter.lane.as_ref().map(Lane::as_str));
+        wanted.text("event_type", filter.event_type.as_deref());
         if let Some(class) = filter.class {
             wanted.add("last_class = ?", i16::from(codec::class_number(class)), Type::INT2);
         }
@@ -164,13 +172,13 @@ impl Shared {
         if let Some(until) = filter.until {
             wanted.add(&format!("{at} < ?"), At(until), Type::TIMESTAMPTZ);
         }
-        if let Some(after) = page.after {
-            wanted.add("id < ?", Uuid::from(after), Type::UUID);
-        }
+        let order = wanted.page("id", page);
         let (shared, limit) = (wanted.sql(), page.limit);
         let mut parts = Vec::new();
         if in_live {
-            parts.push(format!("(SELECT {LIVE_COLUMNS} FROM hookhaven.live {shared} ORDER BY id DESC LIMIT {limit})"));
+            parts.push(format!(
+                "(SELECT {LIVE_COLUMNS} FROM hookhaven.live {shared} ORDER BY id {order} LIMIT {limit})"
+            ));
         }
         if in_ended {
             if let Some(state) = filter.state {
@@ -183,9 +191,10 @@ impl Shared {
                 wanted.add("slice = ANY(?)", slices::of_events([event]), Type::INT4_ARRAY);
             }
             let sql = wanted.sql();
-            parts.push(format!("(SELECT {ENDED_COLUMNS} FROM hookhaven.ended {sql} ORDER BY id DESC LIMIT {limit})"));
+            parts
+                .push(format!("(SELECT {ENDED_COLUMNS} FROM hookhaven.ended {sql} ORDER BY id {order} LIMIT {limit})"));
         }
-        let sql = format!("SELECT * FROM ({}) found ORDER BY id DESC LIMIT {limit}", parts.join(" UNION ALL "));
+        let sql = format!("SELECT * FROM ({}) found ORDER BY id {order} LIMIT {limit}", parts.join(" UNION ALL "));
         let rows = self.reads.once(Mode::Read, &sql, &wanted.args()).await?;
         self.with_last_attempts(&rows).await
     }

@@ -22,10 +22,13 @@
 
 mod accept;
 mod births;
+mod cancel;
 mod catalog;
 mod claim;
 mod clock;
+mod events;
 pub mod examine;
+mod follow;
 mod heads;
 mod health;
 pub(crate) mod import;
@@ -41,9 +44,11 @@ mod session;
 mod settle;
 mod slices;
 mod stats;
+mod steps;
 mod store;
 mod target;
 mod trouble;
+mod turns;
 mod wake;
 
 use std::{

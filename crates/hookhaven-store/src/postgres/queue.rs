@@ -19,6 +19,11 @@ use crate::{
 pub(super) trait Job: Send {
     /// Of what it carries.
     fn bytes(&self) -> usize;
+
+    /// Whether it has to be in one batch with the one before it, however large that gets.
+    fn with_last(&self) -> bool {
+        false
+    }
 }
 
 #[derive(Debug)]
@@ -103,10 +108,8 @@ impl<J: Job> Queue<J> {
         let mut state = self.state();
         let mut bytes: usize = first.iter().map(Job::bytes).sum();
         let mut taken = Vec::new();
-        while first.len() + taken.len() < self.batch_max
-            && bytes < BATCH_BYTES_MAX
-            && let Some(job) = state.jobs.pop_front()
-        {
+        let room = |taken: usize, bytes: usize| first.len() + taken < self.batch_max && bytes < BATCH_BYTES_MAX;
+        while let Some(job) = state.jobs.pop_front_if(|job| room(taken.len(), bytes) || job.with_last()) {
             state.bytes -= job.bytes();
             bytes += job.bytes();
             taken.push(job);

@@ -11,18 +11,20 @@ use tokio_postgres::types::Type;
 
 use super::{
     Shared,
-    births::{Births, insert_live},
+    births::Births,
     pool::{Args, Lent, Mode},
     rows::{At, ENDED_COLUMNS, Stored, Uuid, from_text, text},
     slices,
-    trouble::{Kind, Trouble},
+    trouble::Trouble,
 };
 use crate::{
+    live::counted_as,
     rules,
     seam::{Dismissed, NewDelivery, Replayed, Routed, StoreError},
 };
 
-const TRIES: usize = 4;
+/// How often a transaction is run that was undone for the sake of another.
+pub(super) const TRIES: usize = 4;
 
 /// Runs a transaction again that was undone for the sake of another.
 macro_rules! again {
@@ -30,18 +32,26 @@ macro_rules! again {
         let mut tries = 1;
         loop {
             match $attempt.await {
-                Err(trouble) if trouble.kind == Kind::Again && tries < TRIES => tries += 1,
+                Err(trouble)
+                    if trouble.kind == $crate::postgres::trouble::Kind::Again
+                        && tries < $crate::postgres::replay::TRIES =>
+                {
+                    tries += 1
+                }
                 done => break done,
             }
         }
     }};
 }
 
+pub(super) use again;
+
 /// A wish that is refused, rather than trouble.
 type Granted<T> = Result<Result<T, StoreError>, Trouble>;
 
 impl Shared {
     pub(super) async fn replay(&self, deliveries: &[DeliveryId]) -> Result<Vec<Replayed>, StoreError> {
+        self.make_today().await?;
         let mut known = again!(self.replay_once(deliveries))??;
         let first = |id: &DeliveryId| match known.get(id).cloned() {
             // Asked for twice: the second time it has been done.
@@ -69,14 +79,15 @@ impl Shared {
             connection.commit().await?;
             return Ok(Err(self.pending.full()));
         }
-        let mut births = Births::default();
+        let mut births = Births::new(now);
         for (new, old) in &replaced {
             let d = &old.delivery;
             births.push(new, d.event, old.slice, &d.source, &d.event_type, now, Some(d.id));
             self.heads().add(&new.lane, new.due_at);
         }
+        let births = births.ready();
         if births.len() > 0 {
-            connection.query(&insert_live(1), &births.args()).await?;
+            births.insert(&connection).await?;
             let olds: Vec<Uuid> = replaced.iter().map(|(_, old)| old.delivery.id.into()).collect();
             let old_slices: Vec<i32> = replaced.iter().map(|(_, old)| old.slice).collect();
             let sql = "UPDATE hookhaven.ended e SET replaced_by = r.new FROM unnest($1::uuid[], $2::int4[], $3::uuid[]) \
@@ -127,6 +138,7 @@ impl Shared {
     }
 
     pub(super) async fn route(&self, event: EventId, deliveries: Vec<NewDelivery>) -> Result<Routed, StoreError> {
+        self.make_today().await?;
         again!(self.route_once(event, &deliveries))?
     }
 
@@ -155,13 +167,14 @@ impl Shared {
             connection.commit().await?;
             return Ok(Err(self.pending.full()));
         }
-        let mut births = Births::default();
+        let mut births = Births::new(now);
         for new in &fresh {
             births.push(new, event, slice, &source, &event_type, now, None);
-            self.seen.note(&source, &new.destination);
+            self.seen.note(&source, counted_as(&source, &new.destination));
             self.heads().add(&new.lane, new.due_at);
         }
-        connection.query(&insert_live(1), &births.args()).await?;
+        let births = births.ready();
+        births.insert(&connection).await?;
         connection.commit().await?;
         self.pending.add(fresh.len());
         if !fresh.is_empty() {

@@ -1,4 +1,4 @@
-//! Retention: a day goes by dropping its three partitions, once all of it is old. What of it is not over
+//! Retention: a day goes by dropping its partitions, once all of it is old. What of it is not over
 //! (pending, or a dead letter) is moved to the slice of the kept first, each event with all its deliveries
 //! and attempts in one transaction, and its rows in `live` are told of the new place. The kept ones go row by
 //! row when they are over, and so do expired keys: in small bounded steps, the only deletes there are.
@@ -72,6 +72,8 @@ impl Shared {
         let days = slices::all(&self.reads).await?;
         match days.into_iter().find(|slice| slices::end(*slice) <= retention.before) {
             Some(slice) => {
+                // Whatever else made this day may not have made all of it.
+                self.slices.ensure(&self.work, [slice]).await?;
                 self.clear(&mut connection, slice, memo, retained).await?;
                 retained.more = true;
             }

@@ -138,27 +138,30 @@ pub(super) struct Stored {
     pub slice: i32,
     /// 0 once it has ended.
     pub fence: i64,
+    /// [`NOBODY`] if its end was asked for and nobody has it in hand.
     pub session: Option<i64>,
 }
+
+/// No session's number.
+pub(super) const NOBODY: i64 = 0;
 
 /// What [`Stored::read`] reads, out of `live`.
 pub(super) const LIVE_COLUMNS: &str = "id, event, slice, fence, session, due_at, accepted_at, attempts, tries, lost, \
      replaces, lane, source, event_type, destination, route, policy, 1::int2 AS state, \
-     NULL::int2 AS reason, NULL::timestamptz AS ended_at, NULL::timestamptz AS dismissed_at, NULL::uuid AS replaced_by";
+     NULL::int2 AS reason, NULL::timestamptz AS ended_at, NULL::timestamptz AS dismissed_at, NULL::uuid AS replaced_by, \
+     cancel_asked_at";
 
 /// The same out of `ended`.
 pub(super) const ENDED_COLUMNS: &str = "id, event, slice, 0::int8 AS fence, NULL::int8 AS session, due_at, accepted_at, \
      attempts, tries, lost, replaces, lane, source, event_type, destination, route, policy, state, reason, \
-     ended_at, dismissed_at, replaced_by";
+     ended_at, dismissed_at, replaced_by, cancel_asked_at";
 
 impl Stored {
     pub fn read(row: &Row) -> Result<Self, Trouble> {
         let session: Option<i64> = row.try_get(4)?;
-        let state: i16 = row.try_get(17)?;
-        let state = match codec::state_of(small(state)) {
-            Some(DeliveryState::Pending) if session.is_some() => DeliveryState::Leased,
-            Some(state) => state,
-            None => return Err(unknown("state", state)),
+        let state = match state(row, 17)? {
+            DeliveryState::Pending if session.is_some_and(|session| session != NOBODY) => DeliveryState::Leased,
+            state => state,
         };
         let delivery = Delivery {
             id: row.try_get::<_, Uuid>(0)?.delivery(),
@@ -180,10 +183,15 @@ impl Stored {
             replaces: row.try_get::<_, Option<Uuid>>(10)?.map(Uuid::delivery),
             replaced_by: row.try_get::<_, Option<Uuid>>(21)?.map(Uuid::delivery),
             dismissed_at: maybe_time(row, 20)?,
-            cancel_asked_at: None,
+            cancel_asked_at: maybe_time(row, 22)?,
         };
         Ok(Stored { delivery, slice: row.try_get(2)?, fence: row.try_get(3)?, session })
     }
+}
+
+pub(super) fn state(row: &Row, column: usize) -> Result<DeliveryState, Trouble> {
+    let state: i16 = row.try_get(column)?;
+    codec::state_of(small(state)).ok_or_else(|| unknown("state", state))
 }
 
 pub(super) fn text(row: &Row, column: usize) -> Result<Arc<str>, Trouble> {

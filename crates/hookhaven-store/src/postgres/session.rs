@@ -3,14 +3,14 @@
 
 use std::time::Duration;
 
-use hookhaven_core::{DeliveryId, Time};
+use hookhaven_core::Time;
 use tokio_postgres::types::Type;
 
 use super::{
     Shared,
-    claim::number,
+    claim::{GIVE_BACK, number},
     pool::{Args, Mode},
-    rows::{At, LIVE_COLUMNS, Stored},
+    rows::{At, LIVE_COLUMNS, NOBODY, Stored},
     settle::{Ending, settle_rows},
     trouble::Trouble,
 };
@@ -58,8 +58,7 @@ impl Shared {
         let mut connection = self.work.get().await?;
         connection.begin(Mode::Write).await?;
         connection.run("DELETE FROM hookhaven.sessions WHERE id = $1", &[(&id, Type::INT8)]).await?;
-        let back = "UPDATE hookhaven.live SET session = NULL WHERE session = $1";
-        let given_back = connection.run(back, &[(&id, Type::INT8)]).await?;
+        let given_back = connection.run(GIVE_BACK, &[(&id, Type::INT8)]).await?;
         connection.commit().await?;
         if given_back > 0 {
             self.wake.more();
@@ -76,6 +75,7 @@ impl Shared {
         if !rows.first().is_some_and(|row| row.get(0)) {
             return Ok(0);
         }
+        self.make_today().await?;
         let mut released = 0;
         loop {
             let batch = self.release_batch(now).await?;
@@ -104,18 +104,22 @@ impl Shared {
         let rows = connection.query(&sql, &[(&RELEASE_BATCH, Type::INT8)]).await?;
         let lost: Vec<Stored> = rows.iter().map(Stored::read).collect::<Result<_, _>>()?;
         let endings = lost.iter().map(|stored| {
+            if stored.session == Some(NOBODY) {
+                return Ending::new(stored.delivery.id, stored.session, stored.fence, SettledTo::Cancelled);
+            }
             let (attempt, to) = rules::lost(&stored.delivery, now, &*self.entropy);
             Ending::new(stored.delivery.id, stored.session, stored.fence, to).with(&attempt)
         });
         let endings: Vec<Ending> = endings.collect();
         let settled = settle_rows(&connection, &endings, now, false).await?;
         connection.commit().await?;
-        self.note_ended(&endings, &settled);
+        self.note_settled(&settled);
         Ok(settled.len())
     }
 
     /// What became of deliveries that could not be attempted: dead, `expired`.
     pub(super) async fn expire(&self, lanes: &[hookhaven_core::Lane]) -> Result<usize, StoreError> {
+        self.make_today().await?;
         let now = self.now();
         let lanes: Vec<_> = lanes.iter().map(|lane| super::rows::to_text(lane.as_str())).collect();
         let mut connection = self.work.get().await?;
@@ -134,13 +138,7 @@ impl Shared {
         }
         let settled = settle_rows(&connection, &endings, now, false).await?;
         connection.commit().await?;
-        self.note_ended(&endings, &settled);
+        self.note_settled(&settled);
         Ok(settled.len())
-    }
-
-    /// Keeps the count of what is pending.
-    pub(super) fn note_ended(&self, endings: &[Ending], settled: &[DeliveryId]) {
-        let ended = endings.iter().filter(|ending| ending.ends() && settled.contains(&ending.delivery)).count();
-        self.pending.sub(ended);
     }
 }

@@ -6,16 +6,21 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use hookhaven_core::{Attempt, DeliveryId, DeliveryState, Time};
+use hookhaven_core::{Attempt, DeliveryId, DeliveryState, EndReason, Lane, Time};
 use tokio::sync::oneshot;
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{
+    Row,
+    types::{ToSql, Type},
+};
 
 use super::{
     Shared,
     claim::{fence, number},
+    follow::Follows,
     pool::{Lent, Mode},
     queue::{self, Job},
-    rows::{At, Uuid, number as int},
+    rows::{At, Uuid, from_text, number as int, state},
+    slices, steps,
     trouble::{Kind, Trouble},
 };
 use crate::{
@@ -31,7 +36,7 @@ const TRIES: usize = 4;
 #[derive(Debug)]
 pub(super) struct Report {
     session: SessionId,
-    settlement: Settlement,
+    pub settlement: Settlement,
     answer: oneshot::Sender<Result<Settled, StoreError>>,
 }
 
@@ -91,14 +96,15 @@ impl Ending {
         }
     }
 
-    pub fn ends(&self) -> bool {
-        matches!(self.to, Some(SettledTo::Delivered | SettledTo::Dead(_)))
+    fn ends(&self) -> bool {
+        self.state().is_final()
     }
 
     fn state(&self) -> DeliveryState {
         match self.to {
             Some(SettledTo::Delivered) => DeliveryState::Delivered,
             Some(SettledTo::Dead(_)) => DeliveryState::Dead,
+            Some(SettledTo::Cancelled) => DeliveryState::Cancelled,
             _ => DeliveryState::Pending,
         }
     }
@@ -106,6 +112,7 @@ impl Ending {
     fn reason(&self) -> Option<i16> {
         match self.to {
             Some(SettledTo::Dead(reason)) => Some(i16::from(codec::reason_number(reason))),
+            Some(SettledTo::Cancelled) => Some(i16::from(codec::reason_number(EndReason::Cancelled))),
             _ => None,
         }
     }
@@ -131,14 +138,14 @@ impl Shared {
     async fn commit_reports(&self, reports: Vec<Report>) -> Vec<Report> {
         let (batch, later) = queue::once_each(reports, |report| report.settlement.delivery);
         let endings: Vec<Ending> = batch.iter().map(|report| Ending::of(report.session, &report.settlement)).collect();
-        let settled = self.settle_endings(&endings).await;
+        let settled = self.settle_endings(&endings, &batch).await;
         if let Ok(settled) = &settled {
-            self.note_ended(&endings, settled);
+            self.note_settled(settled);
             if endings.iter().any(|ending| ending.to.is_none()) {
                 self.wake.more();
             }
         }
-        let settled = settled.map(|ids| ids.into_iter().collect::<HashSet<_>>());
+        let settled = settled.map(|done| done.iter().map(|change| change.delivery).collect::<HashSet<_>>());
         for report in batch {
             let id = report.settlement.delivery;
             let answer = match &settled {
@@ -154,17 +161,16 @@ impl Shared {
         later
     }
 
-    async fn settle_endings(&self, endings: &[Ending]) -> Result<Vec<DeliveryId>, Trouble> {
+    async fn settle_endings(&self, endings: &[Ending], reports: &[Report]) -> Result<Vec<Change>, Trouble> {
         let now = self.now();
         let mut last = Ok(Vec::new());
         for _ in 0..TRIES {
-            let mut connection = self.work.get().await?;
-            last = settle_once(&mut connection, endings, now).await;
+            last = match Follows::of(reports) {
+                None => settle_once(&mut self.work.get().await?, endings, now).await,
+                Some(follows) => self.settle_with(endings, &follows, now).await,
+            };
             match &last {
-                Err(trouble) if trouble.kind == Kind::NoSlice => {
-                    drop(connection);
-                    self.make_slices_of(endings).await?;
-                }
+                Err(trouble) if trouble.kind == Kind::NoSlice => self.make_slices_of(endings).await?,
                 Err(trouble) if trouble.kind == Kind::Again => {}
                 _ => break,
             }
@@ -177,9 +183,38 @@ impl Shared {
         let ids: Vec<Uuid> = endings.iter().map(|ending| ending.delivery.into()).collect();
         let sql = "SELECT DISTINCT slice FROM hookhaven.live WHERE id = ANY($1)";
         let rows = self.work.once(Mode::Read, sql, &[(&ids, Type::UUID_ARRAY)]).await?;
-        let slices: Result<Vec<i32>, _> = rows.iter().map(|row| row.try_get(0)).collect();
+        let mut slices = rows.iter().map(|row| row.try_get(0)).collect::<Result<Vec<i32>, _>>()?;
+        // Of the steps.
+        slices.push(slices::of_time(self.now()));
         self.slices.forget();
-        self.slices.ensure(&self.work, slices?).await
+        self.slices.ensure(&self.work, slices).await
+    }
+
+    /// Keeps the count of what is pending, and tells that it may be another's turn.
+    pub(super) fn note_settled(&self, changes: &[Change]) {
+        self.pending.sub(changes.iter().filter(|change| change.state.is_final()).count());
+        let now = self.now();
+        let mut queues = changes.iter().filter_map(|change| change.queue.as_ref()).peekable();
+        if queues.peek().is_some() {
+            queues.for_each(|queue| self.heads().add(queue, now));
+            self.wake.more();
+        }
+    }
+}
+
+/// What a row of `live` became.
+#[derive(Debug)]
+pub(super) struct Change {
+    pub delivery: DeliveryId,
+    pub state: DeliveryState,
+    /// That it is in or beside.
+    queue: Option<Lane>,
+}
+
+impl Change {
+    fn read(row: &Row) -> Result<Self, Trouble> {
+        let queue = row.try_get::<_, Option<&str>>(2)?.map(|queue| Lane::from_text(&from_text(queue)));
+        Ok(Change { delivery: row.try_get::<_, Uuid>(0)?.delivery(), state: state(row, 1)?, queue })
     }
 }
 
@@ -189,21 +224,41 @@ pub(super) async fn settle_rows(
     endings: &[Ending],
     now: Time,
     fenced: bool,
-) -> Result<Vec<DeliveryId>, Trouble> {
+) -> Result<Vec<Change>, Trouble> {
     if endings.is_empty() {
         return Ok(Vec::new());
     }
-    let columns = Columns::of(endings, now, fenced);
-    ids(&connection.query(SETTLE, &columns.args()).await?)
+    let columns = Columns::of(endings.iter(), now, fenced);
+    let mut changes = changes(&connection.query(&settle_sql(), &columns.args()).await?)?;
+    let again = not_found(endings, &changes);
+    if !again.is_empty() {
+        let columns = Columns::of(again.into_iter(), now, fenced);
+        changes.extend(self::changes(&connection.query(&settle_sql(), &columns.args()).await?)?);
+    }
+    Ok(changes)
 }
 
-async fn settle_once(connection: &mut Lent<'_>, endings: &[Ending], now: Time) -> Result<Vec<DeliveryId>, Trouble> {
-    let columns = Columns::of(endings, now, true);
-    ids(&connection.once(Mode::Write, SETTLE, &columns.args()).await?)
+/// The same as a transaction of its own.
+async fn settle_once(connection: &mut Lent<'_>, endings: &[Ending], now: Time) -> Result<Vec<Change>, Trouble> {
+    let columns = Columns::of(endings.iter(), now, true);
+    let mut changes = changes(&connection.once(Mode::Write, &settle_sql(), &columns.args()).await?)?;
+    let again = not_found(endings, &changes);
+    if !again.is_empty() {
+        let columns = Columns::of(again.into_iter(), now, true);
+        changes.extend(self::changes(&connection.once(Mode::Write, &settle_sql(), &columns.args()).await?)?);
+    }
+    Ok(changes)
 }
 
-fn ids(rows: &[tokio_postgres::Row]) -> Result<Vec<DeliveryId>, Trouble> {
-    rows.iter().map(|row| Ok(row.try_get::<_, Uuid>(0)?.delivery())).collect()
+/// Those to be looked at once more: a row that was to stay is not found either if its end was asked for while the
+/// statement was on its way, and then it goes.
+fn not_found<'a>(endings: &'a [Ending], changes: &[Change]) -> Vec<&'a Ending> {
+    let found: HashSet<DeliveryId> = changes.iter().map(|change| change.delivery).collect();
+    endings.iter().filter(|ending| !ending.ends() && !found.contains(&ending.delivery)).collect()
+}
+
+fn changes(rows: &[Row]) -> Result<Vec<Change>, Trouble> {
+    rows.iter().map(Change::read).collect()
 }
 
 /// Endings, column by column.
@@ -223,10 +278,13 @@ struct Columns<'a> {
     bodies: Vec<Option<&'a [u8]>>,
     now: At,
     fenced: bool,
+    /// The slice of now.
+    slice: i32,
 }
 
 impl<'a> Columns<'a> {
-    fn of(endings: &'a [Ending], now: Time, fenced: bool) -> Self {
+    fn of(endings: impl Iterator<Item = &'a Ending> + Clone, now: Time, fenced: bool) -> Self {
+        let each = || endings.clone();
         let lost = |ending: &Ending| match ending.counted.lost {
             LostInARow::AsItWas => None,
             LostInARow::OneMore => Some(-1),
@@ -234,24 +292,25 @@ impl<'a> Columns<'a> {
         };
         let attempt = |ending: &'a Ending| ending.attempt.as_ref();
         Columns {
-            ids: endings.iter().map(|e| e.delivery.into()).collect(),
-            sessions: endings.iter().map(|e| e.session).collect(),
-            fences: endings.iter().map(|e| e.fence).collect(),
-            states: endings.iter().map(|e| i16::from(codec::state_number(e.state()))).collect(),
-            reasons: endings.iter().map(Ending::reason).collect(),
-            due: endings.iter().map(|e| e.due_at().map(At)).collect(),
-            attempts: endings.iter().map(|e| int(e.counted.attempts)).collect(),
-            tries: endings.iter().map(|e| int(e.counted.tries)).collect(),
-            lost: endings.iter().map(lost).collect(),
-            numbers: endings.iter().map(|e| attempt(e).map(|a| a.0)).collect(),
-            classes: endings.iter().map(|e| attempt(e).map(|a| a.1)).collect(),
-            bodies: endings.iter().map(|e| attempt(e).map(|a| &a.2[..])).collect(),
+            ids: each().map(|e| e.delivery.into()).collect(),
+            sessions: each().map(|e| e.session).collect(),
+            fences: each().map(|e| e.fence).collect(),
+            states: each().map(|e| i16::from(codec::state_number(e.state()))).collect(),
+            reasons: each().map(Ending::reason).collect(),
+            due: each().map(|e| e.due_at().map(At)).collect(),
+            attempts: each().map(|e| int(e.counted.attempts)).collect(),
+            tries: each().map(|e| int(e.counted.tries)).collect(),
+            lost: each().map(lost).collect(),
+            numbers: each().map(|e| attempt(e).map(|a| a.0)).collect(),
+            classes: each().map(|e| attempt(e).map(|a| a.1)).collect(),
+            bodies: each().map(|e| attempt(e).map(|a| &a.2[..])).collect(),
             now: At(now),
             fenced,
+            slice: slices::of_time(now),
         }
     }
 
-    fn args(&self) -> [(&(dyn ToSql + Sync), Type); 14] {
+    fn args(&self) -> [(&(dyn ToSql + Sync), Type); 15] {
         [
             (&self.ids, Type::UUID_ARRAY),
             (&self.sessions, Type::INT8_ARRAY),
@@ -267,12 +326,18 @@ impl<'a> Columns<'a> {
             (&self.bodies, Type::BYTEA_ARRAY),
             (&self.now, Type::TIMESTAMPTZ),
             (&self.fenced, Type::BOOL),
+            (&self.slice, Type::INT4),
         ]
     }
 }
 
-/// State 1 is pending: the row stays. What a row becomes is told by the row as it then stands, its slice
-/// too, which retention may have changed a moment ago.
+/// State 1 is pending: the row stays, unless its end was asked for; then it goes as cancelled (4), as does
+/// whatever was not delivered (2). What a row becomes is told by the row as it then stands, its slice too, which
+/// retention may have changed a moment ago.
+fn settle_sql() -> String {
+    format!("{SETTLE}{} {SETTLED}", steps::of_settled("$13", "$15"))
+}
+
 const SETTLE: &str = "WITH input AS MATERIALIZED ( \
        SELECT i.* FROM unnest($1::uuid[], $2::int8[], $3::int8[], $4::int2[], $5::int2[], $6::timestamptz[], \
           $7::int4[], $8::int4[], $9::int4[], $10::int4[], $11::int2[], $12::bytea[]) AS i(id, session, fence, state, \
@@ -283,21 +348,28 @@ const SETTLE: &str = "WITH input AS MATERIALIZED ( \
           attempts = l.attempts + i.attempts, tries = l.tries + i.tries, \
           lost = CASE i.lost WHEN -1 THEN l.lost + 1 ELSE coalesce(i.lost, l.lost) END, \
           last_class = coalesce(i.class, l.last_class) \
-       FROM input i WHERE i.state = 1 AND l.id = i.id AND l.fence = i.fence AND l.session IS NOT DISTINCT FROM i.session \
-       RETURNING l.id, l.slice, i.number, i.body), \
+       FROM input i WHERE i.state = 1 AND l.cancel_asked_at IS NULL \
+          AND l.id = i.id AND l.fence = i.fence AND l.session IS NOT DISTINCT FROM i.session \
+       RETURNING l.id, l.slice, l.source, l.queue, i.number, i.body), \
     gone AS ( \
-       DELETE FROM hookhaven.live l USING input i \
-       WHERE i.state > 1 AND l.id = i.id AND l.fence = i.fence AND l.session IS NOT DISTINCT FROM i.session \
-       RETURNING l.*, i.state AS state, i.reason AS reason, i.attempts AS more_attempts, i.tries AS more_tries, \
-          i.lost AS now_lost, i.class AS class, i.number AS number, i.body AS body), \
+       DELETE FROM hookhaven.live l USING input i WHERE (i.state > 1 OR l.cancel_asked_at IS NOT NULL) \
+          AND l.id = i.id AND l.fence = i.fence AND l.session IS NOT DISTINCT FROM i.session \
+       RETURNING l.*, l.cancel_asked_at IS NOT NULL AND i.state <> 2 AS let_down, i.state AS state, i.reason AS reason, \
+          i.attempts AS more_attempts, i.tries AS more_tries, i.lost AS now_lost, i.class AS class, \
+          i.number AS number, i.body AS body), \
     history AS ( \
        INSERT INTO hookhaven.ended (slice, id, event, state, reason, ended_at, due_at, accepted_at, attempts, tries, \
-          lost, last_class, critical, replaces, lane, source, event_type, destination, route, policy) \
-       SELECT slice, id, event, state, reason, $13, due_at, accepted_at, attempts + more_attempts, tries + more_tries, \
-          CASE now_lost WHEN -1 THEN lost + 1 ELSE coalesce(now_lost, lost) END, coalesce(class, last_class), critical, \
-          replaces, lane, source, event_type, destination, route, policy FROM gone), \
+          lost, last_class, critical, replaces, lane, source, event_type, destination, route, policy, cancel_asked_at) \
+       SELECT slice, id, event, CASE WHEN let_down THEN 4 ELSE state END, CASE WHEN let_down THEN 6 ELSE reason END, \
+          $13, due_at, accepted_at, attempts + more_attempts, tries + more_tries, \
+          CASE WHEN let_down THEN lost WHEN now_lost = -1 THEN lost + 1 ELSE coalesce(now_lost, lost) END, \
+          coalesce(class, last_class), critical, replaces, lane, source, event_type, destination, route, policy, \
+          cancel_asked_at FROM gone), \
     tried AS ( \
        INSERT INTO hookhaven.attempts (slice, delivery, number, body) \
        SELECT slice, id, number, body FROM stayed WHERE body IS NOT NULL \
-       UNION ALL SELECT slice, id, number, body FROM gone WHERE body IS NOT NULL) \
-    SELECT id FROM stayed UNION ALL SELECT id FROM gone";
+       UNION ALL SELECT slice, id, number, body FROM gone WHERE body IS NOT NULL)";
+
+/// In the order of [`Change::read`].
+const SETTLED: &str = "SELECT id, 1::int2, queue FROM stayed \
+    UNION ALL SELECT id, CASE WHEN let_down THEN 4::int2 ELSE state END, queue FROM gone";

@@ -19,8 +19,8 @@ pub(super) const KEPT: i32 = 0;
 
 const DAY_MS: i64 = 24 * 3_600 * 1_000;
 
-/// The three tables that share their slices.
-pub(super) const PARENTS: [&str; 3] = ["events", "ended", "attempts"];
+/// The tables that share their slices.
+pub(super) const PARENTS: [&str; 4] = ["events", "ended", "attempts", "steps"];
 
 /// The day of an event's birth, which its id begins with.
 pub(super) fn of_event(id: EventId) -> i32 {
@@ -112,11 +112,12 @@ async fn make(pool: &Pool, slice: i32) -> Result<(), Trouble> {
     connection.commit().await
 }
 
-/// Days that have partitions, oldest first.
+/// Days that have partitions, oldest first; perhaps not all of them: nodes that know version 1 only make and drop
+/// none of `steps`.
 pub(super) async fn all(pool: &Pool) -> Result<Vec<i32>, Trouble> {
-    let sql = "SELECT (regexp_match(pg_get_expr(c.relpartbound, c.oid), '(\\d+)'))[1]::int4 AS slice \
+    let sql = "SELECT DISTINCT (regexp_match(pg_get_expr(c.relpartbound, c.oid), '(\\d+)'))[1]::int4 AS slice \
         FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid \
-        WHERE i.inhparent = to_regclass('hookhaven.events') ORDER BY slice";
+        WHERE i.inhparent IN (to_regclass('hookhaven.events'), to_regclass('hookhaven.steps')) ORDER BY slice";
     let rows = pool.once(Mode::Read, sql, &[]).await?;
     let slices: Result<Vec<i32>, _> = rows.iter().map(|row| row.try_get(0)).collect();
     Ok(slices?.into_iter().filter(|slice| *slice != KEPT).collect())

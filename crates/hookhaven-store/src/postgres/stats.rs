@@ -12,16 +12,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hookhaven_core::Time;
-use tokio_postgres::types::Type;
+use hookhaven_core::{Lane, Time};
+use tokio_postgres::{Row, types::Type};
 
 use super::{
     Shared,
     pool::{Args, Mode},
-    rows::{At, text, time},
+    rows::{At, text, time, to_text},
     trouble::Trouble,
+    turns,
 };
-use crate::seam::{Depth, Stats, StoreError};
+use crate::{
+    live::counted_as,
+    seam::{Depth, LaneSize, Stats, StoreError},
+};
 
 /// So many pending deliveries and dead letters cost little to count.
 const FEW: u64 = 20_000;
@@ -156,8 +160,8 @@ impl Shared {
     }
 
     async fn depths(&self) -> Result<Vec<Depth>, Trouble> {
-        let sql = "SELECT source, destination, count(*) FILTER (WHERE session IS NULL), count(session), \
-               0::int8, 0::int8 FROM hookhaven.live GROUP BY 1, 2 \
+        let sql = "SELECT source, destination, count(*) FILTER (WHERE session IS NULL OR session = 0), \
+               count(*) FILTER (WHERE session > 0), 0::int8, 0::int8 FROM hookhaven.live GROUP BY 1, 2 \
             UNION ALL SELECT source, destination, 0, 0, count(*) FILTER (WHERE NOT critical), \
                count(*) FILTER (WHERE critical) FROM hookhaven.ended \
             WHERE state = 3 AND replaced_by IS NULL AND dismissed_at IS NULL GROUP BY 1, 2";
@@ -167,6 +171,7 @@ impl Shared {
             self.seen.all().into_iter().map(|pair| (pair, [0; 4])).collect();
         for row in &rows {
             let (source, destination) = (text(row, 0)?, text(row, 1)?);
+            let destination = counted_as(&source, &destination).clone();
             self.seen.note(&source, &destination);
             let counts = depths.entry((source, destination)).or_default();
             for (n, count) in counts.iter_mut().enumerate() {
@@ -185,17 +190,31 @@ impl Shared {
 
     /// The heads of all lanes, as `due` finds them.
     async fn oldest_due(&self) -> Result<Vec<(Arc<str>, Time)>, Trouble> {
-        let sql = "WITH RECURSIVE heads AS ( \
-               (SELECT lane, due_at, destination FROM hookhaven.live WHERE session IS NULL \
-                ORDER BY lane, due_at LIMIT 1) \
-               UNION ALL \
-               SELECT n.* FROM heads h CROSS JOIN LATERAL ( \
-                  SELECT lane, due_at, destination FROM hookhaven.live WHERE session IS NULL AND lane > h.lane \
-                  ORDER BY lane, due_at LIMIT 1) n) \
-            SELECT destination, min(due_at) FROM heads WHERE due_at <= $1 GROUP BY 1 ORDER BY 1";
+        let sql = format!(
+            "{} SELECT source, destination, min(due_at) FROM told WHERE due_at <= $1 GROUP BY 1, 2",
+            turns::heads(", source, destination")
+        );
         let args: Args<'_> = &[(&At(self.now()), Type::TIMESTAMPTZ)];
-        let rows = self.reads.once(Mode::Read, sql, args).await?;
-        rows.iter().map(|row| Ok((text(row, 0)?, time(row, 1)?))).collect()
+        let mut oldest = BTreeMap::new();
+        for row in &self.reads.once(Mode::Read, &sql, args).await? {
+            let (source, destination, due_at) = (text(row, 0)?, text(row, 1)?, time(row, 2)?);
+            let known = oldest.entry(counted_as(&source, &destination).clone()).or_insert(due_at);
+            *known = due_at.min(*known);
+        }
+        Ok(oldest.into_iter().collect())
+    }
+
+    pub(super) async fn lane_sizes(&self, lanes: &[Lane]) -> Result<Vec<LaneSize>, StoreError> {
+        let names: Vec<_> = lanes.iter().map(|lane| to_text(lane.as_str())).collect();
+        let sql = "SELECT lane, count(*) FILTER (WHERE session IS NULL OR session = 0), \
+               count(*) FILTER (WHERE session > 0) FROM hookhaven.live WHERE lane = ANY($1) GROUP BY 1";
+        let rows = self.reads.once(Mode::Read, sql, &[(&names, Type::TEXT_ARRAY)]).await?;
+        let size = |row: &Row| -> Result<(Arc<str>, LaneSize), Trouble> {
+            let (waiting, leased): (i64, i64) = (row.try_get(1)?, row.try_get(2)?);
+            Ok((text(row, 0)?, LaneSize { waiting: waiting.unsigned_abs(), leased: leased.unsigned_abs() }))
+        };
+        let sizes = rows.iter().map(size).collect::<Result<BTreeMap<_, _>, _>>()?;
+        Ok(lanes.iter().map(|lane| sizes.get(lane.as_str()).copied().unwrap_or_default()).collect())
     }
 
     /// How many are pending, counted. Answers how long that took.

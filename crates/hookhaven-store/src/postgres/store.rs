@@ -36,7 +36,7 @@ impl Store for PostgresStore {
 
     async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError> {
         self.shared.health.check()?;
-        let (offers, waiting): (Vec<_>, Vec<_>) = events.into_iter().map(Offer::new).unzip();
+        let (offers, waiting) = Offer::all(events);
         self.shared.accepts.push(offers)?;
         all(waiting).await
     }
@@ -93,8 +93,8 @@ impl Store for PostgresStore {
         self.shared.dismiss(deliveries).await
     }
 
-    async fn cancel(&self, _: &[DeliveryId]) -> Result<Vec<Cancelled>, StoreError> {
-        Err(StoreError::Refused("not on PostgreSQL".into()))
+    async fn cancel(&self, deliveries: &[DeliveryId]) -> Result<Vec<Cancelled>, StoreError> {
+        self.shared.cancel(deliveries).await
     }
 
     async fn put_catalog(&self, entry: CatalogEntry) -> Result<(), StoreError> {
@@ -106,7 +106,11 @@ impl Store for PostgresStore {
     }
 
     async fn catalog(&self, kind: &str) -> Result<Vec<CatalogEntry>, StoreError> {
-        self.shared.catalog(kind).await
+        self.shared.catalog(&[kind]).await
+    }
+
+    async fn catalog_of(&self, kinds: &[&str]) -> Result<Vec<CatalogEntry>, StoreError> {
+        self.shared.catalog(kinds).await
     }
 
     fn changes(&self) -> watch::Receiver<Changes> {
@@ -137,12 +141,12 @@ impl Store for PostgresStore {
         self.shared.attempts(delivery).await
     }
 
-    async fn steps(&self, _: &StepFilter, _: Page<u64>) -> Result<Vec<Step>, StoreError> {
-        Err(StoreError::Refused("not on PostgreSQL".into()))
+    async fn steps(&self, filter: &StepFilter, page: Page<u64>) -> Result<Vec<Step>, StoreError> {
+        self.shared.steps(filter, page).await
     }
 
-    async fn lane_sizes(&self, _: &[Lane]) -> Result<Vec<LaneSize>, StoreError> {
-        Err(StoreError::Refused("not on PostgreSQL".into()))
+    async fn lane_sizes(&self, lanes: &[Lane]) -> Result<Vec<LaneSize>, StoreError> {
+        self.shared.lane_sizes(lanes).await
     }
 
     async fn retain(&self, retention: Retention) -> Result<Retained, StoreError> {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use hookhaven_core::{DeliveryState, ErrorClass};
-use hookhaven_store::{Accepted, NewEvent, Next, Store, clock::Clock, copy::CopyState};
+use hookhaven_store::{Accepted, DeliveryRow, NewEvent, Next, Store, clock::Clock, copy::CopyState};
 use tokio::sync::Notify;
 
 use crate::{
@@ -44,10 +44,15 @@ async fn the_new_store_shows_what_the_old_one_showed() {
     for seed in 1..=2 {
         let world = World::new(seed);
         let (old, accepted) = world.live(world.open(), 500).await;
+        world.leave_one_asked(&old).await;
         let before = picture(&*old).await;
         seen.extend(before.deliveries.iter().map(|row| row.delivery.state.as_str()));
         assert!(before.events.len() < accepted.len(), "seed {seed}: retention took nothing");
         assert!(before.deliveries.iter().any(|row| row.delivery.replaced_by.is_some()), "seed {seed}");
+        let asked =
+            |row: &DeliveryRow| row.delivery.state == DeliveryState::Pending && row.delivery.cancel_asked_at.is_some();
+        seen.extend(before.deliveries.iter().any(asked).then_some("asked"));
+        seen.extend((!before.steps.is_empty()).then_some("steps"));
         old.close().await;
         let copied = world.copy().await.unwrap();
         assert_eq!(copied.state, CopyState::Ended { resumed: false }, "seed {seed}: {:?}", copied.differences);
@@ -55,10 +60,14 @@ async fn the_new_store_shows_what_the_old_one_showed() {
         assert_eq!(copied.counts.attempts, before.attempts.iter().map(Vec::len).sum::<usize>() as u64);
         let new = world.copied().await;
         let after = picture(&*new).await;
+        assert_eq!(after.turns, before.turns, "seed {seed}");
         assert_eq!(after, before, "seed {seed}");
         everything_again(&world, &new, &accepted, &before).await;
     }
-    assert!(["pending", "delivered", "dead"].iter().all(|state| seen.contains(state)), "{seen:?}");
+    assert!(
+        ["pending", "delivered", "dead", "cancelled", "asked", "steps"].iter().all(|state| seen.contains(state)),
+        "{seen:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

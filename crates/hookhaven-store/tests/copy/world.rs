@@ -9,10 +9,12 @@ use std::{
     time::Duration,
 };
 
-use hookhaven_core::{Attempt, DeliveryId, EndReason, ErrorClass, Event, EventId};
+use hookhaven_core::{
+    Attempt, DeliveryId, DeliveryState, EndReason, ErrorClass, Event, EventId, Lane, event::PUBLISHED,
+};
 use hookhaven_store::{
-    CatalogEntry, DeliveryFilter, DeliveryRow, Depth, EventFilter, EventRow, Leased, NewEvent, Next, Page, Retention,
-    Store, StoreError,
+    Cancelled, CatalogEntry, DeliveryFilter, DeliveryRow, Depth, EventFilter, EventRow, Follow, LaneDue, LaneRoom,
+    Leased, NewEvent, Next, Page, Retention, Step, StepFilter, Store, StoreError,
     clock::{Clock, Entropy, ManualClock, SeededEntropy},
     copy::{Copied, CopyOptions, PageMax, Progress, copy},
     embedded::{EmbeddedOptions, EmbeddedStore, disk::RealDisk},
@@ -140,7 +142,10 @@ impl World {
     pub async fn live(&self, mut store: Arc<dyn Store>, steps: u64) -> (Arc<dyn Store>, Vec<NewEvent>) {
         let mut accepted = Vec::new();
         for n in 0..steps {
-            match self.chance(20) {
+            match self.chance(24) {
+                20..22 => self.publish(&store).await,
+                22 => self.work_off(&store).await,
+                23 => self.cancel(&store).await,
                 0..8 => {
                     let new = self.event(n);
                     accepted.push(new.clone());
@@ -160,6 +165,68 @@ impl World {
             }
         }
         (store, accepted)
+    }
+
+    /// A published message, into a queue or not, due now or later.
+    async fn publish(&self, store: &Arc<dyn Store>) {
+        let now = self.clock.now();
+        let mut new = event(&format!("{:?}", unique()), now, &["https://example.com/hook"]);
+        new.event.source = PUBLISHED.into();
+        new.revives = false;
+        new.deliveries[0].lane = self.lane();
+        new.deliveries[0].due_at = now.plus(HOUR * (self.chance(4) as u32).saturating_sub(2));
+        accept(store, new).await;
+    }
+
+    fn lane(&self) -> Lane {
+        match self.chance(3) {
+            0 => Lane::of_url("https://example.com/hook"),
+            n => Lane::of_queue(["", "mails", "news"][n as usize]),
+        }
+    }
+
+    /// As [`Self::work`], of what was published; some are asked to end meanwhile, and some have a callback.
+    async fn work_off(&self, store: &Arc<dyn Store>) {
+        let session = store.open_session(TTL).await.unwrap();
+        let rooms = [LaneRoom { lane: self.lane(), room: 3, limit: None }];
+        for one in store.claim(session, &rooms, 3).await.unwrap() {
+            if self.chance(3) == 0 {
+                store.cancel(&[one.delivery.id]).await.unwrap();
+            }
+            if self.chance(4) == 0 {
+                // Given back when the session is closed; what was to end waits for the sweep.
+                continue;
+            }
+            let (class, next) = self.next(&one);
+            let mut settlement = settlement(&one, class, next, self.clock.now());
+            if let (Next::Delivered, Some(beside)) = (next, one.delivery.lane.beside(one.delivery.id)) {
+                let mut callback = event(&format!("{:?}", unique()), self.clock.now(), &["https://example.com/back"]);
+                callback.event.source = PUBLISHED.into();
+                callback.deliveries[0].lane = beside;
+                settlement.follows.push(Follow { event: callback, unless_cancelled: true });
+            }
+            store.settle(session, vec![settlement]).await.unwrap();
+        }
+        store.close_session(session).await.unwrap();
+    }
+
+    /// Leaves one whose end was asked for and that nobody has in hand.
+    pub async fn leave_one_asked(&self, store: &Arc<dyn Store>) {
+        let session = store.open_session(TTL).await.unwrap();
+        let lanes = store.due(&[], 1).await.unwrap().lanes;
+        let rooms = [LaneRoom { lane: lanes[0].lane.clone(), room: 1, limit: None }];
+        let leased = store.claim(session, &rooms, 1).await.unwrap();
+        assert_eq!(store.cancel(&[leased[0].delivery.id]).await.unwrap(), [Cancelled::Asked]);
+        store.close_session(session).await.unwrap();
+    }
+
+    async fn cancel(&self, store: &Arc<dyn Store>) {
+        let waits = DeliveryFilter { state: Some(DeliveryState::Pending), ..DeliveryFilter::default() };
+        let waiting = store.deliveries(&waits, Page::first(1_000)).await.unwrap();
+        if !waiting.is_empty() {
+            let row = &waiting[self.chance(waiting.len() as u64) as usize];
+            store.cancel(&[row.delivery.id]).await.unwrap();
+        }
     }
 
     /// Claims some of a lane, and everything that may become of that.
@@ -254,6 +321,9 @@ pub struct Picture {
     depths: Vec<Depth>,
     pending: u64,
     catalog: Vec<CatalogEntry>,
+    pub steps: Vec<Step>,
+    /// What may be claimed now, in each queue.
+    pub turns: Vec<LaneDue>,
 }
 
 pub async fn picture(store: &dyn Store) -> Picture {
@@ -281,6 +351,8 @@ pub async fn picture(store: &dyn Store) -> Picture {
             .collect(),
         pending: stats.pending,
         catalog: store.catalog("destination-paused").await.unwrap(),
+        steps: store.steps(&StepFilter::default(), Page::first(10_000)).await.unwrap(),
+        turns: store.due(&[], 1_000).await.unwrap().lanes,
         events,
         deliveries,
         attempts,

@@ -9,6 +9,7 @@
 mod bench;
 mod crash;
 mod nodes;
+mod queues;
 mod retain;
 mod sealed;
 mod server;

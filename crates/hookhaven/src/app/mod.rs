@@ -31,6 +31,7 @@ use self::{
 };
 use crate::{
     api::{self, ApiParts},
+    body::Budget,
     config::{
         Config, Environment, Loaded, SigningKeys,
         reload::{self, Live, Reload},
@@ -39,8 +40,11 @@ use crate::{
     ingest::{Ingest, IngestParts, keys::SenderKeys},
     metrics::Metrics,
     publish::{
+        api::{PublishParts, PublishService, Traffic},
+        book::Book,
         keys::{self, Keys, KeysError},
-        outgoing::{Open, Outgoing},
+        outgoing::Outgoing,
+        scheduler::{Scheduler, SchedulerParts},
     },
     server::{BindError, Server, ServerLimits},
     sweeps::{Keep, SweepParts, Sweeps},
@@ -112,6 +116,9 @@ pub struct Gateway {
     stop_nodes: CancellationToken,
     stop_admin: CancellationToken,
     ingest: Option<JoinHandle<()>>,
+    /// Of nodes that work.
+    scheduler: Option<JoinHandle<()>>,
+    stop_schedules: CancellationToken,
     nodes: JoinHandle<()>,
     admin: JoinHandle<()>,
     upkeep: Vec<JoinHandle<()>>,
@@ -155,7 +162,10 @@ impl Gateway {
             config,
             keys: keys.clone(),
             egress: way_out(admin_addr)?,
+            book: Arc::default(),
+            budget: Arc::default(),
         };
+        parts.book.load(&*store).await?;
         let (worker, sweeps) = match settings.server.role.works() {
             true => Some(parts.work(&settings)).unzip(),
             false => (None, None),
@@ -192,14 +202,18 @@ impl Gateway {
             signals: Arc::new(signals),
         });
 
-        let [stop_ingest, stop_nodes, stop_admin] = [(); 3].map(|()| CancellationToken::new());
+        let [stop_ingest, stop_schedules, stop_nodes, stop_admin] = [(); 4].map(|()| CancellationToken::new());
         let limits = ServerLimits::from(&settings.limits);
         let upkeep = vec![
             tokio::spawn(watcher.run()),
             tokio::spawn(wires::tell_of_reloads(config.state(), metrics.clone(), worker.clone())),
-            tokio::spawn(wires::follow_keys(keys.clone(), store.clone(), clock)),
+            tokio::spawn(wires::follow_keys(keys.clone(), store.clone(), clock.clone())),
+            tokio::spawn(wires::follow_book(parts.book.clone(), store.clone(), clock)),
+            tokio::spawn(wires::tell_of_book(parts.book.clone(), worker.clone())),
         ];
-        let ingest = ingest_server.map(|server| parts.ingest(server, limits, &stop_ingest));
+        let traffic = worker.clone().map(|worker| Arc::new(worker) as Arc<dyn Traffic>);
+        let ingest = ingest_server.map(|server| parts.ingest(server, limits, &stop_ingest, traffic));
+        let scheduler = worker.is_some().then(|| parts.schedule(&stop_schedules));
         let admin = admin_server.run(admin, limits, stop_admin.clone().cancelled_owned());
         Ok(Gateway {
             ingest_addr,
@@ -214,6 +228,8 @@ impl Gateway {
             sweeps,
             accepting,
             ingest,
+            scheduler,
+            stop_schedules,
             nodes: tokio::spawn(nodes.run(stop_nodes.clone())),
             admin: tokio::spawn(async move {
                 let _ = admin.await;
@@ -241,10 +257,11 @@ impl Gateway {
         let timeout = self.config.config().limits.drain_timeout;
         self.accepting.store(false, Ordering::Relaxed);
         self.stop_ingest.cancel();
+        self.stop_schedules.cancel();
         let ingest = async {
-            if let Some(ingest) = self.ingest {
+            for taking_in in [self.ingest, self.scheduler].into_iter().flatten() {
                 // A panic in it was logged where it happened.
-                let _ = ingest.await;
+                let _ = taking_in.await;
             }
         };
         let drain = async {
@@ -295,6 +312,8 @@ struct Parts {
     config: Live,
     keys: Arc<Keys>,
     egress: Arc<dyn Egress>,
+    book: Arc<Book>,
+    budget: Arc<Budget>,
 }
 
 /// The one way out, which never leads to our own admin side.
@@ -315,7 +334,7 @@ impl Parts {
             published: Arc::new(Outgoing {
                 config: self.config.shared(),
                 keys: self.keys.clone(),
-                gates: Arc::new(Open),
+                gates: self.book.clone(),
             }),
             signals: self.metrics.clone(),
         });
@@ -329,18 +348,50 @@ impl Parts {
         (worker, sweeps)
     }
 
+    /// The API beside the senders' door.
+    fn publish(&self, traffic: Option<Arc<dyn Traffic>>) -> PublishService {
+        PublishService::new(PublishParts {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            entropy: self.entropy.clone(),
+            config: self.config.shared(),
+            metrics: self.metrics.clone(),
+            budget: self.budget.clone(),
+            book: self.book.clone(),
+            keys: self.keys.clone(),
+            traffic,
+        })
+    }
+
+    /// Starts making messages of schedules.
+    fn schedule(&self, stop: &CancellationToken) -> JoinHandle<()> {
+        let scheduler = Scheduler::new(SchedulerParts {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            entropy: self.entropy.clone(),
+            book: self.book.clone(),
+        });
+        tokio::spawn(scheduler.run(stop.clone()))
+    }
+
     /// Starts taking requests in.
-    fn ingest(&self, server: Server, limits: ServerLimits, stop: &CancellationToken) -> JoinHandle<()> {
+    fn ingest(
+        &self,
+        server: Server,
+        limits: ServerLimits,
+        stop: &CancellationToken,
+        traffic: Option<Arc<dyn Traffic>>,
+    ) -> JoinHandle<()> {
         let ingest = Ingest::new(IngestParts {
             store: self.store.clone(),
             clock: self.clock.clone(),
             entropy: self.entropy.clone(),
             config: self.config.shared(),
             metrics: self.metrics.clone(),
-            budget: Arc::default(),
+            budget: self.budget.clone(),
             sender_keys: Arc::new(SenderKeys::new(self.egress.clone(), self.clock.clone())),
         });
-        let running = server.run(ingest.service(None::<axum::Router>), limits, stop.clone().cancelled_owned());
+        let running = server.run(ingest.service(Some(self.publish(traffic))), limits, stop.clone().cancelled_owned());
         tokio::spawn(async move {
             let _ = running.await;
         })

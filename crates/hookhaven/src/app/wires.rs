@@ -23,7 +23,12 @@ use crate::{
     api::{Breaker, LaneView, ReloadState, Ring, RingError, Signals, SigningKeysView},
     config::{Config, SigningKeys, reload},
     metrics::Metrics,
-    publish::keys::{self, Keys, KeysError},
+    publish::{
+        api::Traffic,
+        book::Book,
+        keys::{self, Keys, KeysError},
+    },
+    published::FlowNow,
     worker::{Hold, WorkerHandle, WorkerSignals},
 };
 
@@ -154,6 +159,30 @@ fn ring_error(error: KeysError) -> RingError {
 /// Uses what other nodes make of the signing keys.
 pub(super) async fn follow_keys(keys: Arc<Keys>, store: Arc<dyn Store>, clock: Arc<dyn Clock>) {
     keys.follow(store, clock).await;
+}
+
+/// Uses what other nodes make of groups, queues, flow-control keys and schedules.
+pub(super) async fn follow_book(book: Arc<Book>, store: Arc<dyn Store>, clock: Arc<dyn Clock>) {
+    book.follow(store, clock).await;
+}
+
+/// What people hold back or let go, the worker looks at at once.
+pub(super) async fn tell_of_book(book: Arc<Book>, worker: Option<WorkerHandle>) {
+    let Some(worker) = worker else { return };
+    let mut changes = book.changes();
+    while changes.changed().await.is_ok() {
+        worker.refresh();
+    }
+}
+
+impl Traffic for WorkerHandle {
+    fn flow(&self, key: &str) -> FlowNow {
+        self.flow_now(key)
+    }
+
+    fn in_flight(&self) -> usize {
+        WorkerHandle::in_flight(self)
+    }
 }
 
 impl WorkerSignals for Metrics {

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use url::form_urlencoded;
 
 use super::error::ApiError;
+use crate::headers::is_of_the_connection;
 
 /// A header line; its name in lower case.
 pub type Line = (Arc<str>, Bytes);
@@ -48,23 +49,6 @@ const SETTINGS: [&str; 18] = [
     "header-forward",
 ];
 
-/// Speak of one connection or of one request, never of the message (RFC 9110 §7.6.1), or are ours to write.
-const NOT_FORWARDED: [&str; 13] = [
-    "host",
-    "content-length",
-    "transfer-encoding",
-    "connection",
-    "keep-alive",
-    "proxy-connection",
-    "proxy-authorization",
-    "te",
-    "trailer",
-    "upgrade",
-    "expect",
-    "accept-encoding",
-    "http2-settings",
-];
-
 /// How a request's headers are to be read.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Reading {
@@ -92,7 +76,7 @@ pub fn of_request(headers: &HeaderMap, query: &[Line], reading: Reading) -> Resu
             lines.push(name, value)?;
         }
     }
-    Ok(lines.0)
+    Ok(lines.lines)
 }
 
 /// Of a JSON object: names to texts, or to lists of texts.
@@ -116,7 +100,7 @@ pub fn of_json(headers: &Map<String, Value>) -> Result<Vec<Line>, ApiError> {
             _ => return Err(not_text(&lower)),
         }
     }
-    Ok(lines.0)
+    Ok(lines.lines)
 }
 
 /// Takes settings out of the raw text behind `/v2/publish/`: `qstash_token` and `upstash-…` parameters. What
@@ -139,7 +123,7 @@ pub fn take_from_query(raw: &str) -> Result<(String, Vec<Line>), ApiError> {
     }
     let nothing_taken = kept.len() == query.split('&').count();
     let rest = if nothing_taken { raw.to_owned() } else { joined(path, &kept) };
-    Ok((rest, lines.0))
+    Ok((rest, lines.lines))
 }
 
 /// Adds what a message does not say itself.
@@ -177,7 +161,7 @@ fn keeps(name: &str) -> Result<bool, ApiError> {
 }
 
 fn check_forwarded(name: &str) -> Result<(), ApiError> {
-    if name.is_empty() || NOT_FORWARDED.contains(&name) {
+    if name.is_empty() || is_of_the_connection(name) {
         return Err(ApiError::bad(format!("invalid header: {name:?} cannot be forwarded")));
     }
     Ok(())
@@ -185,7 +169,7 @@ fn check_forwarded(name: &str) -> Result<(), ApiError> {
 
 fn is_forwarded(name: &str, reading: Reading) -> bool {
     let ours = name == "authorization" && reading.authorized_by_header;
-    !ours && !NOT_FORWARDED.contains(&name) && !name.starts_with("upstash-")
+    !ours && !is_of_the_connection(name) && !name.starts_with("upstash-")
 }
 
 fn not_text(name: &str) -> ApiError {
@@ -194,16 +178,19 @@ fn not_text(name: &str) -> ApiError {
 
 /// Lines that grow up to their limits.
 #[derive(Debug, Default)]
-struct Lines(Vec<Line>);
+struct Lines {
+    lines: Vec<Line>,
+    bytes: usize,
+}
 
 impl Lines {
     fn push(&mut self, name: &str, value: &[u8]) -> Result<(), ApiError> {
         let value = value.trim_ascii();
         HeaderValue::from_bytes(value)
             .map_err(|_| ApiError::bad(format!("invalid header {name}: its value holds control characters")))?;
-        self.0.push((name.into(), Bytes::copy_from_slice(value)));
-        let bytes: usize = self.0.iter().map(|(name, value)| name.len() + value.len()).sum();
-        if self.0.len() > LINES_MAX || bytes > LINES_BYTES_MAX {
+        self.lines.push((name.into(), Bytes::copy_from_slice(value)));
+        self.bytes += name.len() + value.len();
+        if self.lines.len() > LINES_MAX || self.bytes > LINES_BYTES_MAX {
             let limits = format!("at most {LINES_MAX} headers of {LINES_BYTES_MAX} bytes together");
             return Err(ApiError::bad(format!("too many headers: {limits}")));
         }

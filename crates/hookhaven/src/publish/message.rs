@@ -15,7 +15,7 @@ use super::{
 };
 
 /// Source of every published event.
-pub const SOURCE: &str = "publish";
+pub const SOURCE: &str = hookhaven_core::event::PUBLISHED;
 /// Header of ours that names the schedule a message was made by.
 pub const SCHEDULE: &str = "hookhaven-publish-schedule";
 
@@ -41,20 +41,30 @@ pub struct Message {
 
 impl Message {
     pub fn of(event: &Event, delivery: &Delivery) -> Self {
+        let schedule = event.header(SCHEDULE).and_then(|value| std::str::from_utf8(value).ok());
+        Message {
+            schedule: schedule.map(str::to_owned),
+            caller: Some(&*event.remote).filter(|remote| !remote.is_empty()).map(str::to_owned),
+            settings: Settings::of(event),
+            ..Self::of_delivery(delivery)
+        }
+    }
+
+    /// What a delivery alone tells: all but settings, schedule and caller.
+    pub fn of_delivery(delivery: &Delivery) -> Self {
         let (group, endpoint) = match delivery.route.split_once('/') {
             Some((group, endpoint)) => (Some(group), Some(endpoint).filter(|name| !name.is_empty())),
             None => (None, None),
         };
-        let schedule = event.header(SCHEDULE).and_then(|value| std::str::from_utf8(value).ok());
         Message {
             id: ids::message(delivery.id),
             url: delivery.destination.clone(),
             group: group.map(str::to_owned),
             endpoint: endpoint.map(str::to_owned),
             queue: queue_of(&delivery.lane).map(str::to_owned),
-            schedule: schedule.map(str::to_owned),
-            caller: Some(&*event.remote).filter(|remote| !remote.is_empty()).map(str::to_owned),
-            settings: Settings::of(event),
+            schedule: None,
+            caller: None,
+            settings: Settings::default(),
         }
     }
 }

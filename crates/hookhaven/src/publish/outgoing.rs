@@ -25,20 +25,6 @@ pub trait Gates: Send + Sync + fmt::Debug {
     fn flow(&self, key: &str) -> FlowLimits;
 }
 
-/// Nothing is held back or limited.
-#[derive(Clone, Copy, Debug)]
-pub struct Open;
-
-impl Gates for Open {
-    fn is_paused(&self, _: &Lane) -> bool {
-        false
-    }
-
-    fn flow(&self, _: &str) -> FlowLimits {
-        FlowLimits::default()
-    }
-}
-
 #[derive(Clone, Debug)]
 pub struct Outgoing {
     pub config: Arc<ArcSwap<Config>>,

@@ -67,6 +67,12 @@ impl Selection {
             && self.message.as_ref().is_none_or(|id| *id == message.id)
     }
 
+    /// Whether a delivery alone tells whether it is meant, so that no event has to be read.
+    pub fn is_about_deliveries(&self) -> bool {
+        let about_events = [&self.schedules, &self.labels, &self.flow_keys, &self.callers];
+        about_events.into_iter().all(Vec::is_empty)
+    }
+
     /// Whether a time lies within the dates.
     pub fn covers(&self, at: Time) -> bool {
         let until = self.until.is_none_or(|until| at.as_ms() <= until.as_ms());

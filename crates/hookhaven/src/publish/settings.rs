@@ -245,6 +245,11 @@ impl RetryDelay {
 }
 
 impl Callback {
+    /// Headers that go along with it, under their own names.
+    pub fn forwarded(&self) -> impl Iterator<Item = Line> + '_ {
+        self.lines.iter().filter_map(|(name, value)| Some((name.strip_prefix(FORWARD)?.into(), value.clone())))
+    }
+
     /// The lines of the callback message of a source: what it does not say is as the source's. Of its own it
     /// has no callbacks, no deduplication, no flow control, no labels.
     pub fn message(&self, source: &[Line]) -> Vec<Line> {

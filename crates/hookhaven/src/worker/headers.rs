@@ -8,30 +8,15 @@ use http::{
     header::{AUTHORIZATION, USER_AGENT},
 };
 
+use crate::headers::is_of_the_connection;
+
 /// Of text that a sender wrote, in a header of ours.
 const TEXT_BYTES_MAX: usize = 1_024;
 
 const AGENT: &str = concat!("Hookhaven/", env!("CARGO_PKG_VERSION"));
 
-/// Headers that speak of the connection the event came in by, or of the answer its sender could read.
-const NOT_PASSED_ON: [&str; 15] = [
-    "host",
-    "content-length",
-    "transfer-encoding",
-    "connection",
-    "keep-alive",
-    "proxy-connection",
-    "proxy-authorization",
-    "te",
-    "trailer",
-    "upgrade",
-    "expect",
-    "accept-encoding",
-    "http2-settings",
-    // Ours; a sender's own would not fit the id and the time that we send.
-    "webhook-signature",
-    "webhook-timestamp",
-];
+/// Ours; a sender's own would not fit the id and the time that we send.
+const NOT_PASSED_ON: [&str; 2] = ["webhook-signature", "webhook-timestamp"];
 
 /// Prefix of our own headers: no sender can speak for us.
 const OURS: &str = "hookhaven-";
@@ -40,7 +25,7 @@ const OURS: &str = "hookhaven-";
 pub fn build(event: &Event, destination: &Destination, attempt: u32, now: Time) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(event.headers.len() + 12);
     for (name, value) in &event.headers {
-        if NOT_PASSED_ON.contains(&&**name) || name.starts_with(OURS) {
+        if is_of_the_connection(name) || NOT_PASSED_ON.contains(&&**name) || name.starts_with(OURS) {
             continue;
         }
         // What is no valid header cannot have come in as one.

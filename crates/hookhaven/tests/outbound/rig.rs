@@ -14,10 +14,7 @@ use bytes::Bytes;
 use hookhaven::{
     config::{self, Config, SigningKeys},
     egress::{Transport, TransportOptions},
-    publish::{
-        keys::Keys,
-        outgoing::{Open, Outgoing},
-    },
+    publish::{book::Book, keys::Keys, outgoing::Outgoing},
     worker::{LaneView, Worker, WorkerHandle, WorkerParts, WorkerSignals},
 };
 use hookhaven_core::{
@@ -235,5 +232,5 @@ pub async fn accept(store: &dyn Store, clock: &ManualClock, destination: &str, n
 fn published(config: &Arc<ArcSwap<Config>>) -> Outgoing {
     let key = Secret::new("sig_0123456789abcdefghijklmnopqr").expect("it is not empty");
     let keys = Keys::new(config.clone(), SigningKeys { current: key.clone(), next: key });
-    Outgoing { config: config.clone(), keys: Arc::new(keys), gates: Arc::new(Open) }
+    Outgoing { config: config.clone(), keys: Arc::new(keys), gates: Arc::new(Book::default()) }
 }

@@ -70,6 +70,7 @@ impl Reader {
             replays: of("SELECT count(*) FROM deliveries WHERE replaces IS NOT NULL")?,
             attempts: of("SELECT count(*) FROM attempts")?,
             keys: of("SELECT count(*) FROM keys")?,
+            steps: of("SELECT count(*) FROM steps")?,
             catalog: of("SELECT count(*) FROM catalog")?,
         })
     }

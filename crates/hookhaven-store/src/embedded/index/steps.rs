@@ -8,37 +8,18 @@ use super::{
     lists::{PAGE_MAX, Reader, Where},
     rows,
 };
-use crate::seam::{Page, Step, StepFilter, StepKind};
+use crate::{
+    codec,
+    seam::{Page, Step, StepFilter, StepKind},
+};
 
 /// Steps deleted in one transaction.
 const FORGET_STEP: i64 = 1_000;
 
-/// The kind as the table has it.
-fn number_of(kind: StepKind) -> i64 {
-    match kind {
-        StepKind::Accepted => 0,
-        StepKind::CancelAsked => 1,
-        StepKind::Ended => 2,
-        StepKind::Attempted(number) => 9 + i64::from(number),
-    }
-}
-
-fn kind_of(number: i64) -> Result<StepKind, IndexError> {
-    Ok(match number {
-        0 => StepKind::Accepted,
-        1 => StepKind::CancelAsked,
-        2 => StepKind::Ended,
-        n => match u32::try_from(n - 9) {
-            Ok(number) if number > 0 => StepKind::Attempted(number),
-            _ => return Err(IndexError::Malformed(format!("{n} is no kind of step"))),
-        },
-    })
-}
-
 pub(super) fn write(connection: &Connection, steps: &mut Vec<(DeliveryId, Time, StepKind)>) -> Result<(), IndexError> {
     let mut insert = connection.prepare_cached("INSERT INTO steps (at, delivery, kind) VALUES (?1, ?2, ?3)")?;
     for (delivery, at, kind) in steps.drain(..) {
-        insert.execute(params![at.as_us(), delivery.as_bytes(), number_of(kind)])?;
+        insert.execute(params![at.as_us(), delivery.as_bytes(), codec::step_number(kind)])?;
     }
     Ok(())
 }
@@ -75,4 +56,8 @@ impl Reader {
         }
         Ok(steps)
     }
+}
+
+fn kind_of(number: i64) -> Result<StepKind, IndexError> {
+    codec::step_of(number).ok_or_else(|| IndexError::Malformed(format!("{number} is no kind of step")))
 }

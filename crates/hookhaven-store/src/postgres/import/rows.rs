@@ -1,5 +1,6 @@
 //! What is copied as rows: which column holds what, and how much of everything there is.
 
+use hookhaven_core::Delivery;
 use tokio_postgres::{
     Row,
     types::{ToSql, Type},
@@ -8,15 +9,17 @@ use tokio_postgres::{
 use crate::{
     codec,
     copy::{Content, Counts, Family, FamilyDelivery},
+    live::DUE_AT_ONCE_US,
     postgres::{
-        accept::key_hash,
+        births::place,
+        events::key_hash,
         pool::Lent,
-        rows::{At, Uuid, number, to_text},
+        rows::{At, NOBODY, Uuid, number, to_text},
         slices,
         trouble::Trouble,
     },
     record::CarriedKey,
-    seam::CatalogEntry,
+    seam::{CatalogEntry, Step},
 };
 
 /// Rows for a table, column by column, in one statement.
@@ -74,6 +77,7 @@ pub(super) fn inserts(content: &Content) -> Vec<Insert<'_>> {
             vec![events(families), waiting(&live), over(&ended), attempts(families)]
         }
         Content::Keys(some) => vec![keys(some)],
+        Content::Steps(some) => vec![steps(some)],
         Content::Catalog(entries) => vec![catalog(entries)],
     }
 }
@@ -119,20 +123,32 @@ fn delivery_columns<'a>(table: &'static str, placed: &[Placed<'a>]) -> Insert<'a
         .column("destination", Type::TEXT_ARRAY, all().map(|d| to_text(&d.destination)))
         .column("route", Type::TEXT_ARRAY, all().map(|d| to_text(&d.route)))
         .column("policy", Type::BYTEA_ARRAY, all().map(|d| codec::encode_policy(&d.policy)))
+        .column("cancel_asked_at", Type::TIMESTAMPTZ_ARRAY, all().map(|d| d.cancel_asked_at.map(At)))
 }
 
 fn waiting<'a>(placed: &[Placed<'a>]) -> Insert<'a> {
     let all = || placed.iter().map(|(_, one)| &one.delivery);
-    let deadline_us = |d: &hookhaven_core::Delivery| i64::try_from(d.policy.deadline.as_micros()).unwrap_or(i64::MAX);
+    let place = |d: &Delivery| place(&d.lane, d.id).unzip();
+    let session = |d: &Delivery| d.cancel_asked_at.map(|_| NOBODY);
+    let deadline_us = |d: &Delivery| i64::try_from(d.policy.deadline.as_micros()).unwrap_or(i64::MAX);
     delivery_columns("live", placed)
         .column("fence", Type::INT8_ARRAY, placed.iter().map(|_| 0_i64))
+        .column("session", Type::INT8_ARRAY, all().map(session))
+        .column("queue", Type::TEXT_ARRAY, all().map(|d| place(d).0))
+        .column("holder", Type::UUID_ARRAY, all().map(|d| place(d).1))
+        .column("turn", Type::INT8_ARRAY, all().map(turn))
         .column("deadline_us", Type::INT8_ARRAY, all().map(deadline_us))
         .column("expires_at", Type::TIMESTAMPTZ_ARRAY, all().map(|d| At(d.accepted_at.plus(d.policy.max_age))))
 }
 
+/// Before all numbers that are given here, and by due times among themselves, which tell their order.
+fn turn(d: &Delivery) -> Option<i64> {
+    (d.lane.is_queue() && d.due_at.as_us() - d.accepted_at.as_us() < DUE_AT_ONCE_US).then_some(0)
+}
+
 fn over<'a>(placed: &[Placed<'a>]) -> Insert<'a> {
     let all = || placed.iter().map(|(_, one)| &one.delivery);
-    let reason = |d: &hookhaven_core::Delivery| d.end_reason.map(|reason| i16::from(codec::reason_number(reason)));
+    let reason = |d: &Delivery| d.end_reason.map(|reason| i16::from(codec::reason_number(reason)));
     delivery_columns("ended", placed)
         .column("state", Type::INT2_ARRAY, all().map(|d| i16::from(codec::state_number(d.state))))
         .column("reason", Type::INT2_ARRAY, all().map(reason))
@@ -163,6 +179,20 @@ fn keys(some: &[CarriedKey]) -> Insert<'_> {
         .column("until", Type::TIMESTAMPTZ_ARRAY, some.iter().map(|key| At(key.until)))
 }
 
+fn steps(some: &[Step]) -> Insert<'_> {
+    let kind = |step: &Step| i32::try_from(codec::step_number(step.kind)).unwrap_or(i32::MAX);
+    Insert::into("steps", some.len())
+        .column("slice", Type::INT4_ARRAY, some.iter().map(|step| slices::of_time(step.at)))
+        .column("number", Type::INT8_ARRAY, some.iter().map(|step| i64::try_from(step.number).unwrap_or(i64::MAX)))
+        .column("at", Type::TIMESTAMPTZ_ARRAY, some.iter().map(|step| At(step.at)))
+        .column("delivery", Type::UUID_ARRAY, some.iter().map(|step| Uuid::from(step.delivery)))
+        .column("kind", Type::INT4_ARRAY, some.iter().map(kind))
+}
+
+/// Goes on from the last step's.
+pub(super) const STEP_NUMBER: &str =
+    "SELECT setval('hookhaven.step_number', (SELECT max(number) FROM hookhaven.steps))";
+
 fn catalog(entries: &[CatalogEntry]) -> Insert<'_> {
     Insert::into("catalog", entries.len())
         .column("kind", Type::TEXT_ARRAY, entries.iter().map(|entry| to_text(&entry.kind)))
@@ -179,7 +209,7 @@ pub(super) const COUNTS: &str = "WITH over AS (SELECT count(*) FILTER (WHERE sta
    waiting AS (SELECT count(*) AS pending, count(replaces) AS replays FROM hookhaven.live) \
    SELECT events, bytes, pending, delivered, dead, cancelled, letters, over.replays + waiting.replays, \
       (SELECT count(*) FROM hookhaven.attempts), (SELECT count(*) FROM hookhaven.keys), \
-      (SELECT count(*) FROM hookhaven.catalog) \
+      (SELECT count(*) FROM hookhaven.steps), (SELECT count(*) FROM hookhaven.catalog) \
    FROM over, stored, waiting";
 
 pub(super) fn counts(row: &Row) -> Result<Counts, Trouble> {
@@ -196,6 +226,7 @@ pub(super) fn counts(row: &Row) -> Result<Counts, Trouble> {
         replays: whole(7)?,
         attempts: whole(8)?,
         keys: whole(9)?,
-        catalog: whole(10)?,
+        steps: whole(10)?,
+        catalog: whole(11)?,
     })
 }

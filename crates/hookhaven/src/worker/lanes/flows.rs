@@ -1,13 +1,12 @@
 //! Flow-control keys on this node: what is in flight under each, and how much of its period is used.
 //!
 //! A period runs from its first attempt, and ends with this process: the first period after a restart is a new
-//! one. Several nodes share a rate out, each with a longer period.
+//! one. Several nodes share a rate out in equal parts.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, num::NonZeroU32, sync::Arc};
 
-use hookhaven_core::{Time, window::Window};
+use hookhaven_core::{Time, destination::Rate, window::Window};
 
-use super::own_part;
 use crate::published::{FlowLimits, FlowNow, Published};
 
 /// Keys that are remembered though nothing of theirs is under way; past it, all such are forgotten.
@@ -32,7 +31,7 @@ impl Flows {
         let flow = self.0.get(key);
         let in_flight = flow.map_or(0, |flow| flow.in_flight);
         let parallel = limits.parallelism.map_or(u32::MAX, |n| n.get().saturating_sub(in_flight));
-        let rate = limits.rate.map(|rate| own_part(rate, others));
+        let rate = limits.rate.map(|rate| own_window(rate, others));
         let window = flow.filter(|flow| flow.resets == limits.resets).map(|flow| flow.window).unwrap_or_default();
         let in_period = rate.map_or(u32::MAX, |rate| window.room(rate, now));
         usize::try_from(parallel.min(in_period)).unwrap_or(usize::MAX)
@@ -41,7 +40,7 @@ impl Flows {
     /// When time alone makes room.
     pub fn free_at(&self, key: &str, limits: FlowLimits, others: u32, now: Time) -> Option<Time> {
         let flow = self.0.get(key)?;
-        let free_at = flow.window.free_at(own_part(limits.rate?, others));
+        let free_at = flow.window.free_at(own_window(limits.rate?, others));
         (free_at > now).then_some(free_at)
     }
 
@@ -53,7 +52,7 @@ impl Flows {
         }
         flow.in_flight += 1;
         if let Some(rate) = limits.rate {
-            flow.window.take(own_part(rate, others), now);
+            flow.window.take(own_window(rate, others), now);
         }
     }
 
@@ -66,7 +65,7 @@ impl Flows {
 
     pub fn now(&self, key: &str, limits: FlowLimits, others: u32, now: Time) -> FlowNow {
         let Some(flow) = self.0.get(key) else { return FlowNow::default() };
-        let rate = limits.rate.filter(|_| flow.resets == limits.resets).map(|rate| own_part(rate, others));
+        let rate = limits.rate.filter(|_| flow.resets == limits.resets).map(|rate| own_window(rate, others));
         FlowNow {
             in_flight: flow.in_flight,
             count: rate.map_or(0, |rate| flow.window.count(rate, now)),
@@ -84,11 +83,19 @@ impl Flows {
     }
 }
 
+/// This node's part of what may start in a period: its share of the count, and where that is less than one, one in a
+/// period as much longer.
+fn own_window(rate: Rate, others: u32) -> Rate {
+    let (nodes, count) = (others.saturating_add(1), rate.count.get());
+    match NonZeroU32::new(count / nodes) {
+        Some(share) => Rate { count: share, ..rate },
+        None => Rate { count: NonZeroU32::MIN, per: rate.per.mul_f64(f64::from(nodes) / f64::from(count)) },
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::{num::NonZeroU32, time::Duration};
-
-    use hookhaven_core::destination::Rate;
+    use std::time::Duration;
 
     use super::*;
 
@@ -121,11 +128,14 @@ mod tests {
 
     #[test]
     fn nodes_share_a_rate_and_a_paused_key_lets_nothing_through() {
+        let at = |s| NOW.plus(Duration::from_secs(s));
         let (mut flows, key): (_, Arc<str>) = (Flows::default(), "k".into());
-        let limits = limits(0, 1);
-        flows.take(&key, limits, 1, NOW);
-        assert_eq!(flows.room("k", limits, 1, NOW.plus(Duration::from_secs(60))), 0);
-        assert_eq!(flows.room("k", limits, 1, NOW.plus(Duration::from_secs(120))), 1);
-        assert_eq!(flows.room("new", FlowLimits { paused: true, ..limits }, 0, NOW), 0);
+        // Seven for two nodes are three for each.
+        assert_eq!(flows.room("k", limits(0, 7), 1, NOW), 3);
+        // One for two is one in twice the time.
+        flows.take(&key, limits(0, 1), 1, NOW);
+        assert_eq!(flows.room("k", limits(0, 1), 1, at(60)), 0);
+        assert_eq!(flows.room("k", limits(0, 1), 1, at(120)), 1);
+        assert_eq!(flows.room("new", FlowLimits { paused: true, ..limits(0, 1) }, 0, NOW), 0);
     }
 }

@@ -17,9 +17,11 @@ const ENDPOINTS: usize = 3;
 const BATCH: usize = 100;
 const BATCHES: usize = 100;
 
+/// What each message's attempts were for: endpoint and body, which never change.
+type Seen = Arc<Mutex<BTreeMap<String, BTreeSet<(String, Vec<u8>)>>>>;
+
 async fn survives_a_kill(mut gateway: Gateway) {
-    // What each message's attempts were for: endpoint and body never change.
-    let seen: Arc<Mutex<BTreeMap<String, BTreeSet<(String, Vec<u8>)>>>> = Arc::default();
+    let seen = Seen::default();
     let note = seen.clone();
     let handler = Handler::start(move |received| {
         let message = received.header("upstash-message-id").to_owned();

@@ -1,5 +1,6 @@
 //! Publishing, end to end: what the API's documentation promises, tried on real sockets and real stores.
 
+mod calls;
 mod groups;
 mod queues;
 mod retries;

@@ -30,6 +30,7 @@ pub struct Received {
     pub number: usize,
     pub method: http::Method,
     pub path: String,
+    pub query: Option<String>,
     pub headers: HeaderMap,
     pub body: Bytes,
 }
@@ -192,7 +193,8 @@ impl Shared {
     fn reply_to(&self, head: http::request::Parts, body: Bytes) -> Reply {
         let mut all = self.received.lock().unwrap_or_else(PoisonError::into_inner);
         let http::request::Parts { method, uri, headers, .. } = head;
-        let received = Received { number: all.len() + 1, method, path: uri.path().to_owned(), headers, body };
+        let (path, query) = (uri.path().to_owned(), uri.query().map(str::to_owned));
+        let received = Received { number: all.len() + 1, method, path, query, headers, body };
         let script = Arc::clone(&self.script.lock().unwrap_or_else(PoisonError::into_inner));
         let reply = script(&received);
         all.push(received);

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use hookhaven_load::client::{Answer, Connection};
+use hookhaven_load::client::{self, Answer, Connection};
 use serde_json::Value;
 
 use super::soon;
@@ -44,14 +44,8 @@ pub fn id(answer: &Value) -> String {
     answer["messageId"].as_str().unwrap_or_else(|| panic!("no messageId in {answer}")).to_owned()
 }
 
-/// The bytes of a request.
-pub fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
-    let mut head = format!(
-        "{method} {path} HTTP/1.1\r\nhost: hooks.example.test\r\nauthorization: Bearer {TOKEN}\r\ncontent-length: {}\r\n",
-        body.len()
-    );
-    for (name, value) in headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
-    }
-    [head.as_bytes(), b"\r\n", body].concat()
+fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
+    let token = ("authorization".to_owned(), format!("Bearer {TOKEN}"));
+    let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    client::request(method, "hooks.example.test", path, &[token].into_iter().chain(headers).collect::<Vec<_>>(), body)
 }
