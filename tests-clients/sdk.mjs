@@ -7,7 +7,7 @@
 //   anything that goes wrong -> {"error"}
 //
 // Each SDK is loaded when it is first asked for. Nothing here touches the network.
-import { createHmac, createPrivateKey, createPublicKey, sign as sign_ } from "node:crypto";
+import { createHash, createHmac, createPrivateKey, createPublicKey, sign as sign_ } from "node:crypto";
 import { createInterface } from "node:readline";
 
 const FORM = "application/x-www-form-urlencoded";
@@ -139,6 +139,20 @@ const signers = {
         ["x-razorpay-signature", signature],
       ],
     };
+  },
+
+  async qstash({ secret, text, timestamp, id, url }) {
+    const { Receiver } = await import("@upstash/qstash");
+    const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
+    const claims = {
+      iss: "Upstash", sub: url, iat: timestamp, nbf: timestamp, exp: timestamp + 300, jti: id,
+      body: createHash("sha256").update(text).digest("base64url"),
+    };
+    const signed = `${part({ alg: "HS256", typ: "JWT" })}.${part(claims)}`;
+    const signature = `${signed}.${createHmac("sha256", secret).update(signed).digest("base64url")}`;
+    const receiver = new Receiver({ currentSigningKey: "another", nextSigningKey: secret });
+    agreed(await receiver.verify({ signature, body: text, url }));
+    return { headers: [["upstash-message-id", id], ["upstash-signature", signature]] };
   },
 
   // The secret is the private key, PKCS#8 in base64; the gateway has the public one.

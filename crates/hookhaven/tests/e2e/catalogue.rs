@@ -4,7 +4,11 @@
 use hookhaven_load::now::unix_s;
 use serde_json::json;
 
-use crate::support::{gateway::Gateway, handler::Handler, sdk::Sdk};
+use crate::support::{
+    gateway::{Gateway, PUBLIC_URL},
+    handler::Handler,
+    sdk::Sdk,
+};
 
 const TEXT: &str = "a secret that is text";
 const WHSEC: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -33,7 +37,8 @@ const PLAIN: Case =
 
 const STANDARD: Case = Case { signer: "standard-webhooks", keys: [WHSEC, WHSEC], ..PLAIN };
 
-const CASES: [Case; 19] = [
+const CASES: [Case; 20] = [
+    Case { sender: "qstash", signer: "qstash", body: r#"{"type":"report"}"#, event_type: "report", ..PLAIN },
     Case {
         sender: "clerk",
         signer: "svix",
@@ -187,7 +192,8 @@ async fn what_the_sdks_of_the_catalogue_sign_is_stored_as_what_it_is() {
     let (handler, mut sdk) = (Handler::answering(200).await, Sdk::start());
     let gateway = Gateway::start(&config(&handler)).await;
     for case in &CASES {
-        let more = json!({ "header": case.header, "more": case.more });
+        let url = format!("{PUBLIC_URL}/webhooks/{}", case.sender);
+        let more = json!({ "header": case.header, "more": case.more, "url": url });
         let signed = sdk.sign_as(case.signer, case.keys[1], case.body, unix_s(), "id-1", &more).await;
         let path = format!("/webhooks/{}", case.sender);
         let mut changed = case.body.as_bytes().to_vec();
