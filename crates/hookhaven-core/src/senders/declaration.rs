@@ -57,7 +57,7 @@ pub struct Declaration {
     pub sample: &'static str,
     pub about: About,
     pub code: Code,
-    pub build: fn(&'static Declaration, &SenderOptions) -> Result<Arc<dyn Sender>, SenderOptionError>,
+    pub build: Build,
 }
 
 /// How a sender's requests are told from others.
@@ -84,16 +84,26 @@ pub enum Scheme {
 /// Functions of a sender's own file. Each stands in for what the data would do.
 #[derive(Clone, Copy, Debug)]
 pub struct Code {
-    pub needs: Option<fn(&Request<'_>, &Keys<'_>) -> Result<Option<Fetch>, Rejection>>,
-    pub verify: Option<fn(&Request<'_>, &Keys<'_>) -> Result<Proof, Rejection>>,
+    pub needs: Option<Needs>,
+    pub verify: Option<Verify>,
     pub facts: Option<fn(&Declared, &Request<'_>) -> Facts>,
     pub handshake: Option<fn(&Request<'_>, &Own<'_>) -> Option<Reply>>,
     /// After the lookalikes and the form that the scheme needs.
-    pub check_secret: Option<fn(&Secret) -> Result<(), String>>,
-    pub sample: Option<fn(&Declared, &str, &str, Time) -> Result<Sample, CannotSign>>,
+    pub check_secret: Option<CheckSecret>,
+    pub sample: Option<SampleOf>,
     pub sign: Option<SignWith>,
 }
 
+/// Makes the sender of a declaration.
+pub type Build = fn(&'static Declaration, &SenderOptions) -> Result<Arc<dyn Sender>, SenderOptionError>;
+/// See [`Sender::needs`].
+pub type Needs = fn(&Request<'_>, &Keys<'_>) -> Result<Option<Fetch>, Rejection>;
+/// See [`Sender::verify`].
+pub type Verify = fn(&Request<'_>, &Keys<'_>) -> Result<Proof, Rejection>;
+/// See [`Sender::check_secret`].
+pub type CheckSecret = fn(&Secret) -> Result<(), String>;
+/// See [`Sender::sample`].
+pub type SampleOf = fn(&Declared, &str, &str, Time) -> Result<Sample, CannotSign>;
 /// See [`Sender::sign`].
 pub type SignWith = fn(&Declared, &Sample, Option<&str>, &Secret, Time) -> Result<Signed, CannotSign>;
 

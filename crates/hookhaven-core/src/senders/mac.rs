@@ -275,7 +275,7 @@ pub fn write(
 ) -> Option<String> {
     let private = || STANDARD.decode(secret.expose()).map(Zeroizing::new).ok();
     let signature = match mechanism {
-        Mechanism::Hmac(algorithm) => tag(algorithm, &*form.bytes(secret)?, parts).as_ref().to_vec(),
+        Mechanism::Hmac(algorithm) => tag(algorithm, &form.bytes(secret)?, parts).as_ref().to_vec(),
         Mechanism::Ed25519 => {
             Ed25519KeyPair::from_pkcs8_maybe_unchecked(&private()?).ok()?.sign(&parts.concat()).as_ref().to_vec()
         }
