@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use hookhaven::{
     config::{Config, Limits, Log, Server as ServerConfig, Store as StoreConfig, Worker},
-    egress::{Answered as Fetched, Egress, Outbound, Sent},
+    egress::{Answered as Fetched, Egress, Outbound, Sent, To},
     ingest::{Ingest, IngestParts, keys::SenderKeys},
     metrics::Metrics,
     server::{Drained, Server, ServerLimits},
@@ -150,7 +150,8 @@ pub struct Web {
 #[async_trait]
 impl Egress for Web {
     async fn send(&self, outbound: Outbound) -> Sent {
-        let url = outbound.to.url().unwrap().shown();
+        let To::Sender(url) = outbound.to else { panic!("{outbound:?} is not for a sender") };
+        let url = url.to_string();
         self.asked.lock().unwrap().push(url.clone());
         let (status, excerpt) = self.pages.lock().unwrap().get(&url).cloned().unwrap_or((404, Bytes::new()));
         let status = StatusCode::from_u16(status).unwrap();

@@ -97,3 +97,32 @@ fn sign(
     body.set(&at, text(secret.expose())?.into());
     declared.sign_with(Vec::new(), &Sample { body: body.into_bytes(), ..sample.clone() }, url, secret, now)
 }
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+
+    use super::*;
+
+    #[test]
+    fn every_item_must_show_the_secret() {
+        let secrets = [Secret::new("ours").unwrap()];
+        let verdict = |body: &str| {
+            let (method, headers) = (Method::POST, HeaderMap::new());
+            let request = Request { method: &method, url: None, query: None, headers: &headers, body: body.as_bytes() };
+            let keys = Keys { secrets: &secrets, tolerance: Duration::ZERO, now: Time::EPOCH, fetched: None };
+            verify(&request, &keys)
+        };
+        let ours = r#"{"clientState":"ours"}"#;
+        assert_eq!(verdict(&format!(r#"{{"value":[{ours},{ours}]}}"#)), Ok(Proof { secret: Some(0) }));
+        for (other, why) in [
+            (r#"{"clientState":"theirs"}"#, Rejection::SignatureMismatch),
+            (r#"{"clientState":null}"#, Rejection::SignatureMissing),
+            ("{}", Rejection::SignatureMissing),
+            ("7", Rejection::SignatureMalformed),
+        ] {
+            assert_eq!(verdict(&format!(r#"{{"value":[{ours},{other}]}}"#)), Err(why), "{other}");
+        }
+        assert_eq!(verdict(r#"{"value":[]}"#), Err(Rejection::SignatureMissing));
+    }
+}
