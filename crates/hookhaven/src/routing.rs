@@ -7,12 +7,7 @@ use hookhaven_store::{NewDelivery, clock::Entropy};
 use crate::config::Config;
 
 /// Deliveries due at `due_at`; empty if no route takes the event.
-pub fn deliveries(
-    config: &Config,
-    event: &Event,
-    due_at: Time,
-    entropy: &dyn Entropy,
-) -> Vec<NewDelivery> {
+pub fn deliveries(config: &Config, event: &Event, due_at: Time, entropy: &dyn Entropy) -> Vec<NewDelivery> {
     route::matches(&config.routes, event)
         .into_iter()
         .filter(|found| !disabled(config, found.destination))

@@ -111,7 +111,8 @@ mod tests {
 
     #[test]
     fn numbers_are_compared_by_what_they_say_and_not_by_how() {
-        for (a, b) in [("0", "-0"), ("0", "0e999"), ("1", "1.0"), ("1e2", "100"), ("1200", "1.2E+3"), ("0.05", "5e-2")] {
+        for (a, b) in [("0", "-0"), ("0", "0e999"), ("1", "1.0"), ("1e2", "100"), ("1200", "1.2E+3"), ("0.05", "5e-2")]
+        {
             assert_eq!(compare(a, b), Some(Ordering::Equal), "{a} {b}");
         }
         for (a, b) in [
@@ -135,9 +136,10 @@ mod tests {
 
     #[test]
     fn what_json_does_not_write_is_no_number() {
-        for text in
-            ["", "-", "+1", "01", "-01", ".5", "1.", "1e", "1e+", "1e1.5", "0x10", "1_000", " 1", "1 ", "NaN", "inf", "١"]
-        {
+        for text in [
+            "", "-", "+1", "01", "-01", ".5", "1.", "1e", "1e+", "1e1.5", "0x10", "1_000", " 1", "1 ", "NaN", "inf",
+            "١",
+        ] {
             assert!(!is_number(text), "{text}");
             assert_eq!(compare(text, "1"), None, "{text}");
         }

@@ -175,10 +175,7 @@ fn a_finding_says_what_was_wanted_and_what_was_seen() {
     ]);
     let findings = filter.explain(&Reading::of(&event, std::iter::once(&filter)));
     let said = |f: &Finding| format!("{}: {} ({})", f.condition, f.holds, f.seen.as_deref().unwrap_or("-"));
-    assert_eq!(
-        said(&findings[0]),
-        format!("json:/a begins with \"y\" and exists: false (\"{}…\")", &long[..80])
-    );
+    assert_eq!(said(&findings[0]), format!("json:/a begins with \"y\" and exists: false (\"{}…\")", &long[..80]));
     assert_eq!(said(&findings[1]), "any of these: true (-)");
     assert_eq!(said(&findings[1].parts[0]), "json:/b is \"e\": false (a list)");
     assert_eq!(
@@ -220,12 +217,8 @@ fn any_literal() -> impl Strategy<Value = Literal> {
 }
 
 fn any_test() -> impl Strategy<Value = Test> {
-    let order = prop_oneof![
-        Just(Order::Less),
-        Just(Order::LessOrEqual),
-        Just(Order::Greater),
-        Just(Order::GreaterOrEqual)
-    ];
+    let order =
+        prop_oneof![Just(Order::Less), Just(Order::LessOrEqual), Just(Order::Greater), Just(Order::GreaterOrEqual)];
     let simple = prop_oneof![
         any::<bool>().prop_map(Test::Exists),
         prop::collection::vec(any_literal(), 1..3).prop_map(Test::In),

@@ -49,8 +49,8 @@ pub use health::Ready;
 pub use nodes::{NODE_SILENCE_MAX, NodeView};
 pub use page::LIMIT_MAX;
 pub use problem::{CODES, Problem};
-pub use routes::routing;
 pub use publish_keys::{Ring, RingError, SigningKeysView};
+pub use routes::routing;
 pub use signals::{Breaker, LaneView, Offline, ReloadState, Signals};
 pub use status::{DepthView, Status, StoreStatus};
 
