@@ -37,9 +37,11 @@ impl Shared {
         Ok(())
     }
 
-    pub(super) async fn catalog(&self, kind: &str) -> Result<Vec<CatalogEntry>, StoreError> {
-        let sql = "SELECT kind, name, value FROM hookhaven.catalog WHERE kind = $1 ORDER BY name COLLATE \"C\"";
-        let rows = self.reads.once(Mode::Read, sql, &[(&to_text(kind), Type::TEXT)]).await?;
+    /// Entries of these kinds, of one kind by name.
+    pub(super) async fn catalog(&self, kinds: &[&str]) -> Result<Vec<CatalogEntry>, StoreError> {
+        let sql = "SELECT kind, name, value FROM hookhaven.catalog WHERE kind = ANY($1) ORDER BY name COLLATE \"C\"";
+        let kinds: Vec<_> = kinds.iter().map(|kind| to_text(kind)).collect();
+        let rows = self.reads.once(Mode::Read, sql, &[(&kinds, Type::TEXT_ARRAY)]).await?;
         let entry = |row: &tokio_postgres::Row| -> Result<CatalogEntry, Trouble> {
             let (kind, name) = (text(row, 0)?.to_string(), text(row, 1)?.to_string());
             Ok(CatalogEntry { kind, name, value: row.try_get(2)? })

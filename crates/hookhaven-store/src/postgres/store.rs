@@ -106,7 +106,11 @@ impl Store for PostgresStore {
     }
 
     async fn catalog(&self, kind: &str) -> Result<Vec<CatalogEntry>, StoreError> {
-        self.shared.catalog(kind).await
+        self.shared.catalog(&[kind]).await
+    }
+
+    async fn catalog_of(&self, kinds: &[&str]) -> Result<Vec<CatalogEntry>, StoreError> {
+        self.shared.catalog(kinds).await
     }
 
     fn changes(&self) -> watch::Receiver<Changes> {

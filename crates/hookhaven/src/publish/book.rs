@@ -14,7 +14,7 @@ use super::{
     lines::Line,
     outgoing::Gates,
     settings::Flow,
-    shelf::{Entry, Shelf},
+    shelf::{Entry, Filled, Shelf},
 };
 use crate::published::FlowLimits;
 
@@ -135,23 +135,33 @@ impl Book {
         self.changed.send_replace(());
     }
 
-    pub async fn load(&self, store: &dyn Store) -> Result<(), StoreError> {
-        self.groups.load(store).await?;
-        self.queues.load(store).await?;
-        self.flows.load(store).await?;
-        self.schedules.load(store).await?;
-        self.ticks.load(store).await
+    /// Reads all from the store, and answers whether anything is other than it was.
+    pub async fn load(&self, store: &dyn Store) -> Result<bool, StoreError> {
+        let Book { groups, queues, flows, schedules, ticks, .. } = self;
+        let shelves: [&dyn Filled; 5] = [groups, queues, flows, schedules, ticks];
+        let writings = shelves.map(Filled::writings);
+        let entries = store.catalog_of(&shelves.map(Filled::kind)).await?;
+        let filled = shelves.iter().zip(writings).map(|(shelf, writings)| shelf.fill(&entries, writings));
+        Ok(filled.fold(false, |changed, now| changed | now))
     }
 
     /// Takes over what other nodes change, until the store has nothing more to tell or the future is dropped.
     pub async fn follow(&self, store: Arc<dyn Store>, clock: Arc<dyn Clock>) {
         let mut changes = store.changes();
         while changes.changed().await.is_ok() {
-            while let Err(error) = self.load(&*store).await {
-                tracing::warn!(%error, "what other nodes changed could not be read; trying again");
-                clock.sleep_until(clock.now().plus(AGAIN)).await;
+            let changed = loop {
+                match self.load(&*store).await {
+                    Ok(changed) => break changed,
+                    Err(error) => {
+                        tracing::warn!(%error, "what other nodes changed could not be read; trying again");
+                        clock.sleep_until(clock.now().plus(AGAIN)).await;
+                    }
+                }
+            };
+            // Whoever hears of it looks at the store: not for nothing.
+            if changed {
+                self.tell();
             }
-            self.tell();
         }
     }
 

@@ -13,7 +13,7 @@ use serde::{Serialize, de::DeserializeOwned};
 const READINGS_MAX: u32 = 5;
 
 /// What a shelf holds. Kept as JSON.
-pub trait Entry: Serialize + DeserializeOwned + Send + Sync {
+pub trait Entry: Serialize + DeserializeOwned + PartialEq + Send + Sync {
     /// The catalog's kind.
     const KIND: &'static str;
 }
@@ -37,6 +37,40 @@ impl<T> Default for Shelf<T> {
     }
 }
 
+/// A shelf of whatever kind, for who reads several in one look.
+pub trait Filled: Send + Sync {
+    fn kind(&self) -> &'static str;
+
+    /// How often this node wrote to it.
+    fn writings(&self) -> u64;
+
+    /// Takes over what was read of its kind after so many writings, and answers whether anything is other than it
+    /// was. What a writing has overtaken is passed over: of that one is told again. An entry that cannot be read is
+    /// left out, and said so in the log.
+    fn fill(&self, entries: &[CatalogEntry], writings: u64) -> bool;
+}
+
+impl<T: Entry> Filled for Shelf<T> {
+    fn kind(&self) -> &'static str {
+        T::KIND
+    }
+
+    fn writings(&self) -> u64 {
+        self.read(|state| state.writings)
+    }
+
+    fn fill(&self, entries: &[CatalogEntry], writings: u64) -> bool {
+        let mine = entries.iter().filter(|entry| entry.kind == T::KIND);
+        let entries: BTreeMap<_, _> = mine.filter_map(parse).collect();
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let changed = state.writings == writings && state.entries != entries;
+        if changed {
+            state.entries = entries;
+        }
+        changed
+    }
+}
+
 impl<T: Entry> Shelf<T> {
     pub fn get(&self, name: &str) -> Option<Arc<T>> {
         self.read(|state| state.entries.get(name).cloned())
@@ -54,14 +88,13 @@ impl<T: Entry> Shelf<T> {
         self.len() == 0
     }
 
-    /// Reads all from the store. An entry that cannot be read is left out, and said so in the log.
+    /// Reads all from the store.
     pub async fn load(&self, store: &dyn Store) -> Result<(), StoreError> {
         for _ in 0..READINGS_MAX {
-            let writings = self.read(|state| state.writings);
-            let entries: BTreeMap<_, _> = store.catalog(T::KIND).await?.into_iter().filter_map(parse).collect();
-            let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-            if state.writings == writings {
-                state.entries = entries;
+            let writings = self.writings();
+            let entries = store.catalog(T::KIND).await?;
+            if self.writings() == writings {
+                self.fill(&entries, writings);
                 break;
             }
         }
@@ -113,11 +146,11 @@ impl<T: Entry> Shelf<T> {
     }
 }
 
-fn parse<T: Entry>(entry: CatalogEntry) -> Option<(String, Arc<T>)> {
+fn parse<T: Entry>(entry: &CatalogEntry) -> Option<(String, Arc<T>)> {
     match serde_json::from_slice(&entry.value) {
-        Ok(value) => Some((entry.name, Arc::new(value))),
+        Ok(value) => Some((entry.name.clone(), Arc::new(value))),
         Err(error) => {
-            tracing::warn!(kind = T::KIND, name = entry.name, %error, "a catalog entry cannot be read and is passed over");
+            tracing::warn!(kind = T::KIND, name = &*entry.name, %error, "a catalog entry cannot be read and is passed over");
             None
         }
     }

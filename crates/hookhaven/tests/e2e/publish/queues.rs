@@ -43,6 +43,10 @@ async fn keeps_order(mut gateway: Gateway) {
     handler.until(MESSAGES / 3).await;
     gateway.kill().await;
     gateway.serve().await;
+    // One after the other takes its time: patience is for each step of it.
+    for attempts in (MESSAGES / 2..MESSAGES + MESSAGES / 3).step_by(100) {
+        handler.until(attempts).await;
+    }
     gateway.until_drained().await;
     let lag = Publisher(gateway.ingest()).get("/v2/queues/line").await;
     assert_eq!(lag["lag"], 0);
