@@ -37,8 +37,8 @@ pub const CHOICES_MAX: usize = 256;
 /// Longest value that is compared with.
 pub const LITERAL_BYTES_MAX: usize = 1 << 10;
 /// Most different paths into the body that all filters of one source may ask for: they share one pass over it,
-/// in which each key is compared with the paths that lead there.
-pub const PATHS_MAX: usize = 64;
+/// in which each key on the way is compared with each of them.
+pub const PATHS_MAX: usize = 32;
 
 /// What must hold of an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -204,10 +204,8 @@ impl<'e> Reading<'e> {
         pointers.sort_unstable();
         pointers.dedup();
         // JSON is UTF-8 (RFC 8259 §8.1); else what is found would depend on which texts are looked at.
-        let found = match std::str::from_utf8(&event.body) {
-            Ok(_) if !pointers.is_empty() => scan(&event.body, &pointers),
-            _ => vec![None; pointers.len()],
-        };
+        let readable = !pointers.is_empty() && std::str::from_utf8(&event.body).is_ok();
+        let found = if readable { scan(&event.body, &pointers) } else { vec![None; pointers.len()] };
         let values = found.into_iter().map(|found| found.map_or(Value::Null, |found| found.value())).collect();
         Reading { event, pointers, values }
     }
