@@ -1,4 +1,5 @@
-//! Installs the senders' SDKs, pinned in `tests-clients/`, and Node itself where Debian can give it.
+//! Installs the npm packages that the tests take for the other side: the senders' SDKs and the QStash client, pinned in
+//! `tests-clients/`, and Node itself where Debian can give it.
 
 use std::{
     fs,

@@ -13,6 +13,7 @@ use crate::{
     command::{self, cargo, say},
     databases,
     leftovers::Leftovers,
+    python,
     suites::{self, Suites},
 };
 
@@ -24,6 +25,7 @@ struct Need {
 
 const NEEDS: &[Need] = &[
     Need { what: "the senders' SDKs", install: clients::install },
+    Need { what: "the clients for Python", install: python::install },
     Need { what: "PostgreSQL and a pooler", install: databases::install },
 ];
 

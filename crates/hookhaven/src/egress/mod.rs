@@ -286,6 +286,8 @@ fn pool(options: &TransportOptions, tls: ClientConfig, reach: Reach, resolver: A
         .timer(TokioTimer::new())
         .pool_idle_timeout(options.idle_timeout)
         .pool_max_idle_per_host(options.idle_per_host_max)
+        // Names mean the same in any case over HTTP/1, but people read them, and QStash writes them so.
+        .http1_title_case_headers(true)
         .http1_max_headers(options.answer_headers_max)
         .http1_max_buf_size(options.answer_header_bytes_max.max(8 << 10))
         .http2_max_header_list_size(h2_header_bytes)

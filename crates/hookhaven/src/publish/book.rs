@@ -15,6 +15,7 @@ use super::{
     outgoing::Gates,
     settings::Flow,
     shelf::{Entry, Filled, Shelf},
+    sought::Sought,
 };
 use crate::published::FlowLimits;
 
@@ -122,6 +123,8 @@ pub struct Book {
     pub flows: Shelf<FlowKey>,
     pub schedules: Shelf<Schedule>,
     pub ticks: Shelf<Tick>,
+    /// Queues and flow-control keys that the worker met, and that another node may just have made.
+    sought: Sought,
     changed: watch::Sender<()>,
 }
 
@@ -145,10 +148,21 @@ impl Book {
         Ok(filled.fold(false, |changed, now| changed | now))
     }
 
-    /// Takes over what other nodes change, until the store has nothing more to tell or the future is dropped.
+    /// Takes over what other nodes change, and looks for what the worker does not know, until the store has nothing
+    /// more to tell or the future is dropped.
     pub async fn follow(&self, store: Arc<dyn Store>, clock: Arc<dyn Clock>) {
         let mut changes = store.changes();
-        while changes.changed().await.is_ok() {
+        if changes.has_changed().is_err() {
+            return;
+        }
+        let looking = self.sought.look();
+        loop {
+            tokio::select! {
+                biased;
+                told = changes.changed() => if told.is_err() { break },
+                () = looking.asked() => {}
+            }
+            let names = looking.begin();
             let changed = loop {
                 match self.load(&*store).await {
                     Ok(changed) => break changed,
@@ -158,11 +172,16 @@ impl Book {
                     }
                 }
             };
+            let was_sought = !names.is_empty();
+            looking.end(names);
             // Whoever hears of it looks at the store: not for nothing.
-            if changed {
+            if changed || was_sought {
                 self.tell();
             }
         }
+        drop(looking);
+        // Whoever waits for a look looks again.
+        self.tell();
     }
 
     /// Makes a queue, or changes it. Its width stands where the store looks for it.
@@ -219,21 +238,26 @@ impl FlowKey {
     }
 }
 
-/// What people hold back or limit.
+/// What people hold back or limit. What a lane is named after was stored before anything in the lane, so what is
+/// unknown here is held until it was looked for.
 impl Gates for Book {
     /// A paused queue begins nothing; callbacks of what it began go out beside it.
     fn is_paused(&self, lane: &Lane) -> bool {
-        let queue = lane.queue().filter(|_| lane.is_queue());
-        queue.and_then(|name| self.queues.get(name)).is_some_and(|queue| queue.paused)
+        let Some(name) = lane.queue().filter(|_| lane.is_queue()) else { return false };
+        let known = self.queues.get(name);
+        known.map_or_else(|| self.sought.is_open(Queue::KIND, name), |queue| queue.paused)
     }
 
     fn flow(&self, key: &str) -> FlowLimits {
-        self.flows.get(key).map_or_else(FlowLimits::default, |flow| FlowLimits {
-            parallelism: flow.parallelism,
-            rate: flow.limit(),
-            paused: flow.paused,
-            resets: flow.resets,
-        })
+        match self.flows.get(key) {
+            Some(flow) => FlowLimits {
+                parallelism: flow.parallelism,
+                rate: flow.limit(),
+                paused: flow.paused,
+                resets: flow.resets,
+            },
+            None => FlowLimits { paused: self.sought.is_open(FlowKey::KIND, key), ..FlowLimits::default() },
+        }
     }
 }
 
@@ -268,6 +292,8 @@ mod base64_bytes {
 
 #[cfg(test)]
 mod tests {
+    use hookhaven_store::clock::ManualClock;
+
     use super::*;
     use crate::publish::testing;
 
@@ -306,5 +332,29 @@ mod tests {
         book.carry_flow(&store, &flow(9, 5)).await.unwrap();
         let last = book.flows.get("k").unwrap();
         assert_eq!((last.parallelism, last.rate, last.period_ms), (NonZeroU32::new(3), NonZeroU32::new(5), 60_000));
+    }
+    #[tokio::test]
+    async fn what_another_node_has_just_made_is_held_until_it_was_looked_for() {
+        let (clock, store) = (ManualClock::at(testing::NOW), Arc::new(testing::store()));
+        let (here, there) = (Book::default(), Arc::new(Book::default()));
+        let flow =
+            Flow { key: "k".into(), parallelism: NonZeroU32::new(3), rate: None, period: Duration::from_secs(1) };
+        here.carry_flow(&*store, &flow).await.unwrap();
+        let queue = Queue { created_at: testing::NOW, updated_at: testing::NOW, parallelism: 1, paused: false };
+        here.put_queue(&*store, "q", queue).await.unwrap();
+        let lane = Lane::of_queue("q");
+        assert!(!there.is_paused(&lane), "who is alone with the store has nothing to wait for");
+
+        // From here on the store has nothing to tell: only looking finds what was made before.
+        let (mut seen, follower) = (there.changes(), there.clone());
+        let following = tokio::spawn(async move { follower.follow(store, Arc::new(clock)).await });
+        tokio::task::yield_now().await;
+        assert!(there.flow("k").paused && there.is_paused(&lane) && there.flow("nobody").paused);
+        while there.flow("k").paused || there.is_paused(&lane) || there.flow("nobody").paused {
+            seen.changed().await.unwrap();
+        }
+        assert_eq!(there.flow("k").parallelism, NonZeroU32::new(3));
+        assert_eq!(there.flow("nobody"), FlowLimits::default());
+        following.abort();
     }
 }

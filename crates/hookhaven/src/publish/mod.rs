@@ -36,6 +36,7 @@ pub mod scheduler;
 pub mod selection;
 pub mod settings;
 mod shelf;
+mod sought;
 mod story;
 #[cfg(test)]
 mod testing;

@@ -10,25 +10,16 @@ use std::{
 use hookhaven_load::gateway::poll;
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::{
-    io::AsyncReadExt as _,
-    process::{Child, Command},
+
+use crate::support::{
+    PATIENCE,
+    dev::{Dev, TOKEN, command, lines, value},
+    gateway::Gateway,
+    output::well,
+    soon,
 };
 
-use crate::support::{PATIENCE, gateway::Gateway, output::well, soon};
-
-const TOKEN: &str = "a-token-of-the-teams-own";
 const KEY: &str = "sig_0123456789abcdefghijklmnopqr";
-
-/// Lines for a .env file, in what was printed.
-fn lines(printed: &str) -> Vec<String> {
-    printed.lines().filter(|line| line.starts_with("QSTASH_")).map(str::to_owned).collect()
-}
-
-fn value<'a>(lines: &'a [String], name: &str) -> &'a str {
-    let line = lines.iter().find_map(|line| line.strip_prefix(name)?.strip_prefix("=\"")?.strip_suffix('"'));
-    line.unwrap_or_else(|| panic!("no {name} in {lines:?}"))
-}
 
 async fn said(gateway: &Gateway, arguments: &[&str]) -> String {
     well(arguments, gateway.ask(arguments).await)
@@ -101,38 +92,6 @@ async fn on_a_shared_store_nobody_publishes_until_a_token_is_given() {
     assert_eq!(said(two, &["keys", "show"]).await, shown);
     let rotated = said(two, &["keys", "rotate"]).await;
     assert_eq!(lines(&said(one, &["keys", "show"]).await), lines(&rotated));
-}
-
-/// A development server of the test's own; it ends with the test.
-struct Dev {
-    child: Child,
-    printed: String,
-}
-
-fn command(directory: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_hookhaven"));
-    command.args(["serve", "--dev"]).args(arguments).current_dir(directory).kill_on_drop(true);
-    command.env_clear().env("QSTASH_DEV_PORT", "0").env("HOOKHAVEN_TOKEN", TOKEN);
-    command
-}
-
-impl Dev {
-    async fn start(directory: &Path) -> Self {
-        let mut command = command(directory, &["--until-stdin-ends"]);
-        let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn();
-        let mut dev = Dev { child: child.expect("the binary runs"), printed: String::new() };
-        let mut out = dev.child.stdout.take().expect("a pipe");
-        soon("its keys", async {
-            while !dev.printed.contains("QSTASH_NEXT_SIGNING_KEY") {
-                let mut bytes = [0; 4_096];
-                let read = out.read(&mut bytes).await.expect("its output");
-                assert_ne!(read, 0, "it ended: {}", dev.printed);
-                dev.printed.push_str(&String::from_utf8_lossy(&bytes[..read]));
-            }
-        })
-        .await;
-        dev
-    }
 }
 
 #[tokio::test]

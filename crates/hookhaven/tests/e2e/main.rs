@@ -26,6 +26,7 @@ mod newcomer;
 mod nodes;
 mod odd_events;
 mod publish;
+mod publish_clients;
 mod reload;
 mod retries;
 mod shutdown;

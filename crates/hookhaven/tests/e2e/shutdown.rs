@@ -74,15 +74,16 @@ async fn a_request_under_way_is_finished_and_no_new_one_begins() {
     let handler = Handler::answering(200).await;
     let mut gateway = Gateway::start(&config(&handler, "", "")).await;
     let body = br#"{"id":"evt_half","type":"invoice.paid"}"#;
-    let request = post("hooks.example.test", "/webhooks/shop", &stripe_headers(SECRET, body), body);
+    let mut headers = stripe_headers(SECRET, body);
+    headers.push(("expect".into(), "100-continue".into()));
+    let request = post("hooks.example.test", "/webhooks/shop", &headers, body);
     let (first, rest) = request.split_at(request.len() - 10);
     let mut stream = TcpStream::connect(gateway.ingest()).await.unwrap();
-    // The answer to a first request says that the gateway has this connection.
-    stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
-    let mut answer = [0; 12];
-    stream.read_exact(&mut answer).await.unwrap();
-    assert_eq!(&answer, b"HTTP/1.1 200");
     stream.write_all(first).await.unwrap();
+    // It says so when it waits for the body: the request is under way.
+    let mut interim = [0; b"HTTP/1.1 100 Continue\r\n\r\n".len()];
+    soon("a word that it waits", stream.read_exact(&mut interim)).await.unwrap();
+    assert_eq!(&interim, b"HTTP/1.1 100 Continue\r\n\r\n");
 
     let (ingest, admin) = (gateway.ingest(), gateway.admin().clone());
     let stopping = async {
