@@ -8,6 +8,7 @@
 //! Not here: applying (`live`), durability, threads.
 
 mod carry;
+mod once_more;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -28,6 +29,8 @@ use crate::{
         Settled, Settlement, StoreError,
     },
 };
+
+pub use self::once_more::redelivery;
 
 /// Attempts lost in a row that end a delivery.
 pub const LOST_MAX: u32 = 5;
@@ -315,135 +318,6 @@ impl Rules<'_> {
         Decision::Go { changes, answer: Answer::Count(count) }
     }
 
-    fn replay(&mut self, id: DeliveryId, touched: &mut Touched) -> Result<Decision, StoreError> {
-        if touched.deliveries.contains(&id) {
-            return Ok(Decision::Wait);
-        }
-        let answer = match self.past(id)? {
-            Found::Unknown => Replayed::Unknown,
-            Found::NotEnded => Replayed::NotEnded,
-            Found::Past(past) => match past.delivery.replaced_by {
-                Some(by) => Replayed::Already(by),
-                None => {
-                    if !past.delivery.is_dead_letter() {
-                        self.not_retiring(past.event_at)?;
-                    }
-                    self.room_for(1, touched)?;
-                    let change = self.redeliver(past, touched);
-                    let new = born(&change.0).map_or(Replayed::Unknown, Replayed::New);
-                    return Ok(go([change], Answer::Replayed(new)));
-                }
-            },
-        };
-        Ok(go([], Answer::Replayed(answer)))
-    }
-
-    /// A new delivery in the place of one that ended: same event, destination, lane and policy, fresh budget.
-    fn redeliver(&mut self, past: Past, touched: &mut Touched) -> Change {
-        let old = &past.delivery;
-        touched.deliveries.insert(old.id);
-        let mut delivery = redelivery(old, self.now, self.entropy);
-        self.take_turns(std::slice::from_mut(&mut delivery), touched);
-        let record = Record::Redelivered {
-            at: self.now,
-            event: old.event,
-            source: old.source.clone(),
-            event_type: old.event_type.clone(),
-            event_at: past.event_at,
-            replaces: Some(old.id),
-            delivery,
-        };
-        (record, Recalled(Some(past)))
-    }
-
-    fn route(
-        &mut self,
-        event: EventId,
-        deliveries: &[NewDelivery],
-        touched: &mut Touched,
-    ) -> Result<Decision, StoreError> {
-        if touched.events.contains(&event) {
-            return Ok(Decision::Wait);
-        }
-        let Some(of) = self.history.event(event)?.filter(|of| self.live.standing(of.event_at) != Standing::Gone) else {
-            return Ok(go([], Answer::Routed(Routed::Unknown)));
-        };
-        self.not_retiring(of.event_at)?;
-        let mut known = self.history.destinations_of(event)?;
-        known.extend_from_slice(self.live.recent_destinations_of(event));
-        let fresh: Vec<_> = deliveries.iter().filter(|d| !known.contains(&d.destination)).cloned().collect();
-        self.room_for(fresh.len(), touched)?;
-        touched.events.insert(event);
-        let made = fresh.iter().map(|d| d.id).collect();
-        let change = |delivery| {
-            let record = Record::Redelivered {
-                at: self.now,
-                event,
-                source: of.source.clone(),
-                event_type: of.event_type.clone(),
-                event_at: of.event_at,
-                replaces: None,
-                delivery,
-            };
-            (record, Recalled::default())
-        };
-        let changes = fresh.into_iter().map(change).collect();
-        Ok(Decision::Go { changes, answer: Answer::Routed(Routed::Made(made)) })
-    }
-
-    fn dismiss(&mut self, id: DeliveryId, touched: &mut Touched) -> Result<Decision, StoreError> {
-        if touched.deliveries.contains(&id) {
-            return Ok(Decision::Wait);
-        }
-        let answer = match self.past(id)? {
-            Found::Unknown => Dismissed::Unknown,
-            Found::Past(past) if past.delivery.is_dead_letter() => {
-                touched.deliveries.insert(id);
-                let record = Record::Dismissed { at: self.now, delivery: id };
-                return Ok(go([(record, Recalled(Some(past)))], Answer::Dismissed(Dismissed::Done)));
-            }
-            Found::Past(_) | Found::NotEnded => Dismissed::NotDeadLetter,
-        };
-        Ok(go([], Answer::Dismissed(answer)))
-    }
-
-    fn cancel(&mut self, id: DeliveryId, touched: &mut Touched) -> Result<Decision, StoreError> {
-        if touched.deliveries.contains(&id) {
-            return Ok(Decision::Wait);
-        }
-        if self.live.pending(id).is_none() {
-            let answer = match self.past(id)? {
-                Found::Unknown => Cancelled::Unknown,
-                Found::Past(_) | Found::NotEnded => Cancelled::Before,
-            };
-            return Ok(go([], Answer::Cancelled(answer)));
-        }
-        if self.live.is_cancel_asked(id) {
-            return Ok(go([], Answer::Cancelled(Cancelled::Before)));
-        }
-        touched.deliveries.insert(id);
-        if self.live.reserve(id) {
-            return Ok(go([(self.cancelled(id), Recalled::default())], Answer::Cancelled(Cancelled::Done)));
-        }
-        let record = Record::CancelAsked { at: self.now, delivery: id };
-        Ok(go([(record, Recalled::default())], Answer::Cancelled(Cancelled::Asked)))
-    }
-
-    fn past(&self, id: DeliveryId) -> Result<Found, StoreError> {
-        if self.live.pending(id).is_some() {
-            return Ok(Found::NotEnded);
-        }
-        if let Some(past) = self.live.recent_past(id) {
-            return Ok(Found::Past(past.clone()));
-        }
-        Ok(match self.history.delivery(id)? {
-            None => Found::Unknown,
-            Some(past) if self.live.standing(past.event_at) == Standing::Gone => Found::Unknown,
-            Some(past) if past.delivery.state.is_final() => Found::Past(past),
-            Some(_) => Found::NotEnded,
-        })
-    }
-
     /// For a moment it is open whether an event that is not live outlasts its segment: ask again.
     fn not_retiring(&self, event_at: Position) -> Result<(), StoreError> {
         match self.live.standing(event_at) {
@@ -487,20 +361,6 @@ pub fn lost(delivery: &Delivery, now: Time, entropy: &dyn Entropy) -> (Attempt, 
         false => SettledTo::Lost { due_at: now, lost },
     };
     (attempt, to)
-}
-
-/// What takes the place of a delivery that ended: same event, destination, lane and policy, fresh budget. What
-/// once kept a slot of a queue keeps none now.
-pub fn redelivery(old: &Delivery, now: Time, entropy: &dyn Entropy) -> NewDelivery {
-    let lane = if old.lane.holder().is_some() { Lane::of_url(&old.destination) } else { old.lane.clone() };
-    NewDelivery {
-        id: DeliveryId::mint(now, entropy.id_bytes()),
-        destination: old.destination.clone(),
-        lane,
-        route: old.route.clone(),
-        policy: old.policy.clone(),
-        due_at: now,
-    }
 }
 
 /// Undoes what deciding did to the live state, when the changes could not be made durable.

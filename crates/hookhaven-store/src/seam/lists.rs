@@ -1,0 +1,193 @@
+//! What lists and look-ups show, and how they are asked.
+
+use std::sync::Arc;
+
+use hookhaven_core::{Delivery, DeliveryId, DeliveryState, ErrorClass, Event, EventId, Lane, Time};
+
+/// An event as lists show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventRow {
+    pub id: EventId,
+    pub source: Arc<str>,
+    pub event_type: Arc<str>,
+    pub idempotency_key: Arc<str>,
+    pub received_at: Time,
+    pub occurred_at: Option<Time>,
+    pub correlation_id: Arc<str>,
+    pub matched_secret: Option<u8>,
+    pub remote: Arc<str>,
+    pub body_bytes: u64,
+    /// How many deliveries it made, replays included; 0 = unrouted.
+    pub deliveries: u32,
+}
+
+impl EventRow {
+    /// Of a whole event that made so many deliveries.
+    pub(crate) fn of(e: &Event, deliveries: u32) -> Self {
+        EventRow {
+            id: e.id,
+            source: e.source.clone(),
+            event_type: e.event_type.clone(),
+            idempotency_key: e.idempotency_key.clone(),
+            received_at: e.received_at,
+            occurred_at: e.occurred_at,
+            correlation_id: e.correlation_id.clone(),
+            matched_secret: e.matched_secret,
+            remote: e.remote.clone(),
+            body_bytes: e.body.len() as u64,
+            deliveries,
+        }
+    }
+}
+
+/// A delivery as lists show it: with its last attempt in short.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeliveryRow {
+    pub delivery: Delivery,
+    pub last: Option<LastAttempt>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastAttempt {
+    pub at: Time,
+    pub class: ErrorClass,
+    pub status: Option<u16>,
+    pub error: Arc<str>,
+}
+
+/// All set fields must hold.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EventFilter {
+    pub source: Option<String>,
+    pub event_type: Option<String>,
+    pub idempotency_key: Option<String>,
+    /// Received at or after.
+    pub since: Option<Time>,
+    /// Received before.
+    pub until: Option<Time>,
+    /// Only events that made no delivery.
+    pub unrouted: bool,
+}
+
+/// All set fields must hold.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DeliveryFilter {
+    pub event: Option<EventId>,
+    pub source: Option<String>,
+    pub destination: Option<String>,
+    pub lane: Option<Lane>,
+    pub event_type: Option<String>,
+    /// `Leased` counts as `Pending` too.
+    pub state: Option<DeliveryState>,
+    /// Dead letters only: dead, not replaced, not dismissed.
+    pub dead_letters: bool,
+    /// Class of the last attempt.
+    pub class: Option<ErrorClass>,
+    /// For dead letters the time of death, else of acceptance; at or after.
+    pub since: Option<Time>,
+    /// Before.
+    pub until: Option<Time>,
+}
+
+/// A page asked for: newest first unless told otherwise, `after` the last id of the page before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Page<I> {
+    pub after: Option<I>,
+    pub limit: usize,
+    pub oldest_first: bool,
+}
+
+impl<I> Page<I> {
+    pub fn first(limit: usize) -> Self {
+        Page { after: None, limit, oldest_first: false }
+    }
+
+    /// The next page after that one.
+    pub fn after(self, id: I) -> Self {
+        Page { after: Some(id), ..self }
+    }
+
+    pub fn oldest_first(self) -> Self {
+        Page { oldest_first: true, ..self }
+    }
+}
+
+/// Something that happened to a published delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Grows with each step, in the order of commits; where a page ends.
+    pub number: u64,
+    pub at: Time,
+    pub delivery: DeliveryId,
+    pub kind: StepKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StepKind {
+    Accepted,
+    /// An attempt was recorded, with what followed from it; its number.
+    Attempted(u32),
+    CancelAsked,
+    /// It ended without an attempt: cancelled or expired.
+    Ended,
+}
+
+/// All set fields must hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StepFilter {
+    /// At or after.
+    pub since: Option<Time>,
+    /// Before.
+    pub until: Option<Time>,
+}
+
+/// How many deliveries of a lane have not ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LaneSize {
+    pub waiting: u64,
+    pub leased: u64,
+}
+
+/// Catalog kind of the width of a queue: the name is its lane's text, the value the width in decimal digits.
+/// One that is not there is 1 wide.
+pub const LANE_WIDTH_KIND: &str = "lane-width";
+
+/// How many deliveries wait or are in hand, by source and destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Depth {
+    pub source: Arc<str>,
+    pub destination: Arc<str>,
+    pub pending: u64,
+    pub leased: u64,
+    /// Dead letters of routes that are not critical.
+    pub dead_letters: u64,
+    pub dead_letters_critical: u64,
+}
+
+/// What the operator sees of the store.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Stats {
+    pub depths: Vec<Depth>,
+    /// When the oldest delivery that is due fell due, by destination.
+    pub oldest_due: Vec<(Arc<str>, Time)>,
+    pub pending: u64,
+    pub pending_max: u64,
+    /// Journal records not yet in the index; 0 where there is no index.
+    pub index_lag: u64,
+    pub journal_bytes: u64,
+    /// Files the journal consists of.
+    pub segments: u64,
+    pub index_bytes: u64,
+    /// When the oldest event that is still kept was received.
+    pub oldest_event: Option<Time>,
+    /// Dead letters that retention dismissed since the store was opened.
+    pub dismissed_by_age: u64,
+    pub sessions: u64,
+    /// Bytes free on the disk as last seen, and below how many nothing is accepted; `None` where there is
+    /// no disk.
+    pub free_bytes: Option<u64>,
+    pub free_min_bytes: u64,
+    /// Damaged places met since the store was opened, and the first of them in words.
+    pub damages: u64,
+    pub damage: Vec<String>,
+}
