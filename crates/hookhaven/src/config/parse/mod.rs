@@ -6,6 +6,7 @@
 mod cross;
 mod destination;
 pub mod document;
+mod filter;
 mod fingerprint;
 mod hmac;
 mod name;
