@@ -60,3 +60,26 @@ impl fmt::Debug for Event {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+pub(crate) mod testing {
+    //! An event for tests of what routes look at.
+
+    use super::*;
+
+    pub(crate) fn event_with(headers: &[(&str, &str)], body: &[u8]) -> Event {
+        Event {
+            id: EventId::from_bytes([1; 16]),
+            source: "stripe".into(),
+            event_type: "invoice.paid".into(),
+            idempotency_key: "key".into(),
+            received_at: Time::EPOCH,
+            occurred_at: None,
+            correlation_id: "c".into(),
+            matched_secret: None,
+            remote: "".into(),
+            headers: headers.iter().map(|(n, v)| (Arc::from(*n), Bytes::copy_from_slice(v.as_bytes()))).collect(),
+            body: Bytes::copy_from_slice(body),
+        }
+    }
+}

@@ -8,7 +8,7 @@
 //! pointer has at most [`SEGMENTS_MAX`] segments, so a body nested a million deep cannot exhaust the stack.
 //! Of a key that is there twice the last one counts, as in nearly every parser a handler may use.
 
-use std::{borrow::Cow, fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr, sync::Arc};
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -21,8 +21,8 @@ pub const POINTER_BYTES_MAX: usize = 256;
 pub const SCALAR_BYTES_MAX: usize = 8 << 10;
 
 /// Where a value stands: a JSON pointer (RFC 6901) such as `/data/object/id` or `/actions/0/action_ts`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Pointer(Box<[Box<str>]>);
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Pointer(Arc<[Box<str>]>);
 
 /// Why a text is no pointer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -79,7 +79,49 @@ impl fmt::Display for Pointer {
 #[derive(Clone, Copy, Debug)]
 pub struct Found<'a>(&'a str);
 
+/// What kind of value it is, and which, of those that can be compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value<'a> {
+    Null,
+    Bool(bool),
+    /// As written.
+    Number(&'a str),
+    Text(Cow<'a, str>),
+    /// A text that is not Unicode: it has half a surrogate pair in it.
+    BrokenText,
+    List,
+    Object,
+}
+
+impl Value<'_> {
+    /// The same value without a copy of its text.
+    pub fn borrowed(&self) -> Value<'_> {
+        match self {
+            Value::Text(text) => Value::Text(Cow::Borrowed(text)),
+            Value::Null => Value::Null,
+            Value::Bool(truth) => Value::Bool(*truth),
+            Value::Number(digits) => Value::Number(digits),
+            Value::BrokenText => Value::BrokenText,
+            Value::List => Value::List,
+            Value::Object => Value::Object,
+        }
+    }
+}
+
 impl<'a> Found<'a> {
+    /// The value, of any length.
+    pub fn value(self) -> Value<'a> {
+        match self.0.as_bytes().first() {
+            Some(b'"') => self.unquoted().map_or(Value::BrokenText, Value::Text),
+            Some(b'{') => Value::Object,
+            Some(b'[') => Value::List,
+            Some(b't') => Value::Bool(true),
+            Some(b'f') => Value::Bool(false),
+            Some(b'n') | None => Value::Null,
+            Some(_) => Value::Number(self.0),
+        }
+    }
+
     /// A string's text or a number's digits as written; `None` for anything else, for the empty string
     /// and for what is longer than [`SCALAR_BYTES_MAX`].
     pub fn scalar(self) -> Option<Cow<'a, str>> {
@@ -114,13 +156,23 @@ impl<'a> Found<'a> {
     }
 }
 
+/// Whether a text is one JSON value in UTF-8.
+pub fn is_json(text: &[u8]) -> bool {
+    std::str::from_utf8(text).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok())
+}
+
 /// What stands at each of the pointers, in their order. All `None` if the text is not one JSON value.
 pub fn scan<'a>(text: &'a [u8], pointers: &[Pointer]) -> Vec<Option<Found<'a>>> {
     let mut found = vec![None; pointers.len()];
-    let mut json = serde_json::Deserializer::from_slice(text);
-    let live = (0..pointers.len()).collect();
-    let whole = Node { pointers, live, depth: 0, found: &mut found }.deserialize(&mut json);
-    if whole.and_then(|()| json.end()).is_err() {
+    // What is there must not depend on what else is asked for. A number out of range or half a surrogate where a
+    // pointer leads on cannot be read as a value, and is no reason to find nothing: then every step is raw.
+    for raw in [false, true] {
+        let mut json = serde_json::Deserializer::from_slice(text);
+        let live = (0..pointers.len()).collect();
+        let whole = Node { pointers, live, depth: 0, raw, found: &mut found }.deserialize(&mut json);
+        if whole.and_then(|()| json.end()).is_ok() {
+            break;
+        }
         found.fill(None);
     }
     found
@@ -133,6 +185,8 @@ struct Node<'n, 'a> {
     live: Vec<usize>,
     /// How many of their segments are behind us.
     depth: usize,
+    /// Whether a value is read raw before anything is looked for inside it.
+    raw: bool,
     found: &'n mut [Option<Found<'a>>],
 }
 
@@ -164,7 +218,7 @@ impl<'a> Node<'_, 'a> {
     }
 
     fn descend(&mut self, live: Vec<usize>) -> Node<'_, 'a> {
-        Node { pointers: self.pointers, live, depth: self.depth + 1, found: self.found }
+        Node { pointers: self.pointers, live, depth: self.depth + 1, raw: self.raw, found: self.found }
     }
 }
 
@@ -183,14 +237,14 @@ impl<'a> DeserializeSeed<'a> for ChildSeed<'_, '_, 'a> {
         if child.here.is_empty() && child.beyond.is_empty() {
             return json.deserialize_ignored_any(IgnoredAny).map(drop);
         }
-        if child.here.is_empty() {
+        if child.here.is_empty() && !node.raw {
             return node.descend(child.beyond).deserialize(json);
         }
         let raw: &'a RawValue = serde::Deserialize::deserialize(json)?;
         for p in child.here {
             node.found[p] = Some(Found(raw.get()));
         }
-        if child.beyond.is_empty() {
+        if child.beyond.is_empty() || !raw.get().starts_with(['{', '[']) {
             return Ok(());
         }
         let mut inner = serde_json::Deserializer::from_str(raw.get());
@@ -350,6 +404,22 @@ mod tests {
     fn odd_text_elsewhere_does_not_hide_the_id() {
         let text = r#"{"\ud800":1,"x":"\ud800","y":1e999,"id":"evt_1"}"#;
         assert_eq!(pick(text, "/id").as_deref(), Some("evt_1"));
+    }
+
+    #[test]
+    fn what_is_found_does_not_depend_on_what_else_is_asked_for() {
+        let pointers = ["/id", "/y/z", "/y", "/s/z", "/n/a/0"].map(|p| Pointer::parse(p).unwrap());
+        for text in [
+            r#"{"y":1e999,"id":"evt_1","n":{"a":[7]}}"#,
+            r#"{"s":"\ud800","id":"evt_1","n":{"a":[7,1e999]}}"#,
+            r#"{"y":{"z":1e999},"id":"evt_1","n":{"a":[7]}}"#,
+            r#"{"y":null,"y":{"z":1},"id":"evt_1","n":1e999,"n":{"a":[7]}}"#,
+        ] {
+            let together: Vec<_> = scan(text.as_bytes(), &pointers).into_iter().map(|f| f.map(|f| f.0)).collect();
+            let alone = |p: &Pointer| scan(text.as_bytes(), std::slice::from_ref(p))[0].map(|f| f.0);
+            assert_eq!(together, pointers.iter().map(alone).collect::<Vec<_>>(), "{text}");
+            assert_eq!((together[0], together[4]), (Some("\"evt_1\""), Some("7")), "{text}");
+        }
     }
 
     #[test]

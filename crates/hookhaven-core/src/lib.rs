@@ -11,6 +11,7 @@ pub mod delivery;
 pub mod destination;
 pub mod event;
 pub mod expression;
+pub mod filter;
 pub mod glob;
 pub mod go_duration;
 pub mod hints;

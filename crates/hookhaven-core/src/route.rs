@@ -1,8 +1,13 @@
 //! Routes: which events go to which destinations, under which policy.
 
-use std::sync::Arc;
+use std::{cell::OnceCell, sync::Arc};
 
-use crate::{delivery::Policy, glob::Glob};
+use crate::{
+    delivery::Policy,
+    event::Event,
+    filter::{Filter, Finding, Reading},
+    glob::Glob,
+};
 
 /// One `[[routes]]` entry.
 #[derive(Clone, Debug, PartialEq)]
@@ -12,13 +17,16 @@ pub struct Route {
     pub source: Arc<str>,
     /// Any of them; never empty.
     pub events: Vec<Glob>,
+    /// What else must hold of an event.
+    pub when: Option<Filter>,
     /// Names of destinations, in order; never empty.
     pub to: Vec<Arc<str>>,
     pub policy: Arc<Policy>,
 }
 
 impl Route {
-    pub fn takes(&self, source: &str, event_type: &str) -> bool {
+    /// Whether it is for such events at all; its filter has the last word.
+    pub fn takes_type(&self, source: &str, event_type: &str) -> bool {
         &*self.source == source && self.events.iter().any(|g| g.matches(event_type))
     }
 }
@@ -30,10 +38,14 @@ pub struct Match<'a> {
     pub route: &'a Route,
 }
 
-/// Where an event goes: at most one delivery per destination, the first route that names it wins.
-pub fn matches<'a>(routes: &'a [Route], source: &str, event_type: &str) -> Vec<Match<'a>> {
+/// Where an event goes: at most one delivery per destination, the first route that takes the event and names
+/// it wins. The body is read once, and only if a route that takes the type has a filter.
+pub fn matches<'a>(routes: &'a [Route], event: &Event) -> Vec<Match<'a>> {
+    let asked = || routes.iter().filter(|r| r.takes_type(&event.source, &event.event_type));
+    let reading = OnceCell::new();
+    let read = || reading.get_or_init(|| Reading::of(event, asked().filter_map(|r| r.when.as_ref())));
     let mut found: Vec<Match<'a>> = Vec::new();
-    for route in routes.iter().filter(|r| r.takes(source, event_type)) {
+    for route in asked().filter(|r| r.when.as_ref().is_none_or(|filter| filter.holds(read()))) {
         for destination in &route.to {
             if !found.iter().any(|m| m.destination == destination) {
                 found.push(Match { destination, route });
@@ -43,35 +55,102 @@ pub fn matches<'a>(routes: &'a [Route], source: &str, event_type: &str) -> Vec<M
     found
 }
 
+/// What one route says of an event of its source.
+#[derive(Clone, Debug)]
+pub struct Explained<'a> {
+    pub route: &'a Route,
+    /// Whether one of its patterns matches the event's type.
+    pub takes_type: bool,
+    /// What became of each condition of its filter, whether or not it takes the type.
+    pub findings: Vec<Finding>,
+}
+
+impl Explained<'_> {
+    pub fn takes(&self) -> bool {
+        self.takes_type && self.findings.iter().all(|finding| finding.holds)
+    }
+}
+
+/// What the routes of the event's source say of it, in their order.
+pub fn explain<'a>(routes: &'a [Route], event: &Event) -> Vec<Explained<'a>> {
+    let of_source: Vec<&Route> = routes.iter().filter(|r| r.source == event.source).collect();
+    let reading = Reading::of(event, of_source.iter().filter_map(|r| r.when.as_ref()));
+    let one = |route: &'a Route| Explained {
+        route,
+        takes_type: route.takes_type(&event.source, &event.event_type),
+        findings: route.when.as_ref().map(|filter| filter.explain(&reading)).unwrap_or_default(),
+    };
+    of_source.into_iter().map(one).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::retry::RetryPolicy;
+    use crate::{
+        event::testing::event_with,
+        filter::{Condition, Literal, Test},
+        retry::RetryPolicy,
+        senders::Place,
+    };
 
-    fn route(name: &str, events: &str, to: &[&str]) -> Route {
+    fn route(name: &str, events: &str, when: Option<&str>, to: &[&str]) -> Route {
         let policy = Policy {
             retry: RetryPolicy::default(),
             deadline: Duration::from_secs(30),
             max_age: Duration::from_secs(60),
             critical: false,
         };
+        let is_true = |place| Condition::At(Place::parse(place).unwrap(), vec![Test::In(vec![Literal::Bool(true)])]);
         Route {
             name: name.into(),
             source: "stripe".into(),
             events: Glob::parse(events).into_iter().collect(),
+            when: when.map(|place| Filter::new(vec![is_true(place)])),
             to: to.iter().map(|d| Arc::from(*d)).collect(),
             policy: Arc::new(policy),
         }
     }
 
+    fn found(routes: &[Route], event: &Event) -> Vec<(String, String)> {
+        let names = |m: &Match<'_>| (m.destination.to_string(), m.route.name.to_string());
+        matches(routes, event).iter().map(names).collect()
+    }
+
+    fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
+        expected.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect()
+    }
+
     #[test]
     fn the_first_route_that_names_a_destination_wins() {
-        let routes = [route("a", "invoice.*", &["billing"]), route("b", "*", &["billing", "log"])];
-        let found = matches(&routes, "stripe", "invoice.paid");
-        let found: Vec<_> = found.iter().map(|m| (&**m.destination, &*m.route.name)).collect();
-        assert_eq!(found, [("billing", "a"), ("log", "b")]);
-        assert!(matches(&routes, "github", "push").is_empty());
+        let routes = [route("a", "invoice.*", None, &["billing"]), route("b", "*", None, &["billing", "log"])];
+        let mut event = event_with(&[], b"");
+        assert_eq!(found(&routes, &event), pairs(&[("billing", "a"), ("log", "b")]));
+        event.source = "github".into();
+        assert_eq!(found(&routes, &event), []);
+    }
+
+    #[test]
+    fn a_route_whose_filter_does_not_hold_leaves_the_event_to_the_next() {
+        let routes = [
+            route("live", "invoice.*", Some("json:/live"), &["billing"]),
+            route("marked", "*", Some("header:x-mark"), &["billing", "log"]),
+            route("other", "charge.*", Some("json:/other"), &["log"]),
+            route("rest", "*", None, &["log"]),
+        ];
+        for (headers, body, expected) in [
+            (&[][..], r#"{"live":true,"other":true}"#, pairs(&[("billing", "live"), ("log", "rest")])),
+            (&[("x-mark", "true")], r#"{"live":true}"#, pairs(&[("billing", "live"), ("log", "marked")])),
+            (&[("x-mark", "true")], r#"{"live":false}"#, pairs(&[("billing", "marked"), ("log", "marked")])),
+            (&[], "no json", pairs(&[("log", "rest")])),
+        ] {
+            let event = event_with(headers, body.as_bytes());
+            assert_eq!(found(&routes, &event), expected, "{body}");
+            let explained = explain(&routes, &event);
+            let taking: Vec<_> = explained.iter().filter(|e| e.takes()).map(|e| &*e.route.name).collect();
+            assert!(expected.iter().all(|(_, route)| taking.contains(&&**route)), "{taking:?}");
+            assert!(!explained[2].takes() && !explained[2].takes_type);
+        }
     }
 }

@@ -10,6 +10,7 @@ mod requests;
 
 pub mod bodies;
 pub mod config;
+pub mod filters;
 pub mod patterns;
 pub mod records;
 pub mod screen;
@@ -24,6 +25,7 @@ pub type Run = fn(&[u8]);
 pub const TARGETS: &[(&str, Run)] = &[
     ("bodies", bodies::run),
     ("config", config::run),
+    ("filters", filters::run),
     ("patterns", patterns::run),
     ("records", records::run),
     ("screen", screen::run),

@@ -196,6 +196,7 @@ fn routes(
             name: format!("{source}#1").into(),
             source: source.clone(),
             events: vec![Glob::any()],
+            when: None,
             to,
             policy: Arc::new(policy),
         }

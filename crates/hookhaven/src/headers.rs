@@ -1,4 +1,5 @@
-//! Headers that never travel on: neither a sender's to a handler nor a publisher's to a destination.
+//! What is known of headers by their names: which never travel on, neither a sender's to a handler nor a publisher's
+//! to a destination; which are kept with an event; which carry credentials. Names are in lower case.
 
 /// Speak of one connection or of one request, never of its content (RFC 9110 §7.6.1), or are ours to write.
 const OF_THE_CONNECTION: [&str; 13] = [
@@ -17,7 +18,37 @@ const OF_THE_CONNECTION: [&str; 13] = [
     "http2-settings",
 ];
 
-/// By its name in lower case.
+/// Carry credentials, the sender's or the handler's.
+const CREDENTIALS: [&str; 8] = [
+    "authorization",
+    "proxy-authorization",
+    "cookie",
+    "set-cookie",
+    "x-api-key",
+    "x-auth-token",
+    "x-gitlab-token",
+    "x-telegram-bot-api-secret-token",
+];
+
 pub fn is_of_the_connection(name: &str) -> bool {
     OF_THE_CONNECTION.contains(&name)
+}
+
+/// Whether its value is shown to nobody.
+pub fn is_credential(name: &str) -> bool {
+    CREDENTIALS.contains(&name)
+}
+
+/// Whether it is kept with the event. Never are credentials of HTTP's own, what concerns one connection or one
+/// hop only (RFC 9110 7.6.1), what says where we are reachable, and the body's framing.
+pub fn is_kept(name: &str) -> bool {
+    let credentials = matches!(name, "authorization" | "cookie" | "set-cookie");
+    let one_hop = matches!(name, "connection" | "keep-alive" | "te" | "trailer" | "transfer-encoding" | "upgrade");
+    let framing = matches!(name, "content-length" | "expect" | "accept-encoding");
+    let place = matches!(
+        name,
+        "host" | "forwarded" | "via" | "x-real-ip" | "true-client-ip" | "x-original-host" | "x-original-url"
+    );
+    let of_proxies = ["proxy-", "x-forwarded-", "cf-"].iter().any(|prefix| name.starts_with(prefix));
+    !(credentials || one_hop || framing || place || of_proxies)
 }

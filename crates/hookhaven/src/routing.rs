@@ -1,20 +1,14 @@
 //! From an event to the deliveries it makes under the present configuration: one for each destination
 //! that a route names, none for disabled ones. The same for a fresh event and for one routed later.
 
-use hookhaven_core::{DeliveryId, Lane, Time, destination::DestinationState, route};
+use hookhaven_core::{DeliveryId, Event, Lane, Time, destination::DestinationState, route};
 use hookhaven_store::{NewDelivery, clock::Entropy};
 
 use crate::config::Config;
 
 /// Deliveries due at `due_at`; empty if no route takes the event.
-pub fn deliveries(
-    config: &Config,
-    source: &str,
-    event_type: &str,
-    due_at: Time,
-    entropy: &dyn Entropy,
-) -> Vec<NewDelivery> {
-    route::matches(&config.routes, source, event_type)
+pub fn deliveries(config: &Config, event: &Event, due_at: Time, entropy: &dyn Entropy) -> Vec<NewDelivery> {
+    route::matches(&config.routes, event)
         .into_iter()
         .filter(|found| !disabled(config, found.destination))
         .map(|found| NewDelivery {

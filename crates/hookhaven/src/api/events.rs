@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use hookhaven_core::{Event, EventId, Time, route};
+use hookhaven_core::{Event, EventId, Time};
 use hookhaven_store::{DeliveryFilter, EventFilter, Page, Replayed, Routed};
 use http::{HeaderValue, header};
 use serde::Deserialize;
@@ -17,9 +17,10 @@ use super::{
     Api, LIMIT_MAX, Shared, deliveries,
     page::{self, Id, Params},
     problem::{self, Problem},
-    view::{EventDetail, EventView, GoesTo, Listing, ReplayAnswer, ReplayedView, RouteView, Routing},
+    routes::routing,
+    view::{EventDetail, EventView, Listing, ReplayAnswer, ReplayedView},
 };
-use crate::{config::Config, routing};
+use crate::routing::deliveries as deliveries_of;
 
 pub(super) fn routes() -> Router<Shared> {
     Router::new()
@@ -85,7 +86,7 @@ async fn body(State(api): State<Shared>, Id(id): Id<EventId>) -> Result<Response
     Ok(response)
 }
 
-async fn find(api: &Api, id: EventId) -> Result<Arc<Event>, Problem> {
+pub(super) async fn find(api: &Api, id: EventId) -> Result<Arc<Event>, Problem> {
     let event = api.parts.store.event(id).await?;
     event.ok_or_else(|| Problem::new(&problem::EVENT_NOT_FOUND, format!("there is no event {id}")))
 }
@@ -117,42 +118,17 @@ async fn replay(State(api): State<Shared>, Id(id): Id<EventId>) -> Result<Json<R
 
 async fn route_again(api: &Api, event: &Event) -> Result<ReplayAnswer, Problem> {
     let (config, now) = (api.parts.config.load(), api.parts.clock.now());
-    let deliveries = routing::deliveries(&config, &event.source, &event.event_type, now, &*api.parts.entropy);
+    let deliveries = deliveries_of(&config, event, now, &*api.parts.entropy);
     if deliveries.is_empty() {
         let detail = format!(
-            "no route of source {:?} takes the type {:?} to a destination that is not disabled; add one under [[routes]]",
-            event.source, event.event_type
+            "no route of source {:?} takes this event, of type {:?}, to a destination that is not disabled; `hookhaven routes \
+             test {}` says why not, and [[routes]] is where to change it",
+            event.source, event.event_type, event.id
         );
         return Err(Problem::new(&problem::NO_ROUTE, detail));
     }
     match api.parts.store.route(event.id, deliveries).await? {
         Routed::Made(routed) => Ok(ReplayAnswer { routed, ..ReplayAnswer::default() }),
         Routed::Unknown => Err(Problem::new(&problem::EVENT_NOT_FOUND, format!("there is no event {}", event.id))),
-    }
-}
-
-fn routing(config: &Config, event: &Event) -> Routing {
-    let source = config.sources.get(&event.source);
-    let of_source = config.routes.iter().filter(|r| r.source == event.source);
-    let goes_to = route::matches(&config.routes, &event.source, &event.event_type);
-    Routing {
-        sender: source.map(|s| s.sender.name().to_owned()),
-        secret_count: source.map_or(0, |s| s.secrets.len()),
-        routes: of_source
-            .map(|r| RouteView {
-                name: r.name.to_string(),
-                events: r.events.iter().map(|g| g.as_str().to_owned()).collect(),
-                to: r.to.iter().map(|d| d.to_string()).collect(),
-                takes: r.takes(&event.source, &event.event_type),
-            })
-            .collect(),
-        goes_to: goes_to
-            .iter()
-            .map(|m| GoesTo {
-                destination: m.destination.to_string(),
-                route: m.route.name.to_string(),
-                disabled: routing::disabled(config, m.destination),
-            })
-            .collect(),
     }
 }

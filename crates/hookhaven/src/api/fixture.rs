@@ -205,7 +205,7 @@ impl Scene {
         };
         let id = event.id;
         let config = self.config.load();
-        let deliveries = route::matches(&config.routes, source, event_type)
+        let deliveries = route::matches(&config.routes, &event)
             .into_iter()
             .map(|m| NewDelivery {
                 id: DeliveryId::mint(now, self.entropy.id_bytes()),
@@ -360,6 +360,7 @@ pub(crate) fn route(name: &str, source: &str, events: &str, to: &str, critical: 
         name: name.into(),
         source: source.into(),
         events: vec![Glob::parse(events).unwrap()],
+        when: None,
         to: vec![to.into()],
         policy: Arc::new(policy),
     }

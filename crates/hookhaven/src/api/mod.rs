@@ -23,6 +23,7 @@ mod nodes;
 mod page;
 mod problem;
 mod publish_keys;
+mod routes;
 mod signals;
 mod status;
 #[cfg(test)]
@@ -49,6 +50,7 @@ pub use nodes::{NODE_SILENCE_MAX, NodeView};
 pub use page::LIMIT_MAX;
 pub use problem::{CODES, Problem};
 pub use publish_keys::{Ring, RingError, SigningKeysView};
+pub use routes::routing;
 pub use signals::{Breaker, LaneView, Offline, ReloadState, Signals};
 pub use status::{DepthView, Status, StoreStatus};
 
@@ -95,6 +97,7 @@ pub fn router(parts: ApiParts) -> Router {
         .merge(deliveries::routes())
         .merge(dead_letters::routes())
         .merge(destinations::routes())
+        .merge(routes::routes())
         .merge(status::routes())
         .merge(nodes::routes())
         .merge(publish_keys::routes())

@@ -6,9 +6,11 @@
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use bytes::Bytes;
 pub use hookhaven_core::destination::shown_url;
-use hookhaven_core::{Attempt, AttemptId, DeliveryId, Event, EventId, Phases, Time};
+use hookhaven_core::{Attempt, AttemptId, DeliveryId, Event, EventId, Phases, Time, filter::Finding};
 use hookhaven_store::{DeliveryRow, EventRow};
 use serde::{Deserialize, Serialize};
+
+use crate::headers::is_credential;
 
 /// One page of a list, newest first. `next` goes into `after` for the next one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -51,20 +53,8 @@ pub struct HeaderView {
 /// Stands in the place of a credential.
 pub const REDACTED: &str = "[redacted]";
 
-/// Headers that carry credentials, the sender's or the handler's.
-const CREDENTIALS: [&str; 8] = [
-    "authorization",
-    "proxy-authorization",
-    "cookie",
-    "set-cookie",
-    "x-api-key",
-    "x-auth-token",
-    "x-gitlab-token",
-    "x-telegram-bot-api-secret-token",
-];
-
 fn headers<N: AsRef<str>>(headers: &[(N, Bytes)]) -> Vec<HeaderView> {
-    let value = |name: &str, value: &Bytes| match CREDENTIALS.iter().any(|c| name.eq_ignore_ascii_case(c)) {
+    let value = |name: &str, value: &Bytes| match is_credential(&name.to_ascii_lowercase()) {
         true => Text::Utf8(REDACTED.to_owned()),
         false => Text::of(value),
     };
@@ -157,7 +147,41 @@ pub struct RouteView {
     pub events: Vec<String>,
     pub to: Vec<String>,
     /// Whether one of its patterns matches the event's type.
+    pub takes_type: bool,
+    /// What became of each condition of its filter; all must hold.
+    pub conditions: Vec<FindingView>,
+    /// Whether it takes the event: type and filter.
     pub takes: bool,
+}
+
+/// What became of one condition of a route's filter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FindingView {
+    pub condition: String,
+    pub holds: bool,
+    /// What stood there, cut if it is long; `null` for a group.
+    pub seen: Option<String>,
+    /// The conditions of a group (`any of these`, `all of these`, `not`).
+    pub conditions: Vec<FindingView>,
+}
+
+impl From<Finding> for FindingView {
+    fn from(finding: Finding) -> Self {
+        let Finding { condition, holds, seen, parts } = finding;
+        FindingView { condition, holds, seen, conditions: parts.into_iter().map(Self::from).collect() }
+    }
+}
+
+/// A route as the config in force has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListedRoute {
+    pub name: String,
+    pub source: String,
+    pub events: Vec<String>,
+    /// The conditions of its filter, in words; all must hold.
+    pub when: Vec<String>,
+    pub to: Vec<String>,
+    pub critical: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

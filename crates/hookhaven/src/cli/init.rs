@@ -249,6 +249,7 @@ const PUBLISH: &str = "
 const ROUTE: &str = "\
 events = [\"*\"]             # or [\"invoice.*\", \"charge.failed\"]
 to     = [\"app\"]
+# when = { \"json:/livemode\" = true }  # conditions on the body (json:/path) and on headers (header:NAME)
 # critical = true          # a dead letter of this route counts as urgent
 # retry = { attempts = 5, initial = \"5s\", factor = 5.0, max = \"1h\" }
 ";
@@ -331,6 +332,21 @@ mod tests {
         let config = load(&path, &environment).unwrap_or_else(|refused| panic!("{refused}\n{text}")).config;
         assert_eq!(config.publish.timeout, config::Publish::default().timeout);
         assert!(config.publish.signing_keys().is_some() && config.net.allow.len() == 2);
+    }
+
+    #[test]
+    fn what_stands_at_a_route_as_a_comment_is_accepted_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("hookhaven.toml");
+        let route = ROUTE.replace("\n# ", "\n");
+        let text = format!(
+            "[sources.s]\nsender = \"stripe\"\nsecrets = [\"whsec_x\"]\n[destinations.app]\nurl = \"http://127.0.0.1/\"\n\
+             [[routes]]\nsource = \"s\"\n{route}"
+        );
+        std::fs::write(&path, &text).unwrap();
+        let config = load(&path, &Environment::default()).unwrap_or_else(|refused| panic!("{refused}\n{text}")).config;
+        let route = &config.routes[0];
+        assert!(route.policy.critical && route.when.as_ref().is_some_and(|when| when.conditions().len() == 1));
     }
 
     #[tokio::test]

@@ -23,6 +23,7 @@ pub mod nodes;
 pub mod print;
 mod probe;
 pub mod reindex;
+pub mod routes;
 pub mod senders;
 pub mod serve;
 pub mod settings;
@@ -142,6 +143,7 @@ async fn dispatch(command: Command, context: &Context) -> anyhow::Result<ExitCod
         Command::Deliveries(command) => deliveries::run(command, context).await,
         Command::Dlq(command) => dlq::run(command, context).await,
         Command::Destinations(command) => destinations::run(command, context).await,
+        Command::Routes(command) => routes::run(command, context).await,
         Command::Why(args) => why::run(args, context).await,
         Command::Keys(command) => keys::run(command, context).await,
         Command::Senders(args) => senders::run(args, context),

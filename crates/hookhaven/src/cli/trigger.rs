@@ -58,7 +58,7 @@ pub(super) async fn act(
     Ok(if refused == 0 { DONE } else { FAILED })
 }
 
-fn source<'c>(config: &'c Config, name: &str) -> anyhow::Result<&'c Arc<Source>> {
+pub(super) fn source<'c>(config: &'c Config, name: &str) -> anyhow::Result<&'c Arc<Source>> {
     let known = || config.sources.keys().map(|n| &**n).collect::<Vec<_>>().join(", ");
     config.sources.get(name).ok_or_else(|| {
         let text = match config.sources.is_empty() {
@@ -69,7 +69,7 @@ fn source<'c>(config: &'c Config, name: &str) -> anyhow::Result<&'c Arc<Source>>
     })
 }
 
-fn read_body(path: &Path) -> anyhow::Result<Vec<u8>> {
+pub(super) fn read_body(path: &Path) -> anyhow::Result<Vec<u8>> {
     let mut body = Vec::new();
     let read = match path == Path::new("-") {
         true => std::io::stdin().lock().take(BODY_BYTES_MAX + 1).read_to_end(&mut body),

@@ -6,6 +6,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use hookhaven_core::{DeliveryState, ErrorClass, Secret, Time};
+use http::{HeaderName, HeaderValue};
 
 use crate::config::{Role, duration};
 
@@ -82,6 +83,14 @@ pub fn database(text: &str) -> Result<Secret, String> {
 
 pub fn secret(text: &str) -> Result<Secret, String> {
     Secret::new(text).ok_or_else(|| "the token is empty".to_owned())
+}
+
+/// `NAME: VALUE`.
+pub fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
+    let (name, value) = text.split_once(':').ok_or("write it as NAME: VALUE")?;
+    let name = HeaderName::from_bytes(name.trim().as_bytes()).map_err(|e| e.to_string())?;
+    let value = HeaderValue::from_str(value.trim()).map_err(|e| e.to_string())?;
+    Ok((name, value))
 }
 
 #[cfg(test)]

@@ -3,7 +3,10 @@
 
 use hookhaven_core::Time;
 
-use super::print::{clean, relative, when};
+use super::{
+    print::{clean, relative, when},
+    routes::unmet,
+};
 use crate::api::{
     Breaker, DestinationView,
     view::{DeliveryDetail, DeliveryView, EventView, Routing},
@@ -199,6 +202,20 @@ pub fn unrouted(event: &EventView, routing: &Routing) -> Vec<String> {
         lines.push(format!("The source {source} is gone from the config file, and no route names it."));
     } else if routing.routes.is_empty() {
         lines.push(format!("There is no route for the source {source} at all."));
+    } else if routing.routes.iter().any(|r| r.takes_type) {
+        for route in routing.routes.iter().filter(|r| r.takes_type) {
+            lines.push(format!(
+                "Route {} takes this type, but not this event: its filter does not hold.",
+                clean(&route.name)
+            ));
+            lines.extend(unmet(route));
+        }
+        lines.push(format!(
+            "The owner of the config file changes `when` of such a route, or adds one without; then: hookhaven events \
+             replay {}",
+            event.id
+        ));
+        return lines;
     } else {
         lines.push(format!("The routes of {source} take other types:"));
         let events = |r: &crate::api::view::RouteView| clean(&r.events.join(", ")).into_owned();
@@ -219,7 +236,7 @@ mod tests {
     use super::*;
     use crate::api::{
         Pause,
-        view::{GoesTo, LastAttemptView, RouteView},
+        view::{FindingView, GoesTo, LastAttemptView, RouteView},
     };
 
     const NOW: Time = Time::from_s(1_790_000_000);
@@ -341,11 +358,28 @@ mod tests {
             body_bytes: 0,
             delivery_count: 0,
         };
-        let route = RouteView { name: "stripe#1".into(), events: vec!["invoice.*".into()], to: vec![], takes: false };
+        let route = RouteView {
+            name: "stripe#1".into(),
+            events: vec!["invoice.*".into()],
+            to: vec![],
+            takes_type: false,
+            conditions: vec![],
+            takes: false,
+        };
         let mut routing = Routing { sender: Some("stripe".into()), routes: vec![route], ..Routing::default() };
         let text = unrouted(&event, &routing).join("\n");
         assert!(text.contains("stripe#1: invoice.*") && text.contains("adds a route"), "{text}");
         assert!(!text.contains('\u{1b}'), "{text:?}");
+
+        routing.routes[0].takes_type = true;
+        routing.routes[0].conditions = vec![FindingView {
+            condition: "json:/live is true".into(),
+            holds: false,
+            seen: Some("\u{1b}[2J".into()),
+            conditions: vec![],
+        }];
+        let text = unrouted(&event, &routing).join("\n");
+        assert!(text.contains("its filter does not hold.\n  no  json:/live is true (there is \\u{1b}[2J)"), "{text}");
 
         routing.goes_to = vec![GoesTo { destination: "billing".into(), route: "new".into(), disabled: false }];
         assert!(unrouted(&event, &routing)[1].contains("hookhaven events replay evt_"));

@@ -14,7 +14,7 @@ use super::{
     deliveries::{attempt_details, attempt_in_short},
     events,
     print::{Colour, Screen, clean, count, millisecond, relative, span},
-    verdict,
+    routes, verdict,
 };
 use crate::api::{
     DestinationView,
@@ -96,10 +96,10 @@ fn routing(detail: &EventDetail, screen: &mut Screen) -> anyhow::Result<()> {
         return Ok(());
     }
     for route in &detail.routing.routes {
-        let took = if route.takes { "takes" } else { "does not take" };
-        let events = clean(&route.events.join(", ")).into_owned();
-        let to = clean(&route.to.join(", ")).into_owned();
-        more(&format!("route {} ({events} to {to}) {took} it", clean(&route.name)), screen)?;
+        more(&routes::judgement(route), screen)?;
+        for line in routes::unmet(route) {
+            more(&line, screen)?;
+        }
     }
     for goes_to in detail.routing.goes_to.iter().filter(|g| g.disabled) {
         more(&format!("{} is disabled: new events make no delivery there", clean(&goes_to.destination)), screen)?;

@@ -61,7 +61,7 @@ pub(super) async fn accept(
     }
     let event = event(&taken, &request, proof, parts, correlation_id);
     let (id, event_type) = (event.id, event.event_type.clone());
-    let deliveries = routing::deliveries(config, &event.source, &event.event_type, event.received_at, &*parts.entropy);
+    let deliveries = routing::deliveries(config, &event, event.received_at, &*parts.entropy);
     let unrouted = deliveries.is_empty();
     let key_until = taken.arrived.plus(taken.source.dedupe_window);
     let accepted = match store(parts, NewEvent { event, key_until, deliveries, revives: true }).await {

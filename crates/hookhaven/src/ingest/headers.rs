@@ -6,31 +6,17 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, header};
 
 use super::answer::Refusal;
+use crate::headers::is_kept;
 
 /// Kept at most; the rest is left out, in the order received.
 const KEPT_MAX: usize = 64;
 /// Names and values kept at most, in all.
 const KEPT_BYTES_MAX: usize = 16 << 10;
 
-/// Never kept: credentials, what concerns one connection or one hop only (RFC 9110 7.6.1), what says
-/// where we are reachable, and the body's framing.
-fn is_kept(name: &HeaderName) -> bool {
-    let name = name.as_str();
-    let credentials = matches!(name, "authorization" | "cookie" | "set-cookie");
-    let one_hop = matches!(name, "connection" | "keep-alive" | "te" | "trailer" | "transfer-encoding" | "upgrade");
-    let framing = matches!(name, "content-length" | "expect" | "accept-encoding");
-    let place = matches!(
-        name,
-        "host" | "forwarded" | "via" | "x-real-ip" | "true-client-ip" | "x-original-host" | "x-original-url"
-    );
-    let of_proxies = ["proxy-", "x-forwarded-", "cf-"].iter().any(|prefix| name.starts_with(prefix));
-    !(credentials || one_hop || framing || place || of_proxies)
-}
-
 /// The headers that are of use to a handler, lower-case names, values as received. They are copied into
 /// one buffer, so that keeping them does not keep the connection's.
 pub(super) fn kept(headers: &HeaderMap) -> Vec<(Arc<str>, Bytes)> {
-    let useful = || headers.iter().filter(|(name, _)| is_kept(name));
+    let useful = || headers.iter().filter(|(name, _)| is_kept(name.as_str()));
     let mut bytes = 0;
     let fits = |(name, value): &(&HeaderName, &http::HeaderValue)| {
         bytes += name.as_str().len() + value.len();

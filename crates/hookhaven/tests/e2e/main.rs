@@ -16,6 +16,7 @@ mod damage;
 mod demo;
 mod duplicates;
 mod failure_modes;
+mod filters;
 mod first_start;
 mod full_disk;
 mod guarantees;

@@ -107,6 +107,7 @@ pub fn route(source: &str, events: &str, to: &[&str]) -> Route {
         name: format!("{source}#1").into(),
         source: source.into(),
         events: vec![Glob::parse(events).unwrap()],
+        when: None,
         to: to.iter().map(|name| Arc::from(*name)).collect(),
         policy: Arc::new(policy),
     }

@@ -6,6 +6,7 @@
 
 mod look;
 mod machine;
+mod routes;
 mod run;
 
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ use super::values;
 
 pub use look::*;
 pub use machine::*;
+pub use routes::*;
 pub use run::*;
 
 /// A webhook gateway in one binary: takes webhooks in, verifies and stores them, and delivers them to
@@ -78,6 +80,9 @@ pub enum Command {
     /// List, show, replay and dismiss dead letters
     #[command(subcommand)]
     Dlq(DlqCommand),
+    /// List routes, and say which take an event and why
+    #[command(subcommand)]
+    Routes(RoutesCommand),
     /// List, pause and resume destinations
     #[command(subcommand)]
     Destinations(DestinationsCommand),
@@ -120,6 +125,8 @@ impl Command {
             Command::Dlq(DlqCommand::List(a)) => a.page.json,
             Command::Dlq(DlqCommand::Replay(a) | DlqCommand::Dismiss(a)) => a.select.json,
             Command::Destinations(DestinationsCommand::List(a)) => a.json,
+            Command::Routes(RoutesCommand::List(a)) => a.json,
+            Command::Routes(RoutesCommand::Test(a)) => a.json,
             Command::Why(a) => a.json,
             Command::Backup(a) => a.json,
             Command::Torture(a) => a.json,

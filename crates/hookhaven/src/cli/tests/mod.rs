@@ -4,6 +4,7 @@ mod dlq;
 mod find;
 mod keys;
 mod look;
+mod routes;
 mod trigger;
 mod why;
 
@@ -18,7 +19,7 @@ use super::{
     client::Client,
     deliveries, destinations, dlq as dlq_command, events, keys as keys_command,
     print::capture,
-    why as why_command,
+    routes as routes_command, why as why_command,
 };
 use crate::api::fixture::{Scene, TOKEN};
 
@@ -81,6 +82,7 @@ async fn run(client: &Client, scene: &Scene, line: &str, answer: Option<bool>) -
         Command::Dlq(c) => dlq_command::act(c, client, &mut screen).await,
         Command::Destinations(c) => destinations::act(c, client, &mut screen).await,
         Command::Keys(c) => keys_command::act(c, client, &mut screen).await,
+        Command::Routes(c) => routes_command::act(c, client, &mut screen).await,
         Command::Why(a) => why_command::act(a, client, &mut screen).await,
         other => panic!("{other:?} does not speak to the admin API"),
     };

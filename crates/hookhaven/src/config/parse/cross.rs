@@ -43,11 +43,13 @@ fn unused(doc: &Document<'_>, sources: &Named<Source>, destinations: &Named<Dest
     }
 }
 
-/// A destination to which both routes would send the same event.
+/// A destination to which both routes would send the same event. Where the first has a filter of its own, the
+/// later may well be for what that leaves: nothing is said then.
 fn shared<'a>(first: &Placed, later: &'a Placed) -> Option<&'a str> {
     let (first, later) = (&first.route, &later.route);
     let overlap =
         first.source == later.source && first.events.iter().any(|a| later.events.iter().any(|b| overlap(a, b)));
+    let overlap = overlap && (first.when.is_none() || first.when == later.when);
     later.to.iter().find(|to| overlap && first.to.contains(to)).map(|to| &**to)
 }
 

@@ -7,6 +7,7 @@ mod answer;
 mod cross;
 mod destination;
 pub mod document;
+mod filter;
 mod fingerprint;
 mod hmac;
 mod name;

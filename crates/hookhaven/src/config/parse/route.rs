@@ -6,6 +6,7 @@ use hookhaven_core::{Destination, Policy, glob::Glob, retry::RetryPolicy, route:
 
 use super::{
     document::{Item, Table},
+    filter::{Paths, filter},
     name::Named,
     values::quote,
 };
@@ -38,6 +39,7 @@ pub fn all(root: &mut Table<'_>, sources: &Named<Source>, destinations: &Named<D
     let items = root.take("routes").and_then(|item| item.list("a list, each begun by [[routes]]"));
     let mut names = BTreeMap::new();
     let mut of_source = BTreeMap::new();
+    let mut paths = Paths::default();
     let mut routes = Vec::new();
     let items = items.unwrap_or_default();
     let count = items.len();
@@ -48,6 +50,7 @@ pub fn all(root: &mut Table<'_>, sources: &Named<Source>, destinations: &Named<D
             let what = format!("the name \"{}\" is already that of {first}", route.name);
             item.doc.report(Severity::Error, &item.at, &item.path, what, "rename one of the two".to_owned());
         }
+        paths.add(&route, &item);
         routes.push(Placed { route, path: item.path, at: item.at });
     }
     Routes { complete: routes.len() == count, routes }
@@ -62,6 +65,7 @@ fn one(
     let given = table.take("name").map(|item| name(&item));
     let source = table.require("source", "add source = \"NAME\"").and_then(|item| known_source(&item, sources));
     let events = table.take("events").map_or_else(|| Some(vec![Glob::any()]), |item| events(&item));
+    let when = table.take("when").map(|item| filter(&item));
     let to = table
         .require("to", "add to = [\"NAME\"], the destinations")
         .and_then(|item| known_destinations(&item, destinations));
@@ -75,7 +79,9 @@ fn one(
         Some(name) => name?,
         None => format!("{source}#{position}").into(),
     };
-    Some(Route { name, source, events: events?, to: to?, policy: Arc::new(policy?) })
+    // A filter that could not be read must not be taken for none.
+    let when = when.map_or(Some(None), |when| when.map(Some))?;
+    Some(Route { name, source, events: events?, when, to: to?, policy: Arc::new(policy?) })
 }
 
 fn name(item: &Item<'_>) -> Option<Arc<str>> {

@@ -162,7 +162,7 @@ fn everything_that_is_written_counts() {
     assert_eq!((destination.breaker.failures.get(), destination.breaker.rest), (3, seconds(60)));
     let route = &config.routes[0];
     assert_eq!((&*route.name, &*route.source, &*route.to[0]), ("money", "stripe", "billing"));
-    assert!(route.takes("stripe", "invoice.paid") && !route.takes("stripe", "charge.paid"));
+    assert!(route.takes_type("stripe", "invoice.paid") && !route.takes_type("stripe", "charge.paid"));
     let policy = &route.policy;
     assert_eq!((policy.deadline, policy.max_age, policy.critical), (seconds(15), seconds(86_400), true));
     assert_eq!((policy.retry.attempts, policy.retry.initial, policy.retry.factor), (3, seconds(1), 2.0));

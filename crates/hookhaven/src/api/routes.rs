@@ -1,0 +1,67 @@
+//! `/routes`: the routes of the config in force; and what they say of one event.
+
+use axum::{Json, Router, extract::State, routing::get};
+use hookhaven_core::{Event, EventId, route};
+
+use super::{
+    Shared, events,
+    page::Id,
+    problem::Problem,
+    view::{GoesTo, ListedRoute, Listing, RouteView, Routing},
+};
+use crate::{config::Config, routing};
+
+pub(super) fn routes() -> Router<Shared> {
+    Router::new().route("/routes", get(list)).route("/events/{id}/routes", get(of_event))
+}
+
+/// All of them, in the file's order: there are as many as somebody wrote.
+async fn list(State(api): State<Shared>) -> Json<Listing<ListedRoute>> {
+    let config = api.parts.config.load();
+    let items = config.routes.iter().map(|route| ListedRoute {
+        name: route.name.to_string(),
+        source: route.source.to_string(),
+        events: patterns(route),
+        when: route.when.iter().flat_map(|filter| filter.conditions()).map(ToString::to_string).collect(),
+        to: destinations(route),
+        critical: route.policy.critical,
+    });
+    Json(Listing { items: items.collect(), next: None })
+}
+
+async fn of_event(State(api): State<Shared>, Id(id): Id<EventId>) -> Result<Json<Routing>, Problem> {
+    let event = events::find(&api, id).await?;
+    Ok(Json(routing(&api.parts.config.load(), &event)))
+}
+
+/// What a configuration says of an event.
+pub fn routing(config: &Config, event: &Event) -> Routing {
+    let source = config.sources.get(&event.source);
+    let view = |explained: route::Explained<'_>| RouteView {
+        name: explained.route.name.to_string(),
+        events: patterns(explained.route),
+        to: destinations(explained.route),
+        takes_type: explained.takes_type,
+        takes: explained.takes(),
+        conditions: explained.findings.into_iter().map(Into::into).collect(),
+    };
+    let goes_to = |found: route::Match<'_>| GoesTo {
+        destination: found.destination.to_string(),
+        route: found.route.name.to_string(),
+        disabled: routing::disabled(config, found.destination),
+    };
+    Routing {
+        sender: source.map(|s| s.sender.name().to_owned()),
+        secret_count: source.map_or(0, |s| s.secrets.len()),
+        routes: route::explain(&config.routes, event).into_iter().map(view).collect(),
+        goes_to: route::matches(&config.routes, event).into_iter().map(goes_to).collect(),
+    }
+}
+
+fn patterns(route: &route::Route) -> Vec<String> {
+    route.events.iter().map(|glob| glob.as_str().to_owned()).collect()
+}
+
+fn destinations(route: &route::Route) -> Vec<String> {
+    route.to.iter().map(ToString::to_string).collect()
+}
