@@ -298,6 +298,18 @@ async fn connections_to_configured_destinations_are_not_lent_out() {
     assert!(here.seen.try_recv().is_err());
 }
 
+/// A sender's name that leads inside is no way in, whatever was opened to published messages.
+#[tokio::test]
+async fn what_senders_publish_is_fetched_from_public_addresses_alone() {
+    let mut here = Handler::start(|_| status(200)).await;
+    let transport = transport(Arc::default());
+    assert!(soon(transport.send(published(&here.url(), &["127.0.0.0/8"]))).await.result.is_ok());
+    here.next().await;
+    let fetch = Outbound { to: To::Sender(here.url().into()), ..published("", &[]) };
+    refused(soon(transport.send(fetch)).await, "a key from this machine");
+    assert!(here.seen.try_recv().is_err());
+}
+
 #[tokio::test]
 async fn the_admin_side_is_refused_whatever_is_allowed() {
     let mut admin = Handler::start(|_| status(200)).await;
