@@ -135,7 +135,13 @@ impl<'a> Found<'a> {
         }
     }
 
-    /// The same for strings only.
+    /// Whether this is a list with nothing in it.
+    pub fn is_empty_list(self) -> bool {
+        let inside = self.0.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        inside.is_some_and(|inside| inside.bytes().all(|b| b.is_ascii_whitespace()))
+    }
+
+    /// As [`Found::scalar`], for strings only.
     pub fn text(self) -> Option<Cow<'a, str>> {
         self.0.starts_with('"').then(|| self.scalar())?
     }

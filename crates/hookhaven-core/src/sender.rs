@@ -3,9 +3,10 @@
 //!
 //! Not here: sources (a configured address of one sender), sockets, configuration syntax.
 
-use std::{fmt, time::Duration};
+use std::{borrow::Cow, fmt, time::Duration};
 
-use http::{HeaderMap, Method, StatusCode};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
 use crate::{secret::Secret, time::Time};
 
@@ -27,12 +28,82 @@ pub struct Keys<'a> {
     pub secrets: &'a [Secret],
     pub tolerance: Duration,
     pub now: Time,
+    /// What [`Sender::needs`] asked for.
+    pub fetched: Option<&'a [u8]>,
+}
+
+/// Something that a sender publishes and that one of its requests is judged by: a certificate, a public key.
+/// Verification itself is pure; whoever calls it fetches this first, and keeps it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Fetch {
+    pub method: Method,
+    /// HTTPS, on a host of the sender's own. A request may name it only as far as the sender's file has
+    /// compared it with what the sender is known to use.
+    pub url: String,
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// May hold credentials.
+    pub body: Bytes,
+    /// What tells one answer from another: the URL, mostly. Holds no credentials.
+    pub cache_key: String,
+}
+
+impl Fetch {
+    pub fn get(url: String) -> Self {
+        Fetch { method: Method::GET, cache_key: url.clone(), url, headers: Vec::new(), body: Bytes::new() }
+    }
+}
+
+/// Without headers and body: they may hold credentials (I6).
+impl fmt::Debug for Fetch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fetch").field("method", &self.method).field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+/// What a source knows that a handshake may turn on.
+#[derive(Clone, Copy)]
+pub struct Own<'a> {
+    pub secrets: &'a [Secret],
+    /// The source's `verify_token`.
+    pub verify_token: Option<&'a Secret>,
+    /// Whether a secret that the sender hands over now would be taken.
+    pub awaits_secret: bool,
+}
+
+/// What is done with a request that only asks or tells something about the subscription. It becomes no event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    Answer(Answer),
+    /// It asks with a token that is not ours: 403.
+    Refuse,
+    /// The subscription is confirmed by calling this address, which is the sender's own; then answered.
+    Call {
+        url: String,
+        answer: Answer,
+    },
+    /// The sender hands over the secret that it will sign with; to be kept, then answered.
+    Keep {
+        secret: Secret,
+        answer: Answer,
+    },
+}
+
+/// How much of the body a sender's proof covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cover {
+    Whole,
+    /// A checksum of it that can be forged: whoever holds one request can make another.
+    Checksum,
+    /// Some of its fields.
+    Part,
+    /// Nothing of it: the request only shows that its maker knows a secret.
+    Nothing,
 }
 
 /// The request is the sender's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Proof {
-    /// Position of the secret that matched; `None` where nothing is verified.
+    /// Position of the secret that matched; `None` where nothing is verified, or not with a secret.
     pub secret: Option<u8>,
 }
 
@@ -55,6 +126,8 @@ pub enum Rejection {
     TimestampFuture,
     /// A header that is signed along is missing.
     IdMissing,
+    /// It names a certificate or key that is not where the sender keeps its own, or one that cannot be used.
+    KeyUnusable,
     /// Nothing in the body to be signed.
     BodyEmpty,
     /// The body does not have the hash that was signed, or no hash covers it.
@@ -66,7 +139,7 @@ pub enum Rejection {
 }
 
 impl Rejection {
-    pub const ALL: [Rejection; 13] = [
+    pub const ALL: [Rejection; 14] = [
         Self::SignatureMissing,
         Self::SignatureRepeated,
         Self::SignatureMalformed,
@@ -76,6 +149,7 @@ impl Rejection {
         Self::TimestampStale,
         Self::TimestampFuture,
         Self::IdMissing,
+        Self::KeyUnusable,
         Self::BodyEmpty,
         Self::BodyHashMismatch,
         Self::UrlUnknown,
@@ -94,6 +168,7 @@ impl Rejection {
             Self::TimestampStale => "timestamp_stale",
             Self::TimestampFuture => "timestamp_future",
             Self::IdMissing => "id_missing",
+            Self::KeyUnusable => "key_unusable",
             Self::BodyEmpty => "body_empty",
             Self::BodyHashMismatch => "body_hash_mismatch",
             Self::UrlUnknown => "url_unknown",
@@ -116,14 +191,31 @@ pub struct Facts {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     pub status: StatusCode,
-    pub content_type: Option<&'static str>,
+    /// A well-formed header value.
+    pub content_type: Option<Cow<'static, str>>,
+    /// Further headers.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
     pub body: Vec<u8>,
 }
 
 impl Answer {
     /// 200 with an empty body: right for nearly every sender.
     pub fn empty() -> Self {
-        Answer { status: StatusCode::OK, content_type: None, body: Vec::new() }
+        Answer::of(StatusCode::OK, None, "")
+    }
+
+    pub fn of(status: StatusCode, content_type: Option<&'static str>, body: impl Into<Vec<u8>>) -> Self {
+        Answer { status, content_type: content_type.map(Cow::Borrowed), headers: Vec::new(), body: body.into() }
+    }
+
+    /// 200 with this text.
+    pub fn text(body: impl Into<Vec<u8>>) -> Self {
+        Answer::of(StatusCode::OK, Some("text/plain"), body)
+    }
+
+    /// 200 with this JSON.
+    pub fn json(value: &serde_json::Value) -> Self {
+        Answer::of(StatusCode::OK, Some("application/json"), value.to_string())
     }
 }
 
@@ -156,6 +248,11 @@ pub trait Sender: fmt::Debug + Send + Sync {
     /// In kebab-case, as written in the config file.
     fn name(&self) -> &'static str;
 
+    /// What must be fetched from the sender before this request can be judged.
+    fn needs(&self, _request: &Request<'_>, _keys: &Keys<'_>) -> Result<Option<Fetch>, Rejection> {
+        Ok(None)
+    }
+
     /// Whether the request is the sender's. Sees the raw bytes and nothing else; parses no body whose
     /// signature has not held.
     fn verify(&self, request: &Request<'_>, keys: &Keys<'_>) -> Result<Proof, Rejection>;
@@ -163,9 +260,14 @@ pub trait Sender: fmt::Debug + Send + Sync {
     /// Id, type and time, read without building the whole tree. Only called after `verify`.
     fn facts(&self, request: &Request<'_>) -> Facts;
 
-    /// The answer to a request that only asks whether we are there (Slack's `url_verification`). Such
-    /// a request becomes no event. Only called after `verify`.
-    fn handshake(&self, _request: &Request<'_>) -> Option<Answer> {
+    /// What to do with a request that asks before anything is signed, of whatever method: challenges by GET,
+    /// probes by HEAD, a secret handed over. Called before `verify`.
+    fn greet(&self, _request: &Request<'_>, _own: &Own<'_>) -> Option<Reply> {
+        None
+    }
+
+    /// The same for those that are signed (Slack's `url_verification`). Only called after `verify`.
+    fn handshake(&self, _request: &Request<'_>, _own: &Own<'_>) -> Option<Reply> {
         None
     }
 
@@ -190,6 +292,27 @@ pub trait Sender: fmt::Debug + Send + Sync {
         false
     }
 
+    /// Whether the event's id is signed. Where it is not, whoever holds one request can send it again under
+    /// another id.
+    fn signs_id(&self) -> bool {
+        false
+    }
+
+    /// Whether the event's type is signed.
+    fn signs_type(&self) -> bool {
+        false
+    }
+
+    /// How much of the body its proof covers.
+    fn covers(&self) -> Cover {
+        Cover::Whole
+    }
+
+    /// How far a signed time may be off where the source sets no tolerance.
+    fn tolerance_default(&self) -> Duration {
+        Duration::from_secs(300)
+    }
+
     /// Limit of the body where the source sets none; the sender's largest events must fit.
     fn body_bytes_default(&self) -> usize {
         1 << 20
@@ -210,6 +333,7 @@ pub trait Sender: fmt::Debug + Send + Sync {
     /// may be narrower than the one asked for (GitHub's `issues` becomes `issues.opened`).
     fn sample(&self, event_type: &str, id: &str, now: Time) -> Result<Sample, CannotSign>;
 
-    /// Signs a body as the sender would. `url` is the source's public URL.
+    /// Signs a body as the sender would. `url` is the source's public URL. Where the sender signs with a private
+    /// key, `secret` must be one (PKCS#8 in base64), which only tests have.
     fn sign(&self, sample: &Sample, url: Option<&str>, secret: &Secret, now: Time) -> Result<Signed, CannotSign>;
 }

@@ -1,17 +1,21 @@
 //! A source: a configured inbound address (`POST /webhooks/{name}`), its sender, secrets and limits.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use ipnet::IpNet;
 
-use crate::{destination::Rate, secret::Secret, sender::Sender};
+use crate::{
+    destination::Rate,
+    secret::Secret,
+    sender::{Answer, Sender},
+};
 
 #[derive(Clone, Debug)]
 pub struct Source {
     /// Last segment of its path; unique.
     pub name: Arc<str>,
     pub sender: Arc<dyn Sender>,
-    /// Current first, then previous ones. Empty only for `sender = "unverified"`.
+    /// Current first, then previous ones. Empty only where nothing is verified, and while one is awaited.
     pub secrets: Vec<Secret>,
     /// How far a signed timestamp may lie in the past or the future.
     pub tolerance: Duration,
@@ -29,4 +33,10 @@ pub struct Source {
     /// Its sender does not come again (GitHub): it may use the whole of each limit, where others must
     /// leave a share of it free.
     pub reserved: bool,
+    /// What the sender must know to confirm its subscription (Meta).
+    pub verify_token: Option<Secret>,
+    /// The file for a secret that the sender hands over; one is taken while there is no secret.
+    pub handover: Option<PathBuf>,
+    /// What accepted events are answered instead of the sender's usual answer.
+    pub answer: Option<Answer>,
 }

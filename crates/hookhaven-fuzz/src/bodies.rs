@@ -9,7 +9,10 @@ use hookhaven_core::{
 use http::{HeaderMap, HeaderValue, Method, header::CONTENT_TYPE};
 use serde_json::Value;
 
-use crate::{first_line, requests::CASES};
+use crate::{
+    first_line,
+    requests::{CASES, OWN},
+};
 
 /// Pointers of one input.
 const POINTERS_MAX: usize = 16;
@@ -26,7 +29,7 @@ pub fn run(data: &[u8]) {
         let request = Request { method: &Method::POST, url: None, query: None, headers: &headers, body };
         for case in CASES.iter() {
             facts_are_usable(&*case.sender, &request);
-            let _ = case.sender.handshake(&request);
+            let _ = (case.sender.handshake(&request, &OWN), case.sender.greet(&request, &OWN));
         }
     }
 }

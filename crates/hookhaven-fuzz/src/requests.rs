@@ -19,7 +19,7 @@ use std::{
 
 use hookhaven_core::{
     Secret, Time,
-    sender::{Keys, Request, Sample, Sender},
+    sender::{Keys, Own, Request, Sample, Sender},
     senders::{HmacOptions, SenderOptions, TABLE, TimestampOptions, Unit},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -31,7 +31,7 @@ pub const TOLERANCE_S: u64 = 300;
 /// Most header lines of an input.
 const HEADERS_MAX: usize = 40;
 
-const SECRETS: [[&str; 3]; 3] = [
+const SECRETS: [[&str; 3]; 7] = [
     ["one secret", "another secret", "a stranger's secret"],
     [
         "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
@@ -43,7 +43,32 @@ const SECRETS: [[&str; 3]; 3] = [
         "5478aa06c910c43932b1eb0c71fc68d9d0c057550c48ec2acf6ba05644782def",
         "c910c43932b1eb0c71fc68d9d0c057550c48ec2acf6ba05644782def547aaa06",
     ],
+    ["WEBHOOK1", "WEBHOOK2", "WEBHOOK3"],
+    ["user:one", "user:another", "user:a stranger's"],
+    [
+        "arn:aws:sns:eu-west-1:123456789012:orders",
+        "arn:aws:sns:eu-west-1:123456789012:returns",
+        "arn:aws:sns:eu-west-1:666666666666:orders",
+    ],
+    ["sandbox:client:one", "sandbox:client:another", "sandbox:client:stranger"],
 ];
+
+/// Public keys, in the forms of those who sign with private ones. Nobody has the private ones.
+const PUBLIC_KEYS: [[&str; 3]; 2] = [
+    [
+        "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
+        "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c",
+        "fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025",
+    ],
+    [
+        "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAES7naQcR5yljKQuLuFiJ40wurTi/cY95JQog1CibIWamClml3I1/8KG4IqOOV2ZvjaNBt6+CvGwNXaLJPAJ1JLw==",
+        "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE4G7yMfiWUqz8HGgS9xIbNwWomFZXGJRoxzyDnxVxpiz6xHHeO87Ux0lKabEQiB7QouxFqF8z5SwGqtw/fC5BLQ==",
+        "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE9qz1zWEx0W7M4pqlg7SQw9k2pGYoCwwzgN+a4PazrcibQU8Q9YBegP6uFZFOqrqABTDYofdo/HFXEJ0w+yWUVw==",
+    ],
+];
+
+/// A source without what handshakes turn on.
+pub const OWN: Own<'static> = Own { secrets: &[], verify_token: None, awaits_secret: true };
 
 pub struct Case {
     pub label: String,
@@ -55,10 +80,11 @@ pub struct Case {
 pub static CASES: LazyLock<Vec<Case>> = LazyLock::new(|| {
     let all = TABLE.iter().flat_map(|def| {
         options_of(def.name).into_iter().map(|(label, options)| {
-            let sender = (def.build)(&options).expect("its options fit");
+            let sender = def.build(&options).expect("its options fit");
             let secret = |text: &str| Secret::new(text).expect("it is not blank");
             let fits = |set: &&[&str; 3]| set.iter().all(|text| sender.check_secret(&secret(text)).is_ok());
-            let secrets = SECRETS.iter().find(fits).expect("add secrets of this sender's form").map(secret);
+            let secrets = SECRETS.iter().chain(&PUBLIC_KEYS).find(fits);
+            let secrets = secrets.expect("add secrets of this sender's form").map(secret);
             Case { label: format!("{}{label}", def.name), sender, secrets }
         })
     });
@@ -110,7 +136,7 @@ impl Given<'_> {
 
     pub fn keys(&self) -> Keys<'_> {
         let tolerance = Duration::from_secs(TOLERANCE_S);
-        Keys { secrets: &self.case.secrets[..2], tolerance, now: Time::from_s(NOW_S) }
+        Keys { secrets: &self.case.secrets[..2], tolerance, now: Time::from_s(NOW_S), fetched: None }
     }
 }
 

@@ -5,13 +5,19 @@
 use crate::{
     bodies::facts_are_usable,
     reference::{Verdict, verdict},
-    requests,
+    requests::{self, OWN},
 };
 
 /// An input is a request in the format of `requests`.
 pub fn run(data: &[u8]) {
     let Some(given) = requests::read(data) else { return };
     let (request, keys) = (given.request(), given.keys());
+    // What is asked to be fetched is the sender's own and nobody else's.
+    if let Ok(Some(fetch)) = given.case.sender.needs(&request, &keys) {
+        let own = [".plaid.com/", ".paypal.com/", ".amazonaws.com/", ".amazonaws.com.cn/"];
+        let host = &fetch.url[..fetch.url[8..].find('/').map_or(fetch.url.len(), |at| at + 9)];
+        assert!(fetch.url.starts_with("https://") && own.iter().any(|own| host.ends_with(own)), "{}", fetch.url);
+    }
     let said = given.case.sender.verify(&request, &keys);
     assert_eq!(said, given.case.sender.verify(&request, &keys), "a verdict that changes");
     match verdict(&given) {
@@ -23,5 +29,6 @@ pub fn run(data: &[u8]) {
         assert!(proof.secret.is_none_or(|n| n < 2), "a secret that the source does not have");
     }
     facts_are_usable(&*given.case.sender, &request);
-    let _ = given.case.sender.handshake(&request);
+    let _ = given.case.sender.handshake(&request, &OWN);
+    let _ = given.case.sender.greet(&request, &OWN);
 }

@@ -12,7 +12,8 @@ use std::{
 use arc_swap::ArcSwap;
 use hookhaven::{
     config::{Config, SigningKeys},
-    ingest::{Ingest, IngestParts},
+    egress::Egress,
+    ingest::{Ingest, IngestParts, keys::SenderKeys},
     metrics::Metrics,
     publish::{book::Book, keys::Keys, outgoing::Outgoing},
     server::Peer,
@@ -91,19 +92,20 @@ impl Node {
         let clock = Arc::new(NodeClock { clock: world.clock.clone(), gate: gate.clone() });
         let entropy = Arc::new(SeededEntropy::new(chance.fork("entropy").draw()));
         let metrics = Arc::new(Metrics::new(100, world.now(), Arc::default()));
-        let wire = Wire {
+        let wire: Arc<dyn Egress> = Arc::new(Wire {
             node: name.clone(),
             gate: gate.clone(),
             world: world.clone(),
             handlers: site.handlers.clone(),
             shared: (site.mutation == Some(Mutation::ConnectionsShared)).then(|| Arc::new(Semaphore::new(2))),
-        };
+        });
+        let sender_keys = Arc::new(SenderKeys::new(wire.clone(), clock.clone()));
         let worker = Worker::start(WorkerParts {
             store: store.clone(),
             clock: clock.clone(),
             entropy: entropy.clone(),
             config: config.clone(),
-            transport: Arc::new(wire),
+            transport: wire,
             published: Arc::new(published(&config)),
             signals: metrics.clone(),
         });
@@ -119,6 +121,7 @@ impl Node {
             config: config.clone(),
             metrics,
             budget: Arc::default(),
+            sender_keys,
         });
         world.say(format_args!("node {name}: up"));
         Some(Arc::new(Node { name, gate, store, ingest, worker, wake, config, breaker_never_opens, _sweeps: sweeps }))

@@ -114,7 +114,7 @@ fn sources(draw: &mut Chance) -> BTreeMap<Arc<str>, Arc<Source>> {
         false => Duration::from_secs(7 * 86_400),
     };
     let source = |(name, secret): (&str, &str), dedupe_window| {
-        let sender = senders::find(name).and_then(|def| (def.build)(&SenderOptions::default()).ok())?;
+        let sender = senders::find(name).and_then(|def| def.build(&SenderOptions::default()).ok())?;
         let source = Source {
             name: name.into(),
             sender,
@@ -126,6 +126,9 @@ fn sources(draw: &mut Chance) -> BTreeMap<Arc<str>, Arc<Source>> {
             allow: Vec::new(),
             rate: None,
             reserved: false,
+            verify_token: None,
+            handover: None,
+            answer: None,
         };
         Some((Arc::from(name), Arc::new(source)))
     };

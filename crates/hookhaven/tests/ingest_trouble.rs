@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use hookhaven::{
     config::{Log, LogFormat},
-    ingest::{Ingest, IngestParts},
+    ingest::{Ingest, IngestParts, keys::SenderKeys},
     metrics::Metrics,
     server::Peer,
 };
@@ -168,11 +168,12 @@ async fn a_store_that_does_not_answer_is_a_503_before_the_sender_gives_up() {
     let clock = Arc::new(ManualClock::at(NOW));
     let ingest = Ingest::new(IngestParts {
         store: Arc::new(Failing(None)),
-        clock,
+        clock: clock.clone(),
         entropy: Arc::new(SeededEntropy::new(1)),
         config: Arc::new(ArcSwap::from_pointee(config())),
         metrics: Arc::new(Metrics::new(1, NOW, Arc::default())),
         budget: Arc::default(),
+        sender_keys: Arc::new(SenderKeys::new(Arc::new(support::Web::default()), clock)),
     });
     let sender = support::sender("github");
     let sample = sender.sample("push", "1", NOW).unwrap();

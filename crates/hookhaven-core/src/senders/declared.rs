@@ -1,74 +1,133 @@
-//! A sender that is nothing but data: an HMAC scheme, and the places of id, type and time. Most senders are
-//! this; each is one [`Declaration`] in its own file and one line in the table.
+//! A sender made of its declaration: what its data says, or its code where it has some.
 //!
-//! Not here: senders whose facts, answers or handshakes need code.
+//! Not here: what a declaration may say (`declaration`).
 
-use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, StatusCode};
 
 use super::{
-    SenderOptionError, SenderOptions,
+    Declaration, Scheme, SenderOptionError, Told,
     facts::FactPlaces,
-    hmac::{BadScheme, HmacScheme, HmacSpec},
-    sample::{self, Body, Named},
+    handshake::Handshake,
+    sample::{self, Body},
+    shared::Shared,
+    signed::{BadScheme, SignedScheme},
 };
 use crate::{
     secret::Secret,
-    sender::{CannotSign, Facts, Keys, Proof, Rejection, Request, Sample, Sender, Signed},
+    sender::{
+        Answer, CannotSign, Cover, Facts, Fetch, Keys, Own, Proof, Rejection, Reply, Request, Sample, Sender, Signed,
+    },
     time::Time,
 };
 
-/// A sender as its file writes it down. Start from [`Declaration::DEFAULT`].
-#[derive(Clone, Debug)]
-pub struct Declaration {
-    pub name: &'static str,
-    pub scheme: HmacSpec,
-    /// Places of the event id, best first; without any of them the key is a hash of the body.
-    pub id: &'static [&'static str],
-    /// Places of the event type.
-    pub event_type: &'static [&'static str],
-    /// Places of the time at which it happened.
-    pub time: &'static [&'static str],
-    /// Content types the sender uses; empty means any.
-    pub content_types: &'static [&'static str],
-    /// Beginnings of texts that are no secret of this sender but are often taken for one, and the mend.
-    pub not_secrets: &'static [(&'static str, &'static str)],
-    pub sample_types: &'static [&'static str],
-    pub samples: &'static [Named],
-}
-
-impl Declaration {
-    pub const DEFAULT: Declaration = Declaration {
-        name: "",
-        scheme: HmacSpec::DEFAULT,
-        id: &[],
-        event_type: &["json:/type"],
-        time: &[],
-        content_types: &["application/json"],
-        not_secrets: &[],
-        sample_types: &["sample"],
-        samples: &[],
-    };
-
-    /// For the table.
-    pub fn build(&'static self, options: &SenderOptions) -> Result<Arc<dyn Sender>, SenderOptionError> {
-        options.refuse_hmac(self.name)?;
-        Ok(Arc::new(self.declared()?))
-    }
-
-    /// For senders that add code of their own to a declaration.
-    pub(super) fn declared(&'static self) -> Result<Declared, SenderOptionError> {
-        let places = FactPlaces::parse(self.id, self.event_type, self.time);
-        let places = places.map_err(|e| SenderOptionError::Scheme(BadScheme { key: "id", problem: e.to_string() }))?;
-        Ok(Declared { declaration: self, scheme: HmacScheme::from_spec(&self.scheme)?, places })
-    }
-}
-
 /// A declaration, parsed.
 #[derive(Clone, Debug)]
-pub(super) struct Declared {
+pub struct Declared {
     pub declaration: &'static Declaration,
-    pub scheme: HmacScheme,
-    pub places: FactPlaces,
+    /// One for each of the declaration's prefixes.
+    sets: Vec<Set>,
+    answer: Answer,
+}
+
+/// How a request is judged and read that carries this set of headers.
+#[derive(Clone, Debug)]
+struct Set {
+    verifier: Verifier,
+    places: FactPlaces,
+}
+
+#[derive(Clone, Debug)]
+enum Verifier {
+    Signed(SignedScheme),
+    Shared(Shared),
+    /// The sender's code does it, or nobody.
+    Elsewhere,
+}
+
+impl Declared {
+    pub fn of(declaration: &'static Declaration) -> Result<Self, SenderOptionError> {
+        let sets = declaration.prefixes.iter().map(|prefix| Set::of(declaration, prefix)).collect::<Result<_, _>>()?;
+        Ok(Declared { declaration, sets, answer: declaration.answer.answer() })
+    }
+
+    /// The set whose signature the request carries, else the first.
+    fn set(&self, headers: &HeaderMap) -> &Set {
+        let claimed = |set: &&Set| matches!(&set.verifier, Verifier::Signed(scheme) if scheme.is_claimed(headers));
+        match self.sets.iter().find(claimed) {
+            Some(set) if self.sets.len() > 1 => set,
+            _ => &self.sets[0],
+        }
+    }
+
+    /// Where id, type and time stand, as the first of its prefixes has it.
+    pub fn places(&self) -> &FactPlaces {
+        &self.sets[0].places
+    }
+
+    /// Signs with further headers, which may be signed along.
+    pub fn sign_with(
+        &self,
+        mut headers: Vec<(String, String)>,
+        sample: &Sample,
+        url: Option<&str>,
+        secret: &Secret,
+        now: Time,
+    ) -> Result<Signed, CannotSign> {
+        if !headers.iter().any(|(name, _)| name == "content-type") {
+            let content_type = self.declaration.content_types.first().copied().unwrap_or("application/json");
+            headers.insert(0, ("content-type".into(), content_type.into()));
+        }
+        let mut query = String::new();
+        match &self.sets[0].verifier {
+            Verifier::Signed(scheme) => {
+                let signature = scheme.sign(&headers, &sample.body, &sample.id, url, secret, now)?;
+                headers.extend(signature);
+            }
+            Verifier::Shared(shared) => {
+                let (header, more) = shared.sign(secret)?;
+                headers.extend(header);
+                query = more;
+            }
+            Verifier::Elsewhere => {}
+        }
+        Ok(Signed { headers, query, body: sample.body.clone() })
+    }
+
+    fn covers_body(&self) -> bool {
+        matches!(self.covers(), Cover::Whole | Cover::Checksum)
+    }
+
+    fn covers_header(&self, name: &HeaderName) -> bool {
+        matches!(&self.sets[0].verifier, Verifier::Signed(scheme) if scheme.covers(name))
+    }
+}
+
+impl Set {
+    fn of(declaration: &'static Declaration, prefix: &str) -> Result<Self, SenderOptionError> {
+        let verifier = match &declaration.scheme {
+            Scheme::Signed(spec) => Verifier::Signed(SignedScheme::from_spec(spec, prefix)?),
+            Scheme::Shared(spec) => Verifier::Shared(Shared::from_spec(spec)?),
+            Scheme::Own { .. } | Scheme::Nothing => Verifier::Elsewhere,
+        };
+        let named = |texts: &[&str]| texts.iter().map(|text| text.replace('*', prefix)).collect::<Vec<_>>();
+        let [id, event_type, time] = [declaration.id, declaration.event_type, declaration.time].map(named);
+        let [id, event_type, time] =
+            [&id, &event_type, &time].map(|texts| texts.iter().map(|t| &**t).collect::<Vec<_>>());
+        let places = FactPlaces::parse(&id, &event_type, &time);
+        let places = places.and_then(|places| match declaration.batch {
+            Some(batch) => places.in_batches(batch),
+            None => Ok(places),
+        });
+        Ok(Set { verifier, places: places.map_err(|e| BadScheme::new("id", e))? })
+    }
+}
+
+impl Told {
+    pub(super) fn answer(&self) -> Answer {
+        Answer::of(StatusCode::from_u16(self.status).unwrap_or(StatusCode::OK), self.content_type, self.body)
+    }
 }
 
 impl Sender for Declared {
@@ -76,12 +135,40 @@ impl Sender for Declared {
         self.declaration.name
     }
 
+    fn needs(&self, request: &Request<'_>, keys: &Keys<'_>) -> Result<Option<Fetch>, Rejection> {
+        self.declaration.code.needs.map_or(Ok(None), |needs| needs(request, keys))
+    }
+
     fn verify(&self, request: &Request<'_>, keys: &Keys<'_>) -> Result<Proof, Rejection> {
-        self.scheme.verify(request, keys)
+        if let Some(verify) = self.declaration.code.verify {
+            return verify(request, keys);
+        }
+        match &self.set(request.headers).verifier {
+            Verifier::Signed(scheme) => scheme.verify(request, keys),
+            Verifier::Shared(shared) => shared.verify(request, keys),
+            Verifier::Elsewhere => Ok(Proof { secret: None }),
+        }
     }
 
     fn facts(&self, request: &Request<'_>) -> Facts {
-        self.places.read(request.headers, request.body)
+        match self.declaration.code.facts {
+            Some(facts) => facts(self, request),
+            None => self.set(request.headers).places.read(request.headers, request.body),
+        }
+    }
+
+    fn greet(&self, request: &Request<'_>, own: &Own<'_>) -> Option<Reply> {
+        self.declaration.handshakes.iter().filter(|h| !h.is_signed()).find_map(|h| Handshake::reply(h, request, own))
+    }
+
+    fn handshake(&self, request: &Request<'_>, own: &Own<'_>) -> Option<Reply> {
+        let own_code = || self.declaration.code.handshake?(request, own);
+        let mut kinds = self.declaration.handshakes.iter().filter(|h| h.is_signed());
+        kinds.find_map(|h| Handshake::reply(h, request, own)).or_else(own_code)
+    }
+
+    fn answer(&self) -> Answer {
+        self.answer.clone()
     }
 
     fn content_types(&self) -> &'static [&'static str] {
@@ -89,16 +176,59 @@ impl Sender for Declared {
     }
 
     fn signs_url(&self) -> bool {
-        self.scheme.signs_url()
+        match (&self.sets[0].verifier, &self.declaration.scheme) {
+            (Verifier::Signed(scheme), _) => scheme.signs_url(),
+            (_, Scheme::Own { signs_url, .. }) => *signs_url,
+            _ => false,
+        }
     }
 
     fn signs_time(&self) -> bool {
-        self.scheme.signs_time()
+        match (&self.sets[0].verifier, &self.declaration.scheme) {
+            (Verifier::Signed(scheme), _) => scheme.signs_time(),
+            (_, Scheme::Own { signs_time, .. }) => *signs_time,
+            _ => false,
+        }
+    }
+
+    fn signs_id(&self) -> bool {
+        match self.declaration.scheme {
+            Scheme::Own { signs_id, .. } => signs_id,
+            _ => self.places().id_is_signed(self.covers_body(), |name| self.covers_header(name)),
+        }
+    }
+
+    fn signs_type(&self) -> bool {
+        match self.declaration.scheme {
+            Scheme::Own { signs_type, .. } => signs_type,
+            _ => self.places().type_is_signed(self.covers_body(), |name| self.covers_header(name)),
+        }
+    }
+
+    fn covers(&self) -> Cover {
+        match self.declaration.scheme {
+            Scheme::Signed(_) => Cover::Whole,
+            Scheme::Own { covers, .. } => covers,
+            Scheme::Shared(_) | Scheme::Nothing => Cover::Nothing,
+        }
+    }
+
+    fn tolerance_default(&self) -> Duration {
+        self.declaration.tolerance
+    }
+
+    fn body_bytes_default(&self) -> usize {
+        self.declaration.body_bytes_max
     }
 
     fn check_secret(&self, secret: &Secret) -> Result<(), String> {
         refuse_lookalikes(secret, self.declaration.not_secrets)?;
-        self.scheme.key().check(secret)
+        match &self.sets[0].verifier {
+            Verifier::Signed(scheme) => scheme.check_secret(secret),
+            Verifier::Shared(shared) => shared.check_secret(secret),
+            Verifier::Elsewhere => Ok(()),
+        }?;
+        self.declaration.code.check_secret.map_or(Ok(()), |check| check(secret))
     }
 
     fn sample_types(&self) -> &'static [&'static str] {
@@ -106,50 +236,41 @@ impl Sender for Declared {
     }
 
     fn sample(&self, event_type: &str, id: &str, now: Time) -> Result<Sample, CannotSign> {
+        if let Some(sample) = self.declaration.code.sample {
+            return sample(self, event_type, id, now);
+        }
         let body = match sample::find(self.declaration.samples, event_type) {
             Some(text) => sample::fill(text, id, event_type, now).into_bytes(),
-            None => generic_body(&self.places, &self.scheme, event_type, id, now),
+            None => {
+                let mut body = Body::read(self.declaration.sample);
+                self.places().put(&mut body, id, event_type, now).ok_or_else(|| self.no_such_type(event_type))?;
+                if let Verifier::Signed(scheme) = &self.sets[0].verifier
+                    && let Some((pointer, unit)) = scheme.timestamp_in_body()
+                {
+                    body.set_time(pointer, Some(unit), now);
+                }
+                body.into_bytes()
+            }
         };
         Ok(Sample { id: id.to_owned(), event_type: event_type.to_owned(), body })
     }
 
     fn sign(&self, sample: &Sample, url: Option<&str>, secret: &Secret, now: Time) -> Result<Signed, CannotSign> {
-        sign_json(&self.scheme, self.places.headers(&sample.id, &sample.event_type), sample, url, secret, now)
+        match self.declaration.code.sign {
+            Some(sign) => sign(self, sample, url, secret, now),
+            None => {
+                let headers = self.places().headers(&sample.id, &sample.event_type);
+                self.sign_with(headers, sample, url, secret, now)
+            }
+        }
     }
 }
 
-/// Signs a JSON body, with `headers` that carry its id and type.
-pub(super) fn sign_json(
-    scheme: &HmacScheme,
-    mut headers: Vec<(String, String)>,
-    sample: &Sample,
-    url: Option<&str>,
-    secret: &Secret,
-    now: Time,
-) -> Result<Signed, CannotSign> {
-    headers.insert(0, ("content-type".into(), "application/json".into()));
-    let signature = scheme.sign(&headers, &sample.body, &sample.id, url, secret, now)?;
-    headers.extend(signature);
-    Ok(Signed { headers, query: String::new(), body: sample.body.clone() })
-}
-
-/// A body that holds what the places are read for.
-pub(super) fn generic_body(places: &FactPlaces, scheme: &HmacScheme, event_type: &str, id: &str, now: Time) -> Vec<u8> {
-    let mut body = Body::default();
-    let at = places.in_body();
-    if let Some((pointer, unit)) = at.time {
-        body.set_time(pointer, unit, now);
+impl Declared {
+    fn no_such_type(&self, event_type: &str) -> CannotSign {
+        let (title, known) = (self.declaration.title, self.declaration.sample_types.join(", "));
+        CannotSign(format!("{title} has no type that is written like {event_type:?}; try one of {known}"))
     }
-    if let Some((pointer, unit)) = scheme.timestamp_in_body() {
-        body.set_time(pointer, Some(unit), now);
-    }
-    if let Some(pointer) = at.id {
-        body.set(pointer, id.into());
-    }
-    if let Some(pointer) = at.event_type {
-        body.set(pointer, event_type.into());
-    }
-    body.into_bytes()
 }
 
 /// Finds API keys and tokens that were pasted where a signing secret belongs.

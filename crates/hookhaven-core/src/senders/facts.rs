@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderName};
 use super::{
     mac::sha256_hex,
     place::{BadPlace, Place, Unit, only, read_time},
+    sample::Body,
 };
 use crate::{
     event::UNKNOWN_TYPE,
@@ -60,11 +61,22 @@ fn bounded_type(event_type: &str) -> String {
 /// Where a sender puts id, type and time; of several places the first that holds something counts.
 #[derive(Clone, Debug, Default)]
 pub struct FactPlaces {
-    id: Vec<Slot>,
-    event_type: Vec<Slot>,
+    id: Vec<Joined>,
+    event_type: Vec<Joined>,
     time: Vec<(Slot, Option<Unit>)>,
+    /// Leads to the second event of a batch: one that has it has no id of its own.
+    second: Option<usize>,
     /// What the slots of kind `Json` point to: one pass over the body finds them all.
     pointers: Vec<Pointer>,
+}
+
+/// Values that make one text together. All must be there but the optional ones.
+type Joined = Vec<Piece>;
+
+#[derive(Clone, Debug)]
+struct Piece {
+    slot: Slot,
+    optional: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -72,79 +84,204 @@ enum Slot {
     Header(HeaderName),
     /// Position among the pointers.
     Json(usize),
+    /// The last name of the first of these pointers that leads anywhere.
+    Has(Box<[(usize, Box<str>)]>),
+    Text(Box<str>),
 }
+
+/// What stands between the pieces of an id, and of a type.
+const ID_JOINT: &str = ":";
+const TYPE_JOINT: &str = ".";
 
 impl FactPlaces {
     pub fn new(id: Vec<Place>, event_type: Vec<Place>, time: Vec<(Place, Option<Unit>)>) -> Self {
         let mut places = FactPlaces::default();
-        places.id = id.into_iter().map(|p| places.slot(p)).collect();
-        places.event_type = event_type.into_iter().map(|p| places.slot(p)).collect();
+        let single = |slot| vec![Piece { slot, optional: false }];
+        places.id = id.into_iter().map(|p| single(places.slot(p))).collect();
+        places.event_type = event_type.into_iter().map(|p| single(places.slot(p))).collect();
         places.time = time.into_iter().map(|(p, unit)| (places.slot(p), unit)).collect();
         places
     }
 
-    /// From the notation of [`Place::parse`]; numbers as times tell their unit by their size.
+    /// From the notation of [`Place::parse`], and three things more: `a + b?` takes several values together, the
+    /// one with a question mark only if it is there; `has:/a /b` is the last name of the first path that leads
+    /// anywhere; `text:word` is the word. A time may have its unit after a blank (`json:/at ms`); without one a number
+    /// tells its unit by its size.
     pub fn parse(id: &[&str], event_type: &[&str], time: &[&str]) -> Result<Self, BadPlace> {
-        let parse = |texts: &[&str]| texts.iter().map(|t| Place::parse(t)).collect::<Result<Vec<_>, _>>();
-        let time = parse(time)?.into_iter().map(|place| (place, None)).collect();
-        Ok(FactPlaces::new(parse(id)?, parse(event_type)?, time))
+        let mut places = FactPlaces::default();
+        places.id = id.iter().map(|text| places.joined(text)).collect::<Result<_, _>>()?;
+        places.event_type = event_type.iter().map(|text| places.joined(text)).collect::<Result<_, _>>()?;
+        for text in time {
+            let (place, unit) = match text.split_once(' ') {
+                Some((place, unit)) => (place, Some(unit.parse().map_err(|_| BadPlace::Kind((*text).to_owned()))?)),
+                None => (*text, None),
+            };
+            let slot = places.slot(Place::parse(place)?);
+            places.time.push((slot, unit));
+        }
+        Ok(places)
+    }
+
+    /// The same for a sender whose body may hold several events, in the array at `batch` (empty: the body itself).
+    pub(super) fn in_batches(mut self, batch: &str) -> Result<Self, BadPlace> {
+        self.second = Some(self.pointer(Pointer::parse(&format!("{batch}/1"))?));
+        Ok(self)
+    }
+
+    fn joined(&mut self, text: &str) -> Result<Joined, BadPlace> {
+        let piece = |piece: &str| {
+            let (piece, optional) = piece.strip_suffix('?').map_or((piece, false), |piece| (piece, true));
+            let slot = match piece.split_once(':') {
+                Some(("text", word)) => Slot::Text(word.into()),
+                Some(("has", paths)) => {
+                    let one = |path| {
+                        let pointer = Pointer::parse(path)?;
+                        let name = pointer.segments().last().unwrap_or_default().into();
+                        Ok((self.pointer(pointer), name))
+                    };
+                    Slot::Has(paths.split(' ').map(one).collect::<Result<_, BadPlace>>()?)
+                }
+                _ => self.slot(Place::parse(piece)?),
+            };
+            Ok(Piece { slot, optional })
+        };
+        text.split(" + ").map(piece).collect()
     }
 
     fn slot(&mut self, place: Place) -> Slot {
         match place {
             Place::Header(name) => Slot::Header(name),
-            Place::Json(pointer) => {
-                let known = self.pointers.iter().position(|p| *p == pointer);
-                Slot::Json(known.unwrap_or_else(|| {
-                    self.pointers.push(pointer);
-                    self.pointers.len() - 1
-                }))
-            }
+            Place::Json(pointer) => Slot::Json(self.pointer(pointer)),
         }
+    }
+
+    fn pointer(&mut self, pointer: Pointer) -> usize {
+        let known = self.pointers.iter().position(|p| *p == pointer);
+        known.unwrap_or_else(|| {
+            self.pointers.push(pointer);
+            self.pointers.len() - 1
+        })
     }
 
     /// Reads headers, and `json` at most once and only if a header does not say it.
     pub fn read(&self, headers: &HeaderMap, json: &[u8]) -> Facts {
         let scanned = OnceCell::new();
+        let found = |at: usize| {
+            let found: &Vec<Option<Found<'_>>> = scanned.get_or_init(|| scan(json, &self.pointers));
+            found.get(at).copied().flatten()
+        };
         let value = |slot: &Slot| match slot {
             Slot::Header(name) => header_text(headers, name),
-            Slot::Json(at) => {
-                let found: &Vec<Option<Found<'_>>> = scanned.get_or_init(|| scan(json, &self.pointers));
-                found.get(*at).copied().flatten().and_then(Found::scalar)
+            Slot::Json(at) => found(*at).and_then(Found::scalar),
+            Slot::Has(all) => {
+                let there = all.iter().find(|(at, _)| found(*at).is_some());
+                there.map(|(_, name)| Cow::Owned(name.to_string()))
             }
+            Slot::Text(word) => Some(Cow::Owned(word.to_string())),
         };
+        let joined = |pieces: &Joined, joint: &str| {
+            let mut text = String::new();
+            for Piece { slot, optional } in pieces {
+                match value(slot) {
+                    Some(value) if text.is_empty() => text.push_str(&value),
+                    Some(value) => text.extend([joint, &*value]),
+                    None if *optional => {}
+                    None => return None,
+                }
+            }
+            (!text.is_empty()).then_some(text)
+        };
+        let is_batch = self.second.is_some_and(|at| found(at).is_some());
+        let id = || self.id.iter().find_map(|pieces| joined(pieces, ID_JOINT));
         Facts {
-            idempotency_key: self.id.iter().find_map(value).map(Cow::into_owned),
-            event_type: self.event_type.iter().find_map(value).map(Cow::into_owned),
+            idempotency_key: if is_batch { None } else { id() },
+            event_type: self.event_type.iter().find_map(|pieces| joined(pieces, TYPE_JOINT)),
             occurred_at: self.time.iter().find_map(|(slot, unit)| read_time(&value(slot)?, *unit)),
         }
     }
 
-    /// Headers that carry id and type, for a sample to be signed.
-    pub(super) fn headers(&self, id: &str, event_type: &str) -> Vec<(String, String)> {
-        let of = |slots: &[Slot], text: &str| match slots.first() {
-            Some(Slot::Header(name)) => Some((name.to_string(), text.to_owned())),
-            _ => None,
-        };
-        of(&self.id, id).into_iter().chain(of(&self.event_type, event_type)).collect()
+    /// Whether every place of the id is one that a signature over these covers: `headers`, and the body if `body`.
+    pub(super) fn id_is_signed(&self, body: bool, headers: impl Fn(&HeaderName) -> bool) -> bool {
+        are_signed(&self.id, body, headers)
     }
 
-    /// Where a sample body must hold id, type and time.
-    pub(super) fn in_body(&self) -> InBody<'_> {
-        let of = |slot: Option<&Slot>| match slot {
-            Some(Slot::Json(at)) => self.pointers.get(*at),
-            _ => None,
+    /// The same of the type.
+    pub(super) fn type_is_signed(&self, body: bool, headers: impl Fn(&HeaderName) -> bool) -> bool {
+        are_signed(&self.event_type, body, headers)
+    }
+
+    /// Headers that carry id and type, for a sample to be signed.
+    pub(super) fn headers(&self, id: &str, event_type: &str) -> Vec<(String, String)> {
+        let all = self.id_pieces(id).into_iter().chain(self.type_pieces(event_type).unwrap_or_default());
+        let mut headers: Vec<(String, String)> = Vec::new();
+        for (slot, text) in all {
+            let Slot::Header(name) = slot else { continue };
+            // The type may be a part of the id.
+            headers.retain(|(known, _)| known != name.as_str());
+            headers.push((name.to_string(), text));
+        }
+        headers
+    }
+
+    /// Puts id, type and time into a sample body where they stand in one. `None` if there is no place for that type.
+    pub(super) fn put(&self, body: &mut Body, id: &str, event_type: &str, now: Time) -> Option<()> {
+        let types = self.type_pieces(event_type)?;
+        for (slot, text) in self.id_pieces(id) {
+            self.put_one(body, slot, text);
+        }
+        // Where the type is what is there, a time could make it another.
+        let by_name = types.iter().any(|(slot, _)| matches!(slot, Slot::Has(_)));
+        if let Some((Slot::Json(at), unit)) = self.time.first().filter(|_| !by_name) {
+            body.set_time(self.pointers.get(*at)?, *unit, now);
+        }
+        for (slot, text) in types {
+            self.put_one(body, slot, text);
+        }
+        Some(())
+    }
+
+    fn put_one(&self, body: &mut Body, slot: &Slot, text: String) {
+        match slot {
+            Slot::Json(at) => self.pointers.get(*at).into_iter().for_each(|p| body.set(p, text.clone().into())),
+            Slot::Has(all) => {
+                let named = all.iter().find(|(_, name)| **name == *text).and_then(|(at, _)| self.pointers.get(*at));
+                named.into_iter().for_each(|p| body.set(p, serde_json::json!({ "sample": true })));
+            }
+            Slot::Header(_) | Slot::Text(_) => {}
+        }
+    }
+
+    /// What each place of the id gets: the last of several the id itself.
+    fn id_pieces(&self, id: &str) -> Vec<(&Slot, String)> {
+        let Some(pieces) = self.id.first() else { return Vec::new() };
+        let text = |n: usize| if n + 1 == pieces.len() { id.to_owned() } else { "1".to_owned() };
+        pieces.iter().enumerate().map(|(n, piece)| (&piece.slot, text(n))).collect()
+    }
+
+    /// What each place of the type gets: a part of it. `None` if none of the places can say it.
+    fn type_pieces(&self, event_type: &str) -> Option<Vec<(&Slot, String)>> {
+        if self.event_type.is_empty() {
+            return Some(Vec::new());
+        }
+        let fits = |pieces: &Joined| match &pieces[..] {
+            [Piece { slot: Slot::Has(all), .. }] => all.iter().any(|(_, name)| **name == *event_type),
+            [Piece { slot: Slot::Text(word), .. }] => **word == *event_type,
+            [Piece { slot: Slot::Text(word), .. }, ..] if event_type.split(TYPE_JOINT).next() != Some(word) => false,
+            _ => event_type.split(TYPE_JOINT).count() >= pieces.iter().filter(|piece| !piece.optional).count(),
         };
-        let time = self.time.first().and_then(|(slot, unit)| Some((of(Some(slot))?, *unit)));
-        InBody { id: of(self.id.first()), event_type: of(self.event_type.first()), time }
+        let pieces = self.event_type.iter().find(|pieces| fits(pieces))?;
+        Some(pieces.iter().map(|p| &p.slot).zip(event_type.splitn(pieces.len(), TYPE_JOINT).map(Into::into)).collect())
     }
 }
 
-/// Pointers into a body; `None` for what stands elsewhere.
-pub(super) struct InBody<'a> {
-    pub id: Option<&'a Pointer>,
-    pub event_type: Option<&'a Pointer>,
-    pub time: Option<(&'a Pointer, Option<Unit>)>,
+fn are_signed(places: &[Joined], body: bool, headers: impl Fn(&HeaderName) -> bool) -> bool {
+    let signed = |piece: &Piece| match &piece.slot {
+        Slot::Header(name) => headers(name),
+        Slot::Json(_) | Slot::Has(..) => body,
+        Slot::Text(_) => true,
+    };
+    // Without a place it is made of the body.
+    if places.is_empty() { body } else { places.iter().all(|pieces| pieces.iter().all(signed)) }
 }
 
 /// A header that is there once, has text, and is UTF-8.
@@ -190,5 +327,29 @@ mod tests {
         headers.append("x-id", "two".parse().unwrap());
         assert_eq!(places.read(&headers, body).idempotency_key.as_deref(), Some("7"));
         assert_eq!(places.read(&HeaderMap::new(), b"{broken"), Facts::default());
+    }
+
+    #[test]
+    fn places_may_be_joined_and_a_type_may_be_what_is_there() {
+        let ids = ["json:/id + json:/n", "json:/n + header:x-id?"];
+        let types = ["json:/type + json:/action?", "has:/news /message", "text:other"];
+        let places = FactPlaces::parse(&ids, &types, &["json:/at ms"]).unwrap();
+        let read = |body: &str| places.read(&HeaderMap::new(), body.as_bytes());
+        let of = |body: &str| (read(body).idempotency_key, read(body).event_type.unwrap());
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(of(r#"{"id":"a","n":1,"type":"t","action":"b"}"#), (some("a:1"), "t.b".into()));
+        assert_eq!(of(r#"{"n":1,"type":"t"}"#), (some("1"), "t".into()));
+        assert_eq!(of(r#"{"id":"a","message":{}}"#), (None, "message".into()));
+        assert_eq!(of(r#"{"action":"b"}"#), (None, "other".into()));
+        assert_eq!(read(r#"{"at":1000}"#).occurred_at, Some(Time::from_s(1)));
+    }
+
+    #[test]
+    fn a_batch_has_no_id_of_its_own() {
+        let places = FactPlaces::parse(&["json:/events/0/id"], &["json:/events/0/type"], &[]).unwrap();
+        let places = places.in_batches("/events").unwrap();
+        let read = |body: &str| places.read(&HeaderMap::new(), body.as_bytes()).idempotency_key;
+        assert_eq!(read(r#"{"events":[{"id":"a"}]}"#).as_deref(), Some("a"));
+        assert_eq!(read(r#"{"events":[{"id":"a"},{"id":"b"}]}"#), None);
     }
 }

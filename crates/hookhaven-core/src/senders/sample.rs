@@ -13,7 +13,7 @@ pub type Named = (&'static str, &'static str);
 /// `sample!("stripe", "invoice.paid")`: that type with the text of its file.
 macro_rules! sample {
     ($sender:literal, $event_type:literal, $extension:literal) => {
-        ($event_type, include_str!(concat!("samples/", $sender, "/", $event_type, ".", $extension)))
+        ($event_type, include_str!(concat!("../samples/", $sender, "/", $event_type, ".", $extension)))
     };
     ($sender:literal, $event_type:literal) => {
         sample!($sender, $event_type, "json")
@@ -70,25 +70,27 @@ fn rfc2822(now: Time) -> String {
     jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_string(&time).unwrap_or_default()
 }
 
-/// A JSON object under construction, value by value.
+/// A JSON body under construction, value by value.
 #[derive(Default)]
-pub struct Body(Map<String, Value>);
+pub struct Body(Value);
 
 impl Body {
-    /// Sets a value, making the objects on the way; one that stands in the way is replaced.
+    /// From a text in JSON; empty if it is none.
+    pub fn read(text: &str) -> Self {
+        Body(serde_json::from_str(text).unwrap_or_default())
+    }
+
+    /// Sets a value, making the objects on the way, and arrays where the path has a number; what stands in the
+    /// way is replaced.
     pub fn set(&mut self, pointer: &Pointer, value: Value) {
-        let mut segments: Vec<&str> = pointer.segments().collect();
-        let Some(last) = segments.pop() else { return };
         let mut at = &mut self.0;
-        for segment in segments {
-            let child = at.entry(segment).or_insert_with(|| Value::Object(Map::new()));
-            if !child.is_object() {
-                *child = Value::Object(Map::new());
-            }
-            let Value::Object(map) = child else { return };
-            at = map;
+        for segment in pointer.segments() {
+            at = match segment.parse::<usize>() {
+                Ok(index) if index < INDEX_MAX => element(at, index),
+                _ => member(at, segment),
+            };
         }
-        at.insert(last.to_owned(), value);
+        *at = value;
     }
 
     pub fn set_time(&mut self, pointer: &Pointer, unit: Option<Unit>, now: Time) {
@@ -101,9 +103,36 @@ impl Body {
     }
 
     pub fn into_bytes(mut self) -> Vec<u8> {
-        self.0.entry("data").or_insert_with(|| serde_json::json!({ "sample": true }));
-        Value::Object(self.0).to_string().into_bytes()
+        if self.0.is_null() {
+            self.0 = Value::Object(Map::new());
+        }
+        if let Value::Object(map) = &mut self.0 {
+            map.entry("data").or_insert_with(|| serde_json::json!({ "sample": true }));
+        }
+        self.0.to_string().into_bytes()
     }
+}
+
+/// Arrays in samples are shorter.
+const INDEX_MAX: usize = 16;
+
+fn element(at: &mut Value, index: usize) -> &mut Value {
+    if !at.is_array() {
+        *at = Value::Array(Vec::new());
+    }
+    if let Value::Array(list) = at
+        && list.len() <= index
+    {
+        list.resize(index + 1, Value::Null);
+    }
+    &mut at[index]
+}
+
+fn member<'a>(at: &'a mut Value, name: &str) -> &'a mut Value {
+    if !at.is_object() {
+        *at = Value::Object(Map::new());
+    }
+    &mut at[name]
 }
 
 #[cfg(test)]

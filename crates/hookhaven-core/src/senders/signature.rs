@@ -12,6 +12,10 @@ use crate::sender::Rejection;
 pub enum Form {
     /// A prefix, possibly empty, then the digest: `sha256=<hex>`.
     Whole { prefix: Cow<'static, str> },
+    /// A prefix once, then digests with commas between: `v0=<hex>,<hex>`.
+    Several { prefix: &'static str },
+    /// One digest in each of several headers, numbered from 1: `X-DocuSign-Signature-1`.
+    Numbered,
     /// Pairs or versions in a list: `t=1,v1=<hex>,v1=<hex>`, or `v1,<base64> v1,<base64>`. Nothing is trimmed.
     List {
         separator: u8,
@@ -31,6 +35,16 @@ pub struct Claim<'a> {
 }
 
 impl Form {
+    /// A prefix, then the digest.
+    pub const fn prefix(prefix: &'static str) -> Form {
+        Form::Whole { prefix: Cow::Borrowed(prefix) }
+    }
+
+    /// `t=1,v1=<hex>`: pairs with `=` between name and value.
+    pub const fn pairs(separator: u8, timestamp: Option<&'static str>, signature: &'static str) -> Form {
+        Form::List { separator, assign: b'=', signature, timestamp }
+    }
+
     /// Refuses more candidates than anybody sends: a huge header must not cost thousands of comparisons.
     pub fn read<'a>(&self, header: &'a [u8]) -> Result<Claim<'a>, Rejection> {
         match self {
@@ -38,6 +52,15 @@ impl Form {
                 let digest = header.strip_prefix(prefix.as_bytes()).ok_or(Rejection::SignatureMalformed)?;
                 Ok(Claim { signatures: vec![digest], timestamp: None })
             }
+            Form::Several { prefix } => {
+                let list = header.strip_prefix(prefix.as_bytes()).ok_or(Rejection::SignatureMalformed)?;
+                let signatures: Vec<_> = list.split(|b| *b == b',').take(CANDIDATES_MAX + 1).collect();
+                if signatures.len() > CANDIDATES_MAX {
+                    return Err(Rejection::SignatureMalformed);
+                }
+                Ok(Claim { signatures, timestamp: None })
+            }
+            Form::Numbered => Ok(Claim { signatures: vec![header], timestamp: None }),
             Form::List { separator, assign, signature, timestamp } => {
                 let mut claim = Claim { signatures: Vec::new(), timestamp: None };
                 for element in header.split(|b| b == separator) {
@@ -63,6 +86,8 @@ impl Form {
     pub fn write(&self, digest: &str, at: &str) -> String {
         match self {
             Form::Whole { prefix } => format!("{prefix}{digest}"),
+            Form::Several { prefix } => format!("{prefix}{digest}"),
+            Form::Numbered => digest.to_owned(),
             Form::List { separator, assign, signature, timestamp } => {
                 let (separator, assign) = (char::from(*separator), char::from(*assign));
                 let time = timestamp.map(|name| format!("{name}{assign}{at}{separator}")).unwrap_or_default();

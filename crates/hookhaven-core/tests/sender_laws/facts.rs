@@ -2,26 +2,31 @@
 
 use hookhaven_core::{
     Time,
-    sender::{Facts, Request},
+    sender::{Facts, Request, Sample},
     senders::{self, SenderOptions, facts_or_fallback},
 };
 use http::{HeaderMap, HeaderName, Method};
 
-use crate::support::{NOW, cases, with_request};
+use crate::support::{NOW, OWN, cases, with_request};
 
 #[test]
 fn samples_have_the_id_and_type_that_were_asked_for() {
     for case in cases() {
         for event_type in case.sender.sample_types().iter().chain(&["other.thing"]) {
-            let sample = case.sender.sample(event_type, "id1", NOW).unwrap();
+            // Some senders have no way to write another type.
+            let Ok(sample) = case.sender.sample(event_type, "id1", NOW) else { continue };
             assert_eq!(sample.event_type, *event_type, "{case:?}");
             with_request(&case.signed(event_type), |request| {
-                if case.sender.handshake(request).is_some() {
+                if case.sender.handshake(request, &OWN).is_some() {
                     return;
                 }
                 let facts = case.sender.facts(request);
                 if case.label != "hmac:plain" {
-                    assert_eq!(facts.idempotency_key.as_deref(), Some("id1"), "{case:?} {event_type}");
+                    // Some ids are made of several values, of which the last is this.
+                    let key = facts.idempotency_key.as_deref().map(|key| key.rsplit(':').next().unwrap());
+                    let has_id = case.label.starts_with("hmac") || case.label == "twilio" || case.label == "slack";
+                    let has_id = has_id || !case.declaration.id.is_empty();
+                    assert_eq!(key, has_id.then_some("id1"), "{case:?} {event_type}");
                     assert_eq!(facts.event_type.as_deref(), Some(*event_type), "{case:?}");
                 }
                 let told = facts.occurred_at.is_none_or(|at| at.as_s() == NOW.as_s());
@@ -35,7 +40,7 @@ fn samples_have_the_id_and_type_that_were_asked_for() {
 fn json_samples_are_json() {
     for case in cases() {
         for event_type in case.sender.sample_types().iter().chain(&["other.thing"]) {
-            let body = case.sender.sample(event_type, "a \"quoted\" id", NOW).unwrap().body;
+            let Ok(Sample { body, .. }) = case.sender.sample(event_type, "a \"quoted\" id", NOW) else { continue };
             if body.starts_with(b"{") {
                 let parsed: Result<serde_json::Value, _> = serde_json::from_slice(&body);
                 assert!(parsed.is_ok(), "{case:?} {event_type}: {parsed:?}");
@@ -45,7 +50,7 @@ fn json_samples_are_json() {
 }
 
 fn read(sender: &str, headers: &[(&'static str, &str)], body: &str) -> (Facts, (String, String, Option<Time>)) {
-    let sender = (senders::find(sender).unwrap().build)(&SenderOptions::default()).unwrap();
+    let sender = senders::find(sender).unwrap().build(&SenderOptions::default()).unwrap();
     let map: HeaderMap =
         headers.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())).collect();
     let request = Request { method: &Method::POST, url: None, query: None, headers: &map, body: body.as_bytes() };

@@ -7,6 +7,8 @@
 #![allow(clippy::unwrap_used, reason = "these are tests, helpers included")]
 
 mod facts;
+mod fetched;
+mod handshakes;
 mod hostile;
 mod support;
 mod vectors;
@@ -47,11 +49,14 @@ fn every_sample_is_accepted_as_signed() {
     for case in cases() {
         for event_type in case.sender.sample_types() {
             let signed = case.signed(event_type);
-            let secret = case.verifies.then_some(0);
+            let secret = case.names_secret().then_some(0);
             assert_eq!(case.verify(&signed, NOW), Ok(Proof { secret }), "{case:?} {event_type}");
         }
-        let proof = case.verify(&case.signed("something.nobody.foresaw"), NOW);
-        assert!(proof.is_ok(), "{case:?}: {proof:?}");
+        // Some senders have no way to write another type.
+        if case.sender.sample("something.nobody.foresaw", "id1", NOW).is_ok() {
+            let proof = case.verify(&case.signed("something.nobody.foresaw"), NOW);
+            assert!(proof.is_ok(), "{case:?}: {proof:?}");
+        }
     }
 }
 
@@ -59,20 +64,34 @@ fn every_sample_is_accepted_as_signed() {
 fn a_missing_header_has_a_rejection_of_its_own() {
     for case in verifying() {
         let found = security_headers(&case, &case.any());
+        if found.is_empty() {
+            // The proof stands in the body or in the query.
+            let bare = Signed { query: String::new(), body: b"{}".to_vec(), ..case.any() };
+            assert_eq!(case.verify(&bare, NOW), Err(Rejection::SignatureMissing), "{case:?}");
+            continue;
+        }
         assert!(found.iter().any(|(_, why)| *why == Rejection::SignatureMissing), "{case:?}: {found:?}");
         for (name, why) in &found {
-            let missing = [Rejection::SignatureMissing, Rejection::TimestampMissing, Rejection::IdMissing];
+            let missing = [
+                Rejection::SignatureMissing,
+                Rejection::TimestampMissing,
+                Rejection::IdMissing,
+                Rejection::KeyUnusable,
+            ];
             assert!(missing.contains(why), "{case:?}: without {name}: {why:?}");
         }
-        let mut reasons: Vec<_> = found.iter().map(|(_, why)| why).collect();
+        // What names the key and how it is used may be missing in two places (PayPal).
+        let mut reasons: Vec<_> =
+            found.iter().map(|(_, why)| why).filter(|why| **why != Rejection::KeyUnusable).collect();
+        let count = reasons.len();
         reasons.dedup();
-        assert_eq!(reasons.len(), found.len(), "{case:?}: {found:?}");
+        assert_eq!(reasons.len(), count, "{case:?}: {found:?}");
     }
 }
 
 #[test]
 fn every_one_bit_change_of_the_body_is_refused() {
-    for case in verifying() {
+    for case in verifying().into_iter().filter(Case::covers_body) {
         let signed = case.any();
         for bit in 0..signed.body.len() * 8 {
             let changed = Signed { body: flip(&signed.body, bit), ..signed.clone() };
@@ -86,7 +105,7 @@ fn every_one_bit_change_of_the_body_is_refused() {
 
 #[test]
 fn a_longer_or_shorter_body_is_refused() {
-    for case in verifying() {
+    for case in verifying().into_iter().filter(Case::covers_body) {
         let signed = case.any();
         let body = &signed.body;
         for changed in [body[1..].to_vec(), body[..body.len() - 1].to_vec(), [body, &b"x"[..]].concat()] {
@@ -98,9 +117,17 @@ fn a_longer_or_shorter_body_is_refused() {
 #[test]
 fn an_empty_body_is_refused_even_when_rightly_signed() {
     for case in verifying() {
+        // QStash's messages may be empty: the hash that is signed covers that, too.
+        if case.label == "qstash" {
+            continue;
+        }
         let mut sample = case.sender.sample(case.a_type(), "id1", NOW).unwrap();
         sample.body.clear();
-        let signed = case.sender.sign(&sample, Some(support::URL), &case.secrets[0], NOW).unwrap();
+        let mut signed = case.sign(&sample, 0).unwrap();
+        if !case.covers_body() {
+            // Those that sign in the body have put something there.
+            signed.body.clear();
+        }
         assert_eq!(case.verify(&signed, NOW), Err(Rejection::BodyEmpty), "{case:?}");
     }
 }
@@ -113,6 +140,9 @@ fn every_one_bit_change_of_signature_timestamp_or_signed_id_is_refused() {
             let value = signed.headers.iter().find(|(n, _)| *n == name).map(|(_, v)| v.clone()).unwrap();
             for bit in 0..value.len() * 8 {
                 let changed = flip(value.as_bytes(), bit);
+                if name.ends_with("cert-url") && changed.eq_ignore_ascii_case(value.as_bytes()) {
+                    continue;
+                }
                 let Some(verdict) = case.verify_with(&signed, &name, &[&changed]) else { continue };
                 assert!(verdict.is_err(), "{case:?}: bit {bit} of {name}");
             }
@@ -170,14 +200,17 @@ fn times_outside_the_tolerance_are_refused_where_a_time_is_signed() {
 
 #[test]
 fn a_forgery_is_called_a_forgery_whatever_its_time() {
-    for case in verifying() {
+    for case in verifying().into_iter().filter(Case::covers_body) {
         let mut signed = case.any();
         signed.body.push(b' ');
         if case.covers_decoded_form() {
             signed.body.extend(b"&x=1");
         }
         for now in [NOW, NOW.plus(TOLERANCE * 10), NOW.minus(TOLERANCE * 10)] {
-            assert_eq!(case.verify(&signed, now), Err(Rejection::SignatureMismatch), "{case:?}");
+            let verdict = case.verify(&signed, now);
+            // Those that sign a hash of the body know better what was forged.
+            let forged = [Err(Rejection::SignatureMismatch), Err(Rejection::BodyHashMismatch)];
+            assert!(forged.contains(&verdict), "{case:?}: {verdict:?}");
         }
     }
 }
@@ -187,7 +220,8 @@ fn either_of_two_secrets_is_accepted_and_named() {
     for case in verifying() {
         for position in 0..2u8 {
             let signed = case.signed_with(case.a_type(), usize::from(position));
-            assert_eq!(case.verify(&signed, NOW), Ok(Proof { secret: Some(position) }), "{case:?}");
+            let secret = case.names_secret().then_some(position);
+            assert_eq!(case.verify(&signed, NOW), Ok(Proof { secret }), "{case:?}");
         }
         let foreign = case.signed_with(case.a_type(), 2);
         assert_eq!(case.verify(&foreign, NOW), Err(Rejection::SignatureMismatch), "{case:?}");
@@ -219,7 +253,7 @@ fn a_sender_that_signs_the_url_needs_it_and_its_own() {
 fn no_sender_takes_a_request_of_another() {
     let all = cases();
     for maker in &all {
-        for judge in verifying().iter().filter(|judge| judge.label != maker.label) {
+        for judge in all.iter().filter(|j| j.verifies && j.label != maker.label && !j.is_kin_of(maker)) {
             assert!(judge.verify(&maker.any(), NOW).is_err(), "{judge:?} took {maker:?}'s");
         }
     }

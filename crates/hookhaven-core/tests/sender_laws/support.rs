@@ -3,21 +3,26 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use hookhaven_core::{
     Secret, Time,
-    sender::{Keys, Proof, Rejection, Request, Sender, Signed},
+    sender::{CannotSign, Cover, Keys, Own, Proof, Rejection, Request, Sample, Sender, Signed},
     senders::{
-        self, Declaration, Form, HmacOptions, HmacSpec, SenderDef, SenderOptions, TABLE, TimestampOptions, Unit,
+        self, Declaration, Form, HmacOptions, Mechanism, Scheme, SenderOptions, SignedSpec, TABLE, TimestampOptions,
+        Unit,
     },
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
+use crate::fetched;
+
 pub const NOW: Time = Time::from_s(1_790_000_000);
 pub const TOLERANCE: Duration = Duration::from_secs(300);
 pub const URL: &str = "https://hooks.example.com/webhooks/x?tenant=7";
+pub const OWN: Own<'static> = Own { secrets: &[], verify_token: None, awaits_secret: false };
 
 /// Three secrets in each of the forms that senders need; two of them are the source's.
-const SECRETS: [[&str; 3]; 3] = [
+const SECRETS: [[&str; 3]; 6] = [
     ["one secret", "another secret", "a stranger's secret"],
     [
         "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
@@ -29,14 +34,24 @@ const SECRETS: [[&str; 3]; 3] = [
         "5478aa06c910c43932b1eb0c71fc68d9d0c057550c48ec2acf6ba05644782def",
         "c910c43932b1eb0c71fc68d9d0c057550c48ec2acf6ba05644782def547aaa06",
     ],
+    ["user:one", "user:another", "user:a stranger's"],
+    [
+        "arn:aws:sns:eu-west-1:123456789012:orders",
+        "arn:aws:sns:eu-west-1:123456789012:returns",
+        "arn:aws:sns:eu-west-1:666666666666:orders",
+    ],
+    ["sandbox:client:one", "sandbox:client:another", "sandbox:client:stranger"],
 ];
 
 pub struct Case {
     pub label: String,
+    pub declaration: &'static Declaration,
     pub sender: Arc<dyn Sender>,
     pub verifies: bool,
     /// The source's two, then a stranger's.
     pub secrets: [Secret; 3],
+    /// What signs so that it holds under the secret of the same position.
+    signing: [Secret; 3],
 }
 
 impl fmt::Debug for Case {
@@ -45,23 +60,16 @@ impl fmt::Debug for Case {
     }
 }
 
-/// All that a new sender of the HMAC family needs, beside its line in the table. This one is nobody's.
-const DECLARED: SenderDef = SenderDef {
+/// All that a new sender of a declarative family needs. This one is nobody's.
+static DECLARED: Declaration = Declaration {
     name: "declared",
-    aliases: &[],
     title: "A sender that is all data",
-    verifies: true,
-    build: |options| DECLARATION.build(options),
-};
-
-static DECLARATION: Declaration = Declaration {
-    name: "declared",
-    scheme: HmacSpec {
+    scheme: Scheme::Signed(SignedSpec {
         header: "declared-signature",
-        form: Form::List { separator: b';', assign: b'=', signature: "h1", timestamp: Some("ts") },
+        form: Form::pairs(b';', Some("ts"), "h1"),
         signed: "{timestamp}:{body}",
-        ..HmacSpec::DEFAULT
-    },
+        ..SignedSpec::DEFAULT
+    }),
     id: &["json:/event_id"],
     event_type: &["json:/event/type"],
     time: &["json:/event/at"],
@@ -70,16 +78,44 @@ static DECLARATION: Declaration = Declaration {
 
 pub fn cases() -> Vec<Case> {
     let mut all = Vec::new();
-    for def in TABLE.iter().chain(&[DECLARED]) {
-        for (label, options) in options_of(def.name) {
-            let sender = (def.build)(&options).unwrap();
-            let secret = |text: &str| Secret::new(text).unwrap();
-            let fits = |set: &&[&str; 3]| set.iter().all(|text| sender.check_secret(&secret(text)).is_ok());
-            let secrets = SECRETS.iter().find(fits).expect("add secrets of this sender's form").map(secret);
-            all.push(Case { label: format!("{}{label}", def.name), sender, verifies: def.verifies, secrets });
+    for declaration in TABLE.iter().copied().chain([&DECLARED]) {
+        for (label, options) in options_of(declaration.name) {
+            let sender = declaration.build(&options).unwrap();
+            let (secrets, signing) = secrets_for(declaration, &*sender);
+            let label = format!("{}{label}", declaration.name);
+            all.push(Case { label, declaration, sender, verifies: declaration.verifies(), secrets, signing });
         }
     }
     all
+}
+
+/// What the source has, and what signs.
+fn secrets_for(declaration: &Declaration, sender: &dyn Sender) -> ([Secret; 3], [Secret; 3]) {
+    let secret = |text: String| Secret::new(text).unwrap();
+    let pairs = match &declaration.scheme {
+        Scheme::Signed(SignedSpec { by: Mechanism::Ed25519, .. }) => [7, 8, 9].map(ed25519),
+        Scheme::Signed(SignedSpec { by: Mechanism::EcdsaP256, .. }) => fetched::EC_KEYS.clone(),
+        _ => {
+            let fits =
+                |set: &&[&str; 3]| set.iter().all(|text| sender.check_secret(&secret((*text).to_owned())).is_ok());
+            let all = SECRETS.iter().chain([&["WEBHOOK1", "WEBHOOK2", "WEBHOOK3"]]);
+            let own = all.clone().find(fits).expect("add secrets of this sender's form");
+            own.map(|text| (text.to_owned(), text.to_owned()))
+        }
+    };
+    let source = pairs.clone().map(|(public, _)| secret(public));
+    for secret in &source {
+        sender.check_secret(secret).unwrap();
+    }
+    (source, pairs.map(|(_, private)| secret(private)))
+}
+
+/// Public key in hex, and the private one as PKCS#8 in base64 (RFC 8410).
+fn ed25519(seed: u8) -> (String, String) {
+    use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+    let pkcs8 = [&hex::decode("302e020100300506032b657004220420").unwrap(), &[seed; 32][..]].concat();
+    let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&pkcs8).unwrap();
+    (hex::encode(pair.public_key()), STANDARD.encode(pkcs8))
 }
 
 pub fn verifying() -> Vec<Case> {
@@ -90,7 +126,7 @@ fn options_of(name: &str) -> Vec<(&'static str, SenderOptions)> {
     if name != "hmac" {
         return vec![("", SenderOptions::default())];
     }
-    let plain = || HmacOptions::new(HeaderName::from_static("x-signature")).unwrap();
+    let plain = || HmacOptions::new(HeaderName::from_static("x-partner-signature")).unwrap();
     let at = |place: &str, unit| Some(TimestampOptions { place: place.parse().unwrap(), unit });
     let full = HmacOptions {
         prefix: "sha512=".into(),
@@ -134,7 +170,32 @@ impl Case {
 
     pub fn signed_as(&self, event_type: &str, id: &str, secret: usize) -> Signed {
         let sample = self.sender.sample(event_type, id, NOW).unwrap();
-        self.sender.sign(&sample, Some(URL), &self.secrets[secret], NOW).unwrap()
+        self.sign(&sample, secret).unwrap()
+    }
+
+    /// As the sender would; where only the sender can, as our own reading of its documentation says.
+    pub fn sign(&self, sample: &Sample, secret: usize) -> Result<Signed, CannotSign> {
+        match fetched::sign(&self.label, sample, &self.secrets[secret], secret) {
+            Some(signed) => Ok(signed),
+            None => self.sender.sign(sample, Some(URL), &self.signing[secret], NOW),
+        }
+    }
+
+    /// Whether a change of the body is a change of what is covered.
+    pub fn covers_body(&self) -> bool {
+        matches!(self.sender.covers(), Cover::Whole | Cover::Checksum)
+    }
+
+    /// Whether a proof says which secret it rests on.
+    pub fn names_secret(&self) -> bool {
+        self.verifies && self.label != "plaid"
+    }
+
+    /// Whether the two verify alike, so that one takes the other's requests under the same secret: the users of
+    /// Standard Webhooks, those with GitHub's header.
+    pub fn is_kin_of(&self, other: &Case) -> bool {
+        let same = self.declaration.scheme == other.declaration.scheme;
+        same && !matches!(self.declaration.scheme, Scheme::Own { .. }) && self.declaration.name != "hmac"
     }
 
     /// Twilio signs what a form says and not how its escapes are written (`%2b` for `%2B`).
@@ -173,10 +234,17 @@ impl Case {
         now: Time,
     ) -> Result<Proof, Rejection> {
         let url = url.map(|url| format!("{url}{}", signed.query));
+        let query = signed.query.strip_prefix('?');
         let request =
-            Request { method: &Method::POST, url: url.as_deref(), query: None, headers: &headers, body: &signed.body };
-        self.sender.verify(&request, &Keys { secrets, tolerance: TOLERANCE, now })
+            Request { method: &Method::POST, url: url.as_deref(), query, headers: &headers, body: &signed.body };
+        verify(&*self.sender, &request, &Keys { secrets, tolerance: TOLERANCE, now, fetched: None })
     }
+}
+
+/// With what the sender publishes, as the gateway would have fetched it.
+pub fn verify(sender: &dyn Sender, request: &Request<'_>, keys: &Keys<'_>) -> Result<Proof, Rejection> {
+    let fetched = sender.needs(request, keys)?.and_then(|fetch| fetched::answer(&fetch));
+    sender.verify(request, &Keys { fetched: fetched.as_deref(), ..*keys })
 }
 
 pub fn headers(signed: &Signed) -> HeaderMap {

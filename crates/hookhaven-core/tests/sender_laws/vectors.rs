@@ -26,6 +26,16 @@ const TWILIO_JSON_URL: &str = "https://mycompany.com/myapp.php?foo=1&bar=2&bodyS
 const TWILIO_FORM: &str =
     "CallSid=CA1234567890ABCDE&Caller=%2B14158675309&Digits=1234&From=%2B14158675309&To=%2B18005551212";
 
+const CIRCLECI: Vector = Vector {
+    sender: "circleci",
+    origin: "documentation",
+    secret: "secret",
+    at_s: 0,
+    url: None,
+    headers: &[("circleci-signature", "v1=734cc62f32841568f45715aeb9f4d7891324e6d948e4c6c60c0621cdac48623a")],
+    body: "hello world",
+};
+
 const VECTORS: &[Vector] = &[
     Vector {
         sender: "github",
@@ -107,6 +117,40 @@ const VECTORS: &[Vector] = &[
         headers: &[("content-type", "application/json"), ("x-twilio-signature", "a9nBmqA0ju/hNViExpshrM61xv4=")],
         body: r#"{"property": "value", "boolean": true}"#,
     },
+    CIRCLECI,
+    Vector {
+        secret: "another-secret",
+        headers: &[("circleci-signature", "v1=daa220016c8f29a8b214fbfc3671aeec2145cfb1e6790184ffb38b6d0425fa00")],
+        body: "lalala",
+        ..CIRCLECI
+    },
+    Vector {
+        secret: "hunter123",
+        headers: &[("circleci-signature", "v1=9be2242094a9a8c00c64306f382a7f9d691de910b4a266f67bd314ef18ac49fa")],
+        body: "an-important-request-payload",
+        ..CIRCLECI
+    },
+    Vector {
+        sender: "convoy",
+        origin: "test data of its repository",
+        secret: "convoy-webhook-secret",
+        at_s: 1_700_000_000,
+        url: None,
+        headers: &[(
+            "x-convoy-signature",
+            "t=1700000000,v1=77b8b9269f25a199846a55a2bd25b3fba151c70fdae60bb1dcd87fbbc943c55c",
+        )],
+        body: r#"{"event":"charge.success","amount":1000,"currency":"NGN"}"#,
+    },
+    Vector {
+        sender: "adyen-payments",
+        origin: "documentation and SDK tests",
+        secret: "44782DEF547AAA06C910C43932B1EB0C71FC68D9D0C057550C48EC2ACF6BA056",
+        at_s: 0,
+        url: None,
+        headers: &[],
+        body: r#"{"live":"false","notificationItems":[{"NotificationRequestItem":{"additionalData":{"hmacSignature":"coqCmt/IZ4E3CzPvMY8zTjQVL5hYJUiBRg8UU+iCWo0="},"amount":{"value":1130,"currency":"EUR"},"pspReference":"7914073381342284","eventCode":"AUTHORISATION","merchantAccountCode":"TestMerchant","merchantReference":"TestPayment-1407325143704","success":"true"}}]}"#,
+    },
 ];
 
 /// The verdict on a vector, after changes to it.
@@ -118,7 +162,7 @@ fn judge(
     body: &str,
 ) -> Result<Proof, Rejection> {
     let def = senders::find(vector.sender).unwrap();
-    let sender = (def.build)(&SenderOptions::default()).unwrap();
+    let sender = def.build(&SenderOptions::default()).unwrap();
     let pair = |(name, value): &(&'static str, &str)| (HeaderName::from_static(name), value.parse().unwrap());
     let map: HeaderMap = headers.iter().map(pair).fold(HeaderMap::new(), |mut map, (name, value)| {
         map.append(name, value);
@@ -126,7 +170,8 @@ fn judge(
     });
     let secrets: Vec<Secret> = secrets.iter().map(|s| Secret::new(*s).unwrap()).collect();
     let request = Request { method: &Method::POST, url, query: None, headers: &map, body: body.as_bytes() };
-    let keys = Keys { secrets: &secrets, tolerance: Duration::from_secs(300), now: Time::from_s(vector.at_s) };
+    let keys =
+        Keys { secrets: &secrets, tolerance: Duration::from_secs(300), now: Time::from_s(vector.at_s), fetched: None };
     sender.verify(&request, &keys)
 }
 
@@ -139,7 +184,8 @@ fn what_others_signed_is_accepted() {
     for v in VECTORS {
         let first = judge(v, &[v.secret], v.url, v.headers, v.body);
         assert_eq!(first, Ok(Proof { secret: Some(0) }), "{}, {}", v.sender, v.origin);
-        let other = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+        let hex = v.sender.starts_with("adyen");
+        let other = if hex { "5478aa06" } else { "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" };
         let second = judge(v, &[other, v.secret], v.url, v.headers, v.body);
         assert_eq!(second, Ok(Proof { secret: Some(1) }), "{}, {}", v.sender, v.origin);
         let foreign = judge(v, &[other], v.url, v.headers, v.body);
@@ -242,4 +288,14 @@ fn twilio_bodies_that_nothing_covers_are_refused() {
     // A form without text adds nothing to the signed URL, so the hash must count for forms too.
     let form = "application/x-www-form-urlencoded";
     assert_eq!(verdict(TWILIO_JSON_URL, form, "="), Err(Rejection::BodyHashMismatch));
+}
+
+#[test]
+fn nothing_can_stand_beside_adyens_signed_item() {
+    let v = of("adyen-payments");
+    let with = |change: &dyn Fn(&str) -> String| judge(v, &[v.secret], None, &[], &change(v.body));
+    assert!(with(&|body| body.replace("\"live\":\"false\"", "\"live\":\"true\"")).is_ok(), "it is not signed");
+    assert_eq!(with(&|body| body.replace("1130", "9130")), Err(Rejection::SignatureMismatch));
+    let second = |body: &str| body.replace("}}]}", "}},{\"NotificationRequestItem\":{}}]}");
+    assert_eq!(with(&second), Err(Rejection::SignatureMalformed));
 }

@@ -307,6 +307,9 @@ pub(crate) fn config() -> Config {
             allow: Vec::new(),
             rate: None,
             reserved: false,
+            verify_token: None,
+            handover: None,
+            answer: None,
         };
         (Arc::from(name), Arc::new(source))
     };

@@ -36,8 +36,8 @@ use crate::{
         Config, Environment, Loaded, SigningKeys,
         reload::{self, Live, Reload},
     },
-    egress::{Transport, TransportError, TransportOptions},
-    ingest::{Ingest, IngestParts},
+    egress::{Egress, Transport, TransportError, TransportOptions},
+    ingest::{Ingest, IngestParts, keys::SenderKeys},
     metrics::Metrics,
     publish::{
         api::{PublishParts, PublishService, Traffic},
@@ -161,12 +161,13 @@ impl Gateway {
             metrics,
             config,
             keys: keys.clone(),
+            egress: way_out(admin_addr)?,
             book: Arc::default(),
             budget: Arc::default(),
         };
         parts.book.load(&*store).await?;
         let (worker, sweeps) = match settings.server.role.works() {
-            true => parts.work(&settings, admin_addr).map(|(worker, sweeps)| (Some(worker), Some(sweeps)))?,
+            true => Some(parts.work(&settings)).unzip(),
             false => (None, None),
         };
         let Parts { metrics, config, .. } = &parts;
@@ -310,20 +311,26 @@ struct Parts {
     metrics: Arc<Metrics>,
     config: Live,
     keys: Arc<Keys>,
+    egress: Arc<dyn Egress>,
     book: Arc<Book>,
     budget: Arc<Budget>,
 }
 
+/// The one way out, which never leads to our own admin side.
+fn way_out(admin: SocketAddr) -> Result<Arc<dyn Egress>, StartError> {
+    let options = TransportOptions { own_addresses: vec![admin], ..TransportOptions::default() };
+    Ok(Arc::new(Transport::new(options)?))
+}
+
 impl Parts {
     /// Starts what makes attempts, and the upkeep.
-    fn work(&self, settings: &Config, admin: SocketAddr) -> Result<(WorkerHandle, Sweeps), StartError> {
-        let transport = TransportOptions { own_addresses: vec![admin], ..TransportOptions::default() };
+    fn work(&self, settings: &Config) -> (WorkerHandle, Sweeps) {
         let worker = Worker::start(WorkerParts {
             store: self.store.clone(),
             clock: self.clock.clone(),
             entropy: self.entropy.clone(),
             config: self.config.shared(),
-            transport: Arc::new(Transport::new(transport)?),
+            transport: self.egress.clone(),
             published: Arc::new(Outgoing {
                 config: self.config.shared(),
                 keys: self.keys.clone(),
@@ -338,7 +345,7 @@ impl Parts {
             failing_lanes: Arc::new(move || lanes.failing_lanes()),
             keep: Keep { events: settings.store.retention, dead_letters: settings.store.retention_dead },
         });
-        Ok((worker, sweeps))
+        (worker, sweeps)
     }
 
     /// The API beside the senders' door.
@@ -382,6 +389,7 @@ impl Parts {
             config: self.config.shared(),
             metrics: self.metrics.clone(),
             budget: self.budget.clone(),
+            sender_keys: Arc::new(SenderKeys::new(self.egress.clone(), self.clock.clone())),
         });
         let running = server.run(ingest.service(Some(self.publish(traffic))), limits, stop.clone().cancelled_owned());
         tokio::spawn(async move {

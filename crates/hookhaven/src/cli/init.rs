@@ -14,20 +14,11 @@ use std::{
 use anyhow::Context as _;
 use hookhaven_core::{
     sender::Sender,
-    senders::{self, SenderOptions},
+    senders::{self, Handshake, Retries, SenderOptions},
 };
 
 use super::{Context, UsageError, args::InitArgs};
 use crate::config::{load::DEFAULT_FILE, size, suggest};
-
-/// Where to find a sender's secret, and what it looks like.
-const SECRETS: [(&str, &str); 5] = [
-    ("stripe", "The endpoint's signing secret (whsec_...), in the dashboard under Developers, Webhooks"),
-    ("github", "The secret that you type in under Settings, Webhooks"),
-    ("slack", "The app's signing secret, under Basic Information"),
-    ("twilio", "The account's auth token, in the console"),
-    ("standard-webhooks", "The secret as the sender shows it (whsec_...)"),
-];
 
 pub async fn run(args: InitArgs, context: &Context) -> anyhow::Result<ExitCode> {
     let senders = known(&args.sender)?;
@@ -73,7 +64,7 @@ fn write(path: &Path, text: &str, force: bool) -> anyhow::Result<()> {
 }
 
 fn secret_of(sender: &str) -> &'static str {
-    SECRETS.iter().find(|(name, _)| *name == sender).map_or("The secret that it signs with", |(_, secret)| secret)
+    senders::find(sender).map_or("", |sender| sender.about.secret)
 }
 
 /// A type to try the source with.
@@ -83,24 +74,47 @@ fn sample_type(sender: &str) -> &'static str {
 
 /// `None` for one that has to be described first.
 fn built(sender: &str) -> Option<Arc<dyn Sender>> {
-    senders::find(sender).and_then(|def| (def.build)(&SenderOptions::default()).ok())
+    senders::find(sender).and_then(|def| def.build(&SenderOptions::default()).ok())
 }
 
 fn verifies(sender: &str) -> bool {
-    senders::find(sender).is_none_or(|def| def.verifies)
+    senders::find(sender).is_none_or(|def| def.verifies())
+}
+
+/// Whether the sender hands its secret over itself.
+fn hands_over(sender: &str) -> bool {
+    has_handshake(sender, |h| matches!(h, Handshake::SecretInHeader(_) | Handshake::SecretInBody(_)))
+}
+
+/// Whether the sender must be told a token before it asks for it.
+fn asks_for_token(sender: &str) -> bool {
+    has_handshake(sender, |h| matches!(h, Handshake::Hub { .. }))
+}
+
+fn has_handshake(sender: &str, is_it: impl Fn(&Handshake) -> bool) -> bool {
+    senders::find(sender).is_some_and(|sender| sender.handshakes.iter().any(is_it))
 }
 
 /// The variable that holds a source's secret.
 fn variable(sender: &str) -> String {
-    format!("{}_WEBHOOK_SECRET", sender.to_ascii_uppercase().replace('-', "_"))
+    format!("{}_WEBHOOK_SECRET", of_environment(sender))
+}
+
+fn of_environment(sender: &str) -> String {
+    sender.to_ascii_uppercase().replace('-', "_")
 }
 
 /// The whole file. `check` accepts it once the variables are set.
 pub fn text(senders: &[&str]) -> String {
-    let public_url = if senders.contains(&"twilio") {
-        "public_url = \"https://hooks.example.com\"    # CHANGE THIS: the address under which Twilio posts; it is signed\n"
-    } else {
-        "# public_url = \"https://hooks.example.com\"  # needed for senders that sign the URL (Twilio)\n"
+    let signed = senders.iter().find(|name| built(name).is_some_and(|sender| sender.signs_url()));
+    let public_url = match signed.and_then(|name| senders::find(name)) {
+        Some(sender) => format!(
+            "public_url = \"https://hooks.example.com\"    # CHANGE THIS: the address under which {} posts; it is signed\n",
+            sender.title
+        ),
+        None => {
+            "# public_url = \"https://hooks.example.com\"  # needed for senders that sign the URL (Twilio)\n".to_owned()
+        }
     };
     let mut text = format!("{HEAD}{public_url}{ADMIN}");
     for sender in senders {
@@ -117,23 +131,30 @@ pub fn text(senders: &[&str]) -> String {
 
 fn source(text: &mut String, sender: &str) {
     let _ = write!(text, "\n# Posts to /webhooks/{sender}.\n[sources.{sender}]\nsender  = \"{sender}\"\n");
-    if verifies(sender) {
+    if hands_over(sender) {
+        let _ = write!(
+            text,
+            "# Its secret is handed over when the hook is made, and kept here.\nhandover = \"{sender}.secret\"\n"
+        );
+    } else if verifies(sender) {
         let (secret, variable) = (secret_of(sender), variable(sender));
         let _ = write!(
             text,
-            "# {secret}.\n# Also \"file:PATH\"; several while one replaces another.\nsecrets = [\"env:{variable}\"]\n",
+            "# The secret: {secret}.\n# Also \"file:PATH\"; several while one replaces another.\nsecrets = [\"env:{variable}\"]\n",
         );
     } else {
         text.push_str("# Who may post here; nothing else protects this address.\nallow   = [\"127.0.0.1\"]\n");
+    }
+    if asks_for_token(sender) {
+        let variable = format!("{}_VERIFY_TOKEN", of_environment(sender));
+        let _ = write!(text, "# A text of your own, which you also enter there.\nverify_token = \"env:{variable}\"\n");
     }
     text.push_str("# dedupe_window = \"7d\"     # how long an event id is remembered\n");
     if let Some(bytes) = built(sender).and_then(|sender| u64::try_from(sender.body_bytes_default()).ok()) {
         let _ = writeln!(text, "# body_max = \"{}\"", size::print(bytes));
     }
-    if sender == "github" {
-        text.push_str(
-            "reserved = true           # GitHub does not come again: a share of every limit is kept for it\n",
-        );
+    if senders::find(sender).is_some_and(|sender| sender.verifies() && sender.about.retries == Retries::Never) {
+        text.push_str("reserved = true           # it does not come again: a share of every limit is kept for it\n");
     }
     text.push_str("# rate = \"100/s\"         # beyond it, 429 before the body is read\n");
     if sender == "hmac" {
@@ -144,7 +165,7 @@ fn source(text: &mut String, sender: &str) {
 fn next_steps(path: &Path, senders: &[&str]) -> String {
     let option = if path == Path::new(DEFAULT_FILE) { String::new() } else { format!(" --config {}", path.display()) };
     let mut text = format!("Wrote {}. Next:\n\n", path.display());
-    for sender in senders.iter().filter(|sender| verifies(sender)) {
+    for sender in senders.iter().filter(|sender| verifies(sender) && !hands_over(sender)) {
         let _ = writeln!(text, "  # {}\n  export {}='...'", secret_of(sender), variable(sender));
     }
     let first = senders.first().copied().unwrap_or_default();
@@ -235,6 +256,8 @@ to     = [\"app\"]
 
 #[cfg(test)]
 mod tests {
+    use hookhaven_core::Secret;
+
     use super::*;
     use crate::config::{self, Environment, Origin};
 
@@ -257,13 +280,36 @@ mod tests {
         let all: Vec<&str> = senders::names().collect();
         run(args(&all, false), &context(&path)).await.unwrap();
 
-        let names: Vec<String> = all.iter().map(|sender| variable(sender)).collect();
-        let secret = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
-        let environment = Environment::from_iter(names.iter().map(|name| (name.as_str(), secret)));
+        // The first of these that has the form of the sender's secrets.
+        let secrets = [
+            "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
+            "user:password",
+            "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
+            "arn:aws:sns:eu-west-1:123456789012:orders",
+            "sandbox:client:secret",
+            "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAES7naQcR5yljKQuLuFiJ40wurTi/cY95JQog1CibIWamClml3I1/8KG4IqOOV2ZvjaNBt6+CvGwNXaLJPAJ1JLw==",
+        ]
+        .map(|text| Secret::new(text).unwrap());
+        let of = |sender: &str| {
+            let fits = |secret: &&Secret| built(sender).is_none_or(|sender| sender.check_secret(secret).is_ok());
+            let secret = secrets.iter().find(fits).unwrap_or_else(|| panic!("a secret for {sender}"));
+            String::from_utf8(secret.expose().to_vec()).unwrap()
+        };
+        let values: Vec<(String, String)> = all
+            .iter()
+            .flat_map(|sender| {
+                let token = (format!("{}_VERIFY_TOKEN", of_environment(sender)), "token".to_owned());
+                [(variable(sender), of(sender)), token]
+            })
+            .collect();
+        let environment = Environment::from_iter(values.iter().map(|(name, value)| (&**name, &**value)));
         let loaded = load(&path, &environment).unwrap_or_else(|refused| panic!("{refused}"));
         assert_eq!(loaded.config.sources.len(), known(&args(&all, false).sender).unwrap().len());
-        let unverified = |p: &config::Problem| p.key == "sources.unverified.sender";
-        assert!(loaded.warnings.iter().all(unverified), "{:?}", loaded.warnings);
+        let expected = |p: &config::Problem| {
+            let name = p.key.split('.').nth(1).unwrap();
+            !verifies(name) || hands_over(name)
+        };
+        assert!(loaded.warnings.iter().all(expected), "{:?}", loaded.warnings);
 
         let refused = load(&path, &Environment::default()).unwrap_err();
         assert!(refused.problems.iter().all(|p| !p.is_error() || p.what.ends_with("is not set")), "{refused}");

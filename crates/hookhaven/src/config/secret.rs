@@ -55,9 +55,7 @@ impl<'e> Resolver<'e> {
         let reference = item.text(WANTED)?;
         match self.find(reference) {
             Ok(secret) => {
-                let mut found = self.found.borrow_mut();
-                found.update(&secret.expose().len().to_be_bytes());
-                found.update(secret.expose());
+                self.remember(&secret);
                 let edge = |c: Option<&u8>| c.is_some_and(u8::is_ascii_whitespace);
                 if edge(secret.expose().first()) || edge(secret.expose().last()) {
                     item.warn("the secret begins or ends with a blank", "check that it was copied rightly");
@@ -69,6 +67,37 @@ impl<'e> Resolver<'e> {
                 None
             }
         }
+    }
+
+    /// The file that a secret is handed over to, and the secret if it is there. What is wrong is reported on the item.
+    pub fn handed_over(&self, item: &Item<'_>) -> Option<(PathBuf, Option<Secret>)> {
+        let name = item.text("a file's path in quotes, such as \"asana.secret\"")?;
+        if name.is_empty() {
+            item.error("a file must be named", "for example \"asana.secret\", beside this file");
+            return None;
+        }
+        let path = self.base.join(name);
+        // Looked at first, so that its appearance is a change of the configuration.
+        let read = self.files.borrow_mut().read(&path, FILE_BYTES_MAX);
+        if read.is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            return Some((path, None));
+        }
+        match self.in_file(name) {
+            Ok(secret) => {
+                self.remember(&secret);
+                Some((path, Some(secret)))
+            }
+            Err(Wrong { what, mend }) => {
+                item.error(what, mend);
+                None
+            }
+        }
+    }
+
+    fn remember(&self, secret: &Secret) {
+        let mut found = self.found.borrow_mut();
+        found.update(&secret.expose().len().to_be_bytes());
+        found.update(secret.expose());
     }
 
     /// The secret that a reference of the command line means, or what is wrong with it and how to mend that.

@@ -98,6 +98,8 @@ impl Default for TransportOptions {
 pub enum To {
     /// A destination of the config file: anywhere but our own admin side.
     Configured(url::Url),
+    /// A host of a sender's own, from which its keys are fetched or a subscription confirmed: the public Internet.
+    Sender(Arc<str>),
     /// What somebody published to, verbatim: the public Internet, and what `net.allow` names.
     Published { url: Arc<str>, allow: Arc<[IpNet]> },
 }
@@ -106,7 +108,7 @@ impl To {
     pub fn url(&self) -> Result<ExactUrl, ExactUrlError> {
         match self {
             To::Configured(url) => ExactUrl::of(url),
-            To::Published { url, .. } => ExactUrl::parse(url),
+            To::Published { url, .. } | To::Sender(url) => ExactUrl::parse(url),
         }
     }
 }
@@ -118,6 +120,7 @@ impl fmt::Debug for To {
         match self {
             To::Configured(_) => write!(f, "Configured({url})"),
             To::Published { .. } => write!(f, "Published({url})"),
+            To::Sender(_) => write!(f, "Sender({url})"),
         }
     }
 }
@@ -192,6 +195,8 @@ pub struct Transport {
     setup: Setup,
     /// For destinations of the config file, which are trusted to name any address but our own.
     configured: Pool,
+    /// For what senders publish: no setting opens anything else to them.
+    senders: Pool,
     /// For published messages, under the `net.allow` of the last one.
     published: ArcSwap<Allowed>,
 }
@@ -220,13 +225,18 @@ impl Transport {
         let resolver = Arc::new(Resolver::new(options.names.clone()));
         let setup = Setup { own: options.own_addresses.clone().into(), options, tls, resolver };
         let configured = setup.pool(Reach::Trusted { own: setup.own.clone() });
+        let senders = setup.allowed(Arc::new([])).pool;
         let published = ArcSwap::from_pointee(setup.allowed(Arc::new([])));
-        Ok(Transport { setup, configured, published })
+        Ok(Transport { setup, configured, senders, published })
     }
 
     /// The pool for whom a request is for.
     fn pool(&self, to: &To) -> Pool {
-        let To::Published { allow, .. } = to else { return self.configured.clone() };
+        let allow = match to {
+            To::Configured(_) => return self.configured.clone(),
+            To::Sender(_) => return self.senders.clone(),
+            To::Published { allow, .. } => allow,
+        };
         let known = self.published.load();
         if known.allow == *allow {
             return known.pool.clone();

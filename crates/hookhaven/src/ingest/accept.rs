@@ -1,10 +1,10 @@
-//! From a whole body to a stored event: signature, handshake, facts, routes, one commit.
+//! From a whole body to a stored event: handshake, signature, facts, routes, one commit.
 
 use std::{sync::Arc, time::Duration};
 
 use hookhaven_core::{
-    Event, EventId, Time,
-    sender::{Keys, Proof, Request, Sender},
+    Event, EventId, Secret, Time,
+    sender::{Keys, Own, Proof, Rejection, Reply, Request, Sender},
     senders::facts_or_fallback,
     source::Source,
 };
@@ -15,7 +15,8 @@ use tokio::time::timeout;
 use super::{
     IngestParts,
     answer::{Outcome, Refusal},
-    headers,
+    handover, headers,
+    keys::{NotFetched, SenderKeys},
 };
 use crate::{body::Whole, config::Config, routing, server::Peer};
 
@@ -47,14 +48,16 @@ pub(super) async fn accept(
         headers: &taken.head.headers,
         body: &taken.body.bytes,
     };
-    // The time of arrival, not of now: a slow body must not make a fresh signature stale.
-    let keys = Keys { secrets: &taken.source.secrets, tolerance: taken.source.tolerance, now: taken.arrived };
-    let proof = match sender.verify(&request, &keys) {
+    let own = own(taken.source);
+    if let Some(reply) = sender.greet(&request, &own) {
+        return reply_to(parts, taken.source, reply).await;
+    }
+    let proof = match judge(&parts.sender_keys, &taken, &request).await {
         Ok(proof) => proof,
-        Err(rejection) => return Outcome::Refused(Refusal::Rejected(rejection)),
+        Err(refusal) => return Outcome::Refused(refusal),
     };
-    if let Some(answer) = sender.handshake(&request) {
-        return Outcome::Handshake(answer);
+    if let Some(reply) = sender.handshake(&request, &own) {
+        return reply_to(parts, taken.source, reply).await;
     }
     let event = event(&taken, &request, proof, parts, correlation_id);
     let (id, event_type) = (event.id, event.event_type.clone());
@@ -69,7 +72,73 @@ pub(super) async fn accept(
         Accepted::New => (id, false),
         Accepted::Duplicate { event, .. } => (event, true),
     };
-    Outcome::Stored { event, event_type, duplicate, unrouted, answer: sender.answer() }
+    let answer = taken.source.answer.clone().unwrap_or_else(|| sender.answer());
+    Outcome::Stored { event, event_type, duplicate, unrouted, answer }
+}
+
+/// The answer to a request without a body, if the sender asks that way.
+pub(super) async fn greet(parts: &IngestParts, source: &Source, head: &request::Parts) -> Outcome {
+    let query = head.uri.query();
+    let request = Request { method: &head.method, url: None, query, headers: &head.headers, body: &[] };
+    match source.sender.greet(&request, &own(source)) {
+        Some(reply) => reply_to(parts, source, reply).await,
+        None => Outcome::Refused(Refusal::Method),
+    }
+}
+
+/// A secret is awaited until there is one.
+fn own(source: &Source) -> Own<'_> {
+    let awaits_secret = source.handover.is_some() && source.secrets.is_empty();
+    Own { secrets: &source.secrets, verify_token: source.verify_token.as_ref(), awaits_secret }
+}
+
+/// Whether the request is the sender's, by what the source has and what the sender publishes.
+async fn judge(sender_keys: &SenderKeys, taken: &Taken<'_>, request: &Request<'_>) -> Result<Proof, Refusal> {
+    let Taken { source, arrived, .. } = taken;
+    // The time of arrival, not of now: a slow body must not make a fresh signature stale.
+    let keys = Keys { secrets: &source.secrets, tolerance: source.tolerance, now: *arrived, fetched: None };
+    let fetched = match source.sender.needs(request, &keys).map_err(Refusal::Rejected)? {
+        Some(fetch) => Some(sender_keys.get(&fetch).await.map_err(|why| match why {
+            NotFetched::NoSuch => Refusal::Rejected(Rejection::KeyUnusable),
+            NotFetched::Failed(why) => Refusal::KeyNotFetched(why),
+        })?),
+        None => None,
+    };
+    let keys = Keys { fetched: fetched.as_deref(), ..keys };
+    source.sender.verify(request, &keys).map_err(Refusal::Rejected)
+}
+
+/// Does what a handshake asks for.
+async fn reply_to(parts: &IngestParts, source: &Source, reply: Reply) -> Outcome {
+    match reply {
+        Reply::Answer(answer) => Outcome::Handshake(answer),
+        Reply::Refuse => Outcome::Refused(Refusal::Handshake),
+        Reply::Call { url, answer } => match parts.sender_keys.call(&url).await {
+            Ok(()) => {
+                tracing::info!(source = &*source.name, "the subscription was confirmed");
+                Outcome::Handshake(answer)
+            }
+            Err(why) => Outcome::Refused(Refusal::NotConfirmed(why)),
+        },
+        Reply::Keep { secret, answer } => match keep(parts, source, secret).await {
+            Ok(true) => {
+                tracing::info!(source = &*source.name, "the sender has handed over the secret; it is kept");
+                Outcome::Handshake(answer)
+            }
+            Ok(false) => Outcome::Refused(Refusal::Handshake),
+            Err(why) => Outcome::Refused(Refusal::NotConfirmed(why)),
+        },
+    }
+}
+
+async fn keep(parts: &IngestParts, source: &Source, secret: Secret) -> Result<bool, String> {
+    let Some(path) = source.handover.clone() else { return Ok(false) };
+    let random = parts.entropy.id_bytes();
+    let kept = tokio::task::spawn_blocking(move || handover::keep(&path, &secret, &random)).await;
+    match kept {
+        Ok(kept) => kept.map_err(|error| format!("the secret could not be kept: {error}")),
+        Err(_) => Err("the secret could not be kept".to_owned()),
+    }
 }
 
 /// The configured address and the request's query: never the request's own idea of its host, or a

@@ -39,6 +39,12 @@ pub(super) enum Refusal {
     /// `limits.body_bytes_in_flight_max` is used up.
     Busy,
     Rejected(Rejection),
+    /// A handshake with a token or secret that is not ours, or that nobody awaits.
+    Handshake,
+    /// What the request must be judged by could not be fetched.
+    KeyNotFetched(String),
+    /// A subscription could not be confirmed, or a secret not kept.
+    NotConfirmed(String),
     /// The accept failed: nothing was kept, or nobody knows.
     NotStored(StoreError),
 }
@@ -67,6 +73,9 @@ impl Refusal {
             Self::BodyBroken => "body_broken",
             Self::Busy => "busy",
             Self::Rejected(rejection) => rejection.as_str(),
+            Self::Handshake => "handshake",
+            Self::KeyNotFetched(_) => "key_not_fetched",
+            Self::NotConfirmed(_) => "not_confirmed",
             Self::NotStored(_) => "not_stored",
         }
     }
@@ -81,7 +90,10 @@ impl Refusal {
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::BodyBroken => StatusCode::BAD_REQUEST,
             Self::Rejected(_) => StatusCode::UNAUTHORIZED,
-            Self::NotReady(_) | Self::Busy | Self::NotStored(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Handshake => StatusCode::FORBIDDEN,
+            Self::NotReady(_) | Self::Busy | Self::KeyNotFetched(_) | Self::NotConfirmed(_) | Self::NotStored(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
         }
     }
 
@@ -101,9 +113,10 @@ impl Refusal {
     }
 
     /// Our own trouble, in words.
-    fn error(&self) -> Option<&StoreError> {
+    fn error(&self) -> Option<String> {
         match self {
-            Self::NotReady(error) | Self::NotStored(error) => Some(error),
+            Self::NotReady(error) | Self::NotStored(error) => Some(error.to_string()),
+            Self::KeyNotFetched(why) | Self::NotConfirmed(why) => Some(why.clone()),
             _ => None,
         }
     }
@@ -142,9 +155,10 @@ impl Outcome {
 fn answered(answer: Answer) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(answer.body)));
     *response.status_mut() = answer.status;
-    if let Some(content_type) = answer.content_type {
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    let headers = response.headers_mut();
+    headers.extend(answer.headers);
+    if let Some(content_type) = answer.content_type.and_then(|text| HeaderValue::try_from(text.as_ref()).ok()) {
+        headers.insert(header::CONTENT_TYPE, content_type);
         // A handshake's answer may hold text of the request; no browser shall take it for a page.
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     }

@@ -1,9 +1,10 @@
 //! Ingest: a sender's request becomes a stored event, or an answer that says no and not why.
 //!
-//! Order of work, cheapest and least trusting first: the source is known (404) → POST (405) → the peer
-//! is allowed (401) → its rate (429) → the store can accept (503, before the body, I9) → declared length
-//! (413) → content type (415) → body, bounded in bytes and time (413, 408, 503) → signature over the raw bytes
-//! (401) → handshake, else id and type → routes → **one commit** → the sender's answer. A duplicate is
+//! Order of work, cheapest and least trusting first: the source is known (404) → the peer
+//! is allowed (401) → its rate (429) → another method than POST is a handshake or refused (405) → the store can accept (503, before the body, I9) → declared length
+//! (413) → content type (415) → body, bounded in bytes and time (413, 408, 503) → handshakes that nobody signs →
+//! signature over the raw bytes (401), if need be by a key that the sender publishes (503 where that cannot be
+//! had) → handshakes that are signed, else id and type → routes → **one commit** → the sender's answer. A duplicate is
 //! answered like the first time. Nothing reads the store before the signature holds, and no body, be
 //! it what it may, leads to a 5xx.
 //!
@@ -14,7 +15,9 @@
 
 mod accept;
 mod answer;
+mod handover;
 mod headers;
+pub mod keys;
 mod rates;
 
 use std::{sync::Arc, time::Duration};
@@ -32,6 +35,7 @@ use hyper::body::{Body, Incoming};
 
 use self::{
     answer::{Line, Outcome, Refusal},
+    keys::SenderKeys,
     rates::Rates,
 };
 use crate::{
@@ -56,6 +60,7 @@ pub struct IngestParts {
     pub metrics: Arc<Metrics>,
     /// Of all bodies held, other doors' included.
     pub budget: Arc<Budget>,
+    pub sender_keys: Arc<SenderKeys>,
 }
 
 /// Takes requests in. Shared by all connections.
@@ -107,8 +112,15 @@ impl Ingest {
     where
         B: Body<Data = Bytes> + Unpin,
     {
+        if let Err(refusal) = self.may_ask(source, peer, arrived) {
+            return (Outcome::Refused(refusal), None);
+        }
+        if request.method() != Method::POST {
+            let (head, _) = request.into_parts();
+            return (accept::greet(&self.parts, source, &head).await, None);
+        }
         let leave = config.leave(source);
-        if let Err(refusal) = self.admit(source, leave, &request, peer, arrived) {
+        if let Err(refusal) = self.admit(source, leave, &request) {
             return (Outcome::Refused(refusal), None);
         }
         let (head, body) = request.into_parts();
@@ -124,23 +136,17 @@ impl Ingest {
         (outcome, Some(correlation_id))
     }
 
-    /// All that can be said before the body is read.
-    fn admit<B: Body>(
-        &self,
-        source: &Source,
-        leave: Leave,
-        request: &Request<B>,
-        peer: Peer,
-        arrived: Time,
-    ) -> Result<(), Refusal> {
-        if request.method() != Method::POST {
-            return Err(Refusal::Method);
-        }
+    /// Whether the peer may ask anything at all just now.
+    fn may_ask(&self, source: &Source, peer: Peer, arrived: Time) -> Result<(), Refusal> {
         let peer = peer.0.ip().to_canonical();
         if !source.allow.is_empty() && !source.allow.iter().any(|net| net.contains(&peer)) {
             return Err(Refusal::Rejected(Rejection::AddressNotAllowed));
         }
-        self.rates.take(source, arrived).map_err(Refusal::RateExceeded)?;
+        self.rates.take(source, arrived).map_err(Refusal::RateExceeded)
+    }
+
+    /// What else can be said before the body is read.
+    fn admit<B: Body>(&self, source: &Source, leave: Leave, request: &Request<B>) -> Result<(), Refusal> {
         self.parts.store.ready(leave).map_err(Refusal::NotReady)?;
         if request.body().size_hint().lower() > source.body_bytes_max as u64 {
             return Err(Refusal::BodyTooLarge);

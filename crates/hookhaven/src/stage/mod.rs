@@ -27,7 +27,7 @@ pub const PUBLIC_URL: &str = "https://hooks.example.com";
 /// A sender of the table, by its name.
 pub fn sender(name: &str) -> Result<Arc<dyn Sender>> {
     let def = senders::find(name).with_context(|| format!("no sender {name}"))?;
-    Ok((def.build)(&senders::SenderOptions::default())?)
+    Ok(def.build(&senders::SenderOptions::default())?)
 }
 
 /// A fresh secret of 24 bytes, in base64 after the prefix.

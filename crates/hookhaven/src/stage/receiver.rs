@@ -26,7 +26,8 @@ impl Receiver {
     pub fn signature_holds(&self, headers: &HeaderMap, body: &[u8]) -> bool {
         let request = Request { method: &Method::POST, url: None, query: None, headers, body };
         let secrets = [self.secret.clone()];
-        let keys = Keys { secrets: &secrets, tolerance: Duration::from_secs(300), now: self.clock.now() };
+        let keys =
+            Keys { secrets: &secrets, tolerance: Duration::from_secs(300), now: self.clock.now(), fetched: None };
         self.sender.verify(&request, &keys).is_ok()
     }
 }

@@ -9,6 +9,7 @@ mod answers;
 mod backup;
 mod bench;
 mod canaries;
+mod catalogue;
 mod cli;
 mod copy;
 mod damage;

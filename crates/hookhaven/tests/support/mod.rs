@@ -2,13 +2,20 @@
 //! clock that stands still. Not the worker.
 #![allow(dead_code, reason = "each test binary uses a part")]
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
+use async_trait::async_trait;
 use bytes::Bytes;
 use hookhaven::{
     config::{Config, Limits, Log, Server as ServerConfig, Store as StoreConfig, Worker},
-    ingest::{Ingest, IngestParts},
+    egress::{Answered as Fetched, Egress, Outbound, Sent, To},
+    ingest::{Ingest, IngestParts, keys::SenderKeys},
     metrics::Metrics,
     server::{Drained, Server, ServerLimits},
 };
@@ -46,7 +53,7 @@ pub const SENDERS: [&str; 5] = ["stripe", "github", "slack", "twilio", "standard
 
 pub fn sender(name: &str) -> Arc<dyn Sender> {
     let def = TABLE.iter().find(|def| def.name == name).unwrap();
-    (def.build)(&SenderOptions::default()).unwrap()
+    def.build(&SenderOptions::default()).unwrap()
 }
 
 pub fn secret(sender: &str) -> Secret {
@@ -70,6 +77,9 @@ pub fn source(name: &str, sender_name: &str) -> Source {
         allow: Vec::new(),
         rate: None,
         reserved: false,
+        verify_token: None,
+        handover: None,
+        answer: None,
     }
 }
 
@@ -131,12 +141,33 @@ pub fn config() -> Config {
     }
 }
 
+/// What stands on the senders' own hosts: an answer for each address, 404 for any other.
+#[derive(Debug, Default)]
+pub struct Web {
+    pub pages: Mutex<HashMap<String, (u16, Bytes)>>,
+    pub asked: Mutex<Vec<String>>,
+}
+
+#[async_trait]
+impl Egress for Web {
+    async fn send(&self, outbound: Outbound) -> Sent {
+        let To::Sender(url) = outbound.to else { panic!("{outbound:?} is not for a sender") };
+        let url = url.to_string();
+        self.asked.lock().unwrap().push(url.clone());
+        let (status, excerpt) = self.pages.lock().unwrap().get(&url).cloned().unwrap_or((404, Bytes::new()));
+        let status = StatusCode::from_u16(status).unwrap();
+        let result = Ok(Fetched { status, headers: HeaderMap::new(), excerpt });
+        Sent { result, phases: Default::default(), duration: Duration::ZERO }
+    }
+}
+
 pub struct Gateway {
     pub addr: SocketAddr,
     pub store: Arc<dyn Store>,
     pub clock: ManualClock,
     pub config: Arc<ArcSwap<Config>>,
     pub metrics: Arc<Metrics>,
+    pub web: Arc<Web>,
     pub stop: oneshot::Sender<()>,
     pub ended: JoinHandle<Drained>,
     client: Client<HttpConnector, Full<Bytes>>,
@@ -153,6 +184,8 @@ impl Gateway {
         let limits = ServerLimits::from(&config.limits);
         let metrics = Arc::new(Metrics::new(config.limits.metric_types_max, NOW, Arc::default()));
         let config = Arc::new(ArcSwap::from_pointee(config));
+        let web = Arc::new(Web::default());
+        let sender_keys = Arc::new(SenderKeys::new(web.clone(), Arc::new(clock.clone())));
         let ingest = Ingest::new(IngestParts {
             store: store.clone(),
             clock: Arc::new(clock.clone()),
@@ -160,13 +193,14 @@ impl Gateway {
             config: config.clone(),
             metrics: metrics.clone(),
             budget: Arc::default(),
+            sender_keys,
         });
         let server = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         let addr = server.local_addr();
         let (stop, stopped) = oneshot::channel();
         let ended = tokio::spawn(server.run(ingest.service(beside), limits, async { drop(stopped.await) }));
         let client = Client::builder(TokioExecutor::new()).build_http();
-        Gateway { addr, store, clock, config, metrics, stop, ended, client }
+        Gateway { addr, store, clock, config, metrics, web, stop, ended, client }
     }
 
     /// Signs a sample of this id as the source's sender would.

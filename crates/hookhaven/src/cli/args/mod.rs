@@ -89,6 +89,8 @@ pub enum Command {
     /// Show and rotate the keys that published messages are signed with
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// List the senders that are known, or show one: its secret, its signature, its quirks
+    Senders(SendersArgs),
     /// List the nodes that share the store
     Nodes(NodesArgs),
     /// Bring a PostgreSQL store's schema up to date
@@ -132,6 +134,7 @@ impl Command {
             Command::Doctor(a) => a.json,
             Command::Copy(a) => a.json,
             Command::Nodes(a) => a.json,
+            Command::Senders(a) => a.json,
             Command::Keys(KeysCommand::Show(KeysShowArgs { json }) | KeysCommand::Rotate(KeysRotateArgs { json })) => {
                 *json
             }
@@ -148,7 +151,7 @@ impl Command {
     /// Shared options that the command has no use for; given all the same, they are refused.
     pub fn unused_options(&self) -> &'static [&'static str] {
         match self {
-            Command::Demo(_) | Command::Copy(_) => &["--config", "--data", "--url", "--token"],
+            Command::Demo(_) | Command::Copy(_) | Command::Senders(_) => &["--config", "--data", "--url", "--token"],
             Command::Torture(_) | Command::Bench(_) => &["--config", "--url", "--token"],
             Command::Init(_) => &["--data", "--url", "--token"],
             Command::Migrate(_) => &["--data", "--url", "--token"],

@@ -122,3 +122,14 @@ pub struct TriggerArgs {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub count: u32,
 }
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:\n  hookhaven senders\n  hookhaven senders stripe\n  hookhaven senders --json")]
+pub struct SendersArgs {
+    /// One of them, by name or alias
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}

@@ -3,6 +3,7 @@
 //!
 //! Not here: finding the file (`load`), noticing that it changed (`reload`).
 
+mod answer;
 mod cross;
 mod destination;
 pub mod document;

@@ -1,17 +1,18 @@
 //! `[sources.NAME]`: who may post where, and how it is verified.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use hookhaven_core::{
     Secret,
     destination::Rate,
     sender::Sender,
-    senders::{self, SECRETS_MAX, SenderDef, SenderOptions},
+    senders::{self, Declaration, Handshake, SECRETS_MAX, SenderOptions},
     source::Source,
 };
 use ipnet::IpNet;
 
 use super::{
+    answer,
     document::{Item, Table},
     hmac,
     name::Named,
@@ -19,8 +20,7 @@ use super::{
 };
 use crate::config::{secret::Resolver, suggest};
 
-/// Unless the file says otherwise; the longest body is the sender's own matter.
-pub const TOLERANCE: Duration = Duration::from_secs(300);
+/// Unless the file says otherwise; tolerance and longest body are the sender's own matter.
 pub const DEDUPE_WINDOW: Duration = Duration::from_secs(7 * 86_400);
 
 /// Body, headers and deliveries of an event are one record of the journal, and a record is at most 64 MiB.
@@ -42,17 +42,22 @@ fn one(
     let sender_item = table.require("sender", "add sender = \"stripe\", or which one it is");
     let def = sender_item.as_ref().and_then(known_sender);
     let sender = built(&mut table, def);
-    let secrets = secrets(&mut table, name, def, sender.as_deref(), resolver);
+    let handed = handover(&mut table, def, resolver);
+    let secrets = secrets(&mut table, name, def, sender.as_deref(), resolver, handed.as_ref());
+    let verify_token = verify_token(&mut table, def, sender_item.as_ref(), resolver);
+    let answer = table.take("answer").map_or(Some(None), |item| answer::read(&item).map(Some));
     let allow = allow(&mut table, def, sender_item.as_ref());
     let (second, day) = (Duration::from_secs(1), Duration::from_secs(86_400));
-    let tolerance = table.take("tolerance").map_or(Some(TOLERANCE), |i| i.duration(second..=day));
+    let tolerance = match table.take("tolerance") {
+        Some(item) => item.duration(second..=7 * day),
+        None => sender.as_ref().map(|sender| sender.tolerance_default()),
+    };
     let dedupe_window = table.take("dedupe_window").map_or(Some(DEDUPE_WINDOW), |i| i.duration(60 * second..=90 * day));
     let body_max = match table.take("body_max") {
         Some(item) => item.size(1..=BODY_BYTES_MAX).and_then(|bytes| usize::try_from(bytes).ok()),
         None => sender.as_ref().map(|sender| sender.body_bytes_default()),
     };
     let (rate, reserved) = shedding(&mut table);
-    table.not_yet("verify_token");
     let needs_url = sender.as_ref().filter(|s| s.signs_url() && public_url.is_none());
     if let Some((item, sender)) = sender_item.as_ref().zip(needs_url) {
         let mend =
@@ -70,8 +75,60 @@ fn one(
         allow: allow?,
         rate,
         reserved,
+        verify_token: verify_token?,
+        handover: handed.map(|handed| handed.path),
+        answer: answer?,
         sender: sender?,
     })
+}
+
+/// A file for a secret that the sender hands over, and the secret if it is there already.
+struct Handed {
+    path: PathBuf,
+    secret: Option<Secret>,
+}
+
+/// `handover`, for the senders that do.
+fn handover(table: &mut Table<'_>, def: Option<&Declaration>, resolver: &Resolver<'_>) -> Option<Handed> {
+    let item = table.take("handover")?;
+    let hands_over = |h: &Handshake| matches!(h, Handshake::SecretInHeader(_) | Handshake::SecretInBody(_));
+    if let Some(def) = def.filter(|def| !def.handshakes.iter().any(hands_over)) {
+        item.error(format!("{} hands over no secret", def.name), "take it out, and give its secrets");
+        return None;
+    }
+    let (path, secret) = resolver.handed_over(&item)?;
+    if secret.is_none() {
+        item.warn(
+            "no secret has been handed over yet; until then every event is refused",
+            "make the hook, and it is kept there",
+        );
+    }
+    Some(Handed { path, secret })
+}
+
+/// `verify_token`, with which some senders confirm a subscription.
+fn verify_token(
+    table: &mut Table<'_>,
+    def: Option<&Declaration>,
+    sender: Option<&Item<'_>>,
+    resolver: &Resolver<'_>,
+) -> Option<Option<Secret>> {
+    let item = table.take("verify_token");
+    let def = def?;
+    let asks = def.handshakes.iter().any(|h| matches!(h, Handshake::Hub { .. }));
+    match (&item, sender) {
+        (Some(item), _) if !asks => {
+            item.error(format!("{} asks for no such token", def.name), "take it out");
+            None
+        }
+        (None, Some(sender)) if asks => {
+            let what = format!("without verify_token, {} cannot confirm its subscription", def.name);
+            sender.warn(what, "add verify_token = \"env:…\", a text of your own that you also enter there");
+            Some(None)
+        }
+        (Some(item), _) => resolver.resolve(item).map(Some),
+        (None, _) => Some(None),
+    }
 }
 
 /// When it is asked to come later, and whether it may use what others must leave.
@@ -92,7 +149,7 @@ fn address_of(public_url: &url::Url, name: &str) -> Arc<str> {
     format!("{}/webhooks/{name}", public_url.as_str().trim_end_matches('/')).into()
 }
 
-fn known_sender(item: &Item<'_>) -> Option<&'static SenderDef> {
+fn known_sender(item: &Item<'_>) -> Option<&'static Declaration> {
     let word = item.text("the name of a sender in quotes, such as \"stripe\"")?;
     let def = senders::find(word);
     if def.is_none() {
@@ -106,14 +163,14 @@ fn known_sender(item: &Item<'_>) -> Option<&'static SenderDef> {
 }
 
 /// The sender with its options: `[sources.NAME.hmac]`, which `sender = "hmac"` needs and no other takes.
-fn built(table: &mut Table<'_>, def: Option<&SenderDef>) -> Option<Arc<dyn Sender>> {
+fn built(table: &mut Table<'_>, def: Option<&'static Declaration>) -> Option<Arc<dyn Sender>> {
     let described = table.take("hmac");
     let hmac = match &described {
         // Read even if the sender is unknown, for the mistakes in it.
         Some(item) => Some(hmac::options(item)?),
         None => None,
     };
-    match (def?.build)(&SenderOptions { hmac }) {
+    match def?.build(&SenderOptions { hmac }) {
         Ok(sender) => Some(sender),
         Err(why) => {
             let key = why.key().unwrap_or_default();
@@ -136,11 +193,12 @@ pub fn variable_for(name: &str) -> String {
 fn secrets(
     table: &mut Table<'_>,
     name: &str,
-    def: Option<&SenderDef>,
+    def: Option<&Declaration>,
     sender: Option<&dyn Sender>,
     resolver: &Resolver<'_>,
+    handed: Option<&Handed>,
 ) -> Option<Vec<Secret>> {
-    if def.is_some_and(|def| !def.verifies) {
+    if def.is_some_and(|def| !def.verifies()) {
         if let Some(item) = table.take("secrets") {
             item.error("an unverified source has no secrets", "take them out, or name the sender that signs with them");
             return None;
@@ -148,7 +206,13 @@ fn secrets(
         return Some(Vec::new());
     }
     let mend = format!("add secrets = [\"env:{}\"]; without one, anybody could post here", variable_for(name));
-    let item = table.require("secrets", mend)?;
+    let item = match handed {
+        Some(handed) => match table.take("secrets") {
+            Some(item) => item,
+            None => return Some(handed.secret.iter().cloned().collect()),
+        },
+        None => table.require("secrets", mend)?,
+    };
     let items = item.list("a list of secrets, such as [\"env:STRIPE_WEBHOOK_SECRET\"]")?;
     if items.is_empty() {
         item.error("the list is empty", "give at least one secret; without one, anybody could post here");
@@ -157,7 +221,7 @@ fn secrets(
     if let Some(item) = items.get(SECRETS_MAX) {
         item.error(format!("more than {SECRETS_MAX} secrets"), "take out those no longer in use");
     }
-    let mut found: Vec<Secret> = Vec::new();
+    let mut found: Vec<Secret> = handed.and_then(|handed| handed.secret.clone()).into_iter().collect();
     let mut fine = true;
     for item in &items {
         let Some(secret) = resolver.resolve(item) else {
@@ -177,13 +241,13 @@ fn secrets(
 }
 
 /// Peers that may post. An unverified source has nothing else, so it must have this.
-fn allow(table: &mut Table<'_>, def: Option<&SenderDef>, sender: Option<&Item<'_>>) -> Option<Vec<IpNet>> {
+fn allow(table: &mut Table<'_>, def: Option<&Declaration>, sender: Option<&Item<'_>>) -> Option<Vec<IpNet>> {
     let item = table.take("allow");
     let nets = match &item {
         Some(item) => item.nets()?,
         None => Vec::new(),
     };
-    if def.is_none_or(|def| def.verifies) {
+    if def.is_none_or(|def| def.verifies()) {
         return Some(nets);
     }
     let sender = sender?;

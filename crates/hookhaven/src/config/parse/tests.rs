@@ -644,3 +644,82 @@ fn reserved_sources_are_left_a_share_by_the_others() {
         "{problems:?}"
     );
 }
+
+fn source(sender: &str, more: &str) -> String {
+    let rest = "[destinations.d]\nurl = \"http://127.0.0.1:3000/\"\n[[routes]]\nsource = \"s\"\nto = [\"d\"]\n";
+    format!("[sources.s]\nsender = \"{sender}\"\n{more}\n{rest}")
+}
+
+#[test]
+fn a_token_is_for_senders_that_ask_for_one() {
+    let meta = config(&source("meta", "secrets = [\"x\"]\nverify_token = \"env:GITHUB_SECRET\""));
+    assert_eq!(meta.sources["s"].verify_token.as_ref().map(|t| t.expose()), Some(&b"hush"[..]));
+    says(
+        &source("meta", "secrets = [\"x\"]"),
+        &[
+            "hookhaven.toml:2:10: warning: sources.s.sender: without verify_token, meta cannot confirm its subscription; \
+             add verify_token = \"env:…\", a text of your own that you also enter there",
+        ],
+    );
+    says(
+        &source("stripe", "secrets = [\"x\"]\nverify_token = \"y\""),
+        &["hookhaven.toml:4:16: sources.s.verify_token: stripe asks for no such token; take it out"],
+    );
+}
+
+#[test]
+fn a_secret_that_is_handed_over_is_read_from_its_file_once_it_is_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("hookhaven.toml");
+    let text = source("asana", "handover = \"asana.secret\"");
+    let parsed = || parse(&file, &text, &environment());
+    let before = parsed();
+    let awaiting = before.config.unwrap().sources["s"].clone();
+    assert!(awaiting.secrets.is_empty() && awaiting.handover == Some(directory.path().join("asana.secret")));
+    assert!(before.problems.iter().any(|p| p.what.contains("no secret has been handed over yet")));
+    std::fs::write(directory.path().join("asana.secret"), "handed").unwrap();
+    // A file that appears is a change of the configuration.
+    assert_ne!(before.secret_files, before.secret_files.look());
+    let after = parsed().config.unwrap();
+    assert_eq!(after.sources["s"].secrets.iter().map(|s| s.expose()).collect::<Vec<_>>(), [b"handed"]);
+    says(
+        &source("stripe", "secrets = [\"x\"]\nhandover = \"f\""),
+        &["hookhaven.toml:4:12: sources.s.handover: stripe hands over no secret; take it out, and give its secrets"],
+    );
+}
+
+#[test]
+fn an_answer_may_be_given_and_must_be_a_success() {
+    let answer = |text: &str| source("stripe", &format!("secrets = [\"x\"]\nanswer = {text}"));
+    let of = |text: &str| config(&answer(text)).sources["s"].answer.clone().unwrap();
+    let all = of(r#"{ status = 202, content_type = "application/json", body = "{}" }"#);
+    assert_eq!(
+        (all.status.as_u16(), all.content_type.as_deref(), &all.body[..]),
+        (202, Some("application/json"), &b"{}"[..])
+    );
+    let plain = of(r#"{ body = "[accepted]" }"#);
+    assert_eq!((plain.status.as_u16(), plain.content_type.as_deref()), (200, Some("text/plain")));
+    assert_eq!(of("{ status = 204 }").content_type, None);
+    for (text, expected) in [
+        ("{ status = 500 }", "4:21: sources.s.answer.status: 500 is out of range; must lie between 200 and 299"),
+        (
+            "{ status = 204, body = \"x\" }",
+            "4:10: sources.s.answer: a 204 has no body; take the body out, or write status = 200",
+        ),
+        (
+            "{ content_type = \"text\" }",
+            "4:27: sources.s.answer.content_type: this is not a content type; write one such as \"application/json\"",
+        ),
+        ("{ stauts = 200 }", "4:12: sources.s.answer.stauts: unknown key; did you mean \"status\"?"),
+    ] {
+        says(&answer(text), &[&format!("hookhaven.toml:{expected}")]);
+    }
+}
+
+#[test]
+fn the_tolerance_is_the_senders_own_matter_unless_it_is_set() {
+    let tolerance = |sender: &str, more: &str| config(&source(sender, more)).sources["s"].tolerance;
+    assert_eq!(tolerance("stripe", "secrets = [\"x\"]"), Duration::from_secs(300));
+    assert_eq!(tolerance("linear", "secrets = [\"x\"]"), Duration::from_secs(60));
+    assert_eq!(tolerance("linear", "secrets = [\"x\"]\ntolerance = \"2m\""), Duration::from_secs(120));
+}

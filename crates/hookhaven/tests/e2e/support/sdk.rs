@@ -61,6 +61,27 @@ impl Sdk {
         serde_json::from_value(answer.clone()).unwrap_or_else(|_| panic!("{sender}: the SDK says {answer}"))
     }
 
+    /// Signs for a sender of the catalogue; `more` is what its signer wants to know besides.
+    pub async fn sign_as(
+        &mut self,
+        signer: &str,
+        secret: &str,
+        body: &str,
+        timestamp_s: u64,
+        id: &str,
+        more: &Value,
+    ) -> Signed {
+        let mut request = json!({
+            "op": "sign", "sender": signer, "secret": secret, "body": BASE64_STANDARD.encode(body),
+            "timestamp": timestamp_s, "id": id,
+        });
+        for (name, value) in more.as_object().into_iter().flatten() {
+            request[name] = value.clone();
+        }
+        let answer = self.ask(&request).await;
+        serde_json::from_value(answer.clone()).unwrap_or_else(|_| panic!("{signer}: the SDK says {answer}"))
+    }
+
     /// Whether a handler that uses the standardwebhooks SDK takes an attempt for ours; if not, why not.
     pub async fn verify(&mut self, secret: &str, headers: &http::HeaderMap, body: &[u8]) -> Result<(), String> {
         let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();

@@ -7,14 +7,9 @@ use std::sync::Arc;
 
 use http::HeaderName;
 
-use super::{
-    SenderDef, SenderOptionError, SenderOptions,
-    declared::{generic_body, sign_json},
-    facts::FactPlaces,
-    hmac::{BadScheme, HmacScheme},
-    mac::{Algorithm, Encoding, KeyForm},
-    place::{Place, Unit},
-    template::{Part, Template},
+use super::super::{
+    About, Algorithm, BadScheme, Declaration, Encoding, FactPlaces, Part, Place, Scheme, SenderOptionError,
+    SenderOptions, SignedScheme, SignedSpec, Template, Unit, sample::Body,
 };
 use crate::{
     secret::Secret,
@@ -22,8 +17,19 @@ use crate::{
     time::Time,
 };
 
-pub const DEF: SenderDef =
-    SenderDef { name: NAME, aliases: &[], title: "Any HMAC scheme, described", verifies: true, build };
+pub static SENDER: Declaration = Declaration {
+    name: NAME,
+    title: "Any HMAC scheme, described",
+    scheme: Scheme::Signed(SignedSpec::DEFAULT),
+    about: About {
+        secret: "as the sender gives it, or as you agree on it",
+        paste: "where the sender asks for a URL",
+        quirks: &["How requests are signed stands in the section `[sources.NAME.hmac]`."],
+        ..About::DEFAULT
+    },
+    build: |_, options| build(options),
+    ..Declaration::DEFAULT
+};
 
 const NAME: &str = "hmac";
 /// Longest prefix of a signature.
@@ -91,7 +97,7 @@ fn build(options: &SenderOptions) -> Result<Arc<dyn Sender>, SenderOptionError> 
         _ => None,
     };
     let timestamp = o.timestamp.map(|t| (t.place, t.unit));
-    let scheme = HmacScheme::new(o.algorithm, o.encoding, o.header, o.prefix, timestamp, id_header, o.signed)?;
+    let scheme = SignedScheme::new(o.algorithm, o.encoding, o.header, o.prefix, timestamp, id_header, o.signed)?;
     let time = o.occurred_at.map(|t| (t.place, Some(t.unit)));
     let places = FactPlaces::new(Vec::from_iter(o.id), Vec::from_iter(o.event_type), Vec::from_iter(time));
     Ok(Arc::new(Generic { scheme, places }))
@@ -99,7 +105,7 @@ fn build(options: &SenderOptions) -> Result<Arc<dyn Sender>, SenderOptionError> 
 
 #[derive(Debug)]
 struct Generic {
-    scheme: HmacScheme,
+    scheme: SignedScheme,
     places: FactPlaces,
 }
 
@@ -119,18 +125,32 @@ impl Sender for Generic {
     fn signs_time(&self) -> bool {
         self.scheme.signs_time()
     }
+    fn signs_id(&self) -> bool {
+        self.places.id_is_signed(true, |name| self.scheme.covers(name))
+    }
+    fn signs_type(&self) -> bool {
+        self.places.type_is_signed(true, |name| self.scheme.covers(name))
+    }
     fn check_secret(&self, secret: &Secret) -> Result<(), String> {
-        KeyForm::Text.check(secret)
+        self.scheme.check_secret(secret)
     }
     fn sample_types(&self) -> &'static [&'static str] {
         &["sample"]
     }
     fn sample(&self, event_type: &str, id: &str, now: Time) -> Result<Sample, CannotSign> {
-        let body = generic_body(&self.places, &self.scheme, event_type, id, now);
-        Ok(Sample { id: id.to_owned(), event_type: event_type.to_owned(), body })
+        let mut body = Body::default();
+        self.places.put(&mut body, id, event_type, now);
+        if let Some((pointer, unit)) = self.scheme.timestamp_in_body() {
+            body.set_time(pointer, Some(unit), now);
+        }
+        Ok(Sample { id: id.to_owned(), event_type: event_type.to_owned(), body: body.into_bytes() })
     }
     fn sign(&self, sample: &Sample, url: Option<&str>, secret: &Secret, now: Time) -> Result<Signed, CannotSign> {
-        sign_json(&self.scheme, self.places.headers(&sample.id, &sample.event_type), sample, url, secret, now)
+        let mut headers = self.places.headers(&sample.id, &sample.event_type);
+        headers.insert(0, ("content-type".into(), "application/json".into()));
+        let signature = self.scheme.sign(&headers, &sample.body, &sample.id, url, secret, now)?;
+        headers.extend(signature);
+        Ok(Signed { headers, query: String::new(), body: sample.body.clone() })
     }
 }
 
@@ -167,8 +187,8 @@ mod tests {
         assert_eq!(build(&SenderOptions::default()).unwrap_err(), SenderOptionError::HmacMissing);
         let hmac = HmacOptions::new(HeaderName::from_static("x-signature")).ok();
         let options = SenderOptions { hmac };
-        for def in super::super::TABLE.iter().filter(|def| def.name != NAME) {
-            let error = (def.build)(&options).unwrap_err();
+        for def in crate::senders::TABLE.iter().filter(|def| def.name != NAME) {
+            let error = def.build(&options).unwrap_err();
             assert_eq!(error, SenderOptionError::HmacUnexpected(def.name));
         }
     }

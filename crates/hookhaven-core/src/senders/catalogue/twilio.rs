@@ -9,31 +9,74 @@
 //! Two weaknesses are the scheme's own. No time is signed: only the idempotency key stops replays. And nothing
 //! stands between a form's names and values, so that `a=bc` and `ab=c` sign alike. Facts: Twilio's SDKs.
 
-use std::{borrow::Cow, sync::Arc};
+use std::borrow::Cow;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
-use http::{HeaderName, StatusCode};
+use http::HeaderName;
 
-use super::{
-    SenderDef, SenderOptionError, SenderOptions,
-    declared::refuse_lookalikes,
-    facts::{FactPlaces, header_text},
+use super::super::{
+    declared::{Declared, refuse_lookalikes},
+    facts::header_text,
     form::{self, FORM, Text, field_text},
-    hmac::BadScheme,
-    mac::{self, Algorithm, Digest, Encoding, KeyForm, sha256_hex},
+    mac::{self, Digest, sha256_hex},
     place::only,
+    prelude::*,
     sample::{Named, fill, find, sample, tail},
 };
 use crate::{
-    json::{Pointer, scan},
     secret::Secret,
-    sender::{Answer, CannotSign, Facts, Keys, Proof, Rejection, Request, Sample, Sender, Signed},
+    sender::{CannotSign, Cover, Facts, Keys, Proof, Rejection, Request, Sample, Signed},
     time::Time,
 };
 
-pub const DEF: SenderDef = SenderDef { name: NAME, aliases: &[], title: "Twilio", verifies: true, build };
+pub static SENDER: Declaration = Declaration {
+    name: "twilio",
+    title: "Twilio",
+    scheme: Scheme::Own {
+        how: "`X-Twilio-Signature`: base64 of HMAC-SHA1 over the URL and the sorted fields of the form; other bodies \
+              by the hash in `bodySHA256`",
+        covers: Cover::Whole,
+        signs_id: false,
+        signs_type: true,
+        signs_time: false,
+        signs_url: true,
+    },
+    // A CloudEvent, alone or in an array (Event Streams).
+    id: &["json:/0/id", "json:/id"],
+    event_type: &["json:/0/type", "json:/type"],
+    time: &["json:/0/time", "json:/time"],
+    batch: Some(""),
+    content_types: &[],
+    // Instructions that do nothing. Plain text would be sent to the customer as a message.
+    answer: Told { status: 200, content_type: Some("text/xml"), body: "<Response/>" },
+    sample_types: &["message.delivered", "message.failed", "message.received", "call.completed", "call.ringing"],
+    about: About {
+        secret: "the account's auth token (primary; add the secondary before it is promoted); sub-accounts have \
+                 their own",
+        paste: "the phone number's, service's or request's webhook or status callback URL",
+        quirks: &[
+            "The URL is signed: `server.public_url` must be what Twilio posts to, and query and path must reach \
+             Hookhaven unchanged.",
+            "No time is signed: only the idempotency key stops replays.",
+            "The answer is an instruction: `<Response/>` does nothing, text would go to the customer.",
+            "A message's callbacks may come out of order: `sent` after `delivered`.",
+        ],
+        docs: "https://www.twilio.com/docs/usage/webhooks",
+        timeout_s: Some(15),
+        retries: Retries::minutes(1, "once, when no connection could be made; the URL's fragment can ask for more"),
+    },
+    code: Code {
+        verify: Some(verify),
+        facts: Some(facts),
+        check_secret: Some(check_secret),
+        sample: Some(sample_of),
+        sign: Some(sign),
+        ..Code::NONE
+    },
+    ..Declaration::DEFAULT
+};
 
-const NAME: &str = "twilio";
+const HMAC_SHA1: Mechanism = Mechanism::Hmac(Sha1);
 const SIGNATURE: HeaderName = HeaderName::from_static("x-twilio-signature");
 /// Stays the same over Twilio's own retries of a request.
 const IDEMPOTENCY_TOKEN: HeaderName = HeaderName::from_static("i-twilio-idempotency-token");
@@ -43,138 +86,90 @@ const NOT_SECRETS: &[(&str, &str)] = &[
     ("SK", "this looks like an API key SID; the secret is the account's auth token, 32 hex digits"),
 ];
 
-fn build(options: &SenderOptions) -> Result<Arc<dyn Sender>, SenderOptionError> {
-    options.refuse_hmac(NAME)?;
-    // A CloudEvent, alone or as the only one of an array (Event Streams).
-    let ids = ["json:/0/id", "json:/id"];
-    let streams = FactPlaces::parse(&ids, &["json:/0/type", "json:/type"], &["json:/0/time", "json:/time"]);
-    let streams = streams.map_err(|e| BadScheme::new("id", e))?;
-    let second = Pointer::parse("/1").map_err(|e| BadScheme::new("id", e))?;
-    Ok(Arc::new(Twilio { streams, second }))
+fn verify(request: &Request<'_>, keys: &Keys<'_>) -> Result<Proof, Rejection> {
+    let given = only(request.headers, &SIGNATURE).map_err(|_| Rejection::SignatureRepeated)?;
+    let given = given.ok_or(Rejection::SignatureMissing)?;
+    let url = request.url.ok_or(Rejection::UrlUnknown)?;
+    if request.body.is_empty() {
+        return Err(Rejection::BodyEmpty);
+    }
+    let digest = Digest::read(given, Encoding::Base64, HMAC_SHA1).ok_or(Rejection::SignatureMalformed)?;
+    let url = url.split('#').next().unwrap_or_default();
+    let hash = body_hash(url)?;
+    let fields = match hash {
+        Some(_) => Vec::new(),
+        None if form::is_form(request.headers) => sorted_fields(request.body)?,
+        None => return Err(Rejection::BodyHashMismatch),
+    };
+    let secret = spellings(url)
+        .into_iter()
+        .find_map(|url| {
+            let parts = parts(&url, &fields);
+            mac::matching_secret(HMAC_SHA1, KeyForm::Text, keys.secrets, &[digest], &parts)
+        })
+        .ok_or(Rejection::SignatureMismatch)?;
+    if let Some(hash) = hash {
+        verify_slices_are_equal(sha256_hex(request.body).as_bytes(), &hash).map_err(|_| Rejection::BodyHashMismatch)?;
+    }
+    Ok(Proof { secret: Some(secret) })
 }
 
-#[derive(Debug)]
-struct Twilio {
-    streams: FactPlaces,
-    /// Leads to the second event of a batch.
-    second: Pointer,
+fn facts(declared: &Declared, request: &Request<'_>) -> Facts {
+    let is_form = form::is_form(request.headers);
+    let streams = || declared.places().read(request.headers, request.body);
+    let mut facts = if is_form { form_facts(request.body) } else { streams() };
+    if let Some(token) = header_text(request.headers, &IDEMPOTENCY_TOKEN) {
+        facts.idempotency_key = Some(token.into_owned());
+    }
+    facts
 }
 
-impl Sender for Twilio {
-    fn name(&self) -> &'static str {
-        NAME
-    }
-
-    fn verify(&self, request: &Request<'_>, keys: &Keys<'_>) -> Result<Proof, Rejection> {
-        let given = only(request.headers, &SIGNATURE).map_err(|_| Rejection::SignatureRepeated)?;
-        let given = given.ok_or(Rejection::SignatureMissing)?;
-        let url = request.url.ok_or(Rejection::UrlUnknown)?;
-        if request.body.is_empty() {
-            return Err(Rejection::BodyEmpty);
-        }
-        let digest = Digest::read(given, Encoding::Base64, Algorithm::Sha1).ok_or(Rejection::SignatureMalformed)?;
-        let url = url.split('#').next().unwrap_or_default();
-        let hash = body_hash(url)?;
-        let fields = match hash {
-            Some(_) => Vec::new(),
-            None if form::is_form(request.headers) => sorted_fields(request.body)?,
-            None => return Err(Rejection::BodyHashMismatch),
-        };
-        let secret = spellings(url)
-            .into_iter()
-            .find_map(|url| {
-                let parts = parts(&url, &fields);
-                mac::matching_secret(Algorithm::Sha1, KeyForm::Text, keys.secrets, &[digest], &parts)
-            })
-            .ok_or(Rejection::SignatureMismatch)?;
-        if let Some(hash) = hash {
-            verify_slices_are_equal(sha256_hex(request.body).as_bytes(), &hash)
-                .map_err(|_| Rejection::BodyHashMismatch)?;
-        }
-        Ok(Proof { secret: Some(secret) })
-    }
-
-    fn facts(&self, request: &Request<'_>) -> Facts {
-        let is_form = form::is_form(request.headers);
-        let mut facts = if is_form { form_facts(request.body) } else { self.stream_facts(request) };
-        if let Some(token) = header_text(request.headers, &IDEMPOTENCY_TOKEN) {
-            facts.idempotency_key = Some(token.into_owned());
-        }
-        facts
-    }
-
-    /// Instructions that do nothing. Plain text would be sent to the customer as a message.
-    fn answer(&self) -> Answer {
-        Answer { status: StatusCode::OK, content_type: Some("text/xml"), body: b"<Response/>".to_vec() }
-    }
-
-    fn signs_url(&self) -> bool {
-        true
-    }
-
-    fn check_secret(&self, secret: &Secret) -> Result<(), String> {
-        let is_sid = secret.expose().len() == 34;
-        if is_sid { refuse_lookalikes(secret, NOT_SECRETS) } else { Ok(()) }
-    }
-
-    fn sample_types(&self) -> &'static [&'static str] {
-        &["message.delivered", "message.failed", "message.received", "call.completed", "call.ringing"]
-    }
-
-    /// `message.<status>`, `call.<status>`, or the `EventType` of the newer products.
-    fn sample(&self, event_type: &str, id: &str, now: Time) -> Result<Sample, CannotSign> {
-        let (text, status) = match event_type.split_once('.') {
-            Some(("message", "received")) => (find(SAMPLES, "inbound_message"), "received"),
-            Some(("message", status)) => (find(SAMPLES, "message_status"), status),
-            Some(("call", status)) => (find(SAMPLES, "call_status"), status),
-            _ => (None, event_type),
-        };
-        let fields: Vec<(&str, String)> = text
-            .unwrap_or(ANY)
-            .lines()
-            .filter_map(|line| line.split_once(": "))
-            .map(|(name, value)| (name, fill(&value.replace("{{tail}}", &sid(id)), id, status, now)))
-            .collect();
-        let body = form::write(fields.iter().map(|(name, value)| (*name, &**value)));
-        Ok(Sample { id: id.to_owned(), event_type: event_type.to_owned(), body })
-    }
-
-    fn sign(&self, sample: &Sample, url: Option<&str>, secret: &Secret, _: Time) -> Result<Signed, CannotSign> {
-        let url = url.ok_or_else(|| CannotSign("Twilio signs the URL: set server.public_url".into()))?;
-        let is_json = sample.body.starts_with(b"{") || sample.body.starts_with(b"[");
-        let query = if is_json {
-            let mark = if url.contains('?') { '&' } else { '?' };
-            format!("{mark}{BODY_HASH}={}", sha256_hex(&sample.body))
-        } else {
-            String::new()
-        };
-        let fields = if is_json { Ok(Vec::new()) } else { sorted_fields(&sample.body) };
-        let fields = fields.map_err(|_| CannotSign("the form has too many fields".into()))?;
-        let signed_url = format!("{url}{query}");
-        let parts = parts(&signed_url, &fields);
-        let signature = mac::write(Algorithm::Sha1, Encoding::Base64, KeyForm::Text, secret, &parts)
-            .ok_or_else(|| CannotSign("the secret is empty".into()))?;
-        let content_type = if is_json { "application/json" } else { FORM };
-        let headers = vec![
-            ("content-type".to_owned(), content_type.to_owned()),
-            (IDEMPOTENCY_TOKEN.to_string(), sample.id.clone()),
-            (SIGNATURE.to_string(), signature),
-        ];
-        Ok(Signed { headers, query, body: sample.body.clone() })
-    }
+fn check_secret(secret: &Secret) -> Result<(), String> {
+    let is_sid = secret.expose().len() == 34;
+    if is_sid { refuse_lookalikes(secret, NOT_SECRETS) } else { Ok(()) }
 }
 
-impl Twilio {
-    /// Several events in one request have no id in common: a hash of the body stands in.
-    fn stream_facts(&self, request: &Request<'_>) -> Facts {
-        let mut facts = self.streams.read(request.headers, request.body);
-        if scan(request.body, std::slice::from_ref(&self.second))[0].is_some() {
-            facts.idempotency_key = None;
-        }
-        facts
-    }
+/// `message.<status>`, `call.<status>`, or the `EventType` of the newer products.
+fn sample_of(_: &Declared, event_type: &str, id: &str, now: Time) -> Result<Sample, CannotSign> {
+    let (text, status) = match event_type.split_once('.') {
+        Some(("message", "received")) => (find(SAMPLES, "inbound_message"), "received"),
+        Some(("message", status)) => (find(SAMPLES, "message_status"), status),
+        Some(("call", status)) => (find(SAMPLES, "call_status"), status),
+        _ => (None, event_type),
+    };
+    let fields: Vec<(&str, String)> = text
+        .unwrap_or(ANY)
+        .lines()
+        .filter_map(|line| line.split_once(": "))
+        .map(|(name, value)| (name, fill(&value.replace("{{tail}}", &sid(id)), id, status, now)))
+        .collect();
+    let body = form::write(fields.iter().map(|(name, value)| (*name, &**value)));
+    Ok(Sample { id: id.to_owned(), event_type: event_type.to_owned(), body })
 }
 
+fn sign(_: &Declared, sample: &Sample, url: Option<&str>, secret: &Secret, _: Time) -> Result<Signed, CannotSign> {
+    let url = url.ok_or_else(|| CannotSign("Twilio signs the URL: set server.public_url".into()))?;
+    let is_json = sample.body.starts_with(b"{") || sample.body.starts_with(b"[");
+    let query = if is_json {
+        let mark = if url.contains('?') { '&' } else { '?' };
+        format!("{mark}{BODY_HASH}={}", sha256_hex(&sample.body))
+    } else {
+        String::new()
+    };
+    let fields = if is_json { Ok(Vec::new()) } else { sorted_fields(&sample.body) };
+    let fields = fields.map_err(|_| CannotSign("the form has too many fields".into()))?;
+    let signed_url = format!("{url}{query}");
+    let parts = parts(&signed_url, &fields);
+    let signature = mac::write(HMAC_SHA1, Encoding::Base64, KeyForm::Text, secret, &parts)
+        .ok_or_else(|| CannotSign("the secret is empty".into()))?;
+    let content_type = if is_json { "application/json" } else { FORM };
+    let headers = vec![
+        ("content-type".to_owned(), content_type.to_owned()),
+        (IDEMPOTENCY_TOKEN.to_string(), sample.id.clone()),
+        (SIGNATURE.to_string(), signature),
+    ];
+    Ok(Signed { headers, query, body: sample.body.clone() })
+}
 /// A message has many status callbacks and a call many requests, so the SID alone is no key; a call's status
 /// needs its sequence number, since every input of one call arrives under the same status.
 fn form_facts(body: &[u8]) -> Facts {

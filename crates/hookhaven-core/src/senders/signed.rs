@@ -1,8 +1,8 @@
-//! The HMAC family: one engine for every sender that sends a MAC over some text around the body. Stripe,
-//! GitHub, Slack, Standard Webhooks and the configured `hmac` sender are this engine with other data.
+//! Signed texts: one engine for every sender that sends an HMAC, or a public-key signature, over some text
+//! around the body. Most of the catalogue and the configured `hmac` sender are this engine with other data.
 //!
-//! Not here: the MAC itself and how digests are written (`mac`), the header's form (`signature`), what is signed
-//! (`template`), Twilio's sorted form fields (`twilio`).
+//! Not here: the algorithms and how digests are written (`mac`), the header's form (`signature`), what is signed
+//! (`template`), senders that sign nothing (`shared`), and those whose signed text needs code (`catalogue/twilio`).
 //!
 //! Order of checks: what must be there is there once; what must be read can be read; the MAC holds; the time
 //! is inside the tolerance. The time comes last because until the MAC holds it is anybody's word, and
@@ -14,7 +14,7 @@ use std::{borrow::Cow, time::Duration};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use super::{
-    mac::{self, Algorithm, Digest, Encoding, KeyForm},
+    mac::{self, Algorithm, CANDIDATES_MAX, Digest, Encoding, KeyForm, Mechanism},
     place::{Place, Unit, header_name, only},
     signature::{Claim, Form},
     template::{Part, Template},
@@ -28,8 +28,8 @@ use crate::{
 
 /// A scheme of the family.
 #[derive(Clone, Debug)]
-pub struct HmacScheme {
-    algorithm: Algorithm,
+pub struct SignedScheme {
+    by: Mechanism,
     encoding: Encoding,
     key: KeyForm,
     header: HeaderName,
@@ -39,10 +39,12 @@ pub struct HmacScheme {
     signed: Template,
 }
 
-/// A scheme as its sender's file writes it down. Start from [`HmacSpec::DEFAULT`].
-#[derive(Clone, Debug)]
-pub struct HmacSpec {
-    pub algorithm: Algorithm,
+/// A scheme as its sender's file writes it down. Start from [`SignedSpec::DEFAULT`].
+///
+/// A `*` in the name of a header stands for each of the declaration's `prefixes`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedSpec {
+    pub by: Mechanism,
     pub encoding: Encoding,
     pub key: KeyForm,
     /// Header that carries the signature.
@@ -56,10 +58,10 @@ pub struct HmacSpec {
     pub signed: &'static str,
 }
 
-impl HmacSpec {
+impl SignedSpec {
     /// HMAC-SHA256 of the body, in hex, key as it is written.
-    pub const DEFAULT: HmacSpec = HmacSpec {
-        algorithm: Algorithm::Sha256,
+    pub const DEFAULT: SignedSpec = SignedSpec {
+        by: Mechanism::Hmac(Algorithm::Sha256),
         encoding: Encoding::Hex,
         key: KeyForm::Text,
         header: "",
@@ -84,21 +86,26 @@ impl BadScheme {
     }
 }
 
-impl HmacScheme {
-    pub fn from_spec(spec: &HmacSpec) -> Result<Self, BadScheme> {
+impl SignedScheme {
+    /// `prefix` is what `*` in the spec's headers stands for.
+    pub fn from_spec(spec: &SignedSpec, prefix: &str) -> Result<Self, BadScheme> {
+        let named = |name: &str| header_name(&name.replace('*', prefix));
         let timestamp = match spec.timestamp {
-            Some((place, unit)) => Some((Place::parse(place).map_err(|e| BadScheme::new("timestamp", e))?, unit)),
+            Some((place, unit)) => {
+                let place = Place::parse(&place.replace('*', prefix)).map_err(|e| BadScheme::new("timestamp", e))?;
+                Some((place, unit))
+            }
             None => None,
         };
-        HmacScheme {
-            algorithm: spec.algorithm,
+        SignedScheme {
+            by: spec.by,
             encoding: spec.encoding,
             key: spec.key,
-            header: header_name(spec.header).map_err(|e| BadScheme::new("header", e))?,
+            header: named(spec.header).map_err(|e| BadScheme::new("header", e))?,
             form: spec.form.clone(),
             timestamp,
-            id: spec.id.map(header_name).transpose().map_err(|e| BadScheme::new("id", e))?,
-            signed: Template::parse(spec.signed).map_err(|e| BadScheme::new("signed", e))?,
+            id: spec.id.map(named).transpose().map_err(|e| BadScheme::new("id", e))?,
+            signed: Template::parse(&spec.signed.replace('*', prefix)).map_err(|e| BadScheme::new("signed", e))?,
         }
         .checked()
     }
@@ -114,7 +121,8 @@ impl HmacScheme {
         signed: Template,
     ) -> Result<Self, BadScheme> {
         let form = Form::Whole { prefix: prefix.into() };
-        HmacScheme { algorithm, encoding, key: KeyForm::Text, header, form, timestamp, id, signed }.checked()
+        let by = Mechanism::Hmac(algorithm);
+        SignedScheme { by, encoding, key: KeyForm::Text, header, form, timestamp, id, signed }.checked()
     }
 
     /// Refuses schemes whose parts do not fit, above all those that only look as if they protected something.
@@ -153,12 +161,26 @@ impl HmacScheme {
         &self.header
     }
 
-    pub fn key(&self) -> KeyForm {
-        self.key
+    /// Whether the request carries the signature's header, rightly or not.
+    pub fn is_claimed(&self, headers: &HeaderMap) -> bool {
+        match &self.form {
+            Form::Numbered => self.numbered().any(|name| headers.contains_key(name)),
+            _ => headers.contains_key(&self.header),
+        }
+    }
+
+    /// Says what is wrong with a secret, without the secret.
+    pub fn check_secret(&self, secret: &Secret) -> Result<(), String> {
+        self.key.check(self.by, secret)
     }
 
     pub fn signs_url(&self) -> bool {
         self.signed.has(&Part::Url)
+    }
+
+    /// Whether the signature is over this header too.
+    pub fn covers(&self, name: &HeaderName) -> bool {
+        self.signed.has(&Part::Header(name.clone())) || self.signed.has(&Part::Id) && self.id.as_ref() == Some(name)
     }
 
     pub fn signs_time(&self) -> bool {
@@ -166,8 +188,7 @@ impl HmacScheme {
     }
 
     pub fn verify(&self, request: &Request<'_>, keys: &Keys<'_>) -> Result<Proof, Rejection> {
-        let header = only(request.headers, &self.header).map_err(|_| Rejection::SignatureRepeated)?;
-        let claim = self.form.read(header.ok_or(Rejection::SignatureMissing)?)?;
+        let claim = self.claim(request.headers)?;
         let time = self.timestamp_text(request.headers, &claim)?;
         let at = match time {
             Some((text, unit)) => Some(unit.read_strict(text).ok_or(Rejection::TimestampMalformed)?),
@@ -177,12 +198,12 @@ impl HmacScheme {
         if request.body.is_empty() {
             return Err(Rejection::BodyEmpty);
         }
-        let read = |text: &&[u8]| Digest::read(text, self.encoding, self.algorithm);
+        let read = |text: &&[u8]| Digest::read(text, self.encoding, self.by);
         let candidates: Vec<Digest> = claim.signatures.iter().filter_map(read).collect();
         if candidates.is_empty() {
             return Err(Rejection::SignatureMalformed);
         }
-        let secret = mac::matching_secret(self.algorithm, self.key, keys.secrets, &candidates, &parts)
+        let secret = mac::matching_secret(self.by, self.key, keys.secrets, &candidates, &parts)
             .ok_or(Rejection::SignatureMismatch)?;
         let at = match &self.timestamp {
             Some((Place::Json(pointer), unit)) => Some(time_in_body(request.body, pointer, *unit)?),
@@ -192,6 +213,33 @@ impl HmacScheme {
             within(at, keys.now, keys.tolerance)?;
         }
         Ok(Proof { secret: Some(secret) })
+    }
+
+    /// What the request says that it is signed with.
+    fn claim<'a>(&self, headers: &'a HeaderMap) -> Result<Claim<'a>, Rejection> {
+        let one = |name: &HeaderName| only(headers, name).map_err(|_| Rejection::SignatureRepeated);
+        if self.form == Form::Numbered {
+            let mut claim = Claim { signatures: Vec::new(), timestamp: None };
+            for name in self.numbered() {
+                claim.signatures.extend(one(&name)?);
+            }
+            return if claim.signatures.is_empty() { Err(Rejection::SignatureMissing) } else { Ok(claim) };
+        }
+        self.form.read(one(&self.header)?.ok_or(Rejection::SignatureMissing)?)
+    }
+
+    /// The header's name with a number after it.
+    fn numbered(&self) -> impl Iterator<Item = HeaderName> {
+        (1..=CANDIDATES_MAX).filter_map(|n| HeaderName::try_from(format!("{}{n}", self.header)).ok())
+    }
+
+    fn why_unsigned(&self) -> &'static str {
+        match self.by {
+            Mechanism::Hmac(_) => "the secret has not the form that this sender needs",
+            Mechanism::Ed25519 | Mechanism::EcdsaP256 => {
+                "only the sender can sign: it keeps the private key, and the source has the public one"
+            }
+        }
     }
 
     /// The timestamp outside the body, as received.
@@ -269,9 +317,13 @@ impl HmacScheme {
                 other => other.as_str().into(),
             })
         })?;
-        let digest = mac::write(self.algorithm, self.encoding, self.key, secret, &parts)
-            .ok_or_else(|| CannotSign("the secret has not the form that this sender needs".into()))?;
-        added.push((self.header.to_string(), self.form.write(&digest, &timestamp)));
+        let digest = mac::write(self.by, self.encoding, self.key, secret, &parts)
+            .ok_or_else(|| CannotSign(self.why_unsigned().into()))?;
+        let header = match self.form {
+            Form::Numbered => format!("{}1", self.header),
+            _ => self.header.to_string(),
+        };
+        added.push((header, self.form.write(&digest, &timestamp)));
         Ok(added)
     }
 
@@ -292,7 +344,7 @@ fn time_in_body(body: &[u8], pointer: &json::Pointer, unit: Unit) -> Result<Time
 }
 
 /// Both ways: a time far ahead would keep a captured request alive.
-fn within(at: Time, now: Time, tolerance: Duration) -> Result<(), Rejection> {
+pub(super) fn within(at: Time, now: Time, tolerance: Duration) -> Result<(), Rejection> {
     if now.since(at) > tolerance {
         Err(Rejection::TimestampStale)
     } else if at.since(now) > tolerance {
@@ -317,26 +369,26 @@ fn header_map(headers: &[(String, String)]) -> Result<HeaderMap, CannotSign> {
 mod tests {
     use super::*;
 
-    fn refused(spec: &HmacSpec) -> &'static str {
-        HmacScheme::from_spec(&HmacSpec { header: "x-signature", ..spec.clone() }).unwrap_err().key
+    fn refused(spec: &SignedSpec) -> &'static str {
+        SignedScheme::from_spec(&SignedSpec { header: "x-signature", ..spec.clone() }, "").unwrap_err().key
     }
 
     #[test]
     fn schemes_that_protect_nothing_are_refused() {
-        let d = HmacSpec::DEFAULT;
-        assert_eq!(refused(&HmacSpec { signed: "{timestamp}{body}", ..d.clone() }), "timestamp");
-        assert_eq!(refused(&HmacSpec { timestamp: Some(("header:x-time", Unit::S)), ..d.clone() }), "timestamp");
+        let d = SignedSpec::DEFAULT;
+        assert_eq!(refused(&SignedSpec { signed: "{timestamp}{body}", ..d.clone() }), "timestamp");
+        assert_eq!(refused(&SignedSpec { timestamp: Some(("header:x-time", Unit::S)), ..d.clone() }), "timestamp");
         let inside = Some(("json:/time", Unit::S));
-        assert_eq!(refused(&HmacSpec { signed: "{timestamp}{body}", timestamp: inside, ..d.clone() }), "signed");
-        assert_eq!(refused(&HmacSpec { signed: "{id}{body}", ..d.clone() }), "id");
-        assert_eq!(refused(&HmacSpec { signed: "{header:x-signature}{body}", ..d.clone() }), "signed");
-        assert_eq!(refused(&HmacSpec { signed: "constant", ..d }), "signed");
+        assert_eq!(refused(&SignedSpec { signed: "{timestamp}{body}", timestamp: inside, ..d.clone() }), "signed");
+        assert_eq!(refused(&SignedSpec { signed: "{id}{body}", ..d.clone() }), "id");
+        assert_eq!(refused(&SignedSpec { signed: "{header:x-signature}{body}", ..d.clone() }), "signed");
+        assert_eq!(refused(&SignedSpec { signed: "constant", ..d }), "signed");
     }
 
     #[test]
     fn a_time_inside_the_body_is_checked_after_the_mac() {
-        let spec = HmacSpec { header: "x-signature", timestamp: Some(("json:/at", Unit::Ms)), ..HmacSpec::DEFAULT };
-        let scheme = HmacScheme::from_spec(&spec).unwrap();
+        let spec = SignedSpec { header: "x-signature", timestamp: Some(("json:/at", Unit::Ms)), ..SignedSpec::DEFAULT };
+        let scheme = SignedScheme::from_spec(&spec, "").unwrap();
         let secrets = [Secret::new("secret").unwrap()];
         let now = Time::from_s(1_700_000_000);
         let verdict = |body: &str, forge: bool| {
@@ -347,7 +399,7 @@ mod tests {
             }
             let request =
                 Request { method: &Method::POST, url: None, query: None, headers: &headers, body: body.as_bytes() };
-            scheme.verify(&request, &Keys { secrets: &secrets, tolerance: Duration::from_secs(60), now })
+            scheme.verify(&request, &Keys { secrets: &secrets, tolerance: Duration::from_secs(60), now, fetched: None })
         };
         assert_eq!(verdict(r#"{"at":1700000000000}"#, false), Ok(Proof { secret: Some(0) }));
         assert_eq!(verdict(r#"{"at":1699999939999}"#, false), Err(Rejection::TimestampStale));

@@ -5,35 +5,29 @@
 //! secret is rolled. Snapshot events (`object: event`, `created` in seconds) and thin ones
 //! (`v2.core.event`, `created` as RFC 3339) share header, id and type. Facts: Stripe's SDK and documentation.
 
-use std::sync::Arc;
-
-use super::{
-    SenderDef, SenderOptionError, SenderOptions,
-    declared::{Declaration, Declared},
-    hmac::HmacSpec,
+use super::super::{
+    declared::Declared,
+    prelude::*,
     sample::{Named, fill, find, sample},
-    signature::Form,
 };
 use crate::{
-    secret::Secret,
-    sender::{CannotSign, Facts, Keys, Proof, Rejection, Request, Sample, Sender, Signed},
+    sender::{CannotSign, Sample},
     time::Time,
 };
 
-pub const DEF: SenderDef = SenderDef { name: "stripe", aliases: &[], title: "Stripe", verifies: true, build };
-
-static DECLARATION: Declaration = Declaration {
+pub static SENDER: Declaration = Declaration {
     name: "stripe",
-    scheme: HmacSpec {
+    title: "Stripe",
+    scheme: Scheme::Signed(SignedSpec {
         header: "stripe-signature",
-        form: Form::List { separator: b',', assign: b'=', signature: "v1", timestamp: Some("t") },
+        form: Form::pairs(b',', Some("t"), "v1"),
         signed: "{timestamp}.{body}",
-        ..HmacSpec::DEFAULT
-    },
+        ..SignedSpec::DEFAULT
+    }),
     id: &["json:/id"],
     event_type: &["json:/type"],
     time: &["json:/created"],
-    content_types: &["application/json"],
+    order_key: &["json:/data/object/customer", "json:/data/object/id", "json:/account"],
     not_secrets: &[
         ("sk_", "this is an API key; the endpoint's signing secret begins with \"whsec_\""),
         ("rk_", "this is a restricted API key; the endpoint's signing secret begins with \"whsec_\""),
@@ -54,7 +48,22 @@ static DECLARATION: Declaration = Declaration {
         "invoice.payment_failed",
         "v1.billing.meter.error_report_triggered",
     ],
-    samples: OBJECTS,
+    about: About {
+        secret: "Developers → Webhooks → the endpoint → Signing secret (\"whsec_…\"); each endpoint has its own, and \
+                 the CLI's listen mode another",
+        paste: "Developers → Webhooks → Add destination → Endpoint URL",
+        quirks: &[
+            "Order is not promised: `subscription.updated` may come before `created`.",
+            "A Connect endpoint gets live and test events alike: look at `/livemode`.",
+            "Thin events (`v2.core.event`) hold no object: fetch it from `/related_object/url`.",
+            "Resending by hand keeps the id, for up to 30 days.",
+        ],
+        docs: "https://docs.stripe.com/webhooks",
+        timeout_s: None,
+        retries: Retries::hours(72, "with growing pauses; three times in a few hours in sandboxes"),
+    },
+    code: Code { sample: Some(sample_of), ..Code::NONE },
+    ..Declaration::DEFAULT
 };
 
 /// The `data.object` of each type; the envelope is common.
@@ -73,50 +82,15 @@ const OBJECTS: &[Named] = &[
     sample!("stripe", "invoice.payment_failed"),
 ];
 
-fn build(options: &SenderOptions) -> Result<Arc<dyn Sender>, SenderOptionError> {
-    options.refuse_hmac(DECLARATION.name)?;
-    Ok(Arc::new(Stripe(DECLARATION.declared()?)))
-}
-
-/// The declaration, with samples in Stripe's two shapes.
-#[derive(Debug)]
-struct Stripe(Declared);
-
-impl Sender for Stripe {
-    fn name(&self) -> &'static str {
-        self.0.name()
-    }
-    fn verify(&self, request: &Request<'_>, keys: &Keys<'_>) -> Result<Proof, Rejection> {
-        self.0.verify(request, keys)
-    }
-    fn facts(&self, request: &Request<'_>) -> Facts {
-        self.0.facts(request)
-    }
-    fn content_types(&self) -> &'static [&'static str] {
-        self.0.content_types()
-    }
-    fn signs_time(&self) -> bool {
-        self.0.signs_time()
-    }
-    fn check_secret(&self, secret: &Secret) -> Result<(), String> {
-        self.0.check_secret(secret)
-    }
-    fn sample_types(&self) -> &'static [&'static str] {
-        self.0.sample_types()
-    }
-    fn sample(&self, event_type: &str, id: &str, now: Time) -> Result<Sample, CannotSign> {
-        let text = if event_type.starts_with("v1.") || event_type.starts_with("v2.") {
-            THIN.to_owned()
-        } else {
-            let object = find(OBJECTS, event_type).unwrap_or(ANY_OBJECT).trim_end();
-            SNAPSHOT.replace("<object>", &object.replace('\n', "\n    "))
-        };
-        let body = fill(&text, id, event_type, now).into_bytes();
-        Ok(Sample { id: id.to_owned(), event_type: event_type.to_owned(), body })
-    }
-    fn sign(&self, sample: &Sample, url: Option<&str>, secret: &Secret, now: Time) -> Result<Signed, CannotSign> {
-        self.0.sign(sample, url, secret, now)
-    }
+fn sample_of(_: &Declared, event_type: &str, id: &str, now: Time) -> Result<Sample, CannotSign> {
+    let text = if event_type.starts_with("v1.") || event_type.starts_with("v2.") {
+        THIN.to_owned()
+    } else {
+        let object = find(OBJECTS, event_type).unwrap_or(ANY_OBJECT).trim_end();
+        SNAPSHOT.replace("<object>", &object.replace('\n', "\n    "))
+    };
+    let body = fill(&text, id, event_type, now).into_bytes();
+    Ok(Sample { id: id.to_owned(), event_type: event_type.to_owned(), body })
 }
 
 /// Indented by two blanks, as Stripe sends it: re-serialising it breaks the signature.

@@ -1,0 +1,34 @@
+//! Razorpay: `X-Razorpay-Signature`, hex of HMAC-SHA256 of the body.
+//!
+//! Facts: Razorpay's SDK and documentation.
+
+use super::super::prelude::*;
+
+pub static SENDER: Declaration = Declaration {
+    name: "razorpay",
+    title: "Razorpay",
+    scheme: Scheme::Signed(SignedSpec { header: "x-razorpay-signature", ..SignedSpec::DEFAULT }),
+    id: &["header:x-razorpay-event-id"],
+    event_type: &["json:/event"],
+    time: &["json:/created_at s"],
+    order_key: &[
+        "json:/payload/payment/entity/id",
+        "json:/payload/order/entity/id",
+        "json:/payload/subscription/entity/id",
+    ],
+    sample_types: &["payment.captured", "order.paid"],
+    about: About {
+        secret: "a text that you make up and enter as Secret",
+        paste: "Account & Settings → Webhooks",
+        quirks: &[
+            "After 24 hours of failure the webhook is disabled.",
+            "Retries of old events keep the old secret after it was changed: keep both for a day.",
+            "The event id is a header and not signed.",
+            "No time is signed: only the idempotency key stops replays.",
+        ],
+        docs: "https://razorpay.com/docs/webhooks/",
+        timeout_s: Some(5),
+        retries: Retries::hours(24, "with growing pauses"),
+    },
+    ..Declaration::DEFAULT
+};

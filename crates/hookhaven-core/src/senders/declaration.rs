@@ -1,0 +1,218 @@
+//! A sender as its file writes it down: everything that is data. Most senders are nothing else; those that need
+//! code name the functions (`code`) that stand in for what the data would do, and are data for the rest.
+//!
+//! Not here: what the data does (`declared`), its families (`signed`, `shared`, `handshake`).
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    SenderOptionError, SenderOptions, declared::Declared, handshake::Handshake, sample::Named, shared::SharedSpec,
+    signed::SignedSpec,
+};
+use crate::{
+    secret::Secret,
+    sender::{CannotSign, Cover, Facts, Fetch, Keys, Own, Proof, Rejection, Reply, Request, Sample, Sender, Signed},
+    time::Time,
+};
+
+/// One line of the table. Start from [`Declaration::DEFAULT`].
+#[derive(Clone, Debug)]
+pub struct Declaration {
+    /// In kebab-case, as written in the config file.
+    pub name: &'static str,
+    /// Other names for the same.
+    pub aliases: &'static [&'static str],
+    /// For people.
+    pub title: &'static str,
+    pub scheme: Scheme,
+    /// Of senders whose headers come under several names: what `*` stands for in `header:*id` and in the scheme's
+    /// headers. A request is judged and read by the first set whose signature it carries, and by that alone.
+    pub prefixes: &'static [&'static str],
+    /// Places of the event id, best first; without any of them the key is a hash of the body.
+    pub id: &'static [&'static str],
+    /// Places of the event type.
+    pub event_type: &'static [&'static str],
+    /// Places of the time at which it happened.
+    pub time: &'static [&'static str],
+    /// Places of what deliveries would be ordered by, narrowest first.
+    pub order_key: &'static [&'static str],
+    /// Places of what says which of two events of the same thing is newer; without any, the time does.
+    pub version: &'static [&'static str],
+    /// The array whose items are events, as a pointer: empty for the body itself.
+    pub batch: Option<&'static str>,
+    /// How far a signed time may be off unless the source says otherwise.
+    pub tolerance: Duration,
+    /// The largest events must fit.
+    pub body_bytes_max: usize,
+    /// Content types the sender uses; empty means any.
+    pub content_types: &'static [&'static str],
+    pub handshakes: &'static [Handshake],
+    pub answer: Told,
+    /// Beginnings of texts that are no secret of this sender but are often taken for one, and the mend.
+    pub not_secrets: &'static [(&'static str, &'static str)],
+    pub sample_types: &'static [&'static str],
+    /// Whole bodies by type.
+    pub samples: &'static [Named],
+    /// JSON that bodies of other types begin with.
+    pub sample: &'static str,
+    pub about: About,
+    pub code: Code,
+    pub build: Build,
+}
+
+/// How a sender's requests are told from others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// By a MAC or signature over a text.
+    Signed(SignedSpec),
+    /// By a secret that is shown.
+    Shared(SharedSpec),
+    /// By the `verify` of its code.
+    Own {
+        /// In words, for the documentation.
+        how: &'static str,
+        covers: Cover,
+        signs_id: bool,
+        signs_type: bool,
+        signs_time: bool,
+        signs_url: bool,
+    },
+    /// Not at all: a source needs an allow-list of addresses instead of secrets.
+    Nothing,
+}
+
+/// Functions of a sender's own file. Each stands in for what the data would do.
+#[derive(Clone, Copy, Debug)]
+pub struct Code {
+    pub needs: Option<Needs>,
+    pub verify: Option<Verify>,
+    pub facts: Option<fn(&Declared, &Request<'_>) -> Facts>,
+    pub handshake: Option<fn(&Request<'_>, &Own<'_>) -> Option<Reply>>,
+    /// After the lookalikes and the form that the scheme needs.
+    pub check_secret: Option<CheckSecret>,
+    pub sample: Option<SampleOf>,
+    pub sign: Option<SignWith>,
+}
+
+/// Makes the sender of a declaration.
+pub type Build = fn(&'static Declaration, &SenderOptions) -> Result<Arc<dyn Sender>, SenderOptionError>;
+/// See [`Sender::needs`].
+pub type Needs = fn(&Request<'_>, &Keys<'_>) -> Result<Option<Fetch>, Rejection>;
+/// See [`Sender::verify`].
+pub type Verify = fn(&Request<'_>, &Keys<'_>) -> Result<Proof, Rejection>;
+/// See [`Sender::check_secret`].
+pub type CheckSecret = fn(&Secret) -> Result<(), String>;
+/// See [`Sender::sample`].
+pub type SampleOf = fn(&Declared, &str, &str, Time) -> Result<Sample, CannotSign>;
+/// See [`Sender::sign`].
+pub type SignWith = fn(&Declared, &Sample, Option<&str>, &Secret, Time) -> Result<Signed, CannotSign>;
+
+impl Code {
+    pub const NONE: Code =
+        Code { needs: None, verify: None, facts: None, handshake: None, check_secret: None, sample: None, sign: None };
+}
+
+/// An answer that is always the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Told {
+    pub status: u16,
+    pub content_type: Option<&'static str>,
+    pub body: &'static str,
+}
+
+/// What only people need to know.
+#[derive(Clone, Copy, Debug)]
+pub struct About {
+    /// Where the secret is found, or who makes it up.
+    pub secret: &'static str,
+    /// Where the source's URL is entered.
+    pub paste: &'static str,
+    pub quirks: &'static [&'static str],
+    /// The sender's own documentation.
+    pub docs: &'static str,
+    /// How long the sender waits for an answer.
+    pub timeout_s: Option<u32>,
+    pub retries: Retries,
+}
+
+/// Whether a sender comes again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retries {
+    /// It does not say.
+    Unknown,
+    /// A lost request is lost.
+    Never,
+    /// So long after the first time; in words, how often.
+    For(Duration, &'static str),
+}
+
+impl Retries {
+    pub const fn minutes(minutes: u64, how: &'static str) -> Self {
+        Self::For(Duration::from_secs(minutes * 60), how)
+    }
+
+    pub const fn hours(hours: u64, how: &'static str) -> Self {
+        Self::minutes(hours * 60, how)
+    }
+}
+
+impl Told {
+    pub const EMPTY: Told = Told::status(200);
+
+    pub const fn status(status: u16) -> Self {
+        Told { status, content_type: None, body: "" }
+    }
+
+    pub const fn json(body: &'static str) -> Self {
+        Told { status: 200, content_type: Some("application/json"), body }
+    }
+}
+
+impl About {
+    pub const DEFAULT: About =
+        About { secret: "", paste: "", quirks: &[], docs: "", timeout_s: None, retries: Retries::Unknown };
+}
+
+impl Declaration {
+    pub const DEFAULT: Declaration = Declaration {
+        name: "",
+        aliases: &[],
+        title: "",
+        scheme: Scheme::Signed(SignedSpec::DEFAULT),
+        prefixes: &[""],
+        id: &[],
+        event_type: &["json:/type"],
+        time: &[],
+        order_key: &[],
+        version: &[],
+        batch: None,
+        tolerance: Duration::from_secs(300),
+        body_bytes_max: 1 << 20,
+        content_types: &["application/json"],
+        handshakes: &[],
+        answer: Told::EMPTY,
+        not_secrets: &[],
+        sample_types: &["sample"],
+        samples: &[],
+        sample: "{}",
+        about: About::DEFAULT,
+        code: Code::NONE,
+        build: |declaration, options| {
+            options.refuse_hmac(declaration.name)?;
+            Ok(Arc::new(Declared::of(declaration)?))
+        },
+    };
+
+    /// Makes the sender.
+    ///
+    /// # Errors
+    /// Options that do not fit this sender.
+    pub fn build(&'static self, options: &SenderOptions) -> Result<Arc<dyn Sender>, SenderOptionError> {
+        (self.build)(self, options)
+    }
+
+    /// Whether it proves anything. Where not, a source needs an allow-list of addresses instead of secrets.
+    pub fn verifies(&self) -> bool {
+        self.scheme != Scheme::Nothing
+    }
+}

@@ -1,0 +1,163 @@
+//! The catalogue as a whole: what each file must say, how long it may be, and that `docs/senders.md` is made of it.
+//!
+//! `cargo test -p hookhaven-core --test catalogue -- --ignored` writes the page anew.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
+
+use std::{fmt::Write, fs, path::Path};
+
+use hookhaven_core::senders::{Code, Declaration, FactPlaces, Retries, Scheme, TABLE};
+
+fn path(relative: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
+}
+
+/// Whether a sender is data and nothing else.
+fn is_declarative(declaration: &Declaration) -> bool {
+    let Code { needs, verify, facts, handshake, check_secret, sample, sign } = declaration.code;
+    let plain = needs.is_none() && verify.is_none() && facts.is_none() && handshake.is_none();
+    plain && check_secret.is_none() && sample.is_none() && sign.is_none() && declaration.name != "hmac"
+}
+
+#[test]
+fn there_are_as_many_senders_as_we_say() {
+    assert!(TABLE.len() >= 75, "{}", TABLE.len());
+    let declarative = TABLE.iter().filter(|sender| is_declarative(sender)).count();
+    assert!(declarative >= 45, "{declarative}");
+}
+
+#[test]
+fn every_sender_says_what_people_need_to_know() {
+    for sender in TABLE {
+        let (name, about) = (sender.name, &sender.about);
+        assert!(!sender.title.is_empty() && !about.secret.is_empty() && !about.paste.is_empty(), "{name}");
+        let anybodys = ["hmac", "unverified", "bearer", "basic-auth", "query-token"].contains(&name);
+        assert!(about.docs.starts_with("https://") || anybodys, "{name}");
+        for quirk in about.quirks {
+            assert!(quirk.ends_with('.') && quirk.len() <= 200, "{name}: {quirk}");
+        }
+        for text in [about.secret, about.paste] {
+            assert!(!text.ends_with('.') && !text.contains("  "), "{name}: {text}");
+        }
+        assert!(sender.sample_types.first().is_some_and(|t| !t.is_empty()), "{name}");
+        if let Retries::For(window, how) = about.retries {
+            assert!(!window.is_zero() && !how.is_empty(), "{name}");
+        }
+        FactPlaces::parse(sender.order_key, sender.version, &[]).unwrap_or_else(|e| panic!("{name}: {e}"));
+    }
+}
+
+#[test]
+fn a_declarative_sender_is_one_short_file_that_says_where_its_facts_are_from() {
+    let directory = path("src/senders/catalogue");
+    let files = fs::read_dir(&directory).unwrap().count();
+    assert_eq!(files, TABLE.len(), "one file each");
+    for sender in TABLE {
+        let file = directory.join(format!("{}.rs", sender.name.replace('-', "_")));
+        let text = fs::read_to_string(&file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+        assert!(text.starts_with("//! "), "{}", sender.name);
+        // The shared parts of the standard stand in its own file.
+        if is_declarative(sender) && sender.name != "standard-webhooks" {
+            assert!(text.lines().count() < 40, "{}: {} lines", sender.name, text.lines().count());
+        }
+        let of_nobody = sender.about.docs.is_empty();
+        assert!(of_nobody || text.contains("Facts: "), "{} does not say where its facts are from", sender.name);
+    }
+}
+
+#[test]
+fn the_page_about_senders_is_made_of_the_table() {
+    let written = fs::read_to_string(path("../../docs/senders.md")).unwrap_or_default();
+    let mend = "docs/senders.md is stale: cargo test -p hookhaven-core --test catalogue -- --ignored";
+    assert!(written == page(), "{mend}");
+}
+
+#[test]
+#[ignore = "writes docs/senders.md"]
+fn write_the_page() {
+    fs::write(path("../../docs/senders.md"), page()).unwrap();
+}
+
+const HEAD: &str = "\
+# Senders
+
+Made from the catalogue (`crates/hookhaven-core/src/senders/catalogue`); do not edit. `hookhaven senders` lists the same,
+`hookhaven senders NAME` shows one.
+
+Each sender is a value of `sender` in `[sources.NAME]`, and posts to `https://YOUR-HOST/webhooks/NAME`. What it verifies
+with goes into `secrets`, public keys too; several while one replaces another. Not covered by the signature means:
+whoever holds one request can change that and send it again.
+
+";
+
+fn page() -> String {
+    let mut senders: Vec<&'static Declaration> = TABLE.to_vec();
+    senders.sort_by_key(|sender| sender.title.to_lowercase());
+    let mut text = HEAD.to_owned();
+    text.push_str("| sender | for | signed by | comes again |\n|---|---|---|---|\n");
+    for sender in &senders {
+        let again = match sender.about.retries {
+            Retries::Unknown => "?",
+            Retries::Never => "no",
+            Retries::For(..) => "yes",
+        };
+        let name = sender.name;
+        writeln!(text, "| [`{name}`](#{name}) | {} | {} | {again} |", sender.title, kind(sender)).unwrap();
+    }
+    for sender in senders {
+        section(&mut text, sender);
+    }
+    text
+}
+
+fn kind(sender: &Declaration) -> &'static str {
+    match sender.scheme {
+        Scheme::Signed(_) => "signature",
+        Scheme::Shared(_) => "shared secret",
+        Scheme::Own { .. } => "its own way",
+        Scheme::Nothing => "nothing",
+    }
+}
+
+fn section(text: &mut String, sender: &'static Declaration) {
+    let about = &sender.about;
+    let aliases: Vec<String> = sender.aliases.iter().map(|alias| format!("`{alias}`")).collect();
+    write!(text, "\n## {}\n\n{}", sender.name, sender.title).unwrap();
+    if !aliases.is_empty() {
+        write!(text, "; also written {}", aliases.join(", ")).unwrap();
+    }
+    text.push_str("\n\n");
+    let mut line = |what: &str, value: &str| {
+        if !value.is_empty() {
+            writeln!(text, "- **{what}:** {value}").unwrap();
+        }
+    };
+    line("Secret", about.secret);
+    line("Paste the URL into", about.paste);
+    line("Signed", &sender.scheme_in_words());
+    line("Not covered", &sender.unsigned_in_words());
+    for handshake in sender.handshakes_in_words() {
+        line("At set-up", &handshake);
+    }
+    let places = |texts: &[&str]| texts.iter().map(|t| format!("`{t}`")).collect::<Vec<_>>().join(", else ");
+    let by_code = sender.code.facts.is_some();
+    line("Id", &if sender.id.is_empty() { "a hash of the body".to_owned() } else { places(sender.id) });
+    line("Type", &places(sender.event_type));
+    line("Time", &places(sender.time));
+    if by_code {
+        line("Further", "other kinds of its requests are read as its documentation says");
+    }
+    if let Some(batch) = sender.batch {
+        let place = if batch.is_empty() { "the body".to_owned() } else { format!("`{batch}`") };
+        line(
+            "Batches",
+            &format!("{place} is an array of events; several in a request have a hash of the body as their id"),
+        );
+    }
+    line("Answered", &sender.answer_in_words());
+    line("Waits", &about.timeout_s.map(|s| format!("{s} s")).unwrap_or_default());
+    line("Comes again", &sender.retries_in_words());
+    for quirk in about.quirks {
+        line("Note", quirk);
+    }
+    line("Documentation", &if about.docs.is_empty() { String::new() } else { format!("<{}>", about.docs) });
+}
