@@ -10,9 +10,10 @@ use aws_lc_rs::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use super::place::Unit;
+use super::{mac::SECRETS_MAX, place::Unit};
 use crate::{
     json::{Found, Pointer, scan},
+    secret::Secret,
     sender::Rejection,
     time::Time,
 };
@@ -60,6 +61,12 @@ impl<'a> Token<'a> {
         self.is_plain("HS256") && hmac::verify(&key, self.signed, &self.signature).is_ok()
     }
 
+    /// Which of the secrets signed it by HMAC-SHA256.
+    pub fn matching_secret(&self, secrets: &[Secret]) -> Result<u8, Rejection> {
+        let position = secrets.iter().take(SECRETS_MAX).position(|secret| self.holds_hs256(secret.expose()));
+        position.and_then(|n| u8::try_from(n).ok()).ok_or(Rejection::SignatureMismatch)
+    }
+
     /// Whether it is signed by ECDSA on P-256 with SHA-256; the key is an uncompressed point.
     pub fn holds_es256(&self, point: &[u8]) -> bool {
         let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point);
@@ -89,7 +96,7 @@ fn field(json: &[u8], name: &str) -> Option<String> {
     scan(json, &[pointer])[0].and_then(Found::scalar).map(Into::into)
 }
 
-/// A token signed by HMAC-SHA256, for samples.
+/// A token signed by HMAC-SHA256: of samples, and of what we send.
 pub fn write_hs256(claims: &serde_json::Value, key: &[u8]) -> String {
     write("HS256", None, claims, |signed| hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), signed).as_ref().to_vec())
 }

@@ -35,6 +35,7 @@ pub use declaration::{About, Code, Declaration, Retries, Scheme, Told};
 pub use facts::{FactPlaces, KEY_BYTES_MAX, TYPE_BYTES_MAX, facts_or_fallback};
 pub use form::{FIELDS_MAX, FORM, field, field_text, fields, is_form};
 pub use handshake::{CHALLENGE_BYTES_MAX, Echoed, HANDSHAKE_BYTES_MAX, Handshake};
+pub use jwt::write_hs256;
 pub use mac::{Algorithm, BadWord, CANDIDATES_MAX, Encoding, KeyForm, Mechanism, SECRETS_MAX, sha256_hex};
 pub use place::{BadPlace, Place, Unit, header_name};
 pub use shared::SharedSpec;

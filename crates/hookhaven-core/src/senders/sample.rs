@@ -5,7 +5,11 @@
 use serde_json::{Map, Value};
 
 use super::place::Unit;
-use crate::{json::Pointer, time::Time};
+use crate::{
+    json::Pointer,
+    sender::{CannotSign, Sample},
+    time::Time,
+};
 
 /// A sample's event type and its text, with placeholders such as `{{id}}`.
 pub type Named = (&'static str, &'static str);
@@ -47,6 +51,15 @@ pub fn fill(text: &str, id: &str, event_type: &str, now: Time) -> String {
         rest = after;
     }
     out + rest
+}
+
+/// The sample with this value in its body, for senders whose signature stands there.
+pub fn with(sample: &Sample, at: &str, value: Value) -> Result<Sample, CannotSign> {
+    let text = std::str::from_utf8(&sample.body).map_err(|_| CannotSign("the body is not JSON".into()))?;
+    let at = Pointer::parse(at).map_err(|e| CannotSign(e.to_string()))?;
+    let mut body = Body::read(text);
+    body.set(&at, value);
+    Ok(Sample { body: body.into_bytes(), ..sample.clone() })
 }
 
 fn inside_of_string(text: &str) -> String {

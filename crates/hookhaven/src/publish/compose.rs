@@ -9,7 +9,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use hookhaven_core::{DeliveryId, Event, EventId, Time};
+use hookhaven_core::{DeliveryId, Event, EventId, Time, event::PUBLISHED};
 use hookhaven_store::{Accepted, NewDelivery, NewEvent, clock::Entropy};
 
 use super::{
@@ -17,7 +17,7 @@ use super::{
     dedupe::{self, Content},
     ids,
     lines::Line,
-    message::{self, ROUTE_URL, SOURCE},
+    message::{self, ROUTE_URL},
     settings::{Deduplication, Settings},
 };
 
@@ -160,7 +160,7 @@ impl Composer<'_> {
         };
         let event = Event {
             id: EventId::from_bytes(*id.as_bytes()),
-            source: SOURCE.into(),
+            source: PUBLISHED.into(),
             event_type: self.settings.event_type().into(),
             idempotency_key: key,
             received_at: now,

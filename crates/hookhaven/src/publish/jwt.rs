@@ -1,18 +1,13 @@
 //! `Upstash-Signature`: the compact JWT (RFC 7519, HS256) by which a receiver knows that an attempt is ours.
 //! We only ever sign, with one algorithm and fixed claims, which is why this is not a library.
 
-use aws_lc_rs::{digest, hmac};
-use base64::{
-    Engine,
-    engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD},
-};
-use hookhaven_core::{Secret, Time};
+use aws_lc_rs::digest;
+use base64::{Engine, engine::general_purpose::URL_SAFE};
+use hookhaven_core::{Secret, Time, senders::write_hs256};
 use serde_json::json;
 
 /// How long a token holds, in seconds.
 const LIFETIME_S: i64 = 300;
-
-const HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
 
 /// Signs one attempt. The key is the signing key's whole text, `sig_` included. `subject` is the address as
 /// it was published; `random` makes the token's own id.
@@ -31,17 +26,14 @@ pub fn sign(key: &Secret, subject: &str, body: &[u8], now: Time, random: [u8; 10
         // With its padding, as upstream writes it.
         "body": URL_SAFE.encode(digest::digest(&digest::SHA256, body)),
     });
-    let mut token = URL_SAFE_NO_PAD.encode(HEADER);
-    token.push('.');
-    URL_SAFE_NO_PAD.encode_string(claims.to_string(), &mut token);
-    let mac = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key.expose()), token.as_bytes());
-    token.push('.');
-    URL_SAFE_NO_PAD.encode_string(mac, &mut token);
-    token
+    write_hs256(&claims, key.expose())
 }
 
 #[cfg(test)]
 mod tests {
+    use aws_lc_rs::hmac;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
     use super::*;
 
     const KEY: &str = "sig_7kYjw48mhY7kAjqNGcy6cr29RJ6r";

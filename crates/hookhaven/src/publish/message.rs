@@ -14,8 +14,6 @@ use super::{
     settings::{Flow, Settings},
 };
 
-/// Source of every published event.
-pub const SOURCE: &str = hookhaven_core::event::PUBLISHED;
 /// Header of ours that names the schedule a message was made by.
 pub const SCHEDULE: &str = "hookhaven-publish-schedule";
 
@@ -95,7 +93,7 @@ pub fn queue_of(lane: &Lane) -> Option<&str> {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use hookhaven_core::{DeliveryId, DeliveryState, EventId, Time};
+    use hookhaven_core::{DeliveryId, DeliveryState, EventId, Time, event::PUBLISHED};
 
     use super::*;
 
@@ -107,7 +105,7 @@ pub(crate) mod tests {
         let now = Time::from_s(1_700_000_000);
         let event = Event {
             id: EventId::from_bytes([7; 16]),
-            source: SOURCE.into(),
+            source: PUBLISHED.into(),
             event_type: settings.event_type().into(),
             idempotency_key: "k".into(),
             received_at: now,

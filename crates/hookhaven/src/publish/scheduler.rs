@@ -10,7 +10,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use hookhaven_core::{Time, cron::Cron};
+use hookhaven_core::{Time, cron::Cron, event::PUBLISHED};
 use hookhaven_store::{
     Accepted, NewEvent, Store, StoreError,
     clock::{Clock, Entropy},
@@ -22,7 +22,7 @@ use super::{
     compose::{self, Draft, Ids, Occasion, Sent, Target},
     destination::{self, Destination},
     ids, lines,
-    message::{SOURCE, schedule_line},
+    message::schedule_line,
     settings::Settings,
 };
 
@@ -136,7 +136,7 @@ impl Scheduler {
             }
             // Another node made it, and noted it.
             if !messages.is_empty() {
-                tracing::info!(source = SOURCE, schedule = come.id, at = %come.at, messages = messages.len(), "tick");
+                tracing::info!(source = PUBLISHED, schedule = come.id, at = %come.at, messages = messages.len(), "tick");
                 self.note(come, messages, None).await?;
             }
             self.ticked.insert(come.id.clone(), come.at);

@@ -8,7 +8,7 @@ use super::super::{
     declared::Declared,
     mac::{self, Digest},
     prelude::*,
-    sample::Body,
+    sample::with,
 };
 use crate::{
     json::{Found, Pointer, scan},
@@ -115,9 +115,6 @@ fn sign(
     let text = signed_text(&sample.body);
     let signature = mac::write(MAC, Encoding::Base64, KeyForm::Hex, secret, &[text.as_bytes()]);
     let signature = signature.ok_or_else(|| CannotSign("the secret is not hex".into()))?;
-    let text = std::str::from_utf8(&sample.body).map_err(|_| CannotSign("the body is not JSON".into()))?;
-    let mut body = Body::read(text);
-    let at = Pointer::parse(&format!("{ITEM}/{SIGNATURE}")).map_err(|e| CannotSign(e.to_string()))?;
-    body.set(&at, signature.into());
-    declared.sign_with(Vec::new(), &Sample { body: body.into_bytes(), ..sample.clone() }, url, secret, now)
+    let signed = with(sample, &format!("{ITEM}/{SIGNATURE}"), signature.into())?;
+    declared.sign_with(Vec::new(), &signed, url, secret, now)
 }

@@ -11,7 +11,7 @@ use super::super::{
     declared::Declared,
     mac::{self, Digest},
     prelude::*,
-    sample::Body,
+    sample::with,
     signed::within,
 };
 use crate::{
@@ -84,9 +84,6 @@ fn sign(
     let parts = [time.as_bytes(), token.as_bytes()];
     let signature = mac::write(MAC, Encoding::Hex, KeyForm::Text, secret, &parts);
     let signature = signature.ok_or_else(|| CannotSign("the secret is empty".into()))?;
-    let text = std::str::from_utf8(&sample.body).map_err(|_| CannotSign("the body is not JSON".into()))?;
-    let mut body = Body::read(text);
-    let at = Pointer::parse("/signature").map_err(|e| CannotSign(e.to_string()))?;
-    body.set(&at, json!({ "timestamp": time, "token": token, "signature": signature }));
-    declared.sign_with(Vec::new(), &Sample { body: body.into_bytes(), ..sample.clone() }, url, secret, now)
+    let signed = with(sample, "/signature", json!({ "timestamp": time, "token": token, "signature": signature }))?;
+    declared.sign_with(Vec::new(), &signed, url, secret, now)
 }

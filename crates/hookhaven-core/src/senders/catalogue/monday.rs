@@ -10,7 +10,6 @@ use serde_json::json;
 use super::super::{
     declared::Declared,
     jwt::{Token, write_hs256},
-    mac::SECRETS_MAX,
     place::only,
     prelude::*,
     signed::within,
@@ -65,11 +64,9 @@ fn verify(request: &Request<'_>, keys: &Keys<'_>) -> Result<Proof, Rejection> {
         return Err(Rejection::BodyEmpty);
     }
     let token = Token::read(given.strip_prefix(b"Bearer ").unwrap_or(given)).ok_or(Rejection::SignatureMalformed)?;
-    let holds = |secret: &Secret| token.holds_hs256(secret.expose());
-    let position = keys.secrets.iter().take(SECRETS_MAX).position(holds);
-    let position = position.and_then(|n| u8::try_from(n).ok()).ok_or(Rejection::SignatureMismatch)?;
+    let secret = token.matching_secret(keys.secrets)?;
     within(token.time("iat")?, keys.now, keys.tolerance)?;
-    Ok(Proof { secret: Some(position) })
+    Ok(Proof { secret: Some(secret) })
 }
 
 fn sign(

@@ -13,7 +13,7 @@ use serde_json::json;
 use super::super::{
     declared::Declared,
     jwt::{Token, write_hs256},
-    mac::{SECRETS_MAX, same_text, sha256},
+    mac::{same_text, sha256},
     place::only,
     prelude::*,
     signed::within,
@@ -62,9 +62,7 @@ fn verify(request: &Request<'_>, keys: &Keys<'_>) -> Result<Proof, Rejection> {
     let given = given.ok_or(Rejection::SignatureMissing)?;
     let url = request.url.ok_or(Rejection::UrlUnknown)?;
     let token = Token::read(given).ok_or(Rejection::SignatureMalformed)?;
-    let holds = |secret: &Secret| token.holds_hs256(secret.expose());
-    let position = keys.secrets.iter().take(SECRETS_MAX).position(holds);
-    let position = position.and_then(|n| u8::try_from(n).ok()).ok_or(Rejection::SignatureMismatch)?;
+    let secret = token.matching_secret(keys.secrets)?;
     let is = |claim: &str, text: &str| token.claim(claim).as_deref() == Some(text);
     if !is("iss", "Upstash") || !is("sub", url) {
         return Err(Rejection::SignatureMismatch);
@@ -75,7 +73,7 @@ fn verify(request: &Request<'_>, keys: &Keys<'_>) -> Result<Proof, Rejection> {
         return Err(Rejection::BodyHashMismatch);
     }
     within(token.time("iat")?, keys.now, keys.tolerance)?;
-    Ok(Proof { secret: Some(position) })
+    Ok(Proof { secret: Some(secret) })
 }
 
 fn sign(

@@ -2,15 +2,10 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use hookhaven_core::{DeliveryId, DeliveryState, Event, EventId, Lane};
+use hookhaven_core::{DeliveryId, DeliveryState, Event, EventId, Lane, event::PUBLISHED};
 use hookhaven_store::{DeliveryFilter, DeliveryRow, Page, Store};
 
-use crate::publish::{
-    error::ApiError,
-    message::{Message, SOURCE},
-    selection::Selection,
-    view::Seen,
-};
+use crate::publish::{error::ApiError, message::Message, selection::Selection, view::Seen};
 
 const PAGE: usize = 500;
 /// Deliveries looked at in one call; what is left is for the next, with its cursor.
@@ -25,7 +20,7 @@ pub(super) struct Found {
 
 /// One published message, whatever its state.
 pub(super) async fn one(store: &dyn Store, id: DeliveryId) -> Result<Option<Seen>, ApiError> {
-    let Some(row) = store.delivery(id).await?.filter(|row| &*row.delivery.source == SOURCE) else { return Ok(None) };
+    let Some(row) = store.delivery(id).await?.filter(|row| &*row.delivery.source == PUBLISHED) else { return Ok(None) };
     let event = store.event(row.delivery.event).await?;
     Ok(event.map(|event| Seen::new(row, event)))
 }
@@ -98,7 +93,7 @@ fn filter(selection: &Selection) -> DeliveryFilter {
         _ => None,
     };
     DeliveryFilter {
-        source: Some(SOURCE.to_owned()),
+        source: Some(PUBLISHED.to_owned()),
         destination: only(&selection.urls),
         lane: only(&selection.queues).map(|queue| Lane::of_queue(&queue)),
         since: selection.from,

@@ -5,6 +5,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use hookhaven_core::event::PUBLISHED;
 use hookhaven_store::{Accepted, NewEvent, StoreError};
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -20,7 +21,6 @@ use crate::{
         error::ApiError,
         limits::QUEUES_MAX,
         lines::{self, Line, Reading},
-        message::SOURCE,
         names,
         settings::Settings,
     },
@@ -149,9 +149,9 @@ pub(super) async fn accept(
 
 /// Counts each event, and logs one line for the request.
 fn tell(request: &Received<'_>, occasion: &Occasion, types: &[Arc<str>], accepted: &[Accepted], first: Option<&Sent>) {
-    let (took, source) = (request.took(), Arc::from(SOURCE));
+    let (took, source) = (request.took(), Arc::from(PUBLISHED));
     for (event_type, accepted) in types.iter().zip(accepted) {
-        request.parts.metrics.received(SOURCE, event_type, took);
+        request.parts.metrics.received(PUBLISHED, event_type, took);
         if *accepted != Accepted::New {
             request.parts.metrics.duplicate(&source);
         }
@@ -163,7 +163,7 @@ fn tell(request: &Received<'_>, occasion: &Occasion, types: &[Arc<str>], accepte
     let event_type = types.first().map(|t| &**t);
     let (events, correlation_id) = (accepted.len(), &*occasion.correlation_id);
     tracing::info!(
-        source = SOURCE,
+        source = PUBLISHED,
         event_id,
         event_type,
         events,
