@@ -1,6 +1,6 @@
 //! Messages: looking at one, cancelling one or many.
 
-use hookhaven_core::DeliveryId;
+use hookhaven_core::{DeliveryId, event::PUBLISHED};
 use hookhaven_store::Cancelled;
 use serde_json::json;
 
@@ -76,7 +76,8 @@ pub(super) async fn cancel_selected(request: &Received<'_>, selection: &Selectio
 async fn cancel_ids(request: &Received<'_>, ids: &[DeliveryId]) -> Result<u64, ApiError> {
     let mut published = Vec::with_capacity(ids.len());
     for id in ids {
-        if found::one(request.store(), *id).await?.is_some() && !published.contains(id) {
+        let row = request.store().delivery(*id).await?;
+        if row.is_some_and(|row| &*row.delivery.source == PUBLISHED) && !published.contains(id) {
             published.push(*id);
         }
     }
