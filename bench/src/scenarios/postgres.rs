@@ -115,8 +115,11 @@ fn event(body_bytes: usize) -> NewEvent {
         critical: false,
     };
     NewEvent {
+        refuses_replay: false,
         revives: true,
         event: Event {
+            digest: None,
+            part: None,
             id,
             source: "stripe".into(),
             event_type: "invoice.paid".into(),
@@ -131,6 +134,7 @@ fn event(body_bytes: usize) -> NewEvent {
         },
         key_until: now.plus(Duration::from_secs(7 * 24 * 3_600)),
         deliveries: vec![NewDelivery {
+            order: None,
             id: DeliveryId::mint(now, entropy.id_bytes()),
             destination: "sink".into(),
             lane: Lane::of_destination("sink"),

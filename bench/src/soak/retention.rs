@@ -116,8 +116,11 @@ impl Soak {
         let id = || (&OsEntropy as &dyn Entropy).id_bytes();
         let event = EventId::mint(now, id());
         NewEvent {
+            refuses_replay: false,
             revives: true,
             event: Event {
+                digest: None,
+                part: None,
                 id: event,
                 source: "soak".into(),
                 event_type: "order.created".into(),
@@ -132,6 +135,7 @@ impl Soak {
             },
             key_until: now.plus(3 * DAY),
             deliveries: vec![NewDelivery {
+                order: None,
                 id: DeliveryId::mint(now, id()),
                 destination: DESTINATION.into(),
                 lane: Lane::of_destination(DESTINATION),

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     event::PUBLISHED,
     id::{DeliveryId, EventId},
+    ordering::Order,
     retry::RetryPolicy,
     time::Time,
 };
@@ -141,9 +142,24 @@ pub enum EndReason {
     Damaged,
     /// A person cancelled it.
     Cancelled,
+    /// It would have parked its ordering key for longer than it may.
+    Parked,
+    /// A newer version of the same ordering key has overtaken it.
+    Superseded,
 }
 
 impl EndReason {
+    pub const ALL: [EndReason; 8] = [
+        Self::Exhausted,
+        Self::Aborted,
+        Self::Expired,
+        Self::Lost,
+        Self::Damaged,
+        Self::Cancelled,
+        Self::Parked,
+        Self::Superseded,
+    ];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Exhausted => "exhausted",
@@ -152,6 +168,8 @@ impl EndReason {
             Self::Lost => "lost",
             Self::Damaged => "damaged",
             Self::Cancelled => "cancelled",
+            Self::Parked => "parked",
+            Self::Superseded => "superseded",
         }
     }
 }
@@ -197,9 +215,20 @@ pub struct Delivery {
     pub dismissed_at: Option<Time>,
     /// When somebody asked for its end while it was in hand.
     pub cancel_asked_at: Option<Time>,
+    /// Its place among those of its ordering key; `None`: it goes whenever it is due.
+    pub order: Option<Arc<Order>>,
 }
 
 impl Delivery {
+    /// It has just ended: if it died in a `fifo` line, it may park it.
+    pub fn park(&mut self) {
+        if let (DeliveryState::Dead, Some(reason), Some(at), Some(order)) =
+            (self.state, self.end_reason, self.ended_at, &mut self.order)
+        {
+            Arc::make_mut(order).die(reason, at);
+        }
+    }
+
     /// A dead delivery neither replaced nor dismissed.
     pub fn is_dead_letter(&self) -> bool {
         self.state == DeliveryState::Dead && self.replaced_by.is_none() && self.dismissed_at.is_none()

@@ -3,6 +3,7 @@
 
 use std::{fmt, sync::Arc};
 
+use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
 
 use crate::{id::EventId, time::Time};
@@ -34,6 +35,42 @@ pub struct Event {
     /// The useful request headers, in order, lower-case names, values as received. Bounded by ingest.
     pub headers: Vec<(Arc<str>, Bytes)>,
     pub body: Bytes,
+    /// Of an event that came with others in one request.
+    pub part: Option<Part>,
+    /// What tells its bytes from others'; of events that senders posted.
+    pub digest: Option<BodyDigest>,
+}
+
+/// An event's place in the request that it came in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// From 1.
+    pub number: u32,
+    /// How many events the request held.
+    pub of: u32,
+    /// The body of the request; the event's own is a piece of it. `None` where it is not kept any more.
+    pub whole: Option<Bytes>,
+}
+
+/// The first 16 bytes of the SHA-256 of a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BodyDigest {
+    pub bytes: [u8; 16],
+    /// The sender signs the body and not the id: the same bytes under another id are noticed.
+    pub watched: bool,
+}
+
+impl BodyDigest {
+    /// The key of an event that has an unsigned id in common with an earlier one, and other bytes.
+    pub fn own_key(&self, key: &str) -> String {
+        format!("{key} body:{}", hex::encode(self.bytes))
+    }
+
+    pub fn of(body: &[u8], watched: bool) -> Self {
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&digest(&SHA256, body).as_ref()[..16]);
+        BodyDigest { bytes, watched }
+    }
 }
 
 impl Event {
@@ -69,6 +106,8 @@ pub(crate) mod testing {
 
     pub(crate) fn event_with(headers: &[(&str, &str)], body: &[u8]) -> Event {
         Event {
+            digest: None,
+            part: None,
             id: EventId::from_bytes([1; 16]),
             source: "stripe".into(),
             event_type: "invoice.paid".into(),

@@ -136,10 +136,12 @@ pub enum Rejection {
     UrlUnknown,
     /// The peer's address is not on the source's allow-list.
     AddressNotAllowed,
+    /// The same bytes came before under another id, and the sender does not sign the id.
+    ReplaySuspected,
 }
 
 impl Rejection {
-    pub const ALL: [Rejection; 14] = [
+    pub const ALL: [Rejection; 15] = [
         Self::SignatureMissing,
         Self::SignatureRepeated,
         Self::SignatureMalformed,
@@ -154,6 +156,7 @@ impl Rejection {
         Self::BodyHashMismatch,
         Self::UrlUnknown,
         Self::AddressNotAllowed,
+        Self::ReplaySuspected,
     ];
 
     /// As it stands in logs and metrics.
@@ -173,6 +176,7 @@ impl Rejection {
             Self::BodyHashMismatch => "body_hash_mismatch",
             Self::UrlUnknown => "url_unknown",
             Self::AddressNotAllowed => "address_not_allowed",
+            Self::ReplaySuspected => "replay_suspected",
         }
     }
 }

@@ -41,6 +41,8 @@ pub fn run(data: &[u8]) {
 
 fn event(body: &[u8]) -> Event {
     Event {
+        digest: None,
+        part: None,
         id: EventId::from_bytes([1; 16]),
         source: "s".into(),
         event_type: "t".into(),

@@ -68,6 +68,10 @@ impl<L: Layer> Store for Over<L> {
         self.0.accept(events).await
     }
 
+    async fn accept_together(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError> {
+        self.0.inner().accept_together(events).await
+    }
+
     fn wake(&self) -> Arc<Notify> {
         self.0.wake()
     }
@@ -90,6 +94,19 @@ impl<L: Layer> Store for Over<L> {
 
     async fn claim(&self, session: SessionId, lanes: &[LaneRoom], max: usize) -> Result<Vec<Leased>, StoreError> {
         self.0.claim(session, lanes, max).await
+    }
+
+    async fn claim_one(
+        &self,
+        session: SessionId,
+        delivery: DeliveryId,
+        limit: Option<usize>,
+    ) -> Result<Option<Leased>, StoreError> {
+        self.0.inner().claim_one(session, delivery, limit).await
+    }
+
+    async fn in_line(&self, deliveries: &[DeliveryId]) -> Result<Vec<Option<InLine>>, StoreError> {
+        self.0.inner().in_line(deliveries).await
     }
 
     async fn settle(&self, session: SessionId, settlements: Vec<Settlement>) -> Result<Vec<Settled>, StoreError> {

@@ -62,7 +62,11 @@ impl Mutant {
     fn by_key(&self, new: &NewEvent) -> Accepted {
         let key = (new.event.source.clone(), new.event.idempotency_key.clone());
         let event = *self.remembered().keys.entry(key).or_insert(new.event.id);
-        if event == new.event.id { Accepted::New } else { Accepted::Duplicate { event, revived: vec![] } }
+        if event == new.event.id {
+            Accepted::New { twin: None }
+        } else {
+            Accepted::Duplicate { other_bytes: false, event, revived: vec![] }
+        }
     }
 
     /// As the settle of whoever holds the delivery now.
@@ -103,13 +107,13 @@ impl Layer for Mutant {
             }
             Mutation::KeyBeforeCommit => {
                 let told: Vec<_> = events.iter().map(|new| self.by_key(new)).collect();
-                if told.iter().any(|answer| *answer != Accepted::New) {
+                if told.iter().any(|answer| *answer != Accepted::New { twin: None }) {
                     return Ok(told);
                 }
                 self.inner.accept(events).await
             }
             Mutation::FailureAccepted => {
-                let told = vec![Accepted::New; events.len()];
+                let told = vec![Accepted::New { twin: None }; events.len()];
                 Ok(self.inner.accept(events).await.unwrap_or(told))
             }
             _ => self.inner.accept(events).await,

@@ -46,11 +46,12 @@ impl Layer for Watched {
         for ((id, key, received_at), answer) in asked.into_iter().zip(accepted.iter().flatten()) {
             let taken = &mut self.world.ledger().taken;
             match answer {
-                Accepted::New => taken.insert(id, Taken { key, received_at: Some(received_at) }),
+                Accepted::New { .. } => taken.insert(id, Taken { key, received_at: Some(received_at) }),
                 Accepted::Duplicate { event, .. } => {
                     taken.entry(*event).or_insert(Taken { key, received_at: None });
                     None
                 }
+                Accepted::Refused { .. } => None,
             };
         }
         accepted

@@ -24,13 +24,20 @@
 //!   8 carried keys     at: time, list of (digest: 16 bytes, event: id, until: time)
 //!   9 removed          at: time, upto: varint (a segment), first event: id, last event: id
 //!  10 cancel asked     at: time, delivery: id
+//!  11 carried keys     at: time, list of (digest: 16 bytes, event: id, until: time, body: 16 bytes?), one of which
+//!                      has a body
 //! event       = id, source, event_type, idempotency_key: string, received_at: time, occurred_at: time?,
-//!               correlation_id: string, matched_secret: u8?, remote: string,
-//!               headers: list of (name: string, value: bytes), body: bytes
-//! delivery    = id, destination, lane, route: string, policy, due_at: time
+//!               correlation_id: string, marks: u8 (1 secret, 2 part, 4 digest, 8 digest and watched),
+//!               matched_secret: u8 if marked, remote: string, headers: list of (name: string, value: bytes),
+//!               digest: 16 bytes if marked, part if marked, body: bytes unless the part says where it lies
+//! part        = number, of: varint, whole: u8 (0 not kept | 1 bytes follow | 2 that of the event before in this
+//!               payload); unless it is 0, the body is of it: from, len: varint
+//! delivery    = id, destination, lane, route: string, policy, due_at: time, order if the policy marks it
+//! order       = key: string, turn: varint, failed_at: time?, parks_until: time?,
+//!               (1 fifo park: duration | 2 latest version: 16 bytes)
 //! position    = segment, offset, len: varint (where the event's frame lies)
 //! policy      = attempts: varint, initial: duration, factor: f64, max: duration,
-//!               deadline: duration, max_age: duration, critical: flag
+//!               deadline: duration, max_age: duration, marks: u8 (1 critical, 2 an order follows)
 //! attempt     = id, delivery: id, number: varint, started_at: time, duration_us: varint,
 //!               dns_us, connect_us, tls_us, first_byte_us: varint?, status: varint?, class: u8,
 //!               error: string, headers: list of (name: string, value: bytes), excerpt: bytes,
@@ -40,7 +47,7 @@
 //!               ended_at: time?), reason: u8?,
 //!               replaces: id?, replaced_by: id?, dismissed_at: time?, list of attempt
 //! to          = 1 delivered | 2 retry due_at: time | 3 lost due_at: time, lost: varint | 4 dead reason: u8
-//!             | 5 cancelled
+//!             | 5 cancelled | 6 superseded
 //! ```
 //!
 //! A key's digest is the first 16 bytes of the SHA-256 of source, a zero byte and the idempotency key.
@@ -49,22 +56,29 @@
 //! never skipped: whoever cannot read a record does not know what is true.
 
 mod carried;
+mod event;
 mod steps;
 mod wire;
 
 pub(crate) use self::{
     carried::{state_number, state_of},
+    event::{decode_head, encode_head},
     steps::{step_number, step_of},
 };
 
 use std::{fmt, sync::Arc};
 
 use hookhaven_core::{
-    Attempt, AttemptId, DeliveryId, EndReason, ErrorClass, Event, EventId, Lane, Phases, Policy, Time,
+    Attempt, AttemptId, DeliveryId, EndReason, ErrorClass, EventId, Lane, Order, OrderRule, Phases, Policy, Version,
     retry::RetryPolicy,
 };
 
-use self::wire::{Reader, Writer};
+use bytes::Bytes;
+
+use self::{
+    event::{Whole, event, read_event},
+    wire::{Reader, Writer},
+};
 use crate::{
     position::Position,
     record::{Record, SettledRecord, SettledTo},
@@ -83,6 +97,7 @@ const CARRIED: u64 = 7;
 const CARRIED_KEYS: u64 = 8;
 const REMOVED: u64 = 9;
 const CANCEL_ASKED: u64 = 10;
+const CARRIED_KEYS_AND_BODIES: u64 = 11;
 
 /// Bytes that are no payload of a version we know.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -139,13 +154,15 @@ pub fn encode_into<'a>(buffer: &mut Vec<u8>, records: impl ExactSizeIterator<Ite
     let mut w = Writer(buffer);
     w.u8(VERSION);
     w.len(records.len());
-    records.for_each(|r| record(&mut w, r));
+    let mut whole = None;
+    records.for_each(|r| record(&mut w, r, &mut whole));
 }
 
 /// The records of a payload, all of them or an error.
 pub fn decode(payload: &[u8]) -> Result<Vec<Record>, DecodeError> {
     let mut r = open(payload)?;
-    let records = r.list(read_record)?;
+    let mut whole = None;
+    let records = r.list(|r| read_record(r, &mut whole))?;
     r.end()?;
     if records.is_empty() { r.fail(Problem::Empty) } else { Ok(records) }
 }
@@ -164,7 +181,7 @@ pub fn glimpse(payload: &[u8]) -> Option<String> {
         CANCEL_ASKED => format!("the wish to end {}", r.time().and_then(|_| r.id()).map(DeliveryId::from_bytes).ok()?),
         CATALOG_PUT | CATALOG_DELETED => "a catalog entry".to_owned(),
         CARRIED => format!("carried event {}", r.time().and_then(|_| r.id()).map(EventId::from_bytes).ok()?),
-        CARRIED_KEYS => "carried keys".to_owned(),
+        CARRIED_KEYS | CARRIED_KEYS_AND_BODIES => "carried keys".to_owned(),
         REMOVED => "the removal of a segment".to_owned(),
         _ => return None,
     };
@@ -179,11 +196,11 @@ fn open(payload: &[u8]) -> Result<Reader<'_>, DecodeError> {
     }
 }
 
-fn record(w: &mut Writer<'_>, record: &Record) {
+fn record<'a>(w: &mut Writer<'_>, record: &'a Record, whole: &mut Whole<'a>) {
     match record {
         Record::Accepted { event: e, key_until, deliveries } => {
             w.varint(ACCEPTED);
-            event(w, e);
+            event(w, e, whole);
             w.time(*key_until);
             w.len(deliveries.len());
             deliveries.iter().for_each(|d| delivery(w, d));
@@ -233,8 +250,9 @@ fn record(w: &mut Writer<'_>, record: &Record) {
             carried::event(w, one);
         }
         Record::CarriedKeys { at, keys } => {
-            w.varint(CARRIED_KEYS);
-            carried::keys(w, *at, keys);
+            let bodies = keys.iter().any(|key| key.body.is_some());
+            w.varint(if bodies { CARRIED_KEYS_AND_BODIES } else { CARRIED_KEYS });
+            carried::keys(w, *at, keys, bodies);
         }
         Record::Removed(removed) => {
             w.varint(REMOVED);
@@ -243,10 +261,10 @@ fn record(w: &mut Writer<'_>, record: &Record) {
     }
 }
 
-fn read_record(r: &mut Reader<'_>) -> Result<Record, DecodeError> {
+fn read_record(r: &mut Reader<'_>, whole: &mut Option<Bytes>) -> Result<Record, DecodeError> {
     Ok(match r.varint()? {
         ACCEPTED => Record::Accepted {
-            event: Arc::new(read_event(r)?),
+            event: Arc::new(read_event(r, whole)?),
             key_until: r.time()?,
             deliveries: r.list(read_delivery)?,
         },
@@ -273,39 +291,10 @@ fn read_record(r: &mut Reader<'_>) -> Result<Record, DecodeError> {
         },
         CATALOG_DELETED => Record::CatalogDeleted { at: r.time()?, kind: r.str()?.into(), name: r.str()?.into() },
         CARRIED => Record::Carried(Box::new(carried::read_event(r)?)),
-        CARRIED_KEYS => carried::read_keys(r)?,
+        CARRIED_KEYS => carried::read_keys(r, false)?,
+        CARRIED_KEYS_AND_BODIES => carried::read_keys(r, true)?,
         REMOVED => Record::Removed(carried::read_removed(r)?),
         kind => return r.fail(Problem::Kind(kind)),
-    })
-}
-
-fn event(w: &mut Writer<'_>, e: &Event) {
-    w.id(e.id.as_bytes());
-    w.text(&e.source);
-    w.text(&e.event_type);
-    w.text(&e.idempotency_key);
-    w.time(e.received_at);
-    w.option(e.occurred_at, Writer::time);
-    w.text(&e.correlation_id);
-    w.option(e.matched_secret, Writer::u8);
-    w.text(&e.remote);
-    headers(w, &e.headers);
-    w.bytes(&e.body);
-}
-
-fn read_event(r: &mut Reader<'_>) -> Result<Event, DecodeError> {
-    Ok(Event {
-        id: EventId::from_bytes(r.id()?),
-        source: r.text()?,
-        event_type: r.text()?,
-        idempotency_key: r.text()?,
-        received_at: r.time()?,
-        occurred_at: r.option(Reader::time)?,
-        correlation_id: r.text()?,
-        matched_secret: r.option(Reader::u8)?,
-        remote: r.text()?,
-        headers: r.list(read_header)?,
-        body: r.bytes()?,
     })
 }
 
@@ -326,19 +315,20 @@ fn delivery(w: &mut Writer<'_>, d: &NewDelivery) {
     w.text(&d.destination);
     w.text(d.lane.as_str());
     w.text(&d.route);
-    policy(w, &d.policy);
+    policy_marked(w, &d.policy, d.order.is_some());
     w.time(d.due_at);
+    if let Some(o) = &d.order {
+        order(w, o);
+    }
 }
 
 fn read_delivery(r: &mut Reader<'_>) -> Result<NewDelivery, DecodeError> {
-    Ok(NewDelivery {
-        id: DeliveryId::from_bytes(r.id()?),
-        destination: r.text()?,
-        lane: Lane::from_text(r.str()?),
-        route: r.text()?,
-        policy: Arc::new(read_policy(r)?),
-        due_at: r.time()?,
-    })
+    let id = DeliveryId::from_bytes(r.id()?);
+    let (destination, lane, route) = (r.text()?, Lane::from_text(r.str()?), r.text()?);
+    let (policy, ordered) = read_policy_marked(r)?;
+    let due_at = r.time()?;
+    let order = if ordered { Some(Arc::new(read_order(r)?)) } else { None };
+    Ok(NewDelivery { id, destination, lane, route, policy: Arc::new(policy), due_at, order })
 }
 
 fn position(w: &mut Writer<'_>, at: Position) {
@@ -351,19 +341,79 @@ fn read_position(r: &mut Reader<'_>) -> Result<Position, DecodeError> {
     Ok(Position { segment: r.u32()?, offset: r.varint()?, len: r.u32()? })
 }
 
+fn order(w: &mut Writer<'_>, o: &Order) {
+    w.text(&o.key);
+    w.varint(o.turn);
+    w.option(o.failed_at, Writer::time);
+    w.option(o.parks_until, Writer::time);
+    match o.rule {
+        OrderRule::Fifo { park } => {
+            w.u8(1);
+            w.duration(park);
+        }
+        OrderRule::Latest { version } => {
+            w.u8(2);
+            w.id(&version.to_bytes());
+        }
+    }
+}
+
+fn read_order(r: &mut Reader<'_>) -> Result<Order, DecodeError> {
+    Ok(Order {
+        key: r.text()?,
+        turn: r.varint()?,
+        failed_at: r.option(Reader::time)?,
+        parks_until: r.option(Reader::time)?,
+        rule: match r.u8()? {
+            1 => OrderRule::Fifo { park: r.duration()? },
+            2 => OrderRule::Latest { version: Version::from_bytes(r.id()?) },
+            n => return r.fail(Problem::Tag { of: "ordering mode", found: u64::from(n) }),
+        },
+    })
+}
+
+/// An order by itself.
+pub(crate) fn encode_order(o: &Order) -> Vec<u8> {
+    let mut bytes = vec![VERSION];
+    order(&mut Writer(&mut bytes), o);
+    bytes
+}
+
+pub(crate) fn decode_order(bytes: &[u8]) -> Result<Order, DecodeError> {
+    let mut r = open(bytes)?;
+    let order = read_order(&mut r)?;
+    r.end()?;
+    Ok(order)
+}
+
 fn policy(w: &mut Writer<'_>, p: &Policy) {
+    policy_marked(w, p, false);
+}
+
+fn policy_marked(w: &mut Writer<'_>, p: &Policy, ordered: bool) {
     w.varint(u64::from(p.retry.attempts));
     w.duration(p.retry.initial);
     w.f64(p.retry.factor);
     w.duration(p.retry.max);
     w.duration(p.deadline);
     w.duration(p.max_age);
-    w.bool(p.critical);
+    w.u8(u8::from(p.critical) | u8::from(ordered) << 1);
 }
 
 fn read_policy(r: &mut Reader<'_>) -> Result<Policy, DecodeError> {
+    match read_policy_marked(r)? {
+        (policy, false) => Ok(policy),
+        (_, true) => r.fail(Problem::Tag { of: "marks of a policy by itself", found: 2 }),
+    }
+}
+
+fn read_policy_marked(r: &mut Reader<'_>) -> Result<(Policy, bool), DecodeError> {
     let retry = RetryPolicy { attempts: r.u32()?, initial: r.duration()?, factor: r.f64()?, max: r.duration()? };
-    Ok(Policy { retry, deadline: r.duration()?, max_age: r.duration()?, critical: r.bool()? })
+    let (deadline, max_age, marks) = (r.duration()?, r.duration()?, r.u8()?);
+    if marks > 3 {
+        return r.fail(Problem::Tag { of: "marks of a policy", found: u64::from(marks) });
+    }
+    Ok((Policy { retry, deadline, max_age, critical: marks & 1 != 0 }, marks & 2 != 0))
 }
 
 /// A policy by itself, as the index keeps each distinct one once.
@@ -392,40 +442,6 @@ pub(crate) fn decode_attempt(bytes: &[u8]) -> Result<Attempt, DecodeError> {
     let attempt = read_attempt(&mut r)?;
     r.end()?;
     Ok(attempt)
-}
-
-/// The part of an event that nobody filters by, by itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Head {
-    pub occurred_at: Option<Time>,
-    pub correlation_id: Arc<str>,
-    pub matched_secret: Option<u8>,
-    pub remote: Arc<str>,
-    pub headers: Vec<(Arc<str>, bytes::Bytes)>,
-}
-
-pub(crate) fn encode_head(e: &Event) -> Vec<u8> {
-    let mut bytes = vec![VERSION];
-    let w = &mut Writer(&mut bytes);
-    w.option(e.occurred_at, Writer::time);
-    w.text(&e.correlation_id);
-    w.option(e.matched_secret, Writer::u8);
-    w.text(&e.remote);
-    headers(w, &e.headers);
-    bytes
-}
-
-pub(crate) fn decode_head(bytes: &[u8]) -> Result<Head, DecodeError> {
-    let mut r = open(bytes)?;
-    let head = Head {
-        occurred_at: r.option(Reader::time)?,
-        correlation_id: r.text()?,
-        matched_secret: r.option(Reader::u8)?,
-        remote: r.text()?,
-        headers: r.list(read_header)?,
-    };
-    r.end()?;
-    Ok(head)
 }
 
 fn attempt(w: &mut Writer<'_>, a: &Attempt) {
@@ -485,6 +501,7 @@ fn to(w: &mut Writer<'_>, to: SettledTo) {
             w.u8(reason_number(reason));
         }
         SettledTo::Cancelled => w.u8(5),
+        SettledTo::Superseded => w.u8(6),
     }
 }
 
@@ -495,6 +512,7 @@ fn read_to(r: &mut Reader<'_>) -> Result<SettledTo, DecodeError> {
         3 => SettledTo::Lost { due_at: r.time()?, lost: r.u32()? },
         4 => SettledTo::Dead(read_number(r, "end reason", reason_of)?),
         5 => SettledTo::Cancelled,
+        6 => SettledTo::Superseded,
         n => return r.fail(Problem::Tag { of: "outcome of a settle", found: u64::from(n) }),
     })
 }
@@ -534,10 +552,11 @@ pub(crate) fn reason_number(reason: EndReason) -> u8 {
         EndReason::Lost => 4,
         EndReason::Damaged => 5,
         EndReason::Cancelled => 6,
+        EndReason::Parked => 7,
+        EndReason::Superseded => 8,
     }
 }
 
 pub(crate) fn reason_of(n: u8) -> Option<EndReason> {
-    use EndReason::*;
-    [Exhausted, Aborted, Expired, Lost, Damaged, Cancelled].into_iter().find(|reason| reason_number(*reason) == n)
+    EndReason::ALL.into_iter().find(|reason| reason_number(*reason) == n)
 }

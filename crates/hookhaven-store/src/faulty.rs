@@ -45,6 +45,7 @@ pub enum Verb {
     Attempts,
     Steps,
     LaneSizes,
+    InLine,
     Retain,
     Backup,
     Stats,
@@ -202,6 +203,10 @@ impl Store for Faulty {
         through!(self, Accept, self.inner.accept(events))
     }
 
+    async fn accept_together(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError> {
+        through!(self, Accept, self.inner.accept_together(events))
+    }
+
     fn wake(&self) -> Arc<Notify> {
         self.inner.wake()
     }
@@ -224,6 +229,15 @@ impl Store for Faulty {
 
     async fn claim(&self, session: SessionId, lanes: &[LaneRoom], max: usize) -> Result<Vec<Leased>, StoreError> {
         through!(self, Claim, self.inner.claim(session, lanes, max))
+    }
+
+    async fn claim_one(
+        &self,
+        session: SessionId,
+        delivery: DeliveryId,
+        limit: Option<usize>,
+    ) -> Result<Option<Leased>, StoreError> {
+        through!(self, Claim, self.inner.claim_one(session, delivery, limit))
     }
 
     async fn settle(&self, session: SessionId, settlements: Vec<Settlement>) -> Result<Vec<Settled>, StoreError> {
@@ -300,6 +314,10 @@ impl Store for Faulty {
 
     async fn lane_sizes(&self, lanes: &[Lane]) -> Result<Vec<LaneSize>, StoreError> {
         through!(self, LaneSizes, self.inner.lane_sizes(lanes))
+    }
+
+    async fn in_line(&self, deliveries: &[DeliveryId]) -> Result<Vec<Option<InLine>>, StoreError> {
+        through!(self, InLine, self.inner.in_line(deliveries))
     }
 
     async fn retain(&self, retention: Retention) -> Result<Retained, StoreError> {

@@ -17,10 +17,10 @@ use tokio::sync::{Notify, watch};
 use self::past::Maps;
 use crate::{
     clock::{Clock, Entropy},
-    live::Live,
+    live::{Claimed, Live},
     nodes::Nodes,
     position::Position,
-    rules::{Answer, Command, Decision, Rules, Touched},
+    rules::{Accepting, Answer, Command, Decision, Rules, Touched},
     seam::*,
 };
 
@@ -44,6 +44,17 @@ struct State {
     maps: Maps,
     closed: bool,
     dismissed_by_age: u64,
+}
+
+impl State {
+    fn leased(&self, claimed: Claimed) -> Leased {
+        Leased {
+            event: self.maps.event(claimed.delivery.event).ok_or_else(|| "the event is not there".to_owned()),
+            delivery: claimed.delivery,
+            fence: claimed.fence,
+            attempt_number: claimed.attempt_number,
+        }
+    }
 }
 
 impl MemoryStore {
@@ -109,7 +120,13 @@ impl Store for MemoryStore {
     }
 
     async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError> {
-        events.into_iter().map(|new| answer_of!(self.run(new.into()), Answer::Accepted)).collect()
+        let accept = |new: NewEvent| answer_of!(self.run(Command::Accept(new.into())), Answer::Accepted);
+        events.into_iter().map(accept).collect()
+    }
+
+    async fn accept_together(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError> {
+        let all = events.into_iter().map(Accepting::from).collect();
+        answer_of!(self.run(Command::AcceptTogether(all)), Answer::AcceptedTogether)
     }
 
     fn wake(&self) -> Arc<Notify> {
@@ -138,13 +155,18 @@ impl Store for MemoryStore {
     async fn claim(&self, session: SessionId, lanes: &[LaneRoom], max: usize) -> Result<Vec<Leased>, StoreError> {
         let mut state = self.state()?;
         let claimed = state.live.claim(session, lanes, max, self.clock.now());
-        let leased = |c: crate::live::Claimed| Leased {
-            event: state.maps.event(c.delivery.event).ok_or_else(|| "the event is not there".to_owned()),
-            delivery: c.delivery,
-            fence: c.fence,
-            attempt_number: c.attempt_number,
-        };
-        Ok(claimed.into_iter().map(leased).collect())
+        Ok(claimed.into_iter().map(|c| state.leased(c)).collect())
+    }
+
+    async fn claim_one(
+        &self,
+        session: SessionId,
+        delivery: DeliveryId,
+        limit: Option<usize>,
+    ) -> Result<Option<Leased>, StoreError> {
+        let mut state = self.state()?;
+        let claimed = state.live.claim_one(session, delivery, limit, self.clock.now());
+        Ok(claimed.map(|c| state.leased(c)))
     }
 
     async fn settle(&self, session: SessionId, settlements: Vec<Settlement>) -> Result<Vec<Settled>, StoreError> {
@@ -231,6 +253,11 @@ impl Store for MemoryStore {
         Ok(lanes.iter().map(|lane| state.live.lane_size(lane)).collect())
     }
 
+    async fn in_line(&self, deliveries: &[DeliveryId]) -> Result<Vec<Option<InLine>>, StoreError> {
+        let (state, now) = (self.state()?, self.clock.now());
+        Ok(deliveries.iter().map(|id| state.live.in_line(*id, now)).collect())
+    }
+
     async fn retain(&self, retention: Retention) -> Result<Retained, StoreError> {
         let old = retention.dead_before.map(|before| self.state().map(|state| state.maps.dead_letters_before(before)));
         let mut retained = Retained::default();
@@ -258,6 +285,8 @@ impl Store for MemoryStore {
             pending_max: self.pending_max,
             sessions: state.live.sessions_len(),
             oldest_event: state.maps.oldest_event(),
+            kept_back: state.live.kept_back(self.clock.now()),
+            superseded: state.live.superseded(),
             dismissed_by_age: state.dismissed_by_age,
             ..Stats::default()
         })

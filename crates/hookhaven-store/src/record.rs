@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use hookhaven_core::{Attempt, Delivery, DeliveryId, DeliveryState, EndReason, Event, EventId, Lane, Policy, Time};
+use hookhaven_core::{
+    Attempt, Delivery, DeliveryId, DeliveryState, EndReason, Event, EventId, Lane, Order, Policy, Time,
+};
 
 use crate::{
     history::KeyDigest,
@@ -96,6 +98,8 @@ pub struct CarriedKey {
     pub digest: KeyDigest,
     pub event: EventId,
     pub until: Time,
+    /// Of the event's body, if known.
+    pub body: Option<[u8; 16]>,
 }
 
 /// The end of segments, written when everything in them that lives was carried and before they go.
@@ -131,6 +135,8 @@ pub enum SettledTo {
     },
     Dead(EndReason),
     Cancelled,
+    /// Overtaken by a newer version.
+    Superseded,
 }
 
 /// Everything that fixes a delivery when it is made; shared by `Accepted` and `Redelivered`.
@@ -147,4 +153,5 @@ pub struct DeliveryBirth {
     pub accepted_at: Time,
     pub due_at: Time,
     pub replaces: Option<DeliveryId>,
+    pub order: Option<Arc<Order>>,
 }

@@ -7,7 +7,9 @@
 //!
 //! Not here: applying (`live`), durability, threads.
 
+mod accept;
 mod carry;
+mod lined;
 mod once_more;
 
 use std::{
@@ -30,23 +32,22 @@ use crate::{
     },
 };
 
-pub use self::once_more::redelivery;
+pub use self::{lined::parked, once_more::redelivery};
 
 /// Attempts lost in a row that end a delivery.
 pub const LOST_MAX: u32 = 5;
 /// Deliveries that one `Expire` ends at most; the sweep comes again.
 pub const EXPIRE_BATCH: usize = 1_000;
+/// Deliveries that were to be cancelled, or overtaken, that one `ReleaseLapsed` ends at most.
+const LET_DOWN_BATCH: usize = 1_000;
 
 /// Something that changes the store.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "the largest is as frequent as any")]
 pub enum Command {
-    Accept {
-        event: Arc<Event>,
-        key_until: Time,
-        deliveries: Vec<NewDelivery>,
-        revives: bool,
-    },
+    Accept(Accepting),
+    /// All in one commit.
+    AcceptTogether(Vec<Accepting>),
     Settle {
         session: SessionId,
         settlement: Settlement,
@@ -69,6 +70,16 @@ pub enum Command {
     },
     /// Of retention, for stores with a journal.
     Upkeep(Upkeep),
+}
+
+/// A [`NewEvent`] on its way into a record.
+#[derive(Debug)]
+pub struct Accepting {
+    pub event: Arc<Event>,
+    pub key_until: Time,
+    pub deliveries: Vec<NewDelivery>,
+    pub revives: bool,
+    pub refuses_replay: bool,
 }
 
 /// What retention has decided upon, in the order of its steps. The rules of it stand in `carry`.
@@ -94,14 +105,14 @@ pub enum Upkeep {
 impl Command {
     /// Whether it only adds to what is to be done; the others end work, or say how it goes on.
     pub fn makes_work(&self) -> bool {
-        matches!(self, Command::Accept { .. } | Command::Replay(_) | Command::Route { .. })
+        matches!(self, Command::Accept(_) | Command::AcceptTogether(_) | Command::Replay(_) | Command::Route { .. })
     }
 }
 
-impl From<NewEvent> for Command {
+impl From<NewEvent> for Accepting {
     fn from(new: NewEvent) -> Self {
-        let NewEvent { event, key_until, deliveries, revives } = new;
-        Command::Accept { event: Arc::new(event), key_until, deliveries, revives }
+        let NewEvent { event, key_until, deliveries, revives, refuses_replay } = new;
+        Accepting { event: Arc::new(event), key_until, deliveries, revives, refuses_replay }
     }
 }
 
@@ -109,6 +120,7 @@ impl From<NewEvent> for Command {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
     Accepted(Accepted),
+    AcceptedTogether(Vec<Accepted>),
     Settled(Settled),
     Count(usize),
     Replayed(Replayed),
@@ -158,9 +170,8 @@ impl Rules<'_> {
     /// Decides one command. Takes what it needs out of it only when it decides `Go`.
     pub fn decide(&mut self, command: &mut Command, touched: &mut Touched) -> Result<Decision, StoreError> {
         match command {
-            Command::Accept { event, key_until, deliveries, revives } => {
-                self.accept(event, *key_until, deliveries, *revives, touched)
-            }
+            Command::Accept(accepting) => self.accept(accepting, touched),
+            Command::AcceptTogether(all) => self.accept_together(all, touched),
             Command::Settle { session, settlement } => Ok(self.settle(*session, settlement, touched)),
             Command::ReleaseLapsed => Ok(self.release_lapsed(touched)),
             Command::Expire { lanes } => Ok(self.expire(lanes, touched)),
@@ -180,66 +191,6 @@ impl Rules<'_> {
         }
     }
 
-    fn accept(
-        &mut self,
-        event: &Arc<Event>,
-        key_until: Time,
-        deliveries: &mut Vec<NewDelivery>,
-        revives: bool,
-        touched: &mut Touched,
-    ) -> Result<Decision, StoreError> {
-        let key = KeyDigest::of(&event.source, &event.idempotency_key);
-        if touched.keys.contains(&key) {
-            return Ok(Decision::Wait);
-        }
-        let known = match self.live.recent_key(key, self.now) {
-            Some(id) => Some(id),
-            None => self.history.key(key, self.now)?,
-        };
-        match known {
-            Some(event) if revives => return self.duplicate(event, touched),
-            Some(event) => return Ok(go([], Answer::Accepted(Accepted::Duplicate { event, revived: vec![] }))),
-            None => {}
-        }
-        self.room_for(deliveries.len(), touched)?;
-        touched.keys.insert(key);
-        self.take_turns(deliveries, touched);
-        let record = Record::Accepted { event: event.clone(), key_until, deliveries: mem::take(deliveries) };
-        Ok(go([(record, Recalled::default())], Answer::Accepted(Accepted::New)))
-    }
-
-    /// Whatever is due now in a queue comes after all that was accepted before.
-    fn take_turns(&self, deliveries: &mut [NewDelivery], touched: &mut Touched) {
-        let due = |d: &&mut NewDelivery| d.lane.is_queue() && d.due_at <= self.now;
-        for delivery in deliveries.iter_mut().filter(due) {
-            let last = touched.turns.get(&delivery.lane).copied();
-            delivery.due_at = self.live.due_in_turn(&delivery.lane, delivery.due_at, last);
-            touched.turns.insert(delivery.lane.clone(), delivery.due_at);
-        }
-    }
-
-    /// A sender's redelivery replays what is dead of the event, and is otherwise nothing (I8).
-    fn duplicate(&mut self, event: EventId, touched: &mut Touched) -> Result<Decision, StoreError> {
-        let mut dead: Vec<Past> = Vec::new();
-        for past in self.history.dead_letters_of(event)? {
-            let newest = self.live.recent_past(past.delivery.id).cloned().unwrap_or(past);
-            dead.push(newest);
-        }
-        for past in self.live.recent_pasts_of(event) {
-            if !dead.iter().any(|p| p.delivery.id == past.delivery.id) {
-                dead.push(past.clone());
-            }
-        }
-        dead.retain(|past| past.delivery.is_dead_letter());
-        if dead.iter().any(|past| touched.deliveries.contains(&past.delivery.id)) {
-            return Ok(Decision::Wait);
-        }
-        self.room_for(dead.len(), touched)?;
-        let changes: Vec<_> = dead.into_iter().map(|past| self.redeliver(past, touched)).collect();
-        let revived = changes.iter().filter_map(|(record, _)| born(record)).collect();
-        Ok(Decision::Go { changes, answer: Answer::Accepted(Accepted::Duplicate { event, revived }) })
-    }
-
     fn settle(&mut self, session: SessionId, settlement: &mut Settlement, touched: &mut Touched) -> Decision {
         let id = settlement.delivery;
         if touched.deliveries.contains(&id) {
@@ -249,9 +200,11 @@ impl Rules<'_> {
             return go([], Answer::Settled(Settled::LeaseLost));
         }
         let asked = self.live.is_cancel_asked(id);
+        let overtaken = self.live.is_overtaken(id);
         let to = match settlement.next {
             Next::Delivered => SettledTo::Delivered,
             _ if asked => SettledTo::Cancelled,
+            _ if overtaken => SettledTo::Superseded,
             Next::Release => {
                 self.live.release(session, id, settlement.fence);
                 return go([], Answer::Settled(Settled::Done));
@@ -259,6 +212,8 @@ impl Rules<'_> {
             Next::Retry { due_at } => SettledTo::Retry { due_at },
             Next::Dead(reason) => SettledTo::Dead(reason),
         };
+        let order = self.live.pending(id).and_then(|delivery| delivery.order);
+        let to = order.map_or(to, |order| parked(&order, to, self.now));
         touched.deliveries.insert(id);
         let attempt = settlement.attempt.take().map(Arc::new);
         let mut changes = self.follow(mem::take(&mut settlement.follows), to, touched);
@@ -270,7 +225,8 @@ impl Rules<'_> {
     /// What follows from a settlement stands before it: what keeps a slot of a queue is there before the slot
     /// would be free.
     fn follow(&self, follows: Vec<Follow>, to: SettledTo, touched: &mut Touched) -> Vec<Change> {
-        let left_out = |follow: &Follow| follow.unless_cancelled && to == SettledTo::Cancelled;
+        let left_out =
+            |follow: &Follow| follow.unless_cancelled && matches!(to, SettledTo::Cancelled | SettledTo::Superseded);
         let kept = follows.into_iter().filter(|follow| !left_out(follow));
         let change = |Follow { event: NewEvent { event, key_until, mut deliveries, .. }, .. }| {
             self.take_turns(&mut deliveries, touched);
@@ -281,26 +237,32 @@ impl Rules<'_> {
 
     fn release_lapsed(&mut self, touched: &mut Touched) -> Decision {
         self.live.drop_lapsed_sessions(self.now);
+        self.live.forget_parked(self.now);
         let mut changes = Vec::new();
         for id in self.live.lapsed(self.now) {
             let Some(delivery) = self.live.pending(id).filter(|_| touched.deliveries.insert(id)) else { continue };
             changes.push((self.lost(&delivery), Recalled::default()));
         }
-        for id in self.live.let_down() {
+        for id in self.live.let_down(LET_DOWN_BATCH) {
             if touched.deliveries.insert(id) {
-                changes.push((self.cancelled(id), Recalled::default()));
+                let asked = self.live.is_cancel_asked(id);
+                let record =
+                    if asked { self.ended(id, SettledTo::Cancelled) } else { self.ended(id, SettledTo::Superseded) };
+                changes.push((record, Recalled::default()));
             }
         }
         let count = changes.len();
         Decision::Go { changes, answer: Answer::Count(count) }
     }
 
-    fn cancelled(&self, delivery: DeliveryId) -> Record {
-        Record::Settled(SettledRecord { at: self.now, delivery, attempt: None, to: SettledTo::Cancelled })
+    /// Without an attempt.
+    fn ended(&self, delivery: DeliveryId, to: SettledTo) -> Record {
+        Record::Settled(SettledRecord { at: self.now, delivery, attempt: None, to })
     }
 
     fn lost(&self, delivery: &Delivery) -> Record {
-        let (attempt, to) = lost(delivery, self.now, self.entropy);
+        let overtaken = self.live.is_overtaken(delivery.id);
+        let (attempt, to) = lost(delivery, overtaken, self.now, self.entropy);
         Record::Settled(SettledRecord { at: self.now, delivery: delivery.id, attempt: Some(Arc::new(attempt)), to })
     }
 
@@ -309,9 +271,7 @@ impl Rules<'_> {
         for id in self.live.expired(lanes, self.now, EXPIRE_BATCH) {
             if !touched.deliveries.contains(&id) && self.live.reserve(id) {
                 touched.deliveries.insert(id);
-                let to = SettledTo::Dead(EndReason::Expired);
-                let record = Record::Settled(SettledRecord { at: self.now, delivery: id, attempt: None, to });
-                changes.push((record, Recalled::default()));
+                changes.push((self.ended(id, SettledTo::Dead(EndReason::Expired)), Recalled::default()));
             }
         }
         let count = changes.len();
@@ -337,10 +297,10 @@ impl Rules<'_> {
 }
 
 /// The attempt of a delivery whose node went away, and what follows from it.
-pub fn lost(delivery: &Delivery, now: Time, entropy: &dyn Entropy) -> (Attempt, SettledTo) {
+pub fn lost(delivery: &Delivery, overtaken: bool, now: Time, entropy: &dyn Entropy) -> (Attempt, SettledTo) {
     let lost = delivery.lost + 1;
     let asked = delivery.cancel_asked_at.is_some();
-    let dead = asked || lost >= LOST_MAX;
+    let dead = asked || overtaken || lost >= LOST_MAX;
     let attempt = Attempt {
         id: AttemptId::mint(now, entropy.id_bytes()),
         delivery: delivery.id,
@@ -357,6 +317,7 @@ pub fn lost(delivery: &Delivery, now: Time, entropy: &dyn Entropy) -> (Attempt, 
     };
     let to = match dead {
         true if asked => SettledTo::Cancelled,
+        true if overtaken => SettledTo::Superseded,
         true => SettledTo::Dead(EndReason::Lost),
         false => SettledTo::Lost { due_at: now, lost },
     };

@@ -9,7 +9,7 @@ mod upkeep;
 use std::{fmt, path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use hookhaven_core::{Attempt, Delivery, DeliveryId, EndReason, Event, EventId, Lane, Policy, Time};
+use hookhaven_core::{Attempt, Delivery, DeliveryId, EndReason, Event, EventId, Lane, Order, Policy, Time};
 use tokio::sync::{Notify, watch};
 
 pub use self::{lists::*, upkeep::*};
@@ -24,6 +24,8 @@ pub struct NewEvent {
     pub deliveries: Vec<NewDelivery>,
     /// Whether its duplicate replays what is dead of the first (I8).
     pub revives: bool,
+    /// Whether it is refused if its bytes are known under another id and its digest is watched.
+    pub refuses_replay: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +36,8 @@ pub struct NewDelivery {
     pub route: Arc<str>,
     pub policy: Arc<Policy>,
     pub due_at: Time,
+    /// Its place in a line; the store numbers it.
+    pub order: Option<Arc<Order>>,
 }
 
 /// The part of a delivery that was there when it was made.
@@ -46,19 +50,31 @@ impl From<&Delivery> for NewDelivery {
             route: d.route.clone(),
             policy: d.policy.clone(),
             due_at: d.due_at,
+            order: d.order.clone(),
         }
     }
 }
 
-/// What became of an accept. Either way the sender is answered the same.
+/// What became of an accept. Whether new or a duplicate, the sender is answered the same.
+///
+/// An event whose key is known and whose digest is watched, but whose bytes are others than the first's, is no
+/// duplicate: anybody can change an id that is not signed. It is stored under a key of its own, made of both.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Accepted {
-    New,
-    /// The key was known. `revived` are new deliveries that replace its dead letters (I8).
+    New {
+        /// The event that has the same bytes under another id, if the digest is watched: a suspected replay.
+        twin: Option<EventId>,
+    },
+    /// The key was known.
     Duplicate {
         event: EventId,
+        /// New deliveries that replace its dead letters (I8).
         revived: Vec<DeliveryId>,
+        /// The sender signs the id, and still the bytes are others than the first's. They are not kept.
+        other_bytes: bool,
     },
+    /// Its bytes are those of `twin` under another id; nothing was kept ([`NewEvent::refuses_replay`]).
+    Refused { twin: EventId },
 }
 
 /// The share of each of the store's limits that an accept must leave free for those that may not be
@@ -160,6 +176,9 @@ pub struct Follow {
 pub enum Next {
     Delivered,
     /// The attempt counted; try again then.
+    ///
+    /// One in a `fifo` line that would then have parked it for too long dies instead, `parked`; one that a newer
+    /// version has overtaken is over, `superseded`.
     Retry {
         due_at: Time,
     },
@@ -290,6 +309,9 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// storage. One answer per event, in order.
     async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError>;
 
+    /// The same for events that came in one request: all of them in one commit.
+    async fn accept_together(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError>;
+
     /// Signalled (coalesced) when there may be more to claim than before.
     fn wake(&self) -> Arc<Notify>;
 
@@ -306,6 +328,15 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// keep its slot have ended. The others wait in the order of their due times, those due when they were
     /// accepted in the order of commits, those of one call in that of their ids; until their turn they are neither
     /// due nor claimed.
+    ///
+    /// Deliveries with an [`Order`] stand in lines, one for each mode, destination and key, numbered in the order of
+    /// commits, those of one call in the order given. Of a line only the first that has not ended may be claimed, and
+    /// only while nobody has one of it in hand; the others are neither due nor claimed. In a `fifo` line the first
+    /// stays the first while it waits for its retry. If it dies and parks ([`Order::die`]), the next is not due before
+    /// then; replaying it meanwhile puts the new one in its place, dismissing it ends the parking; later a replay is
+    /// the last in line. In a `latest` line one that a newer version has overtaken is cancelled, `superseded`, at the
+    /// latest by [`Store::release_lapsed`], and not claimed any more; the newest version of a line is remembered for
+    /// as long as its event, so one that comes too late is superseded at once.
     async fn due(&self, skip: &[Lane], limit: usize) -> Result<Due, StoreError>;
 
     /// Leases due deliveries from the named lanes, earliest due + deadline first, at most `max` in all
@@ -313,10 +344,20 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Empty if the session has lapsed.
     async fn claim(&self, session: SessionId, lanes: &[LaneRoom], max: usize) -> Result<Vec<Leased>, StoreError>;
 
+    /// Leases one pending delivery, whether or not it is due yet. `None` if somebody has it in hand, it has ended, it
+    /// is not its turn in its line or queue, its lane has `limit` leased already, or the session has lapsed.
+    async fn claim_one(
+        &self,
+        session: SessionId,
+        delivery: DeliveryId,
+        limit: Option<usize>,
+    ) -> Result<Option<Leased>, StoreError>;
+
     /// Records attempts and what follows, each in one commit.
     async fn settle(&self, session: SessionId, settlements: Vec<Settlement>) -> Result<Vec<Settled>, StoreError>;
 
-    /// Takes leases away from sessions that lapsed; records each as a lost attempt. Answers how many.
+    /// Takes leases away from sessions that lapsed; records each as a lost attempt. Ends what was to be cancelled or
+    /// is superseded and nobody has in hand. Answers how many.
     async fn release_lapsed(&self) -> Result<usize, StoreError>;
 
     /// Ends pending deliveries of these lanes that are older than their `max_age`: dead, `expired`.
@@ -367,6 +408,9 @@ pub trait Store: Send + Sync + fmt::Debug {
 
     /// How full lanes are, in the order asked; lanes beside a queue are not counted with it.
     async fn lane_sizes(&self, lanes: &[Lane]) -> Result<Vec<LaneSize>, StoreError>;
+
+    /// Where pending deliveries stand in their lines, in the order asked; `None` for those in no line or ended.
+    async fn in_line(&self, deliveries: &[DeliveryId]) -> Result<Vec<Option<InLine>>, StoreError>;
 
     /// Lets go of what is older than its retention, one bounded step at a time: asked again while there
     /// is `more`. What is pending, dead letters, keys inside their window and the catalog stay. Accepts

@@ -83,10 +83,12 @@ impl World {
             critical: true,
         };
         NewEvent {
+            refuses_replay: false,
             revives: true,
             event: common::event(now, &*self.entropy, key, vec![key.len() as u8; 40 + 900 * (key.len() % 5)]),
             key_until: now.plus(Duration::from_secs(7 * 24 * 3_600)),
             deliveries: vec![NewDelivery {
+                order: None,
                 id: DeliveryId::mint(now, self.id()),
                 destination: "billing".into(),
                 lane: Lane::of_destination("billing"),
@@ -301,7 +303,7 @@ async fn after_a_failed_sync_the_store_opens_itself_again() {
         // Woken when it is open again.
         wake.notified().await;
         assert_eq!(store.ready(Leave::NOTHING), Ok(()));
-        assert_eq!(store.accept(vec![world.event("after")]).await.unwrap(), [Accepted::New]);
+        assert_eq!(store.accept(vec![world.event("after")]).await.unwrap(), [Accepted::New { twin: None }]);
         let before = store.accept(vec![world.event("before")]).await.unwrap();
         assert!(matches!(before[0], Accepted::Duplicate { .. }));
         // Sessions died with the run.
@@ -321,7 +323,7 @@ async fn a_full_disk_refuses_and_then_goes_on() {
     let store = world.open(&disk);
     disk.fill_after(0);
     assert!(matches!(store.accept(vec![world.event("full")]).await, Err(StoreError::Unavailable(_))));
-    assert_eq!(store.accept(vec![world.event("full")]).await.unwrap(), [Accepted::New]);
+    assert_eq!(store.accept(vec![world.event("full")]).await.unwrap(), [Accepted::New { twin: None }]);
     assert_eq!(store.events(&EventFilter::default(), Page::first(10)).await.unwrap().len(), 1);
 }
 
@@ -368,7 +370,7 @@ async fn an_index_ahead_of_its_journal_is_made_again() {
     let store = open();
     let rows = store.events(&EventFilter::default(), Page::first(10)).await.unwrap();
     assert_eq!(rows.iter().map(|row| &*row.idempotency_key).collect::<Vec<_>>(), ["kept"]);
-    assert_eq!(store.accept(vec![world.event("gone")]).await.unwrap(), [Accepted::New]);
+    assert_eq!(store.accept(vec![world.event("gone")]).await.unwrap(), [Accepted::New { twin: None }]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

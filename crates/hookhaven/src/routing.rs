@@ -12,6 +12,7 @@ pub fn deliveries(config: &Config, event: &Event, due_at: Time, entropy: &dyn En
         .into_iter()
         .filter(|found| !disabled(config, found.destination))
         .map(|found| NewDelivery {
+            order: None,
             id: DeliveryId::mint(due_at, entropy.id_bytes()),
             destination: found.destination.clone(),
             lane: Lane::of_destination(found.destination),

@@ -185,6 +185,8 @@ mod tests {
             keep,
         };
         let event = hookhaven_core::Event {
+            digest: None,
+            part: None,
             id: hookhaven_core::EventId::from_bytes([1; 16]),
             source: "stripe".into(),
             event_type: "x".into(),
@@ -199,7 +201,13 @@ mod tests {
         };
         let key_until = clock.now().plus(Duration::from_secs(9_000));
         store
-            .accept(vec![hookhaven_store::NewEvent { revives: true, event, key_until, deliveries: vec![] }])
+            .accept(vec![hookhaven_store::NewEvent {
+                refuses_replay: false,
+                revives: true,
+                event,
+                key_until,
+                deliveries: vec![],
+            }])
             .await
             .unwrap();
         // Neither event nor key; then the event; then the key.

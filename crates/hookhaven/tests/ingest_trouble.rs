@@ -59,6 +59,15 @@ impl Store for Failing {
         Arc::default()
     }
     async fn close(&self) {}
+    async fn accept_together(&self, _: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError> {
+        unreachable!()
+    }
+    async fn claim_one(&self, _: SessionId, _: DeliveryId, _: Option<usize>) -> Result<Option<Leased>, StoreError> {
+        unreachable!()
+    }
+    async fn in_line(&self, _: &[DeliveryId]) -> Result<Vec<Option<hookhaven_store::InLine>>, StoreError> {
+        unreachable!()
+    }
     async fn retain(&self, _: Retention) -> Result<Retained, StoreError> {
         unreachable!()
     }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use hookhaven_core::{Delivery, DeliveryId, DeliveryState, Event, EventId};
+use hookhaven_core::{Delivery, DeliveryId, DeliveryState, Event, EventId, Time};
 
 use super::{DecodeError, Problem, Reader, Writer};
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
 
 pub(super) fn event(w: &mut Writer<'_>, carried: &CarriedRecord) {
     w.time(carried.at);
-    super::event(w, &carried.event);
+    super::event(w, &carried.event, &mut None);
     w.option(carried.key_until, Writer::time);
     w.len(carried.deliveries.len());
     carried.deliveries.iter().for_each(|d| delivery(w, d));
@@ -22,7 +22,7 @@ pub(super) fn event(w: &mut Writer<'_>, carried: &CarriedRecord) {
 
 pub(super) fn read_event(r: &mut Reader<'_>) -> Result<CarriedRecord, DecodeError> {
     let at = r.time()?;
-    let event = Arc::new(super::read_event(r)?);
+    let event = Arc::new(super::read_event(r, &mut None)?);
     let key_until = r.option(Reader::time)?;
     let deliveries = r.list(|r| read_delivery(r, &event))?;
     Ok(CarriedRecord { at, event, key_until, deliveries })
@@ -84,6 +84,7 @@ fn read_delivery(r: &mut Reader<'_>, event: &Event) -> Result<CarriedDelivery, D
         replaces: r.option(Reader::id)?.map(DeliveryId::from_bytes),
         replaced_by: r.option(Reader::id)?.map(DeliveryId::from_bytes),
         dismissed_at: r.option(Reader::time)?,
+        order: new.order,
     };
     let attempts = r.list(|r| super::read_attempt(r).map(Arc::new))?;
     Ok(CarriedDelivery { delivery, attempts })
@@ -106,22 +107,31 @@ pub(crate) fn state_of(n: u8) -> Option<DeliveryState> {
     [Pending, Delivered, Dead, Cancelled].into_iter().find(|state| state_number(*state) == n)
 }
 
-pub(super) fn keys(w: &mut Writer<'_>, at: hookhaven_core::Time, keys: &[CarriedKey]) {
+pub(super) fn keys(w: &mut Writer<'_>, at: Time, keys: &[CarriedKey], bodies: bool) {
     w.time(at);
     w.len(keys.len());
     for key in keys {
         w.id(&key.digest.0);
         w.id(key.event.as_bytes());
         w.time(key.until);
+        if bodies {
+            w.option(key.body.as_ref(), Writer::id);
+        }
     }
 }
 
-pub(super) fn read_keys(r: &mut Reader<'_>) -> Result<Record, DecodeError> {
+pub(super) fn read_keys(r: &mut Reader<'_>, bodies: bool) -> Result<Record, DecodeError> {
     let at = r.time()?;
     let key = |r: &mut Reader<'_>| {
-        Ok(CarriedKey { digest: KeyDigest(r.id()?), event: EventId::from_bytes(r.id()?), until: r.time()? })
+        let (digest, event, until) = (KeyDigest(r.id()?), EventId::from_bytes(r.id()?), r.time()?);
+        let body = if bodies { r.option(Reader::id)? } else { None };
+        Ok(CarriedKey { digest, event, until, body })
     };
-    Ok(Record::CarriedKeys { at, keys: r.list(key)? })
+    let keys = r.list(key)?;
+    if bodies && keys.iter().all(|key| key.body.is_none()) {
+        return r.fail(Problem::Tag { of: "kind of keys without bodies", found: super::CARRIED_KEYS_AND_BODIES });
+    }
+    Ok(Record::CarriedKeys { at, keys })
 }
 
 pub(super) fn removed(w: &mut Writer<'_>, removed: &RemovedRecord) {

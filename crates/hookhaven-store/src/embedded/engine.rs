@@ -261,6 +261,7 @@ fn remember(index: &Index, journal: &JournalReader, shared: &Shared) -> Result<(
         live.restore_dead_letters(&dead.source, &dead.destination, dead.critical, dead.count);
     }
     past.catalog.into_iter().for_each(|entry| live.restore_catalog(entry));
+    past.parking.iter().for_each(|delivery| live.restore_park(delivery));
     Ok((writer, live))
 }
 

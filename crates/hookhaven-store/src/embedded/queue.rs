@@ -29,7 +29,8 @@ pub struct Job {
 impl Job {
     fn bytes(&self) -> usize {
         match &self.command {
-            Command::Accept { event, .. } => event.body.len(),
+            Command::Accept(one) => one.event.body.len(),
+            Command::AcceptTogether(all) => all.iter().map(|one| one.event.body.len()).sum(),
             _ => 0,
         }
     }

@@ -13,8 +13,8 @@ use tokio::sync::Notify;
 
 use super::{EmbeddedStore, Shared, backup, engine::Engine, index::lists::Reader};
 use crate::{
-    live::Live,
-    rules::{Answer, Command},
+    live::{Claimed, Live},
+    rules::{Accepting, Answer, Command},
     seam::*,
 };
 
@@ -75,6 +75,26 @@ fn overlay(row: super::index::Indexed, live: &Live) -> DeliveryRow {
     DeliveryRow { delivery: delivery.unwrap_or(row.delivery), last: row.last }
 }
 
+/// What was claimed, with the events.
+async fn leased(engine: &Engine, claimed: Vec<Claimed>) -> Vec<Leased> {
+    let places = claimed.iter().map(|c| (c.delivery.event, c.event_at)).collect();
+    let mut events = engine.events_at(places).await;
+    for (c, event) in claimed.iter().zip(&mut events).filter(|(_, event)| event.is_err()) {
+        // Retention may have carried it elsewhere since the claim.
+        let place = engine.live().pending_event_at(c.delivery.id).filter(|at| *at != c.event_at);
+        if let Some(at) = place {
+            *event = engine.events_at(vec![(c.delivery.event, at)]).await.pop().unwrap_or_else(|| event.clone());
+        }
+    }
+    let leased = claimed.into_iter().zip(events).map(|(c, event)| Leased {
+        delivery: c.delivery,
+        fence: c.fence,
+        attempt_number: c.attempt_number,
+        event,
+    });
+    leased.collect()
+}
+
 #[async_trait]
 impl Store for EmbeddedStore {
     fn ready(&self, leave: Leave) -> Result<(), StoreError> {
@@ -96,8 +116,14 @@ impl Store for EmbeddedStore {
     }
 
     async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError> {
-        let answers = self.run(events.into_iter().map(Command::from).collect()).await?;
+        let accept = |new: NewEvent| Command::Accept(new.into());
+        let answers = self.run(events.into_iter().map(accept).collect()).await?;
         all_of!(answers, Answer::Accepted)
+    }
+
+    async fn accept_together(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError> {
+        let all = events.into_iter().map(Accepting::from).collect();
+        one_of!(self.run_one(Command::AcceptTogether(all)).await?, Answer::AcceptedTogether)
     }
 
     fn wake(&self) -> Arc<Notify> {
@@ -126,22 +152,18 @@ impl Store for EmbeddedStore {
     async fn claim(&self, session: SessionId, lanes: &[LaneRoom], max: usize) -> Result<Vec<Leased>, StoreError> {
         let engine = self.engine()?;
         let claimed = engine.live().claim(session, lanes, max, self.now());
-        let places = claimed.iter().map(|c| (c.delivery.event, c.event_at)).collect();
-        let mut events = engine.events_at(places).await;
-        for (c, event) in claimed.iter().zip(&mut events).filter(|(_, event)| event.is_err()) {
-            // Retention may have carried it elsewhere since the claim.
-            let place = engine.live().pending_event_at(c.delivery.id).filter(|at| *at != c.event_at);
-            if let Some(at) = place {
-                *event = engine.events_at(vec![(c.delivery.event, at)]).await.pop().unwrap_or_else(|| event.clone());
-            }
-        }
-        let leased = claimed.into_iter().zip(events).map(|(c, event)| Leased {
-            delivery: c.delivery,
-            fence: c.fence,
-            attempt_number: c.attempt_number,
-            event,
-        });
-        Ok(leased.collect())
+        Ok(leased(&engine, claimed).await)
+    }
+
+    async fn claim_one(
+        &self,
+        session: SessionId,
+        delivery: DeliveryId,
+        limit: Option<usize>,
+    ) -> Result<Option<Leased>, StoreError> {
+        let engine = self.engine()?;
+        let claimed = engine.live().claim_one(session, delivery, limit, self.now());
+        Ok(leased(&engine, claimed.into_iter().collect()).await.pop())
     }
 
     async fn settle(&self, session: SessionId, settlements: Vec<Settlement>) -> Result<Vec<Settled>, StoreError> {
@@ -260,6 +282,12 @@ impl Store for EmbeddedStore {
         Ok(lanes.iter().map(|lane| live.lane_size(lane)).collect())
     }
 
+    async fn in_line(&self, deliveries: &[DeliveryId]) -> Result<Vec<Option<InLine>>, StoreError> {
+        let (engine, now) = (self.engine()?, self.now());
+        let live = engine.live();
+        Ok(deliveries.iter().map(|id| live.in_line(*id, now)).collect())
+    }
+
     async fn retain(&self, retention: Retention) -> Result<Retained, StoreError> {
         self.retain_step(retention).await
     }
@@ -284,6 +312,8 @@ impl Store for EmbeddedStore {
             segments: engine.journal.segments().len() as u64,
             index_bytes,
             oldest_event,
+            kept_back: live.kept_back(self.now()),
+            superseded: live.superseded(),
             dismissed_by_age: engine.dismissed_by_age.load(Ordering::Relaxed),
             sessions: live.sessions_len(),
             free_bytes: Some(self.shared.space.free_bytes()),

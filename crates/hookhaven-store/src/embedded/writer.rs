@@ -210,7 +210,7 @@ fn decide(shared: &Shared, opened: &mut Opened, jobs: Vec<Job>) -> (Vec<Staged>,
     }
     let mut touched = Touched::default();
     for mut job in jobs {
-        if behind && matches!(job.command, Command::Accept { .. }) {
+        if behind && matches!(job.command, Command::Accept(_) | Command::AcceptTogether(_)) {
             job.fail(StoreError::Full { limit: "store.index_lag_max", value: lag_max });
             continue;
         }

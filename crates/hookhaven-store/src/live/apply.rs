@@ -6,7 +6,7 @@ use hookhaven_core::{Delivery, DeliveryId, DeliveryState, EndReason, EventId, La
 
 use super::Live;
 use crate::{
-    history::{KeyDigest, Past},
+    history::{Past, keys_of},
     position::Position,
     record::{CarriedDelivery, CarriedRecord, DeliveryBirth, Record, SettledRecord, SettledTo},
     seam::{LANE_WIDTH_KIND, NewDelivery},
@@ -27,9 +27,11 @@ impl Live {
     pub fn apply(&mut self, record: &Record, at: Position, recalled: Recalled) -> bool {
         match record {
             Record::Accepted { event, key_until, deliveries } => {
-                let key = KeyDigest::of(&event.source, &event.idempotency_key);
-                self.recent.add_key(key, event.id, *key_until, at);
+                for (key, held) in keys_of(event) {
+                    self.recent.add_key(key, held, *key_until, at);
+                }
                 for d in deliveries {
+                    self.recent.add_version(d, at);
                     let origin = Origin { event: event.id, source: &event.source, event_type: &event.event_type };
                     self.insert(birth(d, origin, event.received_at, None), NEW, at);
                 }
@@ -41,6 +43,7 @@ impl Live {
                     self.change_past(*old, recalled, at, |past| past.replaced_by = Some(delivery.id));
                 }
                 self.recent.add_destination(*event, delivery.destination.clone(), at);
+                self.recent.add_version(delivery, at);
                 let origin = Origin { event: *event, source, event_type };
                 self.insert(birth(delivery, origin, *when, *replaces), NEW, *event_at)
             }
@@ -95,6 +98,9 @@ impl Live {
             LostInARow::OneMore => p.lost += 1,
             LostInARow::Is(lost) => p.lost = lost,
         }
+        if let (SettledTo::Retry { .. }, Some(order)) = (settled.to, &mut p.order) {
+            Arc::make_mut(order).fail(settled.at);
+        }
         match settled.to {
             SettledTo::Retry { due_at } | SettledTo::Lost { due_at, .. } => {
                 p.due_at = due_at;
@@ -104,6 +110,10 @@ impl Live {
             SettledTo::Dead(reason) => self.end(slot, begun, (DeliveryState::Dead, Some(reason)), settled.at, at),
             SettledTo::Cancelled => {
                 self.end(slot, begun, (DeliveryState::Cancelled, Some(EndReason::Cancelled)), settled.at, at);
+            }
+            SettledTo::Superseded => {
+                self.superseded += 1;
+                self.end(slot, begun, (DeliveryState::Cancelled, Some(EndReason::Superseded)), settled.at, at);
             }
         }
         true
@@ -137,8 +147,9 @@ impl Live {
         }
         let mut delivery = p.view();
         delivery.cancel_asked_at = self.asked.remove(&p.id);
-        self.free_slot(slot, &delivery, begun);
         (delivery.state, delivery.end_reason, delivery.ended_at) = (state, reason, Some(when));
+        delivery.park();
+        self.free_slot(slot, p.lane, &delivery, begun);
         self.recent.add_past(Past { delivery, event_at: p.event_at }, at);
     }
 
@@ -170,6 +181,8 @@ impl Live {
         change(d);
         if was_dead_letter && !d.is_dead_letter() {
             self.depths.add_dead(&d.source, &d.destination, d.policy.critical, -1);
+            let delivery = d.clone();
+            self.unpark(&delivery);
         }
         self.recent.add_past(past, at);
     }
@@ -201,7 +214,7 @@ impl SettledTo {
             SettledTo::Lost { lost, .. } => (0, LostInARow::Is(lost)),
             SettledTo::Delivered => (1, LostInARow::AsItWas),
             SettledTo::Dead(EndReason::Lost) => (0, LostInARow::OneMore),
-            SettledTo::Dead(_) | SettledTo::Cancelled => (tries, LostInARow::AsItWas),
+            SettledTo::Dead(_) | SettledTo::Cancelled | SettledTo::Superseded => (tries, LostInARow::AsItWas),
         };
         Counted { attempts, tries, lost }
     }
@@ -227,5 +240,6 @@ fn birth(d: &NewDelivery, of: Origin<'_>, accepted_at: Time, replaces: Option<De
         accepted_at,
         due_at: d.due_at,
         replaces,
+        order: d.order.clone(),
     }
 }

@@ -21,6 +21,8 @@ struct OneLane {
     waiting: BTreeSet<(Time, u32)>,
     /// Deliveries of the lane, leased ones included: it may be forgotten at 0.
     members: u32,
+    /// How many of them are leased or reserved.
+    leased: u32,
 }
 
 impl Lanes {
@@ -107,10 +109,22 @@ impl Lanes {
         self.lanes[lane as usize].members as usize
     }
 
-    /// How many of them are not waiting here.
-    pub fn not_waiting_in(&self, lane: u32) -> usize {
-        let one = &self.lanes[lane as usize];
-        (one.members as usize).saturating_sub(one.waiting.len())
+    /// How many of them are leased or reserved.
+    pub fn leased_in(&self, lane: u32) -> usize {
+        self.lanes[lane as usize].leased as usize
+    }
+
+    pub fn lease(&mut self, lane: u32) {
+        self.lanes[lane as usize].leased += 1;
+    }
+
+    pub fn unlease(&mut self, lane: u32) {
+        self.lanes[lane as usize].leased -= 1;
+    }
+
+    /// Whether it waits here.
+    pub fn holds(&self, lane: u32, due_at: Time, slot: u32) -> bool {
+        self.lanes[lane as usize].waiting.contains(&(due_at, slot))
     }
 
     /// Everything that waits in a lane.

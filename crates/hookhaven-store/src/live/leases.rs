@@ -164,7 +164,7 @@ impl Live {
         let mut candidates = BinaryHeap::new();
         for room in rooms {
             let Some(lane) = self.lanes.find(&room.lane) else { continue };
-            let free = room.limit.map_or(usize::MAX, |limit| limit.saturating_sub(self.leased_in(&room.lane, lane)));
+            let free = room.limit.map_or(usize::MAX, |limit| limit.saturating_sub(self.lanes.leased_in(lane)));
             for slot in self.lanes.due_in(lane, now).take(room.room.min(max).min(free)) {
                 let p = &self.pending[slot];
                 candidates.push(Reverse((p.due_at.plus(p.kind.policy.deadline), p.due_at, slot)));
@@ -173,18 +173,36 @@ impl Live {
         let mut claimed = Vec::with_capacity(max.min(candidates.len()));
         while claimed.len() < max {
             let Some(Reverse((_, _, slot))) = candidates.pop() else { break };
-            self.sessions.last_fence += 1;
-            let fence = self.sessions.last_fence;
-            self.take(slot, session.0, fence);
-            let p = &self.pending[slot];
-            claimed.push(Claimed {
-                delivery: p.view(),
-                event_at: p.event_at,
-                fence,
-                attempt_number: p.tries.saturating_add(1),
-            });
+            claimed.push(self.lease(slot, session));
         }
         claimed
+    }
+
+    /// One that waits, due or not, if it is its turn and fewer than `limit` of its lane are leased.
+    pub fn claim_one(
+        &mut self,
+        session: SessionId,
+        id: DeliveryId,
+        limit: Option<usize>,
+        now: Time,
+    ) -> Option<Claimed> {
+        self.sessions.live.get(&session.0).filter(|s| s.until > now)?;
+        let slot = *self.by_id.get(&id)?;
+        let p = &self.pending[slot];
+        let its_turn = match &p.order {
+            Some(order) => self.lines.may_go(order.line(&p.kind.destination), slot, now),
+            None => self.lanes.holds(p.lane, p.due_at, slot),
+        };
+        let has_room = limit.is_none_or(|limit| self.lanes.leased_in(p.lane) < limit);
+        (p.session == 0 && its_turn && has_room).then(|| self.lease(slot, session))
+    }
+
+    fn lease(&mut self, slot: u32, session: SessionId) -> Claimed {
+        self.sessions.last_fence += 1;
+        let fence = self.sessions.last_fence;
+        self.take(slot, session.0, fence);
+        let p = &self.pending[slot];
+        Claimed { delivery: p.view(), event_at: p.event_at, fence, attempt_number: p.tries.saturating_add(1) }
     }
 
     fn take(&mut self, slot: u32, session: u64, fence: u64) {
@@ -195,6 +213,7 @@ impl Live {
             session.leases.insert(slot);
         }
         self.sessions.leased += 1;
+        self.lanes.lease(p.lane);
         self.depths.add_leased(&p.kind, 1);
     }
 
@@ -222,6 +241,7 @@ impl Live {
         }
         (p.session, p.fence) = (0, 0);
         self.sessions.leased -= 1;
+        self.lanes.unlease(p.lane);
         self.depths.add_leased(&p.kind, -1);
         true
     }

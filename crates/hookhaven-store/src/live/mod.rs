@@ -15,6 +15,7 @@ mod apply;
 mod depths;
 mod lanes;
 mod leases;
+mod lines;
 mod queues;
 mod recent;
 mod slab;
@@ -29,7 +30,7 @@ use std::{
     sync::Arc,
 };
 
-use hookhaven_core::{Delivery, DeliveryId, DeliveryState, EventId, Lane, Time};
+use hookhaven_core::{Delivery, DeliveryId, DeliveryState, EventId, Lane, LineId, Order, Time, Version};
 
 pub use self::{
     apply::{Counted, LostInARow, Recalled},
@@ -39,16 +40,17 @@ use self::{
     depths::Depths,
     lanes::Lanes,
     leases::Sessions,
+    lines::Lines,
     queues::{Queues, Turns},
     recent::Recent,
     slab::Slab,
 };
 pub(crate) use self::{depths::counted_as, waiting::DUE_AT_ONCE_US};
 use crate::{
-    history::{KeyDigest, Past},
+    history::{KeyDigest, KeyHeld, Past},
     position::Position,
     record::DeliveryBirth,
-    seam::{CatalogEntry, Depth, LANE_WIDTH_KIND, LaneSize},
+    seam::{CatalogEntry, Depth, InLine, KeptBack, LANE_WIDTH_KIND, LaneSize},
 };
 
 /// What many deliveries have in common, held once.
@@ -82,6 +84,7 @@ pub(crate) struct Pending {
     session: u64,
     fence: u64,
     replaces: Option<Box<DeliveryId>>,
+    order: Option<Arc<Order>>,
 }
 
 /// Ids are random in their last bytes: no need to hash them again.
@@ -111,13 +114,16 @@ pub struct Live {
     by_id: IdMap<DeliveryId, u32>,
     lanes: Lanes,
     queues: Queues,
+    lines: Lines,
     /// Deliveries whose end was asked for while they were in hand, and when.
     asked: HashMap<DeliveryId, Time>,
-    /// Those of them that are in nobody's hand any more: in no lane, to be ended.
+    /// Those of them that are in nobody's hand any more, and those that were overtaken: in no lane, to be ended.
     let_down: BTreeSet<u32>,
     sessions: Sessions,
     recent: Recent,
     depths: Depths,
+    /// Deliveries that ended superseded since this began.
+    superseded: u64,
     catalog: BTreeMap<(String, String), Vec<u8>>,
     kinds: Vec<Birth>,
     /// How many pending deliveries have their event in each segment.
@@ -164,6 +170,7 @@ impl Live {
             accepted_at: d.accepted_at,
             due_at: d.due_at,
             replaces: d.replaces,
+            order: d.order,
         };
         if let Some(asked_at) = d.cancel_asked_at {
             self.asked.insert(d.id, asked_at);
@@ -195,6 +202,10 @@ impl Live {
 
     pub fn sessions_len(&self) -> u64 {
         self.sessions.len()
+    }
+
+    pub fn superseded(&self) -> u64 {
+        self.superseded
     }
 
     pub fn depths(&self) -> Vec<Depth> {
@@ -234,13 +245,34 @@ impl Live {
     /// How many of a lane there are, and how many of them are leased.
     pub fn lane_size(&self, name: &Lane) -> LaneSize {
         let Some(lane) = self.lanes.find(name) else { return LaneSize::default() };
-        let leased = self.leased_in(name, lane);
+        let leased = self.lanes.leased_in(lane);
         LaneSize { waiting: (self.lanes.members(lane) - leased) as u64, leased: leased as u64 }
     }
 
-    /// How many of a lane are leased or reserved.
-    fn leased_in(&self, name: &Lane, lane: u32) -> usize {
-        self.lanes.not_waiting_in(lane).saturating_sub(self.queues.shut_in(name))
+    /// Where a pending delivery stands in its line.
+    pub fn in_line(&self, id: DeliveryId, now: Time) -> Option<InLine> {
+        let p = &self.pending[*self.by_id.get(&id)?];
+        let order = p.order.as_ref()?;
+        let stands = self.lines.stands(order.line(&p.kind.destination), (order.turn, p.id), now)?;
+        let behind = stands.behind.map(|slot| self.pending[slot].id).filter(|first| *first != id);
+        Some(InLine { behind, ahead: if behind.is_some() { stands.ahead } else { 0 }, parked: stands.parked })
+    }
+
+    /// What lines keep back, by destination.
+    pub fn kept_back(&self, now: Time) -> Vec<KeptBack> {
+        let mut all: BTreeMap<&Arc<str>, KeptBack> = BTreeMap::new();
+        for (member, kept, parked) in self.lines.kept_back(now) {
+            let destination = &self.pending[member].kind.destination;
+            let one = all.entry(destination).or_insert_with(|| KeptBack::none(destination.clone()));
+            one.deliveries += kept;
+            one.parked_lines += u64::from(parked);
+        }
+        all.into_values().collect()
+    }
+
+    /// The newest version of a line that is not in history yet, or has not ended.
+    pub fn newest(&self, line: LineId) -> Option<Version> {
+        self.lines.newest(line).max(self.recent.newest(line))
     }
 
     /// Where the event of a pending delivery lies.
@@ -254,7 +286,7 @@ impl Live {
     }
 
     /// The event that holds this key, if it was accepted too recently for history to know.
-    pub fn recent_key(&self, key: KeyDigest, now: Time) -> Option<EventId> {
+    pub fn recent_key(&self, key: KeyDigest, now: Time) -> Option<KeyHeld> {
         self.recent.key(key, now)
     }
 
@@ -361,6 +393,7 @@ impl Live {
             session: 0,
             fence: 0,
             replaces: birth.replaces.map(Box::new),
+            order: birth.order,
         });
         self.by_id.insert(birth.id, slot);
         self.count_in(event_at.segment);
@@ -392,6 +425,7 @@ impl Pending {
             replaced_by: None,
             dismissed_at: None,
             cancel_asked_at: None,
+            order: self.order.clone(),
         }
     }
 }

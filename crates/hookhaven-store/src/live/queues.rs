@@ -108,11 +108,6 @@ impl Queues {
         if self.queues.contains_key(lane) { self.change(lane, |_| ()) } else { Turns::default() }
     }
 
-    /// How many of a lane wait for their turn.
-    pub fn shut_in(&self, lane: &Lane) -> usize {
-        self.queues.get(lane).map_or(0, |queue| queue.waiting.len() - queue.open.len())
-    }
-
     fn change(&mut self, lane: &Lane, change: impl FnOnce(&mut Queue)) -> Turns {
         let width = self.widths.get(lane).copied().unwrap_or(1);
         let queue = self.queues.entry(lane.clone()).or_default();

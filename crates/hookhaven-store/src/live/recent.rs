@@ -6,17 +6,19 @@ use std::{
     sync::Arc,
 };
 
-use hookhaven_core::{DeliveryId, EventId, Time};
+use hookhaven_core::{DeliveryId, EventId, LineId, Time, Version};
 
 use super::IdMap;
 use crate::{
-    history::{KeyDigest, Past},
+    history::{KeyDigest, KeyHeld, Past},
     position::Position,
+    seam::NewDelivery,
 };
 
 #[derive(Debug, Default)]
 pub(super) struct Recent {
-    keys: IdMap<KeyDigest, (EventId, Time, Position)>,
+    keys: IdMap<KeyDigest, (KeyHeld, Time, Position)>,
+    versions: HashMap<LineId, (Version, Position)>,
     pasts: IdMap<DeliveryId, (Box<Past>, Position)>,
     pasts_of: IdMap<EventId, Vec<DeliveryId>>,
     destinations: HashMap<EventId, (Vec<Arc<str>>, Position)>,
@@ -27,13 +29,18 @@ pub(super) struct Recent {
 #[derive(Debug)]
 enum Entry {
     Key(KeyDigest),
+    Version(LineId),
     Past(DeliveryId),
     Destinations(EventId),
 }
 
 impl Recent {
-    pub fn add_key(&mut self, key: KeyDigest, event: EventId, until: Time, at: Position) {
-        self.keys.insert(key, (event, until, at));
+    pub fn add_key(&mut self, key: KeyDigest, held: KeyHeld, until: Time, at: Position) {
+        // Of those that have the same bytes the first is remembered.
+        if held.body.is_none() && self.keys.get(&key).is_some_and(|(_, known, _)| *known > until) {
+            return;
+        }
+        self.keys.insert(key, (held, until, at));
         self.queue.push_back((at, Entry::Key(key)));
     }
 
@@ -52,8 +59,22 @@ impl Recent {
         self.queue.push_back((at, Entry::Destinations(event)));
     }
 
-    pub fn key(&self, key: KeyDigest, now: Time) -> Option<EventId> {
-        self.keys.get(&key).filter(|(_, until, _)| *until > now).map(|(event, _, _)| *event)
+    /// The version of a new delivery, if it has one that is the newest of its line.
+    pub fn add_version(&mut self, delivery: &NewDelivery, at: Position) {
+        let Some(order) = &delivery.order else { return };
+        let (Some(version), line) = (order.version(), order.line(&delivery.destination)) else { return };
+        if self.newest(line).is_none_or(|newest| newest <= version) {
+            self.versions.insert(line, (version, at));
+            self.queue.push_back((at, Entry::Version(line)));
+        }
+    }
+
+    pub fn newest(&self, line: LineId) -> Option<Version> {
+        self.versions.get(&line).map(|(version, _)| *version)
+    }
+
+    pub fn key(&self, key: KeyDigest, now: Time) -> Option<KeyHeld> {
+        self.keys.get(&key).filter(|(_, until, _)| *until > now).map(|(held, _, _)| *held)
     }
 
     pub fn past(&self, id: DeliveryId) -> Option<&Past> {
@@ -76,6 +97,11 @@ impl Recent {
                 Entry::Key(key) => {
                     if self.keys.get(&key).is_some_and(|(_, _, at)| *at <= upto) {
                         self.keys.remove(&key);
+                    }
+                }
+                Entry::Version(line) => {
+                    if self.versions.get(&line).is_some_and(|(_, at)| *at <= upto) {
+                        self.versions.remove(&line);
                     }
                 }
                 Entry::Past(id) => self.forget_past(id, upto),

@@ -1,7 +1,7 @@
 //! Into a lane and out of it: where a delivery is that nobody has in hand. A queue keeps back what has not begun
-//! ([`super::queues`]); what is to be cancelled is in no lane at all.
+//! ([`super::queues`]), a line what is not first ([`super::lines`]); what is to be cancelled is in no lane at all.
 
-use hookhaven_core::{Delivery, DeliveryId, Lane, Time};
+use hookhaven_core::{Delivery, DeliveryId, Lane, LineId, Time};
 
 use super::{Live, Turns};
 
@@ -22,21 +22,77 @@ impl Live {
                 self.queues.was_due(&kind.lane, p.due_at);
             }
         }
+        self.join_line(slot);
         self.enter(slot);
     }
 
     /// Nobody has it in hand.
     pub(super) fn enter(&mut self, slot: u32) {
         let p = &self.pending[slot];
-        let (lane, due_at, kind) = (p.lane, p.due_at, p.kind.clone());
+        let (lane, due_at, kind, order) = (p.lane, p.due_at, p.kind.clone(), p.order.clone());
+        if let Some(order) = &order {
+            let turns = self.lines.put_down(order.line(&kind.destination), slot);
+            self.turn(lane, turns);
+        }
+        let p = &self.pending[slot];
         if self.asked.contains_key(&p.id) {
             self.let_down.insert(slot);
         } else if p.tries == 0 && kind.lane.is_queue() {
             let turns = self.queues.wait(&kind.lane, (due_at, slot));
             self.turn(lane, turns);
+        } else if let Some(order) = order {
+            let line = order.line(&kind.destination);
+            if order.is_overtaken_by(self.lines.newest(line)) {
+                self.let_down.insert(slot);
+            } else {
+                let turns = self.lines.wait(line, &order, p.id, (due_at, slot));
+                self.turn(lane, turns);
+            }
         } else {
             self.lanes.insert(lane, due_at, slot);
         }
+    }
+
+    /// What it overtakes there is not to be attempted any more.
+    fn join_line(&mut self, slot: u32) {
+        let p = &self.pending[slot];
+        let (lane, Some(order)) = (p.lane, p.order.clone()) else { return };
+        let (overtaken, turns) = self.lines.join(order.line(&p.kind.destination), &order);
+        self.turn(lane, turns);
+        self.let_down.extend(overtaken);
+    }
+
+    /// Whether a newer version of its line has overtaken it.
+    pub fn is_overtaken(&self, id: DeliveryId) -> bool {
+        let Some(p) = self.by_id.get(&id).map(|slot| &self.pending[*slot]) else { return false };
+        let order = p.order.as_ref();
+        order.is_some_and(|order| order.is_overtaken_by(self.lines.newest(order.line(&p.kind.destination))))
+    }
+
+    /// The number of the next delivery in a line: that of `parking`, which it takes the place of, or the last.
+    pub fn turn_for(&mut self, line: LineId, parking: Option<DeliveryId>, now: Time) -> u64 {
+        let its = parking.and_then(|id| self.lines.parking_turn(line, id, now));
+        its.unwrap_or_else(|| self.lines.next_turn())
+    }
+
+    /// Puts back a dead delivery that parks its line.
+    pub fn restore_park(&mut self, delivery: &Delivery) {
+        if let Some(order) = &delivery.order {
+            self.lines.restore_park(order.line(&delivery.destination), delivery.id, order);
+        }
+    }
+
+    /// A dead delivery was replayed or dismissed: what it parked goes on.
+    pub(super) fn unpark(&mut self, delivery: &Delivery) {
+        let Some(order) = delivery.order.as_ref().filter(|order| order.parks_until.is_some()) else { return };
+        let (member, turns) = self.lines.unpark(order.line(&delivery.destination), delivery.id);
+        if let Some(slot) = member {
+            self.turn(self.pending[slot].lane, turns);
+        }
+    }
+
+    pub fn forget_parked(&mut self, now: Time) {
+        self.lines.forget_parked(now);
     }
 
     /// Somebody takes it in hand, or it ends; `begins`: an attempt is to be made.
@@ -53,6 +109,11 @@ impl Live {
             let turns = self.queues.leave(&kind.lane, slot);
             self.turn(lane, turns);
         }
+        if let Some(order) = self.pending[slot].order.clone() {
+            let turns = self.lines.leave(order.line(&kind.destination), (order.turn, id), slot);
+            self.turn(lane, turns);
+            return;
+        }
         self.lanes.remove(lane, due_at, slot);
     }
 
@@ -67,7 +128,11 @@ impl Live {
     }
 
     /// It has ended; `begun`: an attempt of it was made, or was to be.
-    pub(super) fn free_slot(&mut self, slot: u32, delivery: &Delivery, begun: bool) {
+    pub(super) fn free_slot(&mut self, slot: u32, lane: u32, delivery: &Delivery, begun: bool) {
+        if let Some(order) = &delivery.order {
+            let turns = self.lines.end(order.line(&delivery.destination), delivery.id, slot, order);
+            self.turn(lane, turns);
+        }
         if delivery.lane.is_queue() {
             self.queues.forget(&delivery.lane, slot);
         }
@@ -94,9 +159,9 @@ impl Live {
         self.asked.contains_key(&id)
     }
 
-    /// Deliveries whose end was asked for and that nobody has in hand.
-    pub fn let_down(&self) -> Vec<DeliveryId> {
-        self.let_down.iter().map(|slot| self.pending[*slot].id).collect()
+    /// Deliveries whose end was asked for or that were overtaken, and that nobody has in hand.
+    pub fn let_down(&self, limit: usize) -> Vec<DeliveryId> {
+        self.let_down.iter().take(limit).map(|slot| self.pending[*slot].id).collect()
     }
 
     fn hold(&mut self, queue: &Lane, holder: DeliveryId) {

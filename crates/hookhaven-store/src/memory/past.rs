@@ -5,22 +5,26 @@ use std::{
     sync::Arc,
 };
 
-use hookhaven_core::{Attempt, Delivery, DeliveryId, DeliveryState, Event, EventId, Time, event::PUBLISHED};
+use hookhaven_core::{
+    Attempt, Delivery, DeliveryId, DeliveryState, Event, EventId, LineId, Time, Version, event::PUBLISHED,
+};
 
 use crate::{
-    history::{History, KeyDigest, Past, PastEvent},
+    history::{History, KeyDigest, KeyHeld, Past, PastEvent, keys_of},
     live::Live,
     position::Position,
     record::Record,
     seam::{
-        DeliveryFilter, DeliveryRow, EventFilter, EventRow, LastAttempt, Page, Step, StepFilter, StepKind, StoreError,
+        DeliveryFilter, DeliveryRow, EventFilter, EventRow, LastAttempt, NewDelivery, Page, Step, StepFilter, StepKind,
+        StoreError,
     },
 };
 
 #[derive(Debug, Default)]
 pub(super) struct Maps {
     events: BTreeMap<EventId, Arc<Event>>,
-    keys: HashMap<KeyDigest, (EventId, Time)>,
+    keys: HashMap<KeyDigest, (KeyHeld, Time)>,
+    versions: HashMap<LineId, Version>,
     deliveries: BTreeMap<DeliveryId, Delivery>,
     of_event: HashMap<EventId, Vec<DeliveryId>>,
     attempts: HashMap<DeliveryId, Vec<Attempt>>,
@@ -33,10 +37,12 @@ impl Maps {
     pub fn apply(&mut self, record: &Record, live: &Live) {
         match record {
             Record::Accepted { event, key_until, deliveries } => {
-                let key = KeyDigest::of(&event.source, &event.idempotency_key);
-                self.keys.insert(key, (event.id, *key_until));
+                for (key, held) in keys_of(event) {
+                    self.keys.insert(key, (held, *key_until));
+                }
                 self.events.insert(event.id, event.clone());
                 for d in deliveries {
+                    self.raise(d);
                     self.refresh(d.id, live);
                     self.step(d.id, event.received_at, StepKind::Accepted);
                 }
@@ -64,6 +70,14 @@ impl Maps {
             Record::CatalogPut { .. } | Record::CatalogDeleted { .. } => {}
             // Nothing here has a place that it could be moved from.
             Record::Carried(_) | Record::CarriedKeys { .. } | Record::Removed(_) => {}
+        }
+    }
+
+    fn raise(&mut self, delivery: &NewDelivery) {
+        let Some(order) = &delivery.order else { return };
+        if let Some(version) = order.version() {
+            let newest = self.versions.entry(order.line(&delivery.destination)).or_insert(version);
+            *newest = version.max(*newest);
         }
     }
 
@@ -167,8 +181,12 @@ impl Maps {
 }
 
 impl History for Maps {
-    fn key(&self, key: KeyDigest, now: Time) -> Result<Option<EventId>, StoreError> {
-        Ok(self.keys.get(&key).filter(|(_, until)| *until > now).map(|(event, _)| *event))
+    fn key(&self, key: KeyDigest, now: Time) -> Result<Option<KeyHeld>, StoreError> {
+        Ok(self.keys.get(&key).filter(|(_, until)| *until > now).map(|(held, _)| *held))
+    }
+
+    fn newest(&self, line: LineId) -> Result<Option<Version>, StoreError> {
+        Ok(self.versions.get(&line).copied())
     }
 
     fn delivery(&self, id: DeliveryId) -> Result<Option<Past>, StoreError> {

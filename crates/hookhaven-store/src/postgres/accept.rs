@@ -91,7 +91,7 @@ impl Shared {
                 for offer in batch {
                     if stored.contains(&offer.new.event.id) {
                         made += offer.new.deliveries.len();
-                        offer.tell(Ok(Accepted::New));
+                        offer.tell(Ok(Accepted::New { twin: None }));
                     } else {
                         lost.push(offer);
                     }
@@ -108,7 +108,7 @@ impl Shared {
                         Ok(stored) if stored.is_empty() => lost.push(offer),
                         Ok(_) => {
                             self.wake.more();
-                            offer.tell(Ok(Accepted::New));
+                            offer.tell(Ok(Accepted::New { twin: None }));
                         }
                         Err(trouble) => offer.tell(Err(trouble.into())),
                     }
@@ -197,7 +197,11 @@ impl Shared {
             match holders.get(&offer.digest) {
                 Some((event, dead)) => {
                     let revived = if offer.new.revives { self.revive(dead).await } else { Ok(Vec::new()) };
-                    offer.tell(revived.map(|revived| Accepted::Duplicate { event: *event, revived }));
+                    offer.tell(revived.map(|revived| Accepted::Duplicate {
+                        event: *event,
+                        revived,
+                        other_bytes: false,
+                    }));
                 }
                 None if self.pending.room() < offer.new.deliveries.len() as u64 => {
                     let full = self.pending.full();

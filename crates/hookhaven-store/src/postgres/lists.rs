@@ -268,5 +268,7 @@ fn event(row: &Row, body: Bytes) -> Result<Event, Trouble> {
         remote: head.remote,
         headers: head.headers,
         body,
+        part: head.part,
+        digest: head.digest,
     })
 }

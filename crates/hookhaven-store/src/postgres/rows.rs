@@ -184,6 +184,7 @@ impl Stored {
             replaced_by: row.try_get::<_, Option<Uuid>>(21)?.map(Uuid::delivery),
             dismissed_at: maybe_time(row, 20)?,
             cancel_asked_at: maybe_time(row, 22)?,
+            order: None,
         };
         Ok(Stored { delivery, slice: row.try_get(2)?, fence: row.try_get(3)?, session })
     }

@@ -107,7 +107,7 @@ impl Shared {
             if stored.session == Some(NOBODY) {
                 return Ending::new(stored.delivery.id, stored.session, stored.fence, SettledTo::Cancelled);
             }
-            let (attempt, to) = rules::lost(&stored.delivery, now, &*self.entropy);
+            let (attempt, to) = rules::lost(&stored.delivery, false, now, &*self.entropy);
             Ending::new(stored.delivery.id, stored.session, stored.fence, to).with(&attempt)
         });
         let endings: Vec<Ending> = endings.collect();

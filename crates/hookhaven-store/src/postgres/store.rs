@@ -41,6 +41,10 @@ impl Store for PostgresStore {
         all(waiting).await
     }
 
+    async fn accept_together(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError> {
+        self.accept(events).await
+    }
+
     fn wake(&self) -> Arc<Notify> {
         self.shared.wake.here.clone()
     }
@@ -63,6 +67,10 @@ impl Store for PostgresStore {
 
     async fn claim(&self, session: SessionId, lanes: &[LaneRoom], max: usize) -> Result<Vec<Leased>, StoreError> {
         self.shared.claim(session, lanes, max).await
+    }
+
+    async fn claim_one(&self, _: SessionId, _: DeliveryId, _: Option<usize>) -> Result<Option<Leased>, StoreError> {
+        Ok(None)
     }
 
     async fn settle(&self, session: SessionId, settlements: Vec<Settlement>) -> Result<Vec<Settled>, StoreError> {
@@ -147,6 +155,10 @@ impl Store for PostgresStore {
 
     async fn lane_sizes(&self, lanes: &[Lane]) -> Result<Vec<LaneSize>, StoreError> {
         self.shared.lane_sizes(lanes).await
+    }
+
+    async fn in_line(&self, deliveries: &[DeliveryId]) -> Result<Vec<Option<InLine>>, StoreError> {
+        Ok(vec![None; deliveries.len()])
     }
 
     async fn retain(&self, retention: Retention) -> Result<Retained, StoreError> {

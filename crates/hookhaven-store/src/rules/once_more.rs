@@ -1,5 +1,7 @@
 //! The rules of what people ask of deliveries and events: again (replay), elsewhere (route), no more (dismiss, cancel).
 
+use std::sync::Arc;
+
 use hookhaven_core::{Delivery, DeliveryId, EventId, Lane, Time};
 
 use super::{Answer, Change, Decision, Found, Rules, Touched, born, go};
@@ -7,7 +9,7 @@ use crate::{
     clock::Entropy,
     history::Past,
     live::{Recalled, Standing},
-    record::Record,
+    record::{Record, SettledTo},
     seam::{Cancelled, Dismissed, NewDelivery, Replayed, Routed, StoreError},
 };
 
@@ -26,9 +28,10 @@ impl Rules<'_> {
                         self.not_retiring(past.event_at)?;
                     }
                     self.room_for(1, touched)?;
-                    let change = self.redeliver(past, touched);
-                    let new = born(&change.0).map_or(Replayed::Unknown, Replayed::New);
-                    return Ok(go([change], Answer::Replayed(new)));
+                    let changes = self.redeliver(past, touched)?;
+                    let new = changes.iter().find_map(|(record, _)| born(record));
+                    let answer = Answer::Replayed(new.map_or(Replayed::Unknown, Replayed::New));
+                    return Ok(Decision::Go { changes, answer });
                 }
             },
         };
@@ -36,11 +39,14 @@ impl Rules<'_> {
     }
 
     /// A new delivery in the place of one that ended: same event, destination, lane and policy, fresh budget.
-    pub(super) fn redeliver(&mut self, past: Past, touched: &mut Touched) -> Change {
+    ///
+    /// One that a newer version has overtaken since is superseded at once.
+    pub(super) fn redeliver(&mut self, past: Past, touched: &mut Touched) -> Result<Vec<Change>, StoreError> {
         let old = &past.delivery;
         touched.deliveries.insert(old.id);
         let mut delivery = redelivery(old, self.now, self.entropy);
         self.take_turns(std::slice::from_mut(&mut delivery), touched);
+        let superseded = self.line_up(std::slice::from_mut(&mut delivery), Some(old.id))?;
         let record = Record::Redelivered {
             at: self.now,
             event: old.event,
@@ -50,7 +56,8 @@ impl Rules<'_> {
             replaces: Some(old.id),
             delivery,
         };
-        (record, Recalled(Some(past)))
+        let again = (record, Recalled(Some(past)));
+        Ok(std::iter::once(again).chain(self.superseded(superseded)).collect())
     }
 
     pub(super) fn route(
@@ -68,9 +75,10 @@ impl Rules<'_> {
         self.not_retiring(of.event_at)?;
         let mut known = self.history.destinations_of(event)?;
         known.extend_from_slice(self.live.recent_destinations_of(event));
-        let fresh: Vec<_> = deliveries.iter().filter(|d| !known.contains(&d.destination)).cloned().collect();
+        let mut fresh: Vec<_> = deliveries.iter().filter(|d| !known.contains(&d.destination)).cloned().collect();
         self.room_for(fresh.len(), touched)?;
         touched.events.insert(event);
+        let superseded = self.line_up(&mut fresh, None)?;
         let made = fresh.iter().map(|d| d.id).collect();
         let change = |delivery| {
             let record = Record::Redelivered {
@@ -84,7 +92,7 @@ impl Rules<'_> {
             };
             (record, Recalled::default())
         };
-        let changes = fresh.into_iter().map(change).collect();
+        let changes = fresh.into_iter().map(change).chain(self.superseded(superseded)).collect();
         Ok(Decision::Go { changes, answer: Answer::Routed(Routed::Made(made)) })
     }
 
@@ -120,7 +128,8 @@ impl Rules<'_> {
         }
         touched.deliveries.insert(id);
         if self.live.reserve(id) {
-            return Ok(go([(self.cancelled(id), Recalled::default())], Answer::Cancelled(Cancelled::Done)));
+            let record = self.ended(id, SettledTo::Cancelled);
+            return Ok(go([(record, Recalled::default())], Answer::Cancelled(Cancelled::Done)));
         }
         let record = Record::CancelAsked { at: self.now, delivery: id };
         Ok(go([(record, Recalled::default())], Answer::Cancelled(Cancelled::Asked)))
@@ -153,5 +162,6 @@ pub fn redelivery(old: &Delivery, now: Time, entropy: &dyn Entropy) -> NewDelive
         route: old.route.clone(),
         policy: old.policy.clone(),
         due_at: now,
+        order: old.order.as_ref().map(|order| Arc::new(order.anew())),
     }
 }

@@ -164,12 +164,42 @@ pub struct Depth {
     pub dead_letters_critical: u64,
 }
 
+/// Where a delivery stands in its line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InLine {
+    /// Who goes first, if it is another: in hand, or waiting for its turn or its retry.
+    pub behind: Option<DeliveryId>,
+    /// How many go before it.
+    pub ahead: u64,
+    /// The dead delivery that parks the line, and until when.
+    pub parked: Option<(DeliveryId, Time)>,
+}
+
+/// What the lines of a destination keep back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptBack {
+    pub destination: Arc<str>,
+    /// Deliveries that would wait in their lane if they were not behind others of their ordering key.
+    pub deliveries: u64,
+    /// Lines parked by a dead delivery.
+    pub parked_lines: u64,
+}
+
+impl KeptBack {
+    pub fn none(destination: Arc<str>) -> Self {
+        KeptBack { destination, deliveries: 0, parked_lines: 0 }
+    }
+}
+
 /// What the operator sees of the store.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Stats {
     pub depths: Vec<Depth>,
     /// When the oldest delivery that is due fell due, by destination.
     pub oldest_due: Vec<(Arc<str>, Time)>,
+    pub kept_back: Vec<KeptBack>,
+    /// Deliveries that ended superseded, as far as this process knows.
+    pub superseded: u64,
     pub pending: u64,
     pub pending_max: u64,
     /// Journal records not yet in the index; 0 where there is no index.

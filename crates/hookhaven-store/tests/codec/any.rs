@@ -59,6 +59,7 @@ fn policy() -> impl Strategy<Value = Policy> {
 fn delivery() -> impl Strategy<Value = NewDelivery> {
     (delivery_id(), text(), text(), text(), policy(), time()).prop_map(
         |(id, destination, lane, route, policy, due_at)| NewDelivery {
+            order: None,
             id,
             destination,
             lane: Lane::from_text(&lane),
@@ -75,6 +76,8 @@ fn event() -> impl Strategy<Value = Event> {
     (names, rest).prop_map(
         |((id, source, event_type, key, correlation_id, remote), (received_at, occurred_at, secret, headers, body))| {
             Event {
+                digest: None,
+                part: None,
                 id,
                 source,
                 event_type,
@@ -135,6 +138,7 @@ fn carried_delivery() -> impl Strategy<Value = (Delivery, Vec<Attempt>)> {
         // Only what is pending can be asked to end, and then it has not ended.
         let asked = ended.0 == Pending && numbers.3 % 2 == 1;
         let d = Delivery {
+            order: None,
             id: new.id,
             event: EventId::from_bytes([0; 16]),
             source: "".into(),
@@ -200,6 +204,7 @@ pub fn record() -> impl Strategy<Value = Record> {
         Record::Removed(RemovedRecord { at, upto, first_event, last_event })
     });
     let key = (any::<[u8; 16]>(), event_id(), time()).prop_map(|(digest, event, until)| CarriedKey {
+        body: None,
         digest: KeyDigest(digest),
         event,
         until,

@@ -29,6 +29,7 @@ fn delivery(n: u8) -> NewDelivery {
         critical: n == 1,
     };
     NewDelivery {
+        order: None,
         id: DeliveryId::from_bytes([n; 16]),
         destination: "billing".into(),
         lane: Lane::of_destination("billing"),
@@ -44,6 +45,8 @@ fn accepted(full: bool) -> Record {
         (Arc::from("x-raw"), Bytes::from_static(b"\xff\x00")),
     ];
     let event = Event {
+        digest: None,
+        part: None,
         id: EventId::from_bytes(*b"0123456789abcdef"),
         source: "stripe".into(),
         event_type: "invoice.paid".into(),
@@ -81,7 +84,7 @@ fn settled(class: ErrorClass, to: SettledTo) -> Record {
 
 fn key(n: u8) -> CarriedKey {
     let (digest, event) = (KeyDigest([n; 16]), EventId::from_bytes([n + 100; 16]));
-    CarriedKey { digest, event, until: Time::from_s(1_790_604_800) }
+    CarriedKey { body: None, digest, event, until: Time::from_s(1_790_604_800) }
 }
 
 fn carried(full: bool) -> Record {
@@ -93,6 +96,7 @@ fn carried(full: bool) -> Record {
             unreachable!()
         };
         let delivery = Delivery {
+            order: None,
             id: new.id,
             event: event.id,
             source: event.source.clone(),

@@ -8,6 +8,8 @@ use hookhaven_store::clock::Entropy;
 /// An event of Stripe's, received now.
 pub fn event(now: Time, entropy: &dyn Entropy, key: &str, body: impl Into<Bytes>) -> Event {
     Event {
+        digest: None,
+        part: None,
         id: EventId::mint(now, entropy.id_bytes()),
         source: "stripe".into(),
         event_type: "invoice.paid".into(),

@@ -11,9 +11,9 @@ pub async fn new_and_duplicate(bench: &dyn Bench) {
     let (store, now) = (bench.open().await, bench.clock().now());
     let first = event("k", now, &["billing"]);
     let id = first.event.id;
-    assert_eq!(accept(&store, first).await, Accepted::New);
+    assert_eq!(accept(&store, first).await, Accepted::New { twin: None });
     let again = accept(&store, event("k", now, &["billing"])).await;
-    assert_eq!(again, Accepted::Duplicate { event: id, revived: vec![] });
+    assert_eq!(again, Accepted::Duplicate { other_bytes: false, event: id, revived: vec![] });
     assert_eq!(store.events(&EventFilter::default(), Page::first(10)).await.unwrap().len(), 1);
     assert_eq!(store.stats().await.unwrap().pending, 1);
 }
@@ -28,7 +28,7 @@ pub async fn same_key_many_times_at_once(bench: &dyn Bench) {
         .collect();
     let mut new = 0;
     for task in tasks {
-        new += usize::from(task.await.unwrap() == Accepted::New);
+        new += usize::from(task.await.unwrap() == Accepted::New { twin: None });
     }
     assert_eq!(new, 1);
     let session = store.open_session(TTL).await.unwrap();
@@ -39,8 +39,8 @@ pub async fn two_sources_may_share_a_key(bench: &dyn Bench) {
     let (store, now) = (bench.open().await, bench.clock().now());
     let mut other = event("k", now, &["billing"]);
     other.event.source = "github".into();
-    assert_eq!(accept(&store, event("k", now, &["billing"])).await, Accepted::New);
-    assert_eq!(accept(&store, other).await, Accepted::New);
+    assert_eq!(accept(&store, event("k", now, &["billing"])).await, Accepted::New { twin: None });
+    assert_eq!(accept(&store, other).await, Accepted::New { twin: None });
 }
 
 pub async fn a_key_is_forgotten_after_its_window(bench: &dyn Bench) {
@@ -51,11 +51,11 @@ pub async fn a_key_is_forgotten_after_its_window(bench: &dyn Bench) {
         new.key_until = now.plus(window);
         new
     };
-    assert_eq!(accept(&store, with_window(clock.now())).await, Accepted::New);
+    assert_eq!(accept(&store, with_window(clock.now())).await, Accepted::New { twin: None });
     clock.advance(window - Duration::from_secs(1));
     assert!(matches!(accept(&store, with_window(clock.now())).await, Accepted::Duplicate { .. }));
     clock.advance(Duration::from_secs(1));
-    assert_eq!(accept(&store, with_window(clock.now())).await, Accepted::New);
+    assert_eq!(accept(&store, with_window(clock.now())).await, Accepted::New { twin: None });
     assert!(matches!(accept(&store, with_window(clock.now())).await, Accepted::Duplicate { .. }));
 }
 
@@ -82,7 +82,7 @@ pub async fn nothing_beyond_pending_max(bench: &dyn Bench) {
     let leased = claim_one(&store, session, "billing").await;
     settle(&store, session, &leased, hookhaven_core::ErrorClass::Ok, hookhaven_store::Next::Delivered, now).await;
     assert_eq!(store.ready(Leave::NOTHING), Ok(()));
-    assert_eq!(accept(&store, event("one too many", now, &["billing"])).await, Accepted::New);
+    assert_eq!(accept(&store, event("one too many", now, &["billing"])).await, Accepted::New { twin: None });
 }
 
 pub async fn bytes_come_back_as_they_came(bench: &dyn Bench) {

@@ -65,8 +65,11 @@ pub fn policy(critical: bool) -> Arc<Policy> {
 /// An event of source `stripe` with key `key` and a delivery to each destination, due now.
 pub fn event(key: &str, now: Time, destinations: &[&str]) -> NewEvent {
     NewEvent {
+        refuses_replay: false,
         revives: true,
         event: Event {
+            digest: None,
+            part: None,
             id: EventId::mint(now, unique()),
             source: "stripe".into(),
             event_type: "invoice.paid".into(),
@@ -86,6 +89,7 @@ pub fn event(key: &str, now: Time, destinations: &[&str]) -> NewEvent {
 
 pub fn delivery(destination: &str, due_at: Time) -> NewDelivery {
     NewDelivery {
+        order: None,
         id: DeliveryId::mint(due_at, unique()),
         destination: destination.into(),
         lane: Lane::of_destination(destination),

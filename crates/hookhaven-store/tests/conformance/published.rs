@@ -41,7 +41,7 @@ pub async fn a_duplicate_revives_nothing(bench: &dyn Bench) {
     settle(&store, session, &leased, ErrorClass::Timeout, Next::Dead(EndReason::Exhausted), now).await;
     let mut again = published(now, lane());
     again.event.idempotency_key = key;
-    assert_eq!(accept(&store, again).await, Accepted::Duplicate { event, revived: vec![] });
+    assert_eq!(accept(&store, again).await, Accepted::Duplicate { other_bytes: false, event, revived: vec![] });
     assert_eq!(store.stats().await.unwrap().pending, 0);
 }
 

@@ -46,12 +46,12 @@ pub async fn replays_race_once(bench: &dyn Bench) {
 pub async fn a_redelivery_revives_dead_letters(bench: &dyn Bench) {
     let (store, now) = (bench.open().await, bench.clock().now());
     let (event_id, old) = dead(&store, "k", now).await;
-    let Accepted::Duplicate { event: same, revived } = accept(&store, event("k", now, &["billing"])).await else {
+    let Accepted::Duplicate { event: same, revived, .. } = accept(&store, event("k", now, &["billing"])).await else {
         panic!("stored twice")
     };
     assert_eq!((same, revived.len()), (event_id, 1));
     let again = accept(&store, event("k", now, &["billing"])).await;
-    assert_eq!(again, Accepted::Duplicate { event: event_id, revived: vec![] });
+    assert_eq!(again, Accepted::Duplicate { other_bytes: false, event: event_id, revived: vec![] });
     assert_eq!(store.delivery(old).await.unwrap().unwrap().delivery.replaced_by, Some(revived[0]));
     let session = store.open_session(TTL).await.unwrap();
     assert_eq!(claim(&store, session, "billing", 9).await.len(), 1);
@@ -62,7 +62,7 @@ pub async fn a_redelivery_of_what_lives_changes_nothing(bench: &dyn Bench) {
     let first = event("k", now, &["billing"]);
     let id = first.event.id;
     accept(&store, first).await;
-    let duplicate = Accepted::Duplicate { event: id, revived: vec![] };
+    let duplicate = Accepted::Duplicate { other_bytes: false, event: id, revived: vec![] };
     assert_eq!(accept(&store, event("k", now, &["billing"])).await, duplicate);
     let session = store.open_session(TTL).await.unwrap();
     let leased = claim_one(&store, session, "billing").await;
@@ -77,7 +77,7 @@ pub async fn a_dismissed_letter_is_gone(bench: &dyn Bench) {
     let (event_id, old) = dead(&store, "k", now).await;
     assert_eq!(store.dismiss(&[old]).await.unwrap(), [Dismissed::Done]);
     assert_eq!(store.dismiss(&[old]).await.unwrap(), [Dismissed::NotDeadLetter]);
-    let duplicate = Accepted::Duplicate { event: event_id, revived: vec![] };
+    let duplicate = Accepted::Duplicate { other_bytes: false, event: event_id, revived: vec![] };
     assert_eq!(accept(&store, event("k", now, &["billing"])).await, duplicate);
     let filter = DeliveryFilter { dead_letters: true, ..DeliveryFilter::default() };
     assert!(store.deliveries(&filter, Page::first(10)).await.unwrap().is_empty());

@@ -43,6 +43,6 @@ pub async fn everything_but_sessions_survives(bench: &dyn Bench) {
     }
     assert_eq!(store.stats().await.unwrap().depths[0].dead_letters, 1);
     assert!(matches!(store.replay(&[dead_delivery]).await.unwrap()[0], Replayed::New(_)));
-    let duplicate = Accepted::Duplicate { event: dead_event, revived: vec![] };
+    let duplicate = Accepted::Duplicate { other_bytes: false, event: dead_event, revived: vec![] };
     assert_eq!(accept(&store, event("dead", now, &["billing"])).await, duplicate);
 }

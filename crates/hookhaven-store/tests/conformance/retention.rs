@@ -180,14 +180,14 @@ pub async fn keys_outlive_their_events(bench: &dyn Bench) {
     }
     let store = reopened(bench, store).await;
     assert!(keys(&store).await.is_empty());
-    let duplicate = Accepted::Duplicate { event: id, revived: vec![] };
+    let duplicate = Accepted::Duplicate { other_bytes: false, event: id, revived: vec![] };
     assert_eq!(accept(&store, event("kept", clock.now(), &["billing"])).await, duplicate);
     assert!(keys(&store).await.is_empty());
     // The window is 7 days.
     clock.advance(4 * DAY);
     let retained = retain(&store, clock.now(), None).await;
     assert_eq!(retained.keys, 21);
-    assert_eq!(accept(&store, event("kept", clock.now(), &["billing"])).await, Accepted::New);
+    assert_eq!(accept(&store, event("kept", clock.now(), &["billing"])).await, Accepted::New { twin: None });
     let store = reopened(bench, store).await;
     assert_eq!(keys(&store).await, ["kept"]);
 }

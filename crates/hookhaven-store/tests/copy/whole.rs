@@ -27,13 +27,14 @@ async fn everything_again(world: &World, store: &Arc<dyn Store>, accepted: &[New
         again.event.idempotency_key = new.event.idempotency_key.clone();
         let dead = revived(before, new);
         match accept(store, again).await {
-            Accepted::Duplicate { event, revived } if event == new.event.id => {
+            Accepted::Duplicate { event, revived, .. } if event == new.event.id => {
                 assert!(new.key_until > now);
                 assert_eq!(revived.len(), dead);
             }
             // Taken by a later sender of the same key, whose event is another.
             Accepted::Duplicate { .. } => {}
-            Accepted::New => assert!(new.key_until <= now, "{} was forgotten", new.event.idempotency_key),
+            Accepted::Refused { twin } => panic!("it was taken for a replay of {twin}"),
+            Accepted::New { .. } => assert!(new.key_until <= now, "{} was forgotten", new.event.idempotency_key),
         }
     }
 }

@@ -127,7 +127,7 @@ async fn one_ahead_of_its_journal_names_what_is_gone() {
     let store = world.open();
     assert_eq!(listed(&store).await.into_keys().collect::<Vec<_>>(), ["kept"]);
     assert!(store.stats().await.unwrap().damage[0].contains(&gone.to_string()));
-    assert_eq!(world.accept(&store, "gone").await, Ok(Accepted::New));
+    assert_eq!(world.accept(&store, "gone").await, Ok(Accepted::New { twin: None }));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -58,7 +58,7 @@ async fn when_a_sync_fails_all_who_wait_are_refused_and_nothing_of_it_is_applied
         for (n, waiter) in waiters.into_iter().enumerate() {
             match waiter.await.unwrap() {
                 Ok(answer) => {
-                    assert_eq!(answer, [Accepted::New]);
+                    assert_eq!(answer, [Accepted::New { twin: None }]);
                     stored.insert(format!("k{n}"));
                 }
                 Err(StoreError::Unavailable(_)) => refused += 1,

@@ -33,7 +33,7 @@ async fn fill_up(world: &World, store: &EmbeddedStore, prefix: &str) -> (BTreeSe
         let key = format!("{prefix}{n}");
         match world.accept(store, &key).await {
             Ok(answer) => {
-                assert_eq!(answer, Accepted::New);
+                assert_eq!(answer, Accepted::New { twin: None });
                 kept.insert(key);
             }
             Err(e) => return (kept, e),
@@ -77,7 +77,7 @@ async fn at_the_watermark_accepts_stop_and_settles_go_on_until_there_is_room() {
     // Room again: no restart.
     disk.quota(1_000_000);
     assert_eq!(store.ready(Leave::NOTHING), Ok(()));
-    assert_eq!(world.accept(&store, "b").await, Ok(Accepted::New));
+    assert_eq!(world.accept(&store, "b").await, Ok(Accepted::New { twin: None }));
     kept.insert("b".into());
     assert_eq!(keys(&store).await, kept);
 }
@@ -110,7 +110,7 @@ async fn when_others_fill_the_disk_the_reserve_ends_what_is_under_way() {
     let _ = store.ready(Leave::NOTHING);
     settle_something(&store).await;
     assert_eq!(store.ready(Leave::NOTHING), Ok(()));
-    assert_eq!(world.accept(&store, "yes").await, Ok(Accepted::New));
+    assert_eq!(world.accept(&store, "yes").await, Ok(Accepted::New { twin: None }));
 }
 
 /// A command that changes nothing, to be sure that the writer has been round.
@@ -135,7 +135,7 @@ async fn it_starts_on_a_full_disk() {
     disk.quota(1_000_000);
     let _ = store.ready(Leave::NOTHING);
     settle_something(&store).await;
-    assert_eq!(world.accept(&store, "again").await, Ok(Accepted::New));
+    assert_eq!(world.accept(&store, "again").await, Ok(Accepted::New { twin: None }));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -186,7 +186,7 @@ async fn a_real_file_system_that_fills_up() {
     let _ = store.ready(Leave::NOTHING);
     settle_something(&store).await;
     assert_eq!(store.ready(Leave::NOTHING), Ok(()));
-    assert_eq!(world.accept(&store, "again").await, Ok(Accepted::New));
+    assert_eq!(world.accept(&store, "again").await, Ok(Accepted::New { twin: None }));
     kept.insert("again".into());
     assert_eq!(keys(&store).await, kept);
     store.close().await;

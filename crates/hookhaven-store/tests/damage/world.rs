@@ -114,10 +114,12 @@ impl World {
         let hour = Duration::from_secs(3_600);
         let policy = Policy { retry: RetryPolicy::default(), deadline: hour, max_age: hour, critical: true };
         NewEvent {
+            refuses_replay: false,
             revives: true,
             event: common::event(now, &*self.entropy, key, body),
             key_until: now.plus(24 * hour),
             deliveries: vec![NewDelivery {
+                order: None,
                 id: DeliveryId::mint(now, self.id()),
                 destination: "billing".into(),
                 lane: lane(),
@@ -138,7 +140,7 @@ impl World {
     pub async fn fill(&self, store: &EmbeddedStore) {
         let session = store.open_session(TTL).await.unwrap();
         for n in 0..40 {
-            assert_eq!(self.accept(store, &format!("k{n}")).await.unwrap(), Accepted::New);
+            assert_eq!(self.accept(store, &format!("k{n}")).await.unwrap(), Accepted::New { twin: None });
             if n % 3 == 0 {
                 let leased = claim(store, session, 1).await.remove(0);
                 store.settle(session, vec![self.settlement(&leased, Next::Delivered)]).await.unwrap();

@@ -39,7 +39,7 @@ async fn offer(
         let id = new.event.id;
         match store.accept(vec![new]).await {
             Ok(answer) => {
-                assert_eq!(answer, [Accepted::New], "{key} was never offered before");
+                assert_eq!(answer, [Accepted::New { twin: None }], "{key} was never offered before");
                 fates.insert(key, Ok(id));
                 acked.one_more();
             }

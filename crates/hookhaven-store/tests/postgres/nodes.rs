@@ -38,8 +38,9 @@ async fn a_key_is_stored_once_whichever_node_it_comes_to() {
     for task in tasks {
         for ((key, id), answer) in task.await.unwrap() {
             match answer {
-                Accepted::New => assert_eq!(holder.insert(key, id), None, "stored twice"),
+                Accepted::New { .. } => assert_eq!(holder.insert(key, id), None, "stored twice"),
                 Accepted::Duplicate { event, .. } => told.push((key, event)),
+                Accepted::Refused { twin } => panic!("taken for a replay of {twin}"),
             }
         }
     }

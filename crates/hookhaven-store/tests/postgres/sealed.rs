@@ -122,7 +122,7 @@ async fn a_commit_whose_answer_is_lost_is_not_acknowledged_and_not_repeated() {
         let stored = format!("SELECT count(*) FROM hookhaven.events WHERE idempotency_key = '{key}'");
         if databases.sql_at(&url, &stored).unwrap() == "1" {
             let again = insist!(store, store.accept(vec![event(&key, clock.now(), &["billing"])]));
-            assert_eq!(again, [Accepted::Duplicate { event: id, revived: vec![] }]);
+            assert_eq!(again, [Accepted::Duplicate { other_bytes: false, event: id, revived: vec![] }]);
             return;
         }
     }

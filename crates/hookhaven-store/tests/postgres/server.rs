@@ -13,7 +13,7 @@ async fn a_schema_that_is_newer_and_fits_is_worked_with_and_one_that_does_not_is
     // As a node that is a version ahead leaves it: expanded only.
     databases.sql_at(&url, "INSERT INTO hookhaven.schema_version VALUES (1000, 1)").unwrap();
     let store = world::node(&url, &clock).await;
-    assert_eq!(accept(&store, event("k", clock.now(), &["billing"])).await, Accepted::New);
+    assert_eq!(accept(&store, event("k", clock.now(), &["billing"])).await, Accepted::New { twin: None });
     databases.sql_at(&url, "INSERT INTO hookhaven.schema_version VALUES (1001, 1000)").unwrap();
     let Err(StoreError::Incompatible(why)) = world::try_open(world::options(&url, &clock)).await else {
         panic!("opened")

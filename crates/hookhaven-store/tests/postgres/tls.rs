@@ -13,7 +13,7 @@ async fn a_connection_is_made_only_to_a_server_that_is_who_it_should_be() {
     let named = plain.replace("127.0.0.1", "localhost");
     for mode in ["require", "verify-full"] {
         let store = world::node(&format!("{named}?sslmode={mode}&sslrootcert={root}"), &clock).await;
-        assert_eq!(accept(&store, event(mode, clock.now(), &["billing"])).await, Accepted::New);
+        assert_eq!(accept(&store, event(mode, clock.now(), &["billing"])).await, Accepted::New { twin: None });
         let encrypted = "SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) \
             WHERE application_name = 'hookhaven'";
         assert_eq!(cluster.databases().sql_at(&plain, encrypted).unwrap(), "t");

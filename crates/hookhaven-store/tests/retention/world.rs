@@ -69,6 +69,7 @@ impl World {
             critical: false,
         });
         let delivery = |destination: &&str| NewDelivery {
+            order: None,
             id: DeliveryId::mint(now, self.id()),
             destination: (*destination).into(),
             lane: Lane::of_destination(destination),
@@ -77,6 +78,7 @@ impl World {
             due_at: now,
         };
         NewEvent {
+            refuses_replay: false,
             revives: true,
             event: common::event(
                 now,

@@ -188,6 +188,8 @@ impl Scene {
         self.clock.advance(Duration::from_millis(1));
         let now = hookhaven_store::clock::Clock::now(&self.clock);
         let event = Event {
+            digest: None,
+            part: None,
             id: EventId::mint(now, self.entropy.id_bytes()),
             source: source.into(),
             event_type: event_type.into(),
@@ -208,6 +210,7 @@ impl Scene {
         let deliveries = route::matches(&config.routes, &event)
             .into_iter()
             .map(|m| NewDelivery {
+                order: None,
                 id: DeliveryId::mint(now, self.entropy.id_bytes()),
                 destination: m.destination.clone(),
                 lane: Lane::of_destination(m.destination),
@@ -217,7 +220,10 @@ impl Scene {
             })
             .collect();
         let key_until = now.plus(Duration::from_secs(3_600));
-        self.store.accept(vec![NewEvent { revives: true, event, key_until, deliveries }]).await.unwrap();
+        self.store
+            .accept(vec![NewEvent { refuses_replay: false, revives: true, event, key_until, deliveries }])
+            .await
+            .unwrap();
         id
     }
 

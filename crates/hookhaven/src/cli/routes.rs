@@ -132,6 +132,8 @@ fn event(args: &RoutesTestArgs, config: &Config, clock: &dyn Clock, entropy: &dy
     let now = clock.now();
     let kept = headers.iter().filter(|(name, _)| is_kept(name.as_str()));
     Ok(Event {
+        digest: None,
+        part: None,
         id: EventId::mint(now, entropy.id_bytes()),
         source: source.name.clone(),
         event_type: args.event_type.clone().unwrap_or(event_type).into(),

@@ -64,13 +64,15 @@ pub(super) async fn accept(
     let deliveries = routing::deliveries(config, &event, event.received_at, &*parts.entropy);
     let unrouted = deliveries.is_empty();
     let key_until = taken.arrived.plus(taken.source.dedupe_window);
-    let accepted = match store(parts, NewEvent { event, key_until, deliveries, revives: true }).await {
-        Ok(accepted) => accepted,
-        Err(error) => return Outcome::Refused(Refusal::NotStored(error)),
-    };
+    let accepted =
+        match store(parts, NewEvent { refuses_replay: false, event, key_until, deliveries, revives: true }).await {
+            Ok(accepted) => accepted,
+            Err(error) => return Outcome::Refused(Refusal::NotStored(error)),
+        };
     let (event, duplicate) = match accepted {
-        Accepted::New => (id, false),
+        Accepted::New { .. } => (id, false),
         Accepted::Duplicate { event, .. } => (event, true),
+        Accepted::Refused { .. } => return Outcome::Refused(Refusal::Rejected(Rejection::ReplaySuspected)),
     };
     let answer = taken.source.answer.clone().unwrap_or_else(|| sender.answer());
     Outcome::Stored { event, event_type, duplicate, unrouted, answer }
@@ -160,6 +162,8 @@ fn event(
 ) -> Event {
     let (key, event_type, occurred_at) = facts_or_fallback(&*taken.source.sender, request);
     Event {
+        digest: None,
+        part: None,
         id: EventId::mint(taken.arrived, parts.entropy.id_bytes()),
         source: taken.source.name.clone(),
         event_type: event_type.into(),

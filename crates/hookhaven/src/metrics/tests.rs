@@ -79,6 +79,8 @@ fn the_store_s_figures_are_those_of_the_scrape() {
         dead_letters_critical,
     };
     let stats = Stats {
+        kept_back: vec![],
+        superseded: 0,
         depths: vec![depth("stripe", 5, 2, 1, 3), depth("github", 1, 0, 0, 0)],
         oldest_due: vec![("billing".into(), Time::from_s(48))],
         pending: 8,

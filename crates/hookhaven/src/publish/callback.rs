@@ -48,6 +48,7 @@ pub fn event(told: Told<'_>, kind: Kind, callback: &Callback, random: [u8; 10]) 
         Kind::Failure => (ROUTE_FAILURE_CALLBACK, ROUTE_FAILURE_CALLBACK),
     };
     let delivery = NewDelivery {
+        order: None,
         id: DeliveryId::from_bytes(*id.as_bytes()),
         destination: callback.url.as_str().into(),
         lane: delivery.lane.beside(delivery.id).unwrap_or_else(|| Lane::of_url(&callback.url)),
@@ -56,6 +57,8 @@ pub fn event(told: Told<'_>, kind: Kind, callback: &Callback, random: [u8; 10]) 
         due_at: settings.due_at(now),
     };
     let event = Event {
+        digest: None,
+        part: None,
         id,
         source: PUBLISHED.into(),
         event_type: event_type.into(),
@@ -68,7 +71,7 @@ pub fn event(told: Told<'_>, kind: Kind, callback: &Callback, random: [u8; 10]) 
         headers,
         body: body(told, kind).to_string().into(),
     };
-    NewEvent { event, key_until: now, deliveries: vec![delivery], revives: false }
+    NewEvent { refuses_replay: false, event, key_until: now, deliveries: vec![delivery], revives: false }
 }
 
 fn body(told: Told<'_>, kind: Kind) -> Value {

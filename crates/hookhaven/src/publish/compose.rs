@@ -113,8 +113,10 @@ pub fn events(draft: Draft, occasion: &Occasion, ids: &mut Ids<'_>) -> Vec<NewEv
 pub fn published(event: &Sent, accepted: &Accepted) -> Vec<Published> {
     let each = event.deliveries.iter().map(|(id, url)| {
         let (id, deduplicated) = match accepted {
-            Accepted::New => (*id, false),
-            Accepted::Duplicate { event, .. } => (DeliveryId::from_bytes(*event.as_bytes()), true),
+            Accepted::New { .. } => (*id, false),
+            Accepted::Duplicate { event, .. } | Accepted::Refused { twin: event } => {
+                (DeliveryId::from_bytes(*event.as_bytes()), true)
+            }
         };
         Published { id: ids::message(id), url: url.clone(), deduplicated }
     });
@@ -159,6 +161,8 @@ impl Composer<'_> {
             (None, None) => (id.to_string().into(), now),
         };
         let event = Event {
+            digest: None,
+            part: None,
             id: EventId::from_bytes(*id.as_bytes()),
             source: PUBLISHED.into(),
             event_type: self.settings.event_type().into(),
@@ -171,11 +175,12 @@ impl Composer<'_> {
             headers: self.lines.clone(),
             body: self.body.clone(),
         };
-        NewEvent { event, key_until, deliveries, revives: false }
+        NewEvent { refuses_replay: false, event, key_until, deliveries, revives: false }
     }
 
     fn delivery(&self, id: DeliveryId, route: Arc<str>, url: &str) -> NewDelivery {
         NewDelivery {
+            order: None,
             id,
             destination: url.into(),
             lane: message::lane(self.queue.as_deref(), self.settings.flow.as_ref(), url),
@@ -270,7 +275,9 @@ mod tests {
         assert!(all.windows(2).all(|pair| pair[0] < pair[1]));
         let sent = Sent { event: EventId::from_bytes([1; 16]), deliveries: vec![(all[0], "https://a/".into())] };
         let first = EventId::from_bytes([9; 16]);
-        let [published] = &published(&sent, &Accepted::Duplicate { event: first, revived: vec![] })[..] else {
+        let [published] =
+            &published(&sent, &Accepted::Duplicate { other_bytes: false, event: first, revived: vec![] })[..]
+        else {
             panic!()
         };
         assert_eq!((&published.id, published.deduplicated), (&ids::message(DeliveryId::from_bytes([9; 16])), true));

@@ -104,6 +104,8 @@ pub(crate) mod tests {
         let settings = Settings::parse(&headers).unwrap();
         let now = Time::from_s(1_700_000_000);
         let event = Event {
+            digest: None,
+            part: None,
             id: EventId::from_bytes([7; 16]),
             source: PUBLISHED.into(),
             event_type: settings.event_type().into(),
@@ -117,6 +119,7 @@ pub(crate) mod tests {
             body: Bytes::from_static(b"{}"),
         };
         let delivery = Delivery {
+            order: None,
             id: DeliveryId::from_bytes([7; 16]),
             event: event.id,
             source: event.source.clone(),

@@ -130,7 +130,7 @@ impl Scheduler {
         for (come, sent) in made {
             let mut messages = Vec::new();
             for sent in sent {
-                if accepted.next() == Some(&Accepted::New) {
+                if accepted.next() == Some(&Accepted::New { twin: None }) {
                     messages.extend(sent.deliveries.iter().map(|(id, _)| ids::message(*id)));
                 }
             }

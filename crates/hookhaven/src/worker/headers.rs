@@ -124,6 +124,8 @@ mod tests {
 
     fn event(event_type: &str, headers: &[(&str, &str)]) -> Event {
         Event {
+            digest: None,
+            part: None,
             id: EventId::from_bytes([7; 16]),
             source: "stripe".into(),
             event_type: event_type.into(),

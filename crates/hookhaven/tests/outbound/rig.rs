@@ -196,6 +196,8 @@ impl Rig {
 pub async fn accept(store: &dyn Store, clock: &ManualClock, destination: &str, n: u8) -> DeliveryId {
     let (now, id) = (clock.now(), DeliveryId::from_bytes([n; 16]));
     let event = Event {
+        digest: None,
+        part: None,
         id: EventId::from_bytes([n; 16]),
         source: "stripe".into(),
         event_type: "invoice.paid".into(),
@@ -215,6 +217,7 @@ pub async fn accept(store: &dyn Store, clock: &ManualClock, destination: &str, n
         critical: false,
     };
     let delivery = NewDelivery {
+        order: None,
         id,
         destination: destination.into(),
         lane: Lane::of_destination(destination),
@@ -222,8 +225,13 @@ pub async fn accept(store: &dyn Store, clock: &ManualClock, destination: &str, n
         policy: Arc::new(policy),
         due_at: now,
     };
-    let new =
-        NewEvent { revives: true, event, key_until: now.plus(Duration::from_secs(60)), deliveries: vec![delivery] };
+    let new = NewEvent {
+        refuses_replay: false,
+        revives: true,
+        event,
+        key_until: now.plus(Duration::from_secs(60)),
+        deliveries: vec![delivery],
+    };
     store.accept(vec![new]).await.unwrap();
     id
 }

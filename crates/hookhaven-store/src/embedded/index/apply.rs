@@ -3,6 +3,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use hookhaven_core::Delivery;
 use rusqlite::{Connection, params};
 
 use super::{IndexError, Reached, batch::Batch, rows};
@@ -27,6 +28,8 @@ const GONE: &str = "(SELECT coalesce(max(upto), 0) FROM removed)";
 pub struct Remembered {
     pub dead_letters: Vec<DeadLetters>,
     pub catalog: Vec<CatalogEntry>,
+    /// Dead deliveries that may park their lines.
+    pub parking: Vec<Delivery>,
 }
 
 /// How many dead letters there are of a kind.
@@ -124,6 +127,24 @@ impl IndexWriter {
         let mut entries = self.connection.prepare("SELECT kind, name, value FROM catalog")?;
         let catalog = entries
             .query_map([], |row| Ok(CatalogEntry { kind: row.get(0)?, name: row.get(1)?, value: row.get(2)? }))?;
-        Ok(Remembered { dead_letters: dead.collect::<Result<_, _>>()?, catalog: catalog.collect::<Result<_, _>>()? })
+        Ok(Remembered {
+            dead_letters: dead.collect::<Result<_, _>>()?,
+            catalog: catalog.collect::<Result<_, _>>()?,
+            parking: self.parking()?,
+        })
+    }
+
+    fn parking(&self) -> Result<Vec<Delivery>, IndexError> {
+        let names = rows::Names::default();
+        let mut select = self.connection.prepare(&format!(
+            "SELECT {} FROM deliveries WHERE parks_until IS NOT NULL AND replaced_by IS NULL AND dismissed_at IS NULL
+             AND segment > {GONE} ORDER BY parks_until",
+            rows::DELIVERY_COLUMNS
+        ))?;
+        let (mut found, mut parking) = (select.query([])?, Vec::new());
+        while let Some(row) = found.next()? {
+            parking.push(names.delivery(&self.connection, row)?.delivery);
+        }
+        Ok(parking)
     }
 }

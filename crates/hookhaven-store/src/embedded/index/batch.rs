@@ -6,15 +6,18 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use hookhaven_core::{Attempt, DeliveryId, DeliveryState, EndReason, Event, EventId, Policy, Time, event::PUBLISHED};
+use hookhaven_core::{
+    Attempt, DeliveryId, DeliveryState, EndReason, Event, EventId, LineId, Order, Policy, Time, Version,
+    event::PUBLISHED,
+};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{IndexError, rows, steps};
 use crate::{
     codec,
-    history::KeyDigest,
+    history::{KeyDigest, KeyHeld, keys_of},
     position::Position,
-    record::{Record, SettledRecord, SettledTo},
+    record::{CarriedKey, Record, SettledRecord, SettledTo},
     seam::{LastAttempt, NewDelivery, StepKind},
 };
 
@@ -31,7 +34,9 @@ pub(super) struct Batch<'a> {
     /// `None` for one that is not there: its acceptance was lost to damage.
     drafts: Vec<Option<Draft<'a>>>,
     draft_at: HashMap<DeliveryId, usize>,
-    pub(super) keys: Vec<(KeyDigest, EventId, Time)>,
+    pub(super) keys: Vec<(KeyDigest, KeyHeld, Time)>,
+    /// Newest versions of lines, each with the segment of its event.
+    versions: HashMap<LineId, (Version, u32)>,
     pub(super) attempts: Vec<(&'a Attempt, Position)>,
     /// Of published deliveries, in the order of the journal.
     steps: Vec<(DeliveryId, Time, StepKind)>,
@@ -74,6 +79,7 @@ pub(super) struct Changing<'a> {
     pub(super) replaced_by: Option<DeliveryId>,
     pub(super) dismissed_at: Option<Time>,
     pub(super) cancel_asked_at: Option<Time>,
+    pub(super) order: Option<Arc<Order>>,
     pub(super) last: Last<'a>,
     pub(super) published: bool,
 }
@@ -98,6 +104,7 @@ impl<'a> Batch<'a> {
             drafts: Vec::new(),
             draft_at: HashMap::new(),
             keys: Vec::new(),
+            versions: HashMap::new(),
             attempts: Vec::new(),
             steps: Vec::new(),
             begins,
@@ -107,7 +114,7 @@ impl<'a> Batch<'a> {
     pub fn take(&mut self, record: &'a Record, at: Position) -> Result<(), IndexError> {
         match record {
             Record::Accepted { event, key_until, deliveries } => {
-                self.keys.push((KeyDigest::of(&event.source, &event.idempotency_key), event.id, *key_until));
+                self.keys.extend(keys_of(event).map(|(key, held)| (key, held, *key_until)));
                 self.event_at.insert(event.id, self.events.len());
                 self.events.push(EventDraft { event, at, deliveries: deliveries.len() });
                 for new in deliveries {
@@ -154,7 +161,8 @@ impl<'a> Batch<'a> {
             }
             Record::Carried(carried) => self.take_carried(carried, at)?,
             Record::CarriedKeys { keys, .. } => {
-                self.keys.extend(keys.iter().map(|key| (key.digest, key.event, key.until)));
+                let held = |key: &CarriedKey| KeyHeld { event: key.event, body: key.body };
+                self.keys.extend(keys.iter().map(|key| (key.digest, held(key), key.until)));
             }
             Record::Removed(removed) => self.take_removed(removed)?,
         }
@@ -162,8 +170,10 @@ impl<'a> Batch<'a> {
     }
 
     fn born(&mut self, birth: Birth<'a>) {
+        self.raise(birth.new, birth.event_at);
         let now = Changing {
             state: DeliveryState::Pending,
+            order: birth.new.order.clone(),
             due_at: birth.new.due_at,
             attempts: 0,
             tries: 0,
@@ -182,6 +192,14 @@ impl<'a> Batch<'a> {
         }
         self.draft_at.insert(id, self.drafts.len());
         self.drafts.push(Some(Draft { id, birth: Some(birth), now }));
+    }
+
+    /// The version of a delivery whose event lies there, if it is the newest of its line.
+    pub(super) fn raise(&mut self, delivery: &NewDelivery, event_at: Position) {
+        let Some(order) = &delivery.order else { return };
+        let Some(version) = order.version() else { return };
+        let newest = self.versions.entry(order.line(&delivery.destination)).or_insert((version, event_at.segment));
+        *newest = (*newest).max((version, event_at.segment));
     }
 
     fn change<T>(
@@ -249,9 +267,24 @@ impl<'a> Batch<'a> {
         self.draft_at.clear();
         // In the order of the tree: their places are random, and neighbours share a page.
         self.keys.sort_by_key(|(digest, ..)| *digest);
-        let mut insert = self.connection.prepare_cached("INSERT OR REPLACE INTO keys VALUES (?1, ?2, ?3)")?;
-        for (digest, event, until) in self.keys.drain(..) {
-            insert.execute(params![digest.0, event.as_bytes(), until.as_us()])?;
+        let mut insert = self.connection.prepare_cached("INSERT OR REPLACE INTO keys VALUES (?1, ?2, ?3, ?4)")?;
+        for (digest, held, until) in self.keys.drain(..) {
+            insert.execute(params![digest.0, held.event.as_bytes(), until.as_us(), held.body])?;
+        }
+        self.write_versions()
+    }
+
+    fn write_versions(&mut self) -> Result<(), IndexError> {
+        if self.versions.is_empty() {
+            return Ok(());
+        }
+        let mut raise = self.connection.prepare_cached(
+            "INSERT INTO versions VALUES (?1, ?2, ?3) ON CONFLICT (line) DO UPDATE
+             SET version = excluded.version, segment = CASE WHEN excluded.version > version THEN excluded.segment
+             ELSE max(segment, excluded.segment) END WHERE excluded.version >= version",
+        )?;
+        for (line, (version, segment)) in self.versions.drain() {
+            raise.execute(params![line.0, version.to_bytes(), segment])?;
         }
         Ok(())
     }
@@ -297,7 +330,7 @@ impl<'a> Batch<'a> {
         let last = now.last.parts();
         let mut insert = self.connection.prepare_cached(
             "INSERT OR REPLACE INTO deliveries VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,
-             ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28)",
+             ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30)",
         )?;
         insert.execute(params![
             new.id.as_bytes(),
@@ -328,6 +361,8 @@ impl<'a> Batch<'a> {
             last.2,
             last.3,
             now.cancel_asked_at.map(Time::as_us),
+            now.order.as_deref().map(codec::encode_order),
+            now.order.as_ref().and_then(|order| order.parks_until).map(Time::as_us),
         ])?;
         Ok(())
     }
@@ -337,7 +372,7 @@ impl<'a> Batch<'a> {
         let mut update = self.connection.prepare_cached(
             "UPDATE deliveries SET state = ?2, due_at = ?3, attempts = ?4, tries = ?5, lost = ?6, ended_at = ?7,
              end_reason = ?8, replaced_by = ?9, dismissed_at = ?10, last_at = ?11, last_class = ?12,
-             last_status = ?13, last_error = ?14, cancel_asked_at = ?15 WHERE id = ?1",
+             last_status = ?13, last_error = ?14, cancel_asked_at = ?15, ordering = ?16, parks_until = ?17 WHERE id = ?1",
         )?;
         update.execute(params![
             id.as_bytes(),
@@ -355,6 +390,8 @@ impl<'a> Batch<'a> {
             last.2,
             last.3,
             now.cancel_asked_at.map(Time::as_us),
+            now.order.as_deref().map(codec::encode_order),
+            now.order.as_ref().and_then(|order| order.parks_until).map(Time::as_us),
         ])?;
         Ok(())
     }
@@ -419,7 +456,12 @@ impl<'a> Changing<'a> {
             self.last = Last::New(attempt);
         }
         match settled.to {
-            SettledTo::Retry { due_at } => (self.attempts, self.lost, self.due_at) = (self.attempts + 1, 0, due_at),
+            SettledTo::Retry { due_at } => {
+                (self.attempts, self.lost, self.due_at) = (self.attempts + 1, 0, due_at);
+                if let Some(order) = &mut self.order {
+                    Arc::make_mut(order).fail(settled.at);
+                }
+            }
             SettledTo::Lost { due_at, lost } => (self.lost, self.due_at) = (lost, due_at),
             SettledTo::Delivered => {
                 self.attempts += 1;
@@ -436,12 +478,19 @@ impl<'a> Changing<'a> {
                 self.attempts += tried;
                 self.end(DeliveryState::Cancelled, Some(EndReason::Cancelled), settled.at);
             }
+            SettledTo::Superseded => {
+                self.attempts += tried;
+                self.end(DeliveryState::Cancelled, Some(EndReason::Superseded), settled.at);
+            }
         }
         true
     }
 
     fn end(&mut self, state: DeliveryState, reason: Option<EndReason>, at: Time) {
         (self.state, self.end_reason, self.ended_at) = (state, reason, Some(at));
+        if let (DeliveryState::Dead, Some(reason), Some(order)) = (state, reason, &mut self.order) {
+            Arc::make_mut(order).die(reason, at);
+        }
     }
 }
 
@@ -481,6 +530,7 @@ fn changing(row: &rusqlite::Row<'_>) -> Result<Changing<'static>, IndexError> {
         dismissed_at,
         cancel_asked_at: row.get::<_, Option<i64>>(13)?.map(rows::time),
         last: Last::AsIs(rows::last_attempt(row, 9)?),
-        published: rows::text(row, 14)? == PUBLISHED,
+        order: rows::order(row, 14)?,
+        published: rows::text(row, 15)? == PUBLISHED,
     })
 }

@@ -9,7 +9,7 @@ use super::{
     batch::{Batch, Birth, Changing, EventDraft, Last},
 };
 use crate::{
-    history::KeyDigest,
+    history::keys_of,
     position::Position,
     record::{CarriedDelivery, CarriedRecord, RemovedRecord},
     seam::NewDelivery,
@@ -21,7 +21,7 @@ impl<'a> Batch<'a> {
         self.write()?;
         let event = &*carried.event;
         if let Some(until) = carried.key_until {
-            self.keys.push((KeyDigest::of(&event.source, &event.idempotency_key), event.id, until));
+            self.keys.extend(keys_of(event).map(|(key, held)| (key, held, until)));
         }
         for one in &carried.deliveries {
             self.place(one, at)?;
@@ -34,6 +34,7 @@ impl<'a> Batch<'a> {
     fn place(&mut self, carried: &'a CarriedDelivery, at: Position) -> Result<(), IndexError> {
         let d = &carried.delivery;
         let new = NewDelivery::from(d);
+        self.raise(&new, at);
         let birth = Birth {
             event: d.event,
             source: &d.source,
@@ -54,6 +55,7 @@ impl<'a> Batch<'a> {
             replaced_by: d.replaced_by,
             dismissed_at: d.dismissed_at,
             cancel_asked_at: d.cancel_asked_at,
+            order: d.order.clone(),
             published: &*d.source == PUBLISHED,
             last: carried.attempts.last().map_or(Last::AsIs(None), |a| Last::New(a)),
         };

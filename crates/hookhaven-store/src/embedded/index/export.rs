@@ -29,12 +29,13 @@ impl Reader {
     }
 
     pub fn keys_after(&self, after: Option<KeyDigest>, limit: usize) -> Result<Vec<CarriedKey>, IndexError> {
-        let sql = "SELECT digest, event, until FROM keys WHERE digest > ?1 ORDER BY digest LIMIT ?2";
+        let sql = "SELECT digest, event, until, body FROM keys WHERE digest > ?1 ORDER BY digest LIMIT ?2";
         let mut select = self.connection.prepare_cached(sql)?;
         let after = after.as_ref().map_or(NOTHING, |digest| &digest.0);
         let key = |row: &rusqlite::Row<'_>| {
             let event = EventId::from_bytes(row.get(1)?);
-            Ok(CarriedKey { digest: KeyDigest(row.get(0)?), event, until: Time::from_us(row.get(2)?) })
+            let (digest, until) = (KeyDigest(row.get(0)?), Time::from_us(row.get(2)?));
+            Ok(CarriedKey { digest, event, until, body: row.get(3)? })
         };
         Ok(select.query_map(params![after, limit as i64], key)?.collect::<Result<_, _>>()?)
     }

@@ -59,6 +59,11 @@ impl IndexWriter {
 }
 
 fn forget_some(connection: &Connection, left: &Left) -> Result<Step, IndexError> {
+    let sql = "DELETE FROM versions WHERE line IN (SELECT line FROM versions WHERE segment <= ?1 LIMIT ?2)";
+    let versions = connection.prepare_cached(sql)?.execute(params![left.upto, KEYS_STEP as i64])?;
+    if versions == KEYS_STEP {
+        return Ok(Step { gone: 0, more: true });
+    }
     let sql = "SELECT id, segment FROM events WHERE id >= ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
     let mut select = connection.prepare_cached(sql)?;
     let values = params![left.first_event, left.last_event, EVENTS_STEP as i64];

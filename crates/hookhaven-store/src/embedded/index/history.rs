@@ -2,12 +2,12 @@
 
 use std::{cell::RefCell, sync::Arc};
 
-use hookhaven_core::{DeliveryId, EventId, Time};
+use hookhaven_core::{DeliveryId, EventId, LineId, Time, Version};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{Index, IndexError, rows};
 use crate::{
-    history::{History, KeyDigest, Past, PastEvent},
+    history::{History, KeyDigest, KeyHeld, Past, PastEvent},
     seam::StoreError,
 };
 
@@ -51,10 +51,15 @@ impl IndexHistory {
         })
     }
 
-    fn find_key(&self, key: KeyDigest, now: Time) -> Result<Option<EventId>, IndexError> {
-        let mut select = self.connection.prepare_cached("SELECT event FROM keys WHERE digest = ?1 AND until > ?2")?;
-        let found = select.query_row(params![key.0, now.as_us()], |row| row.get(0)).optional()?;
-        Ok(found.map(EventId::from_bytes))
+    fn find_key(&self, key: KeyDigest, now: Time) -> Result<Option<KeyHeld>, IndexError> {
+        let sql = "SELECT event, body FROM keys WHERE digest = ?1 AND until > ?2";
+        let held = |row: &rusqlite::Row<'_>| Ok(KeyHeld { event: EventId::from_bytes(row.get(0)?), body: row.get(1)? });
+        Ok(self.connection.prepare_cached(sql)?.query_row(params![key.0, now.as_us()], held).optional()?)
+    }
+
+    fn find_newest(&self, line: LineId) -> Result<Option<Version>, IndexError> {
+        let mut select = self.connection.prepare_cached("SELECT version FROM versions WHERE line = ?1")?;
+        Ok(select.query_row([line.0], |row| row.get(0)).optional()?.map(Version::from_bytes))
     }
 
     /// Deliveries for which `what` holds of `?1`.
@@ -91,8 +96,12 @@ impl IndexHistory {
 }
 
 impl History for IndexHistory {
-    fn key(&self, key: KeyDigest, now: Time) -> Result<Option<EventId>, StoreError> {
+    fn key(&self, key: KeyDigest, now: Time) -> Result<Option<KeyHeld>, StoreError> {
         self.watch(self.find_key(key, now))
+    }
+
+    fn newest(&self, line: LineId) -> Result<Option<Version>, StoreError> {
+        self.watch(self.find_newest(line))
     }
 
     fn delivery(&self, id: DeliveryId) -> Result<Option<Past>, StoreError> {

@@ -31,7 +31,7 @@ use super::journal::JournalReader;
 use crate::{codec, position::Position, seam::StoreError};
 
 /// Raised with every change of `schema.sql` or of what is in it; an index of another one is made anew.
-const SCHEMA_VERSION: i64 = 3;
+const SCHEMA_VERSION: i64 = 4;
 const SCHEMA: &str = include_str!("schema.sql");
 
 const STATEMENTS_MAX: usize = 64;

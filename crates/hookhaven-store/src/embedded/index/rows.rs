@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, collections::HashMap, sync::Arc};
 
-use hookhaven_core::{Delivery, DeliveryId, DeliveryState, EndReason, ErrorClass, EventId, Lane, Policy, Time};
+use hookhaven_core::{Delivery, DeliveryId, DeliveryState, EndReason, ErrorClass, EventId, Lane, Order, Policy, Time};
 use rusqlite::{Connection, Row};
 
 use super::IndexError;
@@ -11,11 +11,11 @@ use crate::{codec, position::Position, seam::LastAttempt};
 /// The columns of a delivery in the order that [`Names::delivery`] reads them.
 pub const DELIVERY_COLUMNS: &str = "id, event, source, event_type, destination, lane, route, policy, accepted_at, \
      replaces, segment, offset, len, state, due_at, attempts, tries, lost, ended_at, end_reason, replaced_by, \
-     dismissed_at, last_at, last_class, last_status, last_error, cancel_asked_at";
+     dismissed_at, last_at, last_class, last_status, last_error, cancel_asked_at, ordering";
 
 /// Those of them that change: first the ones [`changed`] reads, then the last attempt's.
 pub const CHANGING_COLUMNS: &str = "state, due_at, attempts, tries, lost, ended_at, end_reason, replaced_by, \
-     dismissed_at, last_at, last_class, last_status, last_error, cancel_asked_at";
+     dismissed_at, last_at, last_class, last_status, last_error, cancel_asked_at, ordering";
 
 /// The changing part of a delivery, without its last attempt.
 pub struct Changed {
@@ -134,6 +134,7 @@ impl Names {
             replaced_by: now.replaced_by,
             dismissed_at: now.dismissed_at,
             cancel_asked_at: row.get::<_, Option<i64>>(26)?.map(time),
+            order: order(row, 27)?,
         };
         Ok(Indexed { delivery, event_at: position(row, 10)?, last: last_attempt(row, 22)? })
     }
@@ -170,6 +171,12 @@ pub fn last_attempt(row: &Row<'_>, first: usize) -> Result<Option<LastAttempt>, 
     }))
 }
 
+/// The place in its line.
+pub fn order(row: &Row<'_>, column: usize) -> Result<Option<Arc<Order>>, IndexError> {
+    let bytes = row.get_ref(column)?.as_blob_or_null().map_err(|e| IndexError::Malformed(e.to_string()))?;
+    Ok(bytes.map(codec::decode_order).transpose()?.map(Arc::new))
+}
+
 pub fn state_of(text: &str) -> Result<DeliveryState, IndexError> {
     use DeliveryState::{Cancelled, Dead, Delivered, Pending};
     let known = [Pending, Delivered, Dead, Cancelled].into_iter().find(|state| state.as_str() == text);
@@ -177,9 +184,8 @@ pub fn state_of(text: &str) -> Result<DeliveryState, IndexError> {
 }
 
 fn reason_of(text: &str) -> Result<EndReason, IndexError> {
-    use EndReason::{Aborted, Cancelled, Damaged, Exhausted, Expired, Lost};
-    let all = [Exhausted, Aborted, Expired, Lost, Damaged, Cancelled];
-    all.into_iter().find(|reason| reason.as_str() == text).ok_or_else(|| unknown("end reason", text))
+    let known = EndReason::ALL.into_iter().find(|reason| reason.as_str() == text);
+    known.ok_or_else(|| unknown("end reason", text))
 }
 
 fn unknown(what: &str, found: &str) -> IndexError {

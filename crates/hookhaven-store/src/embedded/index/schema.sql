@@ -28,7 +28,9 @@ CREATE TABLE deliveries (
     segment INTEGER NOT NULL, offset INTEGER NOT NULL, len INTEGER NOT NULL,
     state TEXT NOT NULL, due_at INTEGER NOT NULL, attempts INTEGER NOT NULL, tries INTEGER NOT NULL,
     lost INTEGER NOT NULL, ended_at INTEGER, end_reason TEXT, replaced_by BLOB, dismissed_at INTEGER,
-    last_at INTEGER, last_class TEXT, last_status INTEGER, last_error TEXT, cancel_asked_at INTEGER
+    last_at INTEGER, last_class TEXT, last_status INTEGER, last_error TEXT, cancel_asked_at INTEGER,
+    -- The place in its line, as the journal writes it; until when it parks that, dead.
+    ordering BLOB, parks_until INTEGER
 ) WITHOUT ROWID, STRICT;
 CREATE INDEX deliveries_of_event ON deliveries (event);
 CREATE INDEX deliveries_pending ON deliveries (id) WHERE state = 'pending';
@@ -36,6 +38,9 @@ CREATE INDEX deliveries_dead_letters ON deliveries (id)
     WHERE state = 'dead' AND replaced_by IS NULL AND dismissed_at IS NULL;
 CREATE INDEX deliveries_dead_by_age ON deliveries (ended_at)
     WHERE state = 'dead' AND replaced_by IS NULL AND dismissed_at IS NULL;
+
+CREATE INDEX deliveries_parking ON deliveries (parks_until)
+    WHERE parks_until IS NOT NULL AND replaced_by IS NULL AND dismissed_at IS NULL;
 
 -- In short; the whole of an attempt, answer included, lies in the journal at segment, offset, len.
 CREATE TABLE attempts (
@@ -50,9 +55,14 @@ CREATE TABLE attempts (
 CREATE TABLE steps (number INTEGER PRIMARY KEY, at INTEGER NOT NULL, delivery BLOB NOT NULL, kind INTEGER NOT NULL)
     STRICT;
 
--- A digest of source and idempotency key, the event that holds it, and until when.
-CREATE TABLE keys (digest BLOB PRIMARY KEY, event BLOB NOT NULL, until INTEGER NOT NULL) WITHOUT ROWID, STRICT;
+-- A digest of source and idempotency key, the event that holds it, until when, and the digest of its body.
+CREATE TABLE keys (digest BLOB PRIMARY KEY, event BLOB NOT NULL, until INTEGER NOT NULL, body BLOB)
+    WITHOUT ROWID, STRICT;
 CREATE INDEX keys_until ON keys (until);
+
+-- The newest version of each line, and the segment of the event that had it.
+CREATE TABLE versions (line BLOB PRIMARY KEY, version BLOB NOT NULL, segment INTEGER NOT NULL) WITHOUT ROWID, STRICT;
+CREATE INDEX versions_segment ON versions (segment);
 
 -- At most one row: what lies in segments up to upto has gone. Events from first_event to last_event that lay
 -- there are being deleted, in the order of their ids; done when that is over.

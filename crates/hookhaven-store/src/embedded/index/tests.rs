@@ -40,6 +40,8 @@ fn accepted(n: u8, deliveries: &[u8]) -> Record {
         critical: n.is_multiple_of(2),
     };
     let event = Event {
+        digest: None,
+        part: None,
         id: EventId::from_bytes([n; 16]),
         source: "stripe".into(),
         event_type: "invoice.paid".into(),
@@ -62,6 +64,7 @@ fn accepted(n: u8, deliveries: &[u8]) -> Record {
 
 fn new_delivery(d: u8, policy: &Arc<Policy>) -> NewDelivery {
     NewDelivery {
+        order: None,
         id: DeliveryId::from_bytes([d; 16]),
         destination: format!("d{}", d % 3).into(),
         lane: Lane::of_destination("d"),
@@ -216,7 +219,7 @@ fn start_up_and_the_rules_are_told_the_past() {
     let key = |n: u8| KeyDigest::of("stripe", &n.to_string());
     let id = |n: u8| EventId::from_bytes([n; 16]);
     history.begin().unwrap();
-    assert_eq!(history.key(key(1), NOW).unwrap(), Some(id(1)));
+    assert_eq!(history.key(key(1), NOW).unwrap().map(|held| held.event), Some(id(1)));
     assert_eq!(history.key(key(1), NOW.plus(Duration::from_secs(60))).unwrap(), None);
     assert_eq!(history.key(key(9), NOW).unwrap(), None);
     let letters = history.dead_letters_of(id(1)).unwrap();

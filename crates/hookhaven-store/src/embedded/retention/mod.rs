@@ -23,7 +23,7 @@ use std::{
     time::Duration,
 };
 
-use hookhaven_core::{Attempt, DeliveryId, DeliveryState, EventId, Time};
+use hookhaven_core::{Attempt, DeliveryId, DeliveryState, Event, EventId, Time};
 
 use self::scan::{FoundEvent, Piece, Summary};
 use super::{
@@ -34,7 +34,7 @@ use super::{
     journal::{Iterate, JournalReader},
 };
 use crate::{
-    history::KeyDigest,
+    history::{KeyHeld, keys_of},
     position::Position,
     record::{CarriedDelivery, CarriedKey, CarriedRecord, RemovedRecord},
     rules::{Answer, Command, Upkeep},
@@ -190,7 +190,7 @@ impl EmbeddedStore {
         let (mut found, mut keys, now) = (piece.events, piece.keys, self.now());
         for _ in 0..ROUNDS_MAX {
             let Sorted { live, over } = ask(engine, move |reader: &Reader| sort(reader, found)).await?;
-            keys.extend(over.iter().filter_map(key_of));
+            keys.extend(over.iter().flat_map(carried_keys));
             let damages = engine.damages.clone();
             let carried = read(engine, move |journal| {
                 Ok(live.into_iter().map(|f| f.read(journal, &damages)).collect::<Vec<_>>())
@@ -327,10 +327,9 @@ fn sort(reader: &Reader, found: Vec<FoundEvent>) -> Result<Sorted, IndexError> {
     Ok(sorted)
 }
 
-fn key_of(found: &FoundEvent) -> Option<CarriedKey> {
-    let event = &found.event;
-    let digest = KeyDigest::of(&event.source, &event.idempotency_key);
-    found.key_until.map(|until| CarriedKey { digest, event: event.id, until })
+fn carried_keys(found: &FoundEvent) -> impl Iterator<Item = CarriedKey> {
+    let keys = found.key_until.map(|until| keys_of(&found.event).map(move |(digest, held)| (digest, held, until)));
+    keys.into_iter().flatten().map(|(digest, KeyHeld { event, body }, until)| CarriedKey { digest, event, until, body })
 }
 
 impl Family {
@@ -350,9 +349,20 @@ impl Family {
         let FoundEvent { event, key_until, .. } = &self.found;
         // The writer says when.
         let at = event.received_at;
-        let record = CarriedRecord { at, event: event.clone(), key_until: *key_until, deliveries };
+        let record = CarriedRecord { at, event: by_itself(event), key_until: *key_until, deliveries };
         (self.found, record)
     }
+}
+
+/// Without the request that it came in with others: that would be carried with each of them.
+fn by_itself(event: &Arc<Event>) -> Arc<Event> {
+    let mut event = event.clone();
+    if event.part.as_ref().is_some_and(|part| part.whole.is_some())
+        && let Some(part) = &mut Arc::make_mut(&mut event).part
+    {
+        part.whole = None;
+    }
+    event
 }
 
 fn size(attempt: &Attempt) -> usize {

@@ -152,11 +152,11 @@ fn tell(request: &Received<'_>, occasion: &Occasion, types: &[Arc<str>], accepte
     let (took, source) = (request.took(), Arc::from(PUBLISHED));
     for (event_type, accepted) in types.iter().zip(accepted) {
         request.parts.metrics.received(PUBLISHED, event_type, took);
-        if *accepted != Accepted::New {
+        if !matches!(accepted, Accepted::New { .. }) {
             request.parts.metrics.duplicate(&source);
         }
     }
-    let duplicates = accepted.iter().filter(|a| **a != Accepted::New).count();
+    let duplicates = accepted.iter().filter(|a| **a != Accepted::New { twin: None }).count();
     let status = if duplicates == accepted.len() { "duplicate" } else { "queued" };
     let duration_ms = took.as_micros() as f64 / 1_000.0;
     let event_id = first.map(|sent| tracing::field::display(sent.event));

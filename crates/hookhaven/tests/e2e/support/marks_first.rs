@@ -60,7 +60,7 @@ impl Store for MarksFirst {
         let mut accepted = Vec::new();
         for new in events {
             accepted.extend(match self.mark(&new.event)? {
-                Some(event) => vec![Accepted::Duplicate { event, revived: Vec::new() }],
+                Some(event) => vec![Accepted::Duplicate { other_bytes: false, event, revived: Vec::new() }],
                 None => self.inner.accept(vec![new]).await?,
             });
         }
@@ -98,6 +98,20 @@ impl Store for MarksFirst {
     }
     async fn expire(&self, lanes: &[Lane]) -> Result<usize, StoreError> {
         self.inner.expire(lanes).await
+    }
+    async fn accept_together(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError> {
+        self.accept(events).await
+    }
+    async fn claim_one(
+        &self,
+        session: SessionId,
+        delivery: DeliveryId,
+        limit: Option<usize>,
+    ) -> Result<Option<Leased>, StoreError> {
+        self.inner.claim_one(session, delivery, limit).await
+    }
+    async fn in_line(&self, ids: &[DeliveryId]) -> Result<Vec<Option<InLine>>, StoreError> {
+        self.inner.in_line(ids).await
     }
     async fn retain(&self, retention: Retention) -> Result<Retained, StoreError> {
         self.inner.retain(retention).await
