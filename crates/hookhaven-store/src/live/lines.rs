@@ -114,18 +114,23 @@ impl Lines {
     }
 
     /// One that ended before start-up parks its line.
-    pub fn restore_park(&mut self, id: LineId, delivery: DeliveryId, order: &Order) {
+    pub fn restore_park(&mut self, id: LineId, delivery: DeliveryId, order: &Order) -> (Option<u32>, Turns) {
         self.last_turn = self.last_turn.max(order.turn);
-        self.change(id, |line| line.park(delivery, order));
+        let turns = self.change(id, |line| line.park(delivery, order));
+        (self.member(id), turns)
     }
 
-    /// What it parked goes on; answers as well a member of the line, whose lane is that of all.
+    /// What it parked goes on.
     pub fn unpark(&mut self, id: LineId, delivery: DeliveryId) -> (Option<u32>, Turns) {
         let turns = self.change(id, |line| {
             line.parked.take_if(|parked| parked.by == delivery);
         });
-        let member = self.lines.get(&id).and_then(|line| line.waiting.values().next()).map(|place| place.slot);
-        (member, turns)
+        (self.member(id), turns)
+    }
+
+    /// One that waits: its lane is that of all.
+    fn member(&self, id: LineId) -> Option<u32> {
+        self.lines.get(&id)?.waiting.values().next().map(|place| place.slot)
     }
 
     /// The turn of one that died and parks its line still.

@@ -78,14 +78,19 @@ impl Live {
     /// Puts back a dead delivery that parks its line.
     pub fn restore_park(&mut self, delivery: &Delivery) {
         if let Some(order) = &delivery.order {
-            self.lines.restore_park(order.line(&delivery.destination), delivery.id, order);
+            let changed = self.lines.restore_park(order.line(&delivery.destination), delivery.id, order);
+            self.turn_line(changed);
         }
     }
 
     /// A dead delivery was replayed or dismissed: what it parked goes on.
     pub(super) fn unpark(&mut self, delivery: &Delivery) {
         let Some(order) = delivery.order.as_ref().filter(|order| order.parks_until.is_some()) else { return };
-        let (member, turns) = self.lines.unpark(order.line(&delivery.destination), delivery.id);
+        let changed = self.lines.unpark(order.line(&delivery.destination), delivery.id);
+        self.turn_line(changed);
+    }
+
+    fn turn_line(&mut self, (member, turns): (Option<u32>, Turns)) {
         if let Some(slot) = member {
             self.turn(self.pending[slot].lane, turns);
         }

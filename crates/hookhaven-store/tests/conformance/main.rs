@@ -5,7 +5,9 @@
 mod accept;
 mod bench;
 mod catalog;
+mod digests;
 mod lease;
+mod lines;
 mod lists;
 mod nodes;
 mod published;
@@ -15,6 +17,7 @@ mod restart;
 mod retention;
 mod settle;
 mod stores;
+mod together;
 
 /// Every case, on one store: `suite!(name, bench constructor)`.
 macro_rules! suite {
@@ -50,6 +53,19 @@ macro_rules! suite {
                     what_waits_is_cancelled_at_once, what_is_in_hand_is_cancelled_unless_it_succeeds,
                     a_cancelled_one_whose_node_went_away_ends, steps_tell_what_happened,
                     lists_begin_at_either_end],
+                lines: [fifo_goes_one_by_one, one_call_is_in_its_order, a_retry_parks_its_line_only,
+                    a_wait_beyond_the_limit_is_not_waited, the_dead_park_for_a_time, a_replay_in_time_takes_the_place,
+                    a_dismissal_lets_the_next_one_go, a_cancelled_one_lets_the_next_one_go, lines_survive,
+                    a_newer_version_overtakes, equal_versions_both_go,
+                    one_in_hand_is_not_tried_again_once_overtaken, one_in_hand_may_succeed_though_overtaken,
+                    one_given_back_is_not_tried_again_once_overtaken,
+                    one_that_was_lost_is_not_tried_again_once_overtaken,
+                    a_replay_of_what_was_overtaken_is_superseded, one_alone_is_claimed_in_its_turn],
+                digests: [other_bytes_under_a_signed_id_are_told, other_bytes_under_an_unsigned_id_are_an_event,
+                    the_same_bytes_under_another_id_are_told_or_refused, bytes_are_forgotten_after_the_window,
+                    one_id_with_two_bodies_at_once],
+                together: [each_part_is_an_event, parts_that_are_known_are_duplicates, all_parts_or_none,
+                    the_same_request_many_times_at_once],
                 restart: [everything_but_sessions_survives],
             }
         }
