@@ -92,7 +92,8 @@ fn read_part(r: &mut Reader<'_>, read: &mut Option<Bytes>) -> Result<(Option<Par
     let Some(whole) = read.clone() else { return r.fail(Problem::Truncated) };
     // Counts of something that was read before: they may exceed what is left.
     let (from, len) = (r.u32()? as usize, r.u32()? as usize);
-    match from.checked_add(len).filter(|end| *end <= whole.len()) {
+    let end = from.checked_add(len).filter(|end| *end <= whole.len() && (len > 0 || from == 0));
+    match end.filter(|_| !whole.is_empty()) {
         Some(end) => {
             let body = whole.slice(from..end);
             Ok((Some(Part { number, of, whole: Some(whole) }), body))
@@ -103,7 +104,11 @@ fn read_part(r: &mut Reader<'_>, read: &mut Option<Bytes>) -> Result<(Option<Par
 
 /// The body of the request, and where in it the event's own begins; `None` where it is no piece of it.
 fn place<'a>(part: &'a Part, event: &Event) -> Option<(&'a Bytes, usize)> {
-    let whole = part.whole.as_ref()?;
+    let whole = part.whole.as_ref().filter(|whole| !whole.is_empty())?;
+    if event.body.is_empty() {
+        // It lies nowhere in memory.
+        return Some((whole, 0));
+    }
     let from = (event.body.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)?;
     (from.checked_add(event.body.len())? <= whole.len()).then_some((whole, from))
 }

@@ -4,8 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use hookhaven_core::{
-    Attempt, AttemptId, Delivery, DeliveryId, DeliveryState, EndReason, ErrorClass, Event, EventId, Lane, Phases,
-    Policy, Time, retry::RetryPolicy,
+    Attempt, AttemptId, Delivery, DeliveryId, DeliveryState, EndReason, ErrorClass, Event, EventId, Lane, Order,
+    OrderRule, Phases, Policy, Time, Version,
+    event::{BodyDigest, Part},
+    retry::RetryPolicy,
 };
 use hookhaven_store::{
     CatalogEntry, NewDelivery,
@@ -56,10 +58,41 @@ fn policy() -> impl Strategy<Value = Policy> {
     )
 }
 
+fn order() -> impl Strategy<Value = Arc<Order>> {
+    let rule = prop_oneof![
+        duration().prop_map(|park| OrderRule::Fifo { park }),
+        any::<[u8; 16]>().prop_map(|bytes| OrderRule::Latest { version: Version::from_bytes(bytes) }),
+    ];
+    (text(), rule, any::<u64>(), option::of(time()), option::of(time())).prop_map(
+        |(key, rule, turn, failed_at, parks_until)| Arc::new(Order { key, rule, turn, failed_at, parks_until }),
+    )
+}
+
+fn digest() -> impl Strategy<Value = BodyDigest> {
+    (any::<[u8; 16]>(), any::<bool>()).prop_map(|(bytes, watched)| BodyDigest { bytes, watched })
+}
+
+/// Events of one request, some of which do not have it any more.
+pub fn parts() -> impl Strategy<Value = Vec<Record>> {
+    let cut = (any::<bool>(), 0..100usize, 0..100usize);
+    (vec((event(), cut, time(), vec(delivery(), 0..2)), 1..4), vec(any::<u8>(), 1..200)).prop_map(|(all, whole)| {
+        let (whole, of) = (Bytes::from(whole), all.len() as u32);
+        let part = |(n, (mut event, (kept, from, len), key_until, deliveries)): (usize, (Event, _, Time, _))| {
+            let (from, len) = (usize::min(from, whole.len()), len);
+            if kept {
+                event.body = whole.slice(from..usize::min(from + len, whole.len()));
+            }
+            event.part = Some(Part { number: n as u32 + 1, of, whole: kept.then(|| whole.clone()) });
+            Record::Accepted { event: Arc::new(event), key_until, deliveries }
+        };
+        all.into_iter().enumerate().map(part).collect()
+    })
+}
+
 fn delivery() -> impl Strategy<Value = NewDelivery> {
-    (delivery_id(), text(), text(), text(), policy(), time()).prop_map(
-        |(id, destination, lane, route, policy, due_at)| NewDelivery {
-            order: None,
+    (delivery_id(), text(), text(), text(), policy(), time(), option::of(order())).prop_map(
+        |(id, destination, lane, route, policy, due_at, order)| NewDelivery {
+            order,
             id,
             destination,
             lane: Lane::from_text(&lane),
@@ -72,11 +105,14 @@ fn delivery() -> impl Strategy<Value = NewDelivery> {
 
 fn event() -> impl Strategy<Value = Event> {
     let names = (event_id(), text(), text(), text(), text(), text());
-    let rest = (time(), option::of(time()), option::of(any::<u8>()), headers(), blob());
+    let rest = (time(), option::of(time()), option::of(any::<u8>()), headers(), blob(), option::of(digest()));
     (names, rest).prop_map(
-        |((id, source, event_type, key, correlation_id, remote), (received_at, occurred_at, secret, headers, body))| {
+        |(
+            (id, source, event_type, key, correlation_id, remote),
+            (received_at, occurred_at, secret, headers, body, digest),
+        )| {
             Event {
-                digest: None,
+                digest,
                 part: None,
                 id,
                 source,
@@ -116,29 +152,28 @@ fn attempt() -> impl Strategy<Value = Attempt> {
 }
 
 fn settled_to() -> impl Strategy<Value = SettledTo> {
-    use EndReason::{Aborted, Cancelled, Damaged, Exhausted, Expired, Lost};
     prop_oneof![
         Just(SettledTo::Delivered),
         time().prop_map(|due_at| SettledTo::Retry { due_at }),
         (time(), any::<u32>()).prop_map(|(due_at, lost)| SettledTo::Lost { due_at, lost }),
-        select(&[Exhausted, Aborted, Expired, Lost, Damaged, Cancelled]).prop_map(SettledTo::Dead),
+        select(&EndReason::ALL).prop_map(SettledTo::Dead),
         Just(SettledTo::Cancelled),
+        Just(SettledTo::Superseded),
     ]
 }
 
 /// A delivery of this event as it may stand, with its attempts.
 fn carried_delivery() -> impl Strategy<Value = (Delivery, Vec<Attempt>)> {
     use DeliveryState::{Cancelled, Dead, Delivered, Pending};
-    use EndReason::{Aborted, Cancelled as ByHand, Damaged, Exhausted, Expired, Lost};
     let numbers = (time(), any::<u32>(), any::<u32>(), any::<u32>());
-    let reason = option::of(select(&[Exhausted, Aborted, Expired, Lost, Damaged, ByHand]));
+    let reason = option::of(select(&EndReason::ALL));
     let ended = (select(&[Pending, Delivered, Dead, Cancelled]), option::of(time()), reason, option::of(time()));
     let links = (option::of(delivery_id()), option::of(delivery_id()));
     (delivery(), numbers, ended, links, vec(attempt(), 0..3)).prop_map(|(new, numbers, ended, links, attempts)| {
         // Only what is pending can be asked to end, and then it has not ended.
         let asked = ended.0 == Pending && numbers.3 % 2 == 1;
         let d = Delivery {
-            order: None,
+            order: new.order,
             id: new.id,
             event: EventId::from_bytes([0; 16]),
             source: "".into(),
@@ -203,8 +238,9 @@ pub fn record() -> impl Strategy<Value = Record> {
     let removed = (time(), 1u32.., event_id(), event_id()).prop_map(|(at, upto, first_event, last_event)| {
         Record::Removed(RemovedRecord { at, upto, first_event, last_event })
     });
-    let key = (any::<[u8; 16]>(), event_id(), time()).prop_map(|(digest, event, until)| CarriedKey {
-        body: None,
+    let body = option::of(any::<[u8; 16]>());
+    let key = (any::<[u8; 16]>(), event_id(), time(), body).prop_map(|(digest, event, until, body)| CarriedKey {
+        body,
         digest: KeyDigest(digest),
         event,
         until,

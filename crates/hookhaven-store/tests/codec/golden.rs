@@ -5,8 +5,10 @@ use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use hookhaven_core::{
-    Attempt, AttemptId, Delivery, DeliveryId, DeliveryState, EndReason, ErrorClass, Event, EventId, Lane, Phases,
-    Policy, Time, retry::RetryPolicy,
+    Attempt, AttemptId, Delivery, DeliveryId, DeliveryState, EndReason, ErrorClass, Event, EventId, Lane, Order,
+    OrderRule, Phases, Policy, Time, Version,
+    event::{BodyDigest, Part},
+    retry::RetryPolicy,
 };
 use hookhaven_store::{
     CatalogEntry, NewDelivery, codec,
@@ -135,6 +137,49 @@ fn asked() -> Record {
     Record::Carried(carried)
 }
 
+fn with_body(n: u8) -> CarriedKey {
+    CarriedKey { body: Some([n + 50; 16]), ..key(n) }
+}
+
+/// Two events of one request, and one whose request is not kept; digests of each kind.
+fn accepted_parts() -> Vec<Record> {
+    let whole = Bytes::from_static(b"[{\"n\":1},{\"n\":2}]");
+    let part = |number: u32| {
+        let Record::Accepted { event, key_until, deliveries } = accepted(number == 1) else { unreachable!() };
+        let kept = number < 3;
+        let from = 1 + 8 * (number as usize - 1);
+        let event = Event {
+            body: if kept { whole.slice(from..from + 7) } else { Bytes::from_static(b"alone") },
+            part: Some(Part { number, of: 3, whole: kept.then(|| whole.clone()) }),
+            digest: (number > 1).then_some(BodyDigest { bytes: [number as u8; 16], watched: number == 2 }),
+            ..Event::clone(&event)
+        };
+        Record::Accepted { event: Arc::new(event), key_until, deliveries }
+    };
+    (1..=3).map(part).collect()
+}
+
+/// A delivery in a line of each mode.
+fn ordered() -> Record {
+    let Record::Accepted { event, key_until, mut deliveries } = accepted(true) else { unreachable!() };
+    let fifo = Order {
+        key: "cus_1".into(),
+        rule: OrderRule::Fifo { park: Duration::from_secs(3_600) },
+        turn: 300,
+        failed_at: Some(Time::from_s(1_790_000_002)),
+        parks_until: Some(Time::from_s(1_790_003_602)),
+    };
+    let version = Version::parse("1790000000.5").unwrap();
+    deliveries[0].order = Some(Arc::new(fifo));
+    deliveries[1].order = Some(Arc::new(Order::new("cus_1", OrderRule::Latest { version })));
+    Record::Accepted { event, key_until, deliveries }
+}
+
+fn superseded() -> Record {
+    let (at, delivery) = (Time::from_s(1_790_000_003), DeliveryId::from_bytes([1; 16]));
+    Record::Settled(SettledRecord { at, delivery, attempt: None, to: SettledTo::Superseded })
+}
+
 fn samples() -> Vec<(&'static str, Vec<Record>)> {
     use EndReason::{Aborted, Cancelled, Damaged, Exhausted, Expired, Lost};
     let at = Time::from_s(1_790_000_003);
@@ -167,6 +212,9 @@ fn samples() -> Vec<(&'static str, Vec<Record>)> {
         ("cancelled", vec![Record::CancelAsked { at, delivery: id }, settled(ErrorClass::Ok, SettledTo::Cancelled)]),
         ("carried-asked", vec![asked()]),
         ("carried-keys", vec![Record::CarriedKeys { at, keys: vec![key(1), key(2)] }]),
+        ("accepted-parts", accepted_parts()),
+        ("ordered", vec![ordered(), superseded()]),
+        ("carried-keys-and-bodies", vec![Record::CarriedKeys { at, keys: vec![key(1), with_body(2)] }]),
         (
             "removed",
             vec![Record::Removed(RemovedRecord {

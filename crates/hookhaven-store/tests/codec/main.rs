@@ -5,7 +5,10 @@
 mod any;
 mod golden;
 
-use hookhaven_store::codec::{self, DecodeError, Problem};
+use hookhaven_store::{
+    codec::{self, DecodeError, Problem},
+    record::Record,
+};
 use proptest::prelude::*;
 
 proptest! {
@@ -13,6 +16,35 @@ proptest! {
     fn records_come_back_as_they_were(records in proptest::collection::vec(any::record(), 1..4)) {
         let payload = codec::encode(&records);
         prop_assert_eq!(codec::decode(&payload).unwrap(), records);
+    }
+
+    #[test]
+    fn events_of_one_request_come_back_with_its_bytes_written_once(records in any::parts()) {
+        let payload = codec::encode(&records);
+        prop_assert_eq!(&codec::decode(&payload).unwrap(), &records);
+        let whole = records.iter().find_map(|record| match record {
+            Record::Accepted { event, .. } => event.part.as_ref()?.whole.clone(),
+            _ => None,
+        });
+        // Shorter ones may stand in it by chance.
+        if let Some(whole) = whole.filter(|whole| whole.len() > 8) {
+            prop_assert_eq!(payload.windows(whole.len()).filter(|window| *window == whole).count(), 1);
+        }
+    }
+
+    #[test]
+    fn changed_parts_are_answered(
+        records in any::parts(),
+        changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+    ) {
+        let mut payload = codec::encode(&records);
+        for (at, byte) in changes {
+            let at = at.index(payload.len());
+            payload[at] = byte;
+        }
+        if let Ok(records) = codec::decode(&payload) {
+            prop_assert_eq!(codec::encode(&records), payload, "two encodings of one record");
+        }
     }
 
     #[test]
