@@ -156,6 +156,11 @@ impl Rejection {
         Self::AddressNotAllowed,
     ];
 
+    /// By its name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|rejection| rejection.as_str() == name)
+    }
+
     /// As it stands in logs and metrics.
     pub fn as_str(self) -> &'static str {
         match self {
