@@ -9,6 +9,7 @@ pub mod breaker;
 pub mod cron;
 pub mod delivery;
 pub mod destination;
+pub mod diagnosis;
 pub mod event;
 pub mod expression;
 pub mod filter;

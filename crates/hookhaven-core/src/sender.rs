@@ -291,6 +291,11 @@ pub trait Sender: fmt::Debug + Send + Sync {
         false
     }
 
+    /// The header that carries the signature or shows the secret, where there is one and it is known by data.
+    fn signature_header(&self) -> Option<HeaderName> {
+        None
+    }
+
     /// Whether the sender signs a time, so that replays die with the tolerance. Where it does not, only the
     /// idempotency key stops them.
     fn signs_time(&self) -> bool {

@@ -40,3 +40,15 @@ pub struct Source {
     /// What accepted events are answered instead of the sender's usual answer.
     pub answer: Option<Answer>,
 }
+
+impl Source {
+    /// What a sender that signs the URL has signed: the configured address and the request's query. Never the
+    /// request's own idea of its host, or a signature made for another site of the same account would hold here.
+    pub fn signed_url(&self, query: Option<&str>) -> Option<String> {
+        let public = self.public_url.as_deref().filter(|_| self.sender.signs_url())?;
+        Some(match query {
+            Some(query) => format!("{public}?{query}"),
+            None => public.to_owned(),
+        })
+    }
+}
