@@ -115,6 +115,7 @@ pub enum Cause {
     HeaderForm,
     Truncated,
     KeyNeeded,
+    AddressNotAllowed,
     Unknown,
 }
 
@@ -140,6 +141,7 @@ impl Cause {
             Self::HeaderForm => "header_form",
             Self::Truncated => "truncated",
             Self::KeyNeeded => "key_needed",
+            Self::AddressNotAllowed => "address_not_allowed",
             Self::Unknown => "unknown",
         }
     }
@@ -191,8 +193,9 @@ fn look(bench: &Bench<'_>, rejection: Rejection) -> Vec<Finding> {
         SignatureMismatch | BodyHashMismatch => {
             [secrets::look, bodies::look, urls::look, headers::look].iter().flat_map(|look| look(bench)).collect()
         }
+        AddressNotAllowed => vec![not_allowed(bench)],
         SignatureMissing | SignatureRepeated | SignatureMalformed | TimestampMissing | TimestampMalformed
-        | IdMissing | KeyUnusable | AddressNotAllowed => [secrets::of_others(bench), headers::look(bench)].concat(),
+        | IdMissing | KeyUnusable => [secrets::of_others(bench), headers::look(bench)].concat(),
     }
 }
 
@@ -204,6 +207,12 @@ fn mended() -> Finding {
 fn truncated() -> Finding {
     let sentence = "Only the first 64 KiB of its body were kept, so the signature cannot be tried again.";
     Finding::certain(Cause::Truncated, sentence, "have the sender send it again")
+}
+
+fn not_allowed(bench: &Bench<'_>) -> Finding {
+    let sentence = format!("It came from {}, which may not post to this source.", bench.case.rejected.remote);
+    let mend = format!("if that is the sender, add the address to allow under [sources.{}]", bench.case.source.name);
+    Finding::certain(Cause::AddressNotAllowed, sentence, mend)
 }
 
 fn key_needed() -> Finding {
@@ -253,6 +262,9 @@ impl<'a> Bench<'a> {
         if !self.case.rejected.is_whole() {
             return Verdict::Truncated;
         }
+        if !self.is_allowed() {
+            return Verdict::Refused(Rejection::AddressNotAllowed);
+        }
         let (request, keys) = (self.request(Change::default()), self.keys(Change::default(), None, None));
         if self.case.fetched.is_none() && matches!(self.sender().needs(&request, &keys), Ok(Some(_))) {
             return Verdict::KeyNeeded;
@@ -265,6 +277,13 @@ impl<'a> Bench<'a> {
             }
             Err(rejection) => Verdict::Refused(rejection),
         }
+    }
+
+    /// Whether its source would let the address post that it came from: where nothing is signed, that is all there is.
+    fn is_allowed(&self) -> bool {
+        let allow = &self.case.source.allow;
+        let remote = self.case.rejected.remote.parse::<std::net::IpAddr>();
+        allow.is_empty() || remote.is_ok_and(|remote| allow.iter().any(|net| net.contains(&remote)))
     }
 
     fn request<'c>(&'c self, change: Change<'c>) -> Request<'c> {

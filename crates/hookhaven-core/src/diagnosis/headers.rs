@@ -1,7 +1,7 @@
 //! Findings about headers: the signature's is missing, there twice, written otherwise, or another sender's is there.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
 
 use super::{Bench, Cause, Change, Finding};
 use crate::{
@@ -70,6 +70,10 @@ fn absent(title: &str, header: &str) -> Finding {
 /// Whom the request looks like, if it is somebody else.
 fn of_other_scheme(bench: &Bench<'_>, title: &str) -> Option<Finding> {
     let lookalikes = lookalikes(bench);
+    let shows_elsewhere = carrier(bench).as_deref() != Some(AUTHORIZATION.as_str());
+    if lookalikes.is_empty() && shows_elsewhere && bench.headers.contains_key(AUTHORIZATION) {
+        return Some(shows_a_token(bench, title));
+    }
     let names: Vec<_> = lookalikes.iter().map(|d| format!("{} (sender = \"{}\")", d.title, d.name)).collect();
     let (last, before) = names.split_last()?;
     let names = if before.is_empty() { last.clone() } else { format!("{} or {last}", before.join(", ")) };
@@ -81,14 +85,30 @@ fn of_other_scheme(bench: &Bench<'_>, title: &str) -> Option<Finding> {
     Some(Finding::likely(Cause::HeaderOfOtherScheme, sentence, mend))
 }
 
+fn shows_a_token(bench: &Bench<'_>, title: &str) -> Finding {
+    let sentence = format!(
+        "It is not signed as {title} signs: it shows a token or a password in Authorization instead (sender = \"bearer\" or \
+         \"basic-auth\")."
+    );
+    let mend = format!("name the right sender under [sources.{}], with its secret", bench.case.source.name);
+    Finding::likely(Cause::HeaderOfOtherScheme, sentence, mend)
+}
+
 /// Senders whose own check gets as far as the signature, those that the headers name first.
 fn lookalikes(bench: &Bench<'_>) -> Vec<&'static Declaration> {
     let own = bench.sender().name();
     let others = senders::TABLE.iter().copied().filter(|d| d.name != own && !ANYBODY.contains(&d.name));
     let mut found: Vec<_> = others.filter(|d| carries_scheme_of(bench, d)).map(|d| (named(bench, d), d)).collect();
+    // What anybody may have in `Authorization` tells nothing of who it is.
+    found.retain(|(named, d)| *named > 0 || !shows_in_authorization(d));
     found.sort_by_key(|(named, _)| std::cmp::Reverse(*named));
     let best = found.first().map_or(0, |(named, _)| *named);
     found.into_iter().filter(|(named, _)| *named == best).map(|(_, d)| d).take(NAMED_MAX).collect()
+}
+
+fn shows_in_authorization(declaration: &'static Declaration) -> bool {
+    let sender = declaration.build(&SenderOptions::default());
+    sender.is_ok_and(|sender| sender.signature_header() == Some(AUTHORIZATION))
 }
 
 fn carries_scheme_of(bench: &Bench<'_>, declaration: &'static Declaration) -> bool {

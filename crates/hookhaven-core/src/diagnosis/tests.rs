@@ -230,6 +230,26 @@ fn a_header_that_is_missing_or_of_another_sender_is_named() {
 }
 
 #[test]
+fn a_token_that_is_shown_instead_of_a_signature_is_told_and_not_repeated() {
+    let shows = Rejected { headers: vec![("authorization".into(), "Bearer canary".into())], ..stripe("x") };
+    let diagnosis = ask(&shows, &here(), &[], &[]);
+    assert_eq!(diagnosis.findings[0].cause, Cause::HeaderOfOtherScheme);
+    assert!(diagnosis.findings[0].sentence.contains("sender = \"bearer\""), "{diagnosis:?}");
+    assert!(!format!("{diagnosis:?}").contains("canary"));
+    let mended = source("here", sender("bearer"), &["canary"]);
+    assert!(ask(&shows, &mended, &[], &[]).verdict.may_be_released());
+}
+
+#[test]
+fn what_came_from_elsewhere_is_not_released_into_a_source_that_goes_by_addresses() {
+    let allow = |net: &str| Source { allow: vec![net.parse().unwrap()], ..source("here", sender("unverified"), &[]) };
+    assert!(ask(&stripe("x"), &allow("203.0.113.0/24"), &[], &[]).verdict.may_be_released());
+    let diagnosis = ask(&stripe("x"), &allow("10.0.0.0/8"), &[], &[]);
+    assert!(!diagnosis.verdict.may_be_released());
+    assert_eq!(cause(&diagnosis), Cause::AddressNotAllowed);
+}
+
+#[test]
 fn every_senders_request_is_taken_for_its_own_or_for_one_that_signs_alike() {
     let (mut named, mut all) = (0, 0);
     for declaration in senders::TABLE {
