@@ -39,6 +39,13 @@ pub fn is_credential(name: &str) -> bool {
     CREDENTIALS.contains(&name)
 }
 
+/// Whether the value is shown to nobody where a request is shown that nobody vouches for: credentials, and whatever is
+/// named like one.
+pub fn may_be_credential(name: &str) -> bool {
+    const WORDS: [&str; 7] = ["token", "secret", "password", "api-key", "apikey", "authorization", "cf-webhook-auth"];
+    is_credential(name) || WORDS.iter().any(|word| name.contains(word)) && !name.contains("signature")
+}
+
 /// Whether it is kept with the event. Never are credentials of HTTP's own, what concerns one connection or one
 /// hop only (RFC 9110 7.6.1), what says where we are reachable, and the body's framing.
 pub fn is_kept(name: &str) -> bool {
