@@ -50,6 +50,8 @@ pub struct Seen {
 
 /// The secrets of one configuration, each with what is known of it.
 type Table = HashMap<Owner, Vec<Arc<Slot>>>;
+/// What was taken out of each source, with when, newest first.
+type Retired = HashMap<Arc<str>, Vec<(Secret, Time)>>;
 
 #[derive(Debug)]
 struct Slot {
@@ -83,7 +85,7 @@ impl Slot {
 pub struct SecretUse {
     key: FingerprintKey,
     table: ArcSwap<Table>,
-    retired: Mutex<HashMap<Arc<str>, Vec<(Secret, Time)>>>,
+    retired: Mutex<Retired>,
 }
 
 impl SecretUse {

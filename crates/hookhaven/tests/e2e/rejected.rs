@@ -206,6 +206,10 @@ async fn json(gateway: &Gateway, arguments: &[&str]) -> Value {
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{arguments:?}: {error}: {text}"))
 }
 
+fn text<'v>(value: &'v Value, key: &str) -> &'v str {
+    value[key].as_str().expect("a text")
+}
+
 /// A gateway that has refused each, and their ids by source.
 async fn refused(handler: &Handler) -> (Gateway, BTreeMap<String, String>) {
     let gateway = Gateway::start(&config(handler, 0, Some(BROKEN[1].config[1]))).await;
@@ -218,7 +222,7 @@ async fn refused(handler: &Handler) -> (Gateway, BTreeMap<String, String>) {
     // Written behind the answer.
     let all = |list: &Value| items(list).len() == BROKEN.len();
     let list = gateway.until("/api/v1/rejected", all).await;
-    let ids = items(&list).iter().map(|it| (it["source"].as_str().unwrap().to_owned(), id(it).to_owned()));
+    let ids = items(&list).iter().map(|it| (text(it, "source").to_owned(), id(it).to_owned()));
     (gateway, ids.collect())
 }
 
@@ -226,8 +230,8 @@ async fn is_told(gateway: &Gateway, broken: &Broken, rejected: &str) {
     let shown = json(gateway, &["rejected", "show", rejected]).await;
     let finding = &shown["diagnosis"]["findings"][0];
     assert_eq!(finding["cause"], broken.cause, "{}: {shown:#}", broken.source);
-    let text = format!("{} {}", finding["sentence"].as_str().unwrap(), finding["mend"].as_str().unwrap());
-    assert!(text.contains(broken.told), "{}: {text}", broken.source);
+    let told = format!("{} {}", text(finding, "sentence"), text(finding, "mend"));
+    assert!(told.contains(broken.told), "{}: {told}", broken.source);
     assert_eq!(shown["diagnosis"]["may_be_released"], broken.restored, "{}: {shown:#}", broken.source);
     assert!(!shown.to_string().contains("canary"), "{shown:#}");
     let page = well(&["show"], gateway.ask(&["rejected", "show", rejected]).await);
@@ -288,7 +292,7 @@ async fn all_delivered_once(gateway: &Gateway, handler: &Handler, ids: &BTreeMap
         }
     }
     for it in gateway.items("/api/v1/rejected").await {
-        let event = gateway.get(&format!("/api/v1/events/{}", it["event"].as_str().unwrap())).await;
+        let event = gateway.get(&format!("/api/v1/events/{}", text(&it, "event"))).await;
         if it["source"] != "wrong" {
             assert_eq!(event["received_at"], it["received_at"], "received when it arrived");
         }

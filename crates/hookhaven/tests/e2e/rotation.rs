@@ -61,7 +61,7 @@ async fn secrets(gateway: &Gateway) -> Vec<Value> {
     let arguments = ["secrets", "--json"];
     let text = well(&arguments, gateway.ask(&arguments).await);
     assert!(!text.contains("canary"), "{text}");
-    items(&serde_json::from_str(&text).unwrap()).clone()
+    items(&serde_json::from_str(&text).expect("JSON")).clone()
 }
 
 async fn rewrite(gateway: &Gateway, secrets: &[&str]) {
