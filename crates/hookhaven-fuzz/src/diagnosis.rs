@@ -20,8 +20,7 @@ pub fn agrees(given: &Given<'_>, said: Result<Proof, Rejection>) {
     let source = source(given);
     let rejected = rejected(given, said.err().unwrap_or(Rejection::SignatureMismatch));
     let other = Arc::new(Source { name: "other".into(), secrets: given.case.secrets[2..].to_vec(), ..source.clone() });
-    let case =
-        Case { rejected: &rejected, source: &source, others: &[other], retired: &[], fetched: None };
+    let case = Case { rejected: &rejected, source: &source, others: &[other], retired: &[], fetched: None };
     let diagnosis = diagnose(&case);
     assert!(!diagnosis.findings.is_empty());
     match diagnosis.verdict {

@@ -59,3 +59,26 @@ pub fn is_kept(name: &str) -> bool {
     let of_proxies = ["proxy-", "x-forwarded-", "cf-"].iter().any(|prefix| name.starts_with(prefix));
     !(credentials || one_hop || framing || place || of_proxies)
 }
+
+#[cfg(test)]
+mod tests {
+    use hookhaven_core::senders::{Scheme, SenderOptions, TABLE};
+
+    use super::*;
+
+    #[test]
+    fn every_header_in_which_a_sender_shows_its_secret_is_masked() {
+        let mut shown = 0;
+        for declaration in TABLE.iter().filter(|declaration| matches!(declaration.scheme, Scheme::Shared(_))) {
+            let sender = declaration.build(&SenderOptions::default()).unwrap();
+            if let Some(name) = sender.signature_header() {
+                assert!(may_be_credential(name.as_str()), "{}: {name}", declaration.name);
+                shown += 1;
+            }
+        }
+        assert!(shown > 5, "{shown}");
+        for name in ["x-signature", "x-hub-signature-256", "content-type", "user-agent", "webhook-id"] {
+            assert!(!may_be_credential(name), "{name}");
+        }
+    }
+}

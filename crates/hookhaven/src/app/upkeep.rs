@@ -1,6 +1,11 @@
 //! Upkeep of a running gateway's secrets, and what rejected requests need where no gateway runs.
 
-use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
 use hookhaven_core::Time;
@@ -47,29 +52,39 @@ pub(super) async fn keep_secrets(
         let now = clock.now();
         let kept = secrets.keep(&*store, now).await;
         match kept.and(standings(&*store, &config.load_full(), Some(&secrets), now).await) {
-            Ok(all) => complain(&all, &mut complained, now),
+            Ok(all) => due(&all, &mut complained, now).into_iter().for_each(|standing| complain(standing, now)),
             Err(error) => tracing::warn!(%error, "which secrets are in use could not be written down; later again"),
         }
         clock.sleep_until(now.plus(KEPT_EVERY)).await;
     }
 }
 
-/// Once a day for each.
-fn complain(all: &[Standing], complained: &mut HashMap<(Owner, Option<String>), Time>, now: Time) {
-    for standing in all.iter().filter(|standing| standing.too_old) {
-        let key = (standing.owner.clone(), standing.fingerprint.clone());
-        let due = complained.get(&key).is_none_or(|before| now.since(*before) >= COMPLAIN_EVERY);
-        if due {
-            complained.insert(key, now);
-            let (of, name) = match &standing.owner {
-                Owner::Source(name) => ("source", name),
-                Owner::Destination(name) => ("destination", name),
-            };
-            let age_days = standing.age(now).unwrap_or_default().as_secs() / 86_400;
-            let (secret, fingerprint) = (standing.position, standing.fingerprint.as_deref());
-            tracing::warn!(of, name = &**name, secret, fingerprint, age_days, "a secret is older than its policy");
+/// When each secret was last complained of.
+type Complained = HashMap<(Owner, Option<String>), Time>;
+
+/// Those that are too old and were not complained of for a day; they are now.
+fn due<'s>(all: &'s [Standing], complained: &mut Complained, now: Time) -> Vec<&'s Standing> {
+    let is_due = |standing: &&Standing| {
+        let last = complained.entry((standing.owner.clone(), standing.fingerprint.clone()));
+        match last {
+            Entry::Occupied(last) if now.since(*last.get()) < COMPLAIN_EVERY => false,
+            last => {
+                last.insert_entry(now);
+                true
+            }
         }
-    }
+    };
+    all.iter().filter(|standing| standing.too_old).filter(is_due).collect()
+}
+
+fn complain(standing: &Standing, now: Time) {
+    let (of, name) = match &standing.owner {
+        Owner::Source(name) => ("source", name),
+        Owner::Destination(name) => ("destination", name),
+    };
+    let age_days = standing.age(now).unwrap_or_default().as_secs() / 86_400;
+    let (secret, fingerprint) = (standing.position, standing.fingerprint.as_deref());
+    tracing::warn!(of, name = &**name, secret, fingerprint, age_days, "a secret is older than its policy");
 }
 
 /// How old the secrets of sources are, for the metrics.
@@ -120,4 +135,33 @@ pub fn rejections(
 /// TLS cannot be set up.
 pub fn sender_keys(admin: SocketAddr, clock: Arc<dyn Clock>) -> Result<SenderKeys, StartError> {
     Ok(SenderKeys::new(super::way_out(admin)?, clock))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secrets::Use;
+
+    #[test]
+    fn each_old_secret_is_complained_of_once_a_day() {
+        let standing = |fingerprint: &str, too_old| Standing {
+            owner: Owner::Source("shop".into()),
+            position: 1,
+            fingerprint: Some(fingerprint.into()),
+            seen: None,
+            max_age: Duration::ZERO,
+            usage: Use::Current,
+            too_old,
+        };
+        let all = [standing("a", true), standing("b", false), standing("c", true)];
+        let (mut complained, hour) = (Complained::new(), Duration::from_secs(3_600));
+        let due_at = |hours: u32, of: &[Standing], complained: &mut Complained| {
+            due(of, complained, Time::EPOCH.plus(hour * hours)).len()
+        };
+        assert_eq!(due_at(1, &all[..1], &mut complained), 1);
+        assert_eq!(due_at(2, &all, &mut complained), 1, "the other one");
+        assert_eq!(due_at(24, &all, &mut complained), 0);
+        assert_eq!(due_at(25, &all, &mut complained), 1);
+        assert_eq!(due_at(26, &all, &mut complained), 1);
+    }
 }
