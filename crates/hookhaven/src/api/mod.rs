@@ -24,6 +24,7 @@ mod page;
 mod problem;
 mod publish_keys;
 mod rejected;
+mod release;
 mod routes;
 mod secrets;
 mod signals;
@@ -53,10 +54,8 @@ pub use nodes::{NODE_SILENCE_MAX, NodeView};
 pub use page::LIMIT_MAX;
 pub use problem::{CODES, Problem};
 pub use publish_keys::{Ring, RingError, SigningKeysView};
-pub use rejected::{
-    CauseView, DiagnosisView, RejectedDetail, RejectedSelection, RejectedView, ReleaseAnswer, ReleaseRequest,
-    ReleasedView,
-};
+pub use rejected::{CauseView, DiagnosisView, RejectedDetail, RejectedSelection, RejectedView};
+pub use release::{ReleaseAnswer, ReleaseRequest, ReleasedView};
 pub use routes::routing;
 pub use secrets::SecretView;
 pub use signals::{Breaker, LaneView, Offline, ReloadState, Signals};
@@ -115,6 +114,7 @@ pub fn router(parts: ApiParts) -> Router {
         .merge(nodes::routes())
         .merge(publish_keys::routes())
         .merge(rejected::routes())
+        .merge(release::routes())
         .merge(secrets::routes())
         .merge(backup::routes());
     let guarded = Router::new()

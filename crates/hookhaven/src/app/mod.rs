@@ -312,10 +312,7 @@ impl Gateway {
         // A panic in it was logged where it happened.
         let _ = self.admin.await;
         let _ = tokio::time::timeout(LEAVE_TIMEOUT, self.keeping).await;
-        let noting = self.secrets.keep(&*self.store, self.clock.now());
-        if !matches!(tokio::time::timeout(LEAVE_TIMEOUT, noting).await, Ok(Ok(()))) {
-            tracing::warn!("which secrets were used lately could not be written down");
-        }
+        upkeep::note_secrets(&self.secrets, &*self.store, self.clock.now()).await;
         self.store.close().await;
         aborted
     }

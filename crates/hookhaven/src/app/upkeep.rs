@@ -27,6 +27,8 @@ use crate::{
 
 /// A secret that is too old is complained of so often.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(86_400);
+/// How long a stop waits for the store to take what is known of secrets.
+const NOTE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Goes by each new configuration.
 pub(super) async fn follow_secrets(
@@ -56,6 +58,13 @@ pub(super) async fn keep_secrets(
             Err(error) => tracing::warn!(%error, "which secrets are in use could not be written down; later again"),
         }
         clock.sleep_until(now.plus(KEPT_EVERY)).await;
+    }
+}
+
+/// Writes it down for the last time, in bounded time.
+pub(super) async fn note_secrets(secrets: &SecretUse, store: &dyn Store, now: Time) {
+    if !matches!(tokio::time::timeout(NOTE_TIMEOUT, secrets.keep(store, now)).await, Ok(Ok(()))) {
+        tracing::warn!("which secrets were used lately could not be written down");
     }
 }
 
