@@ -1,6 +1,8 @@
 //! One kind of failure at a time: whom it hits, since when, and whether it stands out at all. What the kind means is
 //! said by `answers`.
 
+use std::time::Duration;
+
 use super::{
     Case, EVENTS_MIN, FAILURES_MIN, Finding, Observed, SHARE_MIN, Scope, answers, events,
     tally::{SHARE_INSIDE_MIN, Tally},
@@ -8,8 +10,10 @@ use super::{
 };
 use crate::{attempt::ErrorClass, time::Time};
 
-/// Stretches of one kind of failure that are told apart in one span.
-const STRETCHES_MAX: usize = 3;
+/// Stretches of one kind of failure that are looked for in one span, brief ones too.
+const STRETCHES_MAX: usize = 5;
+/// What is over and took less is not worth a word: a restart takes so long, and retries outlast it.
+const STRETCH_MIN: Duration = Duration::from_secs(120);
 
 /// What failures are taken together as: those that have one cause, as a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,7 +78,9 @@ pub(super) fn look<'a>(case: &Case<'a>, rest: &mut Vec<&'a Observed>) -> Vec<Fin
         for _ in 0..STRETCHES_MAX {
             let Some(slice) = locate(rest, kind) else { break };
             let failed: Vec<_> = slice.attempts.iter().copied().filter(|o| kind.is(o)).collect();
-            findings.push(answers::finding(&answers::Found { case, kind, slice: &slice, failed: &failed }));
+            if !slice.was_brief() {
+                findings.push(answers::finding(&answers::Found { case, kind, slice: &slice, failed: &failed }));
+            }
             // Other failures of the same attempts stay: they are other findings.
             rest.retain(|o| !kind.is(o) || !slice.holds(o));
         }
@@ -109,6 +115,10 @@ fn locate<'a>(attempts: &[&'a Observed], kind: Kind) -> Option<Slice<'a>> {
 }
 
 impl Slice<'_> {
+    fn was_brief(&self) -> bool {
+        self.since.zip(self.until).is_some_and(|(since, until)| until.since(since) < STRETCH_MIN)
+    }
+
     fn holds(&self, o: &Observed) -> bool {
         let (first, last) = (self.attempts.first(), self.attempts.last());
         self.scope.as_ref().is_none_or(|scope| scope.holds(o))

@@ -33,16 +33,22 @@ pub(super) fn look<'a>(case: &Case<'a>, rest: &mut Vec<&'a Observed>) -> Vec<Fin
     if explained_otherwise.into_iter().flatten().any(|other| other >= heavy.gain) {
         return Vec::new();
     }
-    let of = |heavily: bool| -> Vec<&'a Observed> {
-        rest.iter().zip(&loads).filter(|(_, load)| (**load > heavy.cut) == heavily).map(|(o, _)| *o).collect()
-    };
-    let (inside, outside) = (of(true), of(false));
-    let failed: Vec<_> = inside.iter().copied().filter(|o| broke_down(o)).collect();
+    let heavily: Vec<_> = rest.iter().zip(&loads).filter(|(_, load)| **load > heavy.cut).map(|(o, _)| *o).collect();
+    let failed: Vec<_> = heavily.iter().copied().filter(|o| broke_down(o)).collect();
     if events(&failed) < EVENTS_MIN || bursts(&failed) < BURSTS_MIN {
         return Vec::new();
     }
-    *rest = outside;
-    vec![finding(case, &heavy, inside.len(), &failed, Tally::of(rest, broke_down))]
+    let whole = Tally::of(rest, broke_down);
+    let outside = whole.less(Tally { attempts: heavily.len(), failures: failed.len() });
+    rest.retain(|o| !is_near(o, &heavily));
+    vec![finding(case, &heavy, heavily.len(), &failed, outside)]
+}
+
+/// Whether it belongs to a burst, at its edge where less came at once.
+fn is_near(o: &Observed, heavily: &[&Observed]) -> bool {
+    let at = o.started_at.as_us();
+    let next = heavily.partition_point(|h| h.started_at.as_us() < at - 2 * HALF_WINDOW_US);
+    heavily.get(next).is_some_and(|h| h.started_at.as_us() <= at + 2 * HALF_WINDOW_US)
 }
 
 /// How a handler fails that has too much to do. 429 is not among it: that is one that knows.

@@ -3,7 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{Case, Cause, EVENTS_MIN, FAILURES_MIN, Finding, Observed, Scope, examples, tally::Tally, words};
+use super::{
+    Case, Cause, EVENTS_MIN, FAILURES_MIN, Finding, Observed, SHARE_MIN, Scope, examples, kinds::Kind, tally::Tally,
+    words,
+};
 use crate::attempt::ErrorClass;
 
 /// Of the attempts of others meanwhile so many must be known, and such a share must have succeeded.
@@ -36,7 +39,14 @@ fn is_poison(tries: &[&Observed], all: &[&Observed]) -> bool {
         |o: &&&Observed| o.event != first.event && o.started_at >= first.started_at && o.started_at <= last.started_at;
     let others: Vec<_> = all.iter().filter(meanwhile).copied().collect();
     let fine = Tally::of(&others, |o| !o.failed());
-    fine.attempts >= OTHERS_MIN && fine.share() >= OTHERS_FINE_MIN
+    fine.attempts >= OTHERS_MIN && fine.share() >= OTHERS_FINE_MIN && !is_common(last, all)
+}
+
+/// Whether others of its type fail in the same way: then it is the type, or the handler.
+fn is_common(one: &Observed, all: &[&Observed]) -> bool {
+    let alike = |o: &&Observed| o.event != one.event && o.event_type == one.event_type;
+    let alike: Vec<_> = all.iter().copied().filter(alike).collect();
+    Tally::of(&alike, |o| Kind::of(o) == Kind::of(one)).share() >= SHARE_MIN
 }
 
 fn finding(case: &Case<'_>, tries: &[&Observed]) -> Finding {

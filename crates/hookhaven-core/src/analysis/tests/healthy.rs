@@ -1,0 +1,92 @@
+//! Nothing is wrong here, or nothing that so few attempts could show: no wolf is cried.
+
+use super::*;
+
+fn nothing(script: impl Fn(&mut World)) -> Report {
+    let mut last = None;
+    for seed in (1..=12).map(|n| n * 7_919) {
+        let mut world = World::new(seed);
+        script(&mut world);
+        let report = reported(world);
+        assert_eq!(report.findings, [], "seed {seed}: {}", text(&report));
+        last = Some(report);
+    }
+    last.unwrap()
+}
+
+#[test]
+fn now_and_then_something_fails() {
+    let report = nothing(|world| world.traffic(30, |w, _| w.fine()));
+    assert!(report.headline().starts_with("Nothing stands out: "), "{}", report.headline());
+    assert!(report.failures > 0 && report.too_few.is_empty());
+}
+
+#[test]
+fn failures_of_all_kinds_at_random() {
+    nothing(|world| {
+        world.traffic(30, |w, _| match w.below(300) {
+            0 => answers(500),
+            1 => answers(503),
+            2 => times_out(),
+            3 => answers(429),
+            4 => fails(ErrorClass::Connect, "connection refused by 127.0.0.1:3000", 1),
+            5 => answers(404),
+            _ => w.fine(),
+        })
+    });
+}
+
+#[test]
+fn a_slow_handler_that_is_always_as_slow() {
+    nothing(|world| world.traffic(30, |w, _| if w.chance(1) { answers(502) } else { ok(2_000 + w.below(3_000)) }));
+}
+
+#[test]
+fn traffic_that_comes_in_bursts_and_is_taken() {
+    nothing(|world| {
+        world.traffic(60, |w, _| w.fine());
+        for burst in 0..8 {
+            for i in 0..100 {
+                let at = ago(1_300 - burst * 150).plus(Duration::from_millis(i * 40));
+                world.deliver(at, "stripe", "invoice.paid", &mut |w: &mut World, _: &Sees<'_>| w.fine());
+            }
+        }
+    });
+}
+
+#[test]
+fn latency_that_follows_the_day() {
+    nothing(|world| {
+        world.minutes = 2 * 1_440;
+        world.traffic(60, |w, sees| {
+            let hour = (sees.at.as_s().rem_euclid(86_400) / 3_600 - 12).abs() as u64;
+            ok(300 + (12 - hour) * 350 + w.below(400))
+        })
+    });
+}
+
+#[test]
+fn a_restart_of_seconds() {
+    nothing(|world| {
+        let down = || fails(ErrorClass::Connect, "connection refused by 127.0.0.1:3000", 1);
+        let restart = ago(300)..ago(300).plus(Duration::from_secs(60));
+        world.traffic(30, |w, sees| if restart.contains(&sees.at) { down() } else { w.fine() })
+    });
+}
+
+#[test]
+fn a_few_attempts_say_nothing() {
+    let report = nothing(|world| {
+        world.minutes = 20;
+        world.traffic(240, |_, sees| if sees.event % 2 == 0 { answers(500) } else { ok(80) });
+        world.attempts.truncate(12);
+    });
+    assert_eq!(report.too_few.len(), 1);
+    assert!(report.too_few[0].mostly.starts_with("500 ("), "{:?}", report.too_few);
+}
+
+#[test]
+fn nothing_at_all() {
+    let report = nothing(|_| {});
+    assert_eq!(report.headline(), "No attempt was made.");
+}
