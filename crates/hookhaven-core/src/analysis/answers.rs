@@ -40,8 +40,9 @@ pub(super) fn finding(found: &Found<'_, '_>) -> Finding {
     let meaning = found.meaning();
     let of_any = Tally::of(&slice.attempts, Observed::failed).failures;
     let and = if meaning.and.is_empty() { String::new() } else { format!("; {}", meaning.and) };
+    let over = if slice.until.is_some() { " That is over." } else { "" };
     let sentence = format!(
-        "{} of the failures of {}{}{} are {}{and}.",
+        "{} of the failures of {}{}{} are {}{and}.{over}",
         words::percent(failed.len(), of_any),
         words::name(case.name),
         found.of_scope(),
@@ -76,8 +77,10 @@ impl Found<'_, '_> {
 
     fn evidence(&self) -> Vec<String> {
         let Found { case, slice, failed, .. } = self;
-        let mut lines =
-            vec![format!("of the attempts, {} failed so", words::counted(failed.len(), slice.attempts.len()))];
+        let mut lines = vec![format!(
+            "of the attempts that it could have hit, {} failed so",
+            words::counted(failed.len(), slice.attempts.len())
+        )];
         if slice.outside.attempts > 0 {
             let outside = words::counted(slice.outside.failures, slice.outside.attempts);
             lines.push(format!("of all others to this destination, {outside}"));

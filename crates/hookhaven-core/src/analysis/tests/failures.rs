@@ -75,6 +75,7 @@ fn a_handler_that_was_down_for_a_while() {
         world.traffic(30, |w, sees| if (from..to).contains(&sees.at) { down() } else { w.fine() })
     });
     assert!(about(finding.since, from) && about(finding.until, to), "{}", finding.sentence);
+    says(&finding, &["between 07:20 and 08:", "That is over."]);
 }
 
 #[test]

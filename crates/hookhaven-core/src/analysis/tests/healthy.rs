@@ -59,7 +59,7 @@ fn latency_that_follows_the_day() {
     nothing(|world| {
         world.minutes = 2 * 1_440;
         world.traffic(60, |w, sees| {
-            let hour = (sees.at.as_s().rem_euclid(86_400) / 3_600 - 12).abs() as u64;
+            let hour = (sees.at.as_s().rem_euclid(86_400) / 3_600 - 12).unsigned_abs();
             ok(300 + (12 - hour) * 350 + w.below(400))
         })
     });
