@@ -10,6 +10,7 @@
 //!
 //! Not here: sockets and TLS (`server`), the ingest and publish addresses, pages for people.
 
+mod analysis;
 mod backup;
 mod dead_letters;
 mod deliveries;
@@ -46,6 +47,7 @@ use hookhaven_store::{
 
 use crate::{config::Config, quarantine::Rejections, secrets::SecretUse};
 
+pub use analysis::{ANALYSIS_DELIVERIES_MAX, AnalysisView, FoundView, SuggestionView, TooFewView};
 pub use backup::{BackupRequest, BackupState, BackupView};
 pub use dead_letters::{BULK_DELIVERIES_MAX, BulkRequest, DeadLetterFilter};
 pub use destinations::{DestinationView, PAUSED_KIND, Pause};
@@ -91,6 +93,7 @@ pub(crate) struct Api {
     pub started_at: Time,
     token_hash: aws_lc_rs::digest::Digest,
     backup: backup::Slot,
+    analysis: analysis::Slot,
 }
 
 type Shared = Arc<Api>;
@@ -101,6 +104,7 @@ pub fn router(parts: ApiParts) -> Router {
         started_at: parts.clock.now(),
         token_hash: guard::token_hash(parts.admin_token.expose()),
         backup: Default::default(),
+        analysis: Default::default(),
         parts,
     });
     // One line a resource.
@@ -116,7 +120,8 @@ pub fn router(parts: ApiParts) -> Router {
         .merge(rejected::routes())
         .merge(release::routes())
         .merge(secrets::routes())
-        .merge(backup::routes());
+        .merge(backup::routes())
+        .merge(analysis::routes());
     let guarded = Router::new()
         .nest("/api/v1", resources)
         .merge(health::guarded_routes())

@@ -5,6 +5,7 @@
 //! `init`, `check`, `senders`, `migrate`, `doctor`, `reindex` and `copy` work on this machine alone. A new command is one new
 //! file, one entry in `args::Command` and one line in [`dispatch`].
 
+pub mod analyze;
 pub mod args;
 pub mod backup;
 pub mod bench;
@@ -150,6 +151,7 @@ async fn dispatch(command: Command, context: &Context) -> anyhow::Result<ExitCod
         Command::Verify(args) => verify::run(args, context).await,
         Command::Secrets(args) => secrets::run(args, context).await,
         Command::Routes(command) => routes::run(command, context).await,
+        Command::Analyze(args) => analyze::run(args, context).await,
         Command::Why(args) => why::run(args, context).await,
         Command::Keys(command) => keys::run(command, context).await,
         Command::Senders(args) => senders::run(args, context),

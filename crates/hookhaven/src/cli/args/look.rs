@@ -267,3 +267,20 @@ pub struct PageArgs {
     #[arg(long)]
     pub json: bool,
 }
+
+#[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "Examples:\n  hookhaven analyze\n  hookhaven analyze --since 7d --destination billing --json\n\n\
+                        What comes back at the same hours shows only over two days or more."
+)]
+pub struct AnalyzeArgs {
+    /// How far back to look: so long ago, or a time
+    #[arg(long, value_name = "WHEN", value_parser = values::moment, default_value = "24h")]
+    pub since: Moment,
+    /// One destination only
+    #[arg(long, value_name = "NAME")]
+    pub destination: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}

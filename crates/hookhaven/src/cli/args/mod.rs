@@ -108,6 +108,8 @@ pub enum Command {
     Backup(BackupArgs),
     /// Tell one event's whole story: where it went, every attempt, and why
     Why(WhyArgs),
+    /// Say what stands out among failures: what, since when, why, and which settings would help
+    Analyze(AnalyzeArgs),
     /// Kill -9 the gateway under load, again and again, and prove that nothing acknowledged is lost
     Torture(TortureArgs),
     /// Measure what this machine and this disk allow
@@ -142,6 +144,7 @@ impl Command {
             Command::Routes(RoutesCommand::List(a)) => a.json,
             Command::Routes(RoutesCommand::Test(a)) => a.json,
             Command::Why(a) => a.json,
+            Command::Analyze(a) => a.json,
             Command::Backup(a) => a.json,
             Command::Torture(a) => a.json,
             Command::Bench(a) => a.json,
