@@ -23,8 +23,10 @@ use super::{
     problem::{self, Problem},
 };
 
-/// Deliveries whose attempts are looked at; of more, so many spread over the span.
-pub const ANALYSIS_DELIVERIES_MAX: usize = 20_000;
+/// Pages of deliveries whose attempts are looked at: 20,000 deliveries. Of more, so many spread over the span.
+const PAGES_MAX: u32 = 40;
+/// The shortest window that deliveries are taken from.
+const WINDOW_MIN: Duration = Duration::from_millis(1);
 /// The span that is looked at unless asked otherwise.
 pub const ANALYSIS_SPAN: Duration = Duration::from_secs(86_400);
 /// How long reading may take.
@@ -177,7 +179,7 @@ async fn show(
             "somebody asked for one just now; ask again when it is done",
         ));
     };
-    let mut reading = Reading { since, now, destination: params.destination, ..Reading::default() };
+    let mut reading = Reading::new(since, now, params.destination, PAGES_MAX);
     match tokio::time::timeout(READING_TIME_MAX, reading.read(&*api.parts.store)).await {
         Ok(read) => read?,
         Err(_) => reading.out_of_time()?,
@@ -200,11 +202,11 @@ async fn show(
 }
 
 /// What is read for an analysis, bit by bit, so that what there is can be used when time is up.
-#[derive(Default)]
 struct Reading {
     since: Time,
     now: Time,
     destination: Option<String>,
+    pages_max: u32,
     observed: Vec<Observed>,
     /// Deliveries whose attempts were read, and how many are to be.
     read: usize,
@@ -214,6 +216,11 @@ struct Reading {
 }
 
 impl Reading {
+    fn new(since: Time, now: Time, destination: Option<String>, pages_max: u32) -> Self {
+        let (observed, sampled) = (Vec::new(), Vec::new());
+        Reading { since, now, destination, pages_max, observed, read: 0, wanted: 0, sampled }
+    }
+
     async fn read(&mut self, store: &dyn Store) -> Result<(), StoreError> {
         let mut rows = self.deliveries(store).await?;
         let since = self.since;
@@ -235,11 +242,11 @@ impl Reading {
 
     /// Deliveries that may have attempts in the span.
     async fn deliveries(&mut self, store: &dyn Store) -> Result<Vec<DeliveryRow>, StoreError> {
-        let from = self.since.minus(ACCEPTED_BEFORE);
-        let pages = ANALYSIS_DELIVERIES_MAX / LIMIT_MAX;
+        // What comes this very instant is still of it.
+        let (from, until) = (self.since.minus(ACCEPTED_BEFORE), self.now.plus(Duration::from_micros(1)));
         let (mut all, mut page) = (Vec::new(), Page::first(LIMIT_MAX));
-        for _ in 0..pages {
-            let rows = store.deliveries(&self.filter(from, self.now), page).await?;
+        for _ in 0..self.pages_max {
+            let rows = store.deliveries(&self.filter(from, until), page).await?;
             let last = rows.last().map(|row| row.delivery.id);
             let full = rows.len() == LIMIT_MAX;
             all.extend(rows);
@@ -248,15 +255,15 @@ impl Reading {
                 None => return Ok(all),
             }
         }
-        // There are more. The newest alone would say nothing of when it began.
-        self.sampled.push(format!("at most {ANALYSIS_DELIVERIES_MAX} deliveries, spread over the time"));
+        // There are more, and the newest alone would say nothing of when something began.
+        self.sampled.push(format!("{} deliveries at most, spread over the time", all.len()));
+        let oldest = store.deliveries(&self.filter(from, until), Page::first(1).oldest_first()).await?;
+        let mut start = oldest.first().map_or(from, |row| row.delivery.accepted_at);
+        let window = (until.since(start) / self.pages_max).max(WINDOW_MIN);
         all.clear();
-        let window = self.now.since(from) / u32::try_from(pages).unwrap_or(1);
-        let mut start = from;
-        while start < self.now {
-            let end = start.plus(window).min(self.now);
+        while start < until {
+            let end = start.plus(window).min(until);
             all.extend(store.deliveries(&self.filter(start, end), Page::first(LIMIT_MAX)).await?);
-            // A window is never empty: the span is hours, cut by forty.
             start = end;
         }
         Ok(all)
@@ -264,8 +271,6 @@ impl Reading {
 
     fn filter(&self, since: Time, until: Time) -> DeliveryFilter {
         let destination = self.destination.clone();
-        // What comes this very instant is still of it.
-        let until = if until == self.now { until.plus(Duration::from_micros(1)) } else { until };
         DeliveryFilter { destination, since: Some(since), until: Some(until), ..DeliveryFilter::default() }
     }
 
@@ -307,4 +312,45 @@ fn observed(row: &DeliveryRow, attempts: Vec<hookhaven_core::Attempt>) -> Vec<Ob
 fn origin(address: &str) -> Arc<str> {
     let parsed = url::Url::parse(address).ok();
     parsed.map_or_else(|| "published".into(), |url| url.origin().ascii_serialization().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::fixture::{START, Scene};
+
+    #[tokio::test]
+    async fn of_too_many_deliveries_some_of_all_the_time_are_read() {
+        let scene = Scene::new();
+        for _ in 0..1_500 {
+            scene.accept("stripe", "payment.failed", b"{}").await;
+        }
+        let now = hookhaven_store::clock::Clock::now(&scene.clock);
+        let mut reading = Reading::new(START, now, None, 2);
+        let rows = reading.deliveries(&*scene.store).await.unwrap();
+        assert!((900..=1_001).contains(&rows.len()), "{}", rows.len());
+        let early = rows.iter().filter(|row| row.delivery.accepted_at < START.plus(Duration::from_millis(750))).count();
+        assert!((450..=501).contains(&early), "{early}");
+        assert_eq!(reading.sampled, ["1000 deliveries at most, spread over the time"]);
+
+        let mut all = Reading::new(START, now, None, 4);
+        assert_eq!(all.deliveries(&*scene.store).await.unwrap().len(), 1_500);
+        assert!(all.sampled.is_empty());
+    }
+
+    #[test]
+    fn what_could_be_read_in_time_is_used_and_said() {
+        let mut reading = Reading::new(START, START, None, 2);
+        assert_eq!(reading.out_of_time().unwrap_err().code, "store_unavailable");
+        (reading.read, reading.wanted) = (70, 100);
+        reading.out_of_time().unwrap();
+        assert!(reading.sampled[0].starts_with("70 of 100 deliveries"), "{:?}", reading.sampled);
+    }
+
+    #[test]
+    fn a_published_address_is_shown_without_what_may_be_a_credential() {
+        let shown = origin("https://user:s3cret@hooks.example.com:8443/T0/s3cret?token=s3cret");
+        assert_eq!(&*shown, "https://hooks.example.com:8443");
+        assert_eq!(&*origin("s3cret"), "published");
+    }
 }

@@ -47,7 +47,7 @@ use hookhaven_store::{
 
 use crate::{config::Config, quarantine::Rejections, secrets::SecretUse};
 
-pub use analysis::{ANALYSIS_DELIVERIES_MAX, AnalysisView, FoundView, SuggestionView, TooFewView};
+pub use analysis::{AnalysisView, FoundView, SuggestionView, TooFewView};
 pub use backup::{BackupRequest, BackupState, BackupView};
 pub use dead_letters::{BULK_DELIVERIES_MAX, BulkRequest, DeadLetterFilter};
 pub use destinations::{DestinationView, PAUSED_KIND, Pause};

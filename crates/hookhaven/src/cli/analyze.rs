@@ -30,11 +30,8 @@ pub(super) async fn act(args: AnalyzeArgs, client: &Client, screen: &mut Screen)
     }
     let view: AnalysisView = serde_json::from_value(answer)?;
     screen.line(screen.paint(Colour::Bold, &clean(&view.headline)))?;
-    let (deliveries, attempts) = (count(view.delivery_count as u64, "delivery"), view.attempt_count);
-    screen.line(format!(
-        "Since {}: {deliveries}, {attempts} attempts; times are UTC.",
-        relative(view.since, view.until)
-    ))?;
+    let attempts = count(view.attempt_count as u64, "attempt");
+    screen.line(format!("{attempts} since {}; times are UTC.", relative(view.since, view.until)))?;
     for (i, found) in view.findings.iter().enumerate() {
         finding(i + 1, found, screen)?;
     }

@@ -1,5 +1,6 @@
 //! Commands as a person types them, against the admin API on a real loopback socket.
 
+mod analyze;
 mod dlq;
 mod find;
 mod keys;
@@ -15,6 +16,7 @@ use hookhaven_store::clock::Clock;
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use super::{
+    analyze as analyze_command,
     args::{Cli, Command},
     client::Client,
     deliveries, destinations, dlq as dlq_command, events, keys as keys_command,
@@ -83,6 +85,7 @@ async fn run(client: &Client, scene: &Scene, line: &str, answer: Option<bool>) -
         Command::Destinations(c) => destinations::act(c, client, &mut screen).await,
         Command::Keys(c) => keys_command::act(c, client, &mut screen).await,
         Command::Routes(c) => routes_command::act(c, client, &mut screen).await,
+        Command::Analyze(a) => analyze_command::act(a, client, &mut screen).await,
         Command::Why(a) => why_command::act(a, client, &mut screen).await,
         other => panic!("{other:?} does not speak to the admin API"),
     };
