@@ -1,7 +1,7 @@
 //! Failure analysis: what stands out among the attempts of a span of time, in sentences with the figures behind them,
 //! and which keys of the configuration would help. Made when somebody asks.
 //!
-//! Each destination is looked at by itself. First go single events that fail whatever else is delivered (`poison`), then
+//! Each destination is looked at by itself; what began at several at once is said with each (`together`). First go single events that fail whatever else is delivered (`poison`), then
 //! answers that get slower and slower (`latency`), then what depends on the hour of the day (`hours`) or on how much
 //! comes at once (`load`). What is left is taken one kind of failure at a time (`kinds`): whom it hits (`who`), since
 //! when (`when`), and what that kind means (`answers`). Every explanation divides attempts into those inside and those
@@ -17,6 +17,7 @@ mod latency;
 mod load;
 mod poison;
 mod tally;
+mod together;
 mod when;
 mod who;
 mod words;
@@ -283,6 +284,7 @@ pub fn analyze(input: Input) -> Report {
         let key = |f: &Finding| (f.until.is_some(), usize::MAX - f.failures, f.destination.clone(), f.cause);
         key(a).cmp(&key(b)).then_with(|| a.sentence.cmp(&b.sentence))
     });
+    together::look(&mut findings);
     findings.truncate(FINDINGS_MAX);
     too_few.truncate(TOO_FEW_MAX);
     Report { since, now, attempts: all, looked_at: kept.len(), failures, findings, too_few }

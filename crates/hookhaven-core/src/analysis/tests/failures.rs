@@ -275,6 +275,22 @@ fn connections_that_break() {
 }
 
 #[test]
+fn what_several_destinations_share() {
+    let mut world = World::new(1);
+    for (i, destination) in ["billing", "crm", "mail", "search"].into_iter().enumerate() {
+        world.destination = destination;
+        let planted = if destination == "crm" { ago(400) } else { ago(120).plus(Duration::from_secs(i as u64 * 10)) };
+        let gone = || fails(ErrorClass::Dns, "the name does not exist", 5);
+        world.traffic(30, |w, sees| if sees.at >= planted { gone() } else { w.fine() });
+    }
+    let report = reported(world);
+    let shared = |f: &&Finding| f.evidence.iter().any(|line| line.starts_with("2 other destinations"));
+    let mut said: Vec<_> = report.findings.iter().filter(shared).map(|f| &*f.destination).collect();
+    said.sort();
+    assert_eq!((report.findings.len(), said), (4, vec!["billing", "mail", "search"]), "{}", text(&report));
+}
+
+#[test]
 fn two_causes_at_two_destinations() {
     for seed in SEEDS {
         let mut world = World::new(seed);

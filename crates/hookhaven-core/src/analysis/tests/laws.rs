@@ -83,6 +83,24 @@ proptest! {
     }
 
     #[test]
+    fn few_attempts_or_few_failures_are_no_finding(
+        seed in 1u64..1_000, some in 0usize..ATTEMPTS_MIN, bad in 0usize..FAILURES_MIN
+    ) {
+        let mut world = World::new(seed);
+        world.traffic(60, |w, _| if w.chance(50) { answers(503) } else { ok(80) });
+        world.attempts.truncate(some);
+        prop_assert_eq!(reported(world).findings, []);
+        let mut world = World::new(seed);
+        world.traffic(60, |_, sees| if sees.event as usize <= bad { answers(503) } else { ok(80) });
+        let mut failed = 0;
+        world.attempts.retain(|o| {
+            failed += usize::from(o.failed());
+            !o.failed() || failed <= bad
+        });
+        prop_assert_eq!(reported(world).findings, []);
+    }
+
+    #[test]
     fn figures_add_up(seed in 1u64..1_000) {
         let report = analyze(muddle(seed));
         prop_assert!(!report.findings.is_empty());
