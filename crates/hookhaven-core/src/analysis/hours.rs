@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::{
     Case, Cause, EVENTS_MIN, FAILURES_MIN, Finding, Observed, events, examples,
     tally::{Tally, gain, tells},
-    when, who, words,
+    who, words,
 };
 
 const SLOT_S: i64 = 1_800;
@@ -32,11 +32,8 @@ struct Window {
 pub(super) fn look<'a>(case: &Case<'a>, rest: &mut Vec<&'a Observed>) -> Vec<Finding> {
     let whole = Tally::of(rest, Observed::failed);
     let Some((window, gained)) = best(rest, whole) else { return Vec::new() };
-    let explained_otherwise = [
-        when::find(rest, Observed::failed).map(|stretch| stretch.gain),
-        who::find(rest, Observed::failed).map(|hit| hit.gain),
-    ];
-    if explained_otherwise.into_iter().flatten().any(|other| other >= gained) {
+    // A type or source that comes at those hours only, and always fails, is the better explanation.
+    if who::find(rest, Observed::failed).is_some_and(|hit| hit.gain >= gained) {
         return Vec::new();
     }
     let (inside, outside): (Vec<&Observed>, Vec<&Observed>) = rest.iter().partition(|o| window.day(o).is_some());

@@ -3,12 +3,9 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    ATTEMPTS_MIN, Observed, Scope,
+    Observed, Scope,
     tally::{Tally, gain, tells},
 };
-
-/// The share of the failures that must lie inside: with less, others have it too.
-const COVERED_MIN: f64 = 0.8;
 
 /// A scope, and how well it explains.
 #[derive(Clone, Debug)]
@@ -34,11 +31,8 @@ pub(super) fn find(attempts: &[&Observed], failed: impl Fn(&Observed) -> bool) -
     let sources = tallies(attempts, &failed, |o| &o.source).map(|(name, part)| (Scope::Source(name), part));
     let mut best: Option<Hit> = None;
     for (scope, inside) in types.chain(sources) {
-        let covers = inside.failures as f64 >= COVERED_MIN * whole.failures as f64;
-        // Where next to nothing else went there, nothing can be told apart.
-        let compares = whole.less(inside).attempts >= ATTEMPTS_MIN;
         let gain = gain(inside, whole);
-        if covers && compares && tells(inside, whole) && best.as_ref().is_none_or(|b| gain > b.gain) {
+        if tells(inside, whole) && best.as_ref().is_none_or(|b| gain > b.gain) {
             best = Some(Hit { scope, gain });
         }
     }

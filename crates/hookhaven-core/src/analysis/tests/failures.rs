@@ -265,6 +265,78 @@ fn too_much_at_once() {
     assert_eq!(key(&finding, "destinations.billing.concurrency"), "8");
 }
 
+/// A hundred events within seconds.
+fn burst(world: &mut World, at: Time, event_type: &str, mut does: impl FnMut(&mut World, &Sees<'_>) -> Does) {
+    for i in 0..100 {
+        world.deliver(at.plus(Duration::from_millis(i * 60)), "stripe", event_type, &mut does);
+    }
+}
+
+#[test]
+fn a_type_that_comes_in_bursts_is_no_overload() {
+    let finding = only(Cause::ServerErrors, |world| {
+        let bad = |w: &mut World, sees: &Sees<'_>| if sees.event_type == "report" { answers(500) } else { w.fine() };
+        world.traffic(60, bad);
+        for n in 0..6 {
+            burst(world, ago(1_300 - n * 200), "report", bad);
+            burst(world, ago(1_200 - n * 200), "invoice.paid", bad);
+        }
+    });
+    assert_eq!(finding.scope, Some(Scope::Type("report".into())));
+}
+
+#[test]
+fn a_deploy_with_more_traffic_after_it_is_no_overload() {
+    let planted = ago(200);
+    let finding = only(Cause::ServerErrors, |world| {
+        world.traffic(60, |w, sees| if sees.at >= planted && w.chance(60) { answers(500) } else { w.fine() });
+        for n in 0..60 {
+            let at = ago(199 - n * 3);
+            burst(world, at, "invoice.paid", |w, _| if w.chance(60) { answers(500) } else { w.fine() });
+        }
+    });
+    assert!(about(finding.since, planted), "{}", finding.sentence);
+}
+
+#[test]
+fn what_retries_add_is_no_overload() {
+    for seed in SEEDS {
+        let mut world = World::new(seed);
+        let down = |at: Time| [1_200, 900, 600, 300].iter().any(|m| at >= ago(*m) && at < ago(*m - 4));
+        world.traffic(5, |w, sees| if down(sees.at) { answers(503) } else { w.fine() });
+        let report = reported(world);
+        assert_eq!(report.findings.len(), 4, "{}", text(&report));
+        assert!(report.findings.iter().all(|f| f.cause == Cause::ServerErrors), "{}", text(&report));
+    }
+}
+
+#[test]
+fn a_type_that_comes_by_night_is_no_matter_of_the_hour() {
+    let finding = only(Cause::TypeRejected, |world| {
+        world.minutes = 5 * 1_440;
+        let bad = |w: &mut World, sees: &Sees<'_>| if sees.event_type == "report" { answers(422) } else { w.fine() };
+        world.traffic(120, bad);
+        for day in 0..5 {
+            for i in 0..20 {
+                // At three in the morning.
+                let at = ago(11 * 60 - i + day * 1_440);
+                world.deliver(at, "stripe", "report", &mut { bad });
+            }
+        }
+    });
+    assert_eq!(finding.scope, Some(Scope::Type("report".into())));
+}
+
+#[test]
+fn what_goes_on_is_not_over_after_a_few_successes() {
+    let planted = ago(200);
+    let finding = only(Cause::ServerErrors, |world| {
+        let broken = planted..ago(1);
+        world.traffic(30, |w, sees| if broken.contains(&sees.at) && w.chance(40) { answers(500) } else { w.fine() })
+    });
+    assert_eq!(finding.until, None, "{}", finding.sentence);
+}
+
 #[test]
 fn connections_that_break() {
     let planted = ago(300);

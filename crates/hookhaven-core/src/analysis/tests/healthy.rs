@@ -66,6 +66,30 @@ fn latency_that_follows_the_day() {
 }
 
 #[test]
+fn latency_that_went_up_once_and_stayed() {
+    nothing(|world| {
+        world.traffic(60, |w, sees| ok(if sees.at >= ago(600) { 4_000 + w.below(2_000) } else { 100 + w.below(100) }))
+    });
+}
+
+#[test]
+fn two_bursts_are_not_enough_to_blame_the_load() {
+    nothing(|world| {
+        world.traffic(60, |w, _| w.fine());
+        for at in [ago(900), ago(400)] {
+            for i in 0..100u64 {
+                let at = at.plus(Duration::from_millis(i * 60));
+                let mut bad = |w: &mut World, sees: &Sees<'_>| {
+                    if sees.at == at && w.chance(60) { answers(503) } else { w.fine() }
+                };
+                let event_type = ["invoice.paid", "push", "charge.refunded"][i as usize % 3];
+                world.deliver(at, "stripe", event_type, &mut bad);
+            }
+        }
+    });
+}
+
+#[test]
 fn a_restart_of_seconds() {
     nothing(|world| {
         let down = || fails(ErrorClass::Connect, "connection refused by 127.0.0.1:3000", 1);
