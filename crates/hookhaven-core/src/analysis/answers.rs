@@ -124,7 +124,7 @@ impl Found<'_, '_> {
                 Cause::Redirect,
                 "redirects",
                 "a redirect is never followed, so nothing is delivered",
-                "set `url` to the address that it leads to (look at `location` with `hookhaven deliveries show`); often \
+                "set `url` to the address that it leads to (`location` in `hookhaven deliveries show --json`); often \
                  `https` instead of `http`, or a slash at the end",
             ),
             Kind::Refused => self.plain(
@@ -279,7 +279,7 @@ impl Found<'_, '_> {
             ),
             (None, Some(_)) => (
                 "before that it worked: something changed then, as a deploy does",
-                "compare with what was deployed or changed at that time, and take it back; then `hookhaven dlq replay`",
+                "compare with what was deployed or changed at that time, and take it back; then replay what died with `hookhaven dlq replay`",
             ),
             (None, None) => ("it is so over the whole time", "look in the handler's log at the times of the examples"),
         };

@@ -23,8 +23,16 @@ use super::{
     problem::{self, Problem},
 };
 
-/// Pages of deliveries whose attempts are looked at: 20,000 deliveries. Of more, so many spread over the span.
-const PAGES_MAX: u32 = 40;
+/// What is read at most; of more, so much spread over the span.
+#[derive(Clone, Copy)]
+struct Bounds {
+    /// Pages of deliveries.
+    pages: u32,
+    attempts: usize,
+}
+
+/// 20,000 deliveries. Few have more than one attempt; where all have many, memory is the limit, and more than enough is read.
+const BOUNDS: Bounds = Bounds { pages: 40, attempts: 4 * analysis::ATTEMPTS_MAX };
 /// The shortest window that deliveries are taken from.
 const WINDOW_MIN: Duration = Duration::from_millis(1);
 /// The span that is looked at unless asked otherwise.
@@ -179,7 +187,7 @@ async fn show(
             "somebody asked for one just now; ask again when it is done",
         ));
     };
-    let mut reading = Reading::new(since, now, params.destination, PAGES_MAX);
+    let mut reading = Reading::new(since, now, params.destination, BOUNDS);
     match tokio::time::timeout(READING_TIME_MAX, reading.read(&*api.parts.store)).await {
         Ok(read) => read?,
         Err(_) => reading.out_of_time()?,
@@ -206,7 +214,7 @@ struct Reading {
     since: Time,
     now: Time,
     destination: Option<String>,
-    pages_max: u32,
+    bounds: Bounds,
     observed: Vec<Observed>,
     /// Deliveries whose attempts were read, and how many are to be.
     read: usize,
@@ -216,9 +224,9 @@ struct Reading {
 }
 
 impl Reading {
-    fn new(since: Time, now: Time, destination: Option<String>, pages_max: u32) -> Self {
+    fn new(since: Time, now: Time, destination: Option<String>, bounds: Bounds) -> Self {
         let (observed, sampled) = (Vec::new(), Vec::new());
-        Reading { since, now, destination, pages_max, observed, read: 0, wanted: 0, sampled }
+        Reading { since, now, destination, bounds, observed, read: 0, wanted: 0, sampled }
     }
 
     async fn read(&mut self, store: &dyn Store) -> Result<(), StoreError> {
@@ -236,6 +244,10 @@ impl Reading {
         while let Some(of_one) = attempts.try_next().await? {
             self.observed.extend(of_one);
             self.read += 1;
+            if self.observed.len() >= self.bounds.attempts && self.read < self.wanted {
+                self.sampled.push(format!("{} of {} deliveries, for they have many attempts", self.read, self.wanted));
+                break;
+            }
         }
         Ok(())
     }
@@ -245,7 +257,7 @@ impl Reading {
         // What comes this very instant is still of it.
         let (from, until) = (self.since.minus(ACCEPTED_BEFORE), self.now.plus(Duration::from_micros(1)));
         let (mut all, mut page) = (Vec::new(), Page::first(LIMIT_MAX));
-        for _ in 0..self.pages_max {
+        for _ in 0..self.bounds.pages {
             let rows = store.deliveries(&self.filter(from, until), page).await?;
             let last = rows.last().map(|row| row.delivery.id);
             let full = rows.len() == LIMIT_MAX;
@@ -259,7 +271,7 @@ impl Reading {
         self.sampled.push(format!("{} deliveries at most, spread over the time", all.len()));
         let oldest = store.deliveries(&self.filter(from, until), Page::first(1).oldest_first()).await?;
         let mut start = oldest.first().map_or(from, |row| row.delivery.accepted_at);
-        let window = (until.since(start) / self.pages_max).max(WINDOW_MIN);
+        let window = (until.since(start) / self.bounds.pages).max(WINDOW_MIN);
         all.clear();
         while start < until {
             let end = start.plus(window).min(until);
@@ -326,21 +338,35 @@ mod tests {
             scene.accept("stripe", "payment.failed", b"{}").await;
         }
         let now = hookhaven_store::clock::Clock::now(&scene.clock);
-        let mut reading = Reading::new(START, now, None, 2);
+        let mut reading = Reading::new(START, now, None, Bounds { pages: 2, ..BOUNDS });
         let rows = reading.deliveries(&*scene.store).await.unwrap();
         assert!((900..=1_001).contains(&rows.len()), "{}", rows.len());
         let early = rows.iter().filter(|row| row.delivery.accepted_at < START.plus(Duration::from_millis(750))).count();
         assert!((450..=501).contains(&early), "{early}");
         assert_eq!(reading.sampled, ["1000 deliveries at most, spread over the time"]);
 
-        let mut all = Reading::new(START, now, None, 4);
+        let mut all = Reading::new(START, now, None, Bounds { pages: 4, ..BOUNDS });
         assert_eq!(all.deliveries(&*scene.store).await.unwrap().len(), 1_500);
         assert!(all.sampled.is_empty());
     }
 
+    #[tokio::test]
+    async fn no_more_attempts_are_read_than_memory_is_given() {
+        let scene = Scene::new();
+        for _ in 0..30 {
+            scene.accept("stripe", "payment.failed", b"{}").await;
+        }
+        scene.kill("billing").await;
+        let now = hookhaven_store::clock::Clock::now(&scene.clock);
+        let mut reading = Reading::new(START, now, None, Bounds { attempts: 12, ..BOUNDS });
+        reading.read(&*scene.store).await.unwrap();
+        assert_eq!((reading.observed.len(), reading.read, reading.wanted), (12, 12, 30));
+        assert_eq!(reading.sampled, ["12 of 30 deliveries, for they have many attempts"]);
+    }
+
     #[test]
     fn what_could_be_read_in_time_is_used_and_said() {
-        let mut reading = Reading::new(START, START, None, 2);
+        let mut reading = Reading::new(START, START, None, BOUNDS);
         assert_eq!(reading.out_of_time().unwrap_err().code, "store_unavailable");
         (reading.read, reading.wanted) = (70, 100);
         reading.out_of_time().unwrap();
