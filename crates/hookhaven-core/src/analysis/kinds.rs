@@ -78,7 +78,7 @@ pub(super) fn look<'a>(case: &Case<'a>, rest: &mut Vec<&'a Observed>) -> Vec<Fin
         for _ in 0..STRETCHES_MAX {
             let Some(slice) = locate(rest, kind) else { break };
             let failed: Vec<_> = slice.attempts.iter().copied().filter(|o| kind.is(o)).collect();
-            if !slice.was_brief() {
+            if !slice.was_brief(&failed) {
                 findings.push(answers::finding(&answers::Found { case, kind, slice: &slice, failed: &failed }));
             }
             // Other failures of the same attempts stay: they are other findings.
@@ -115,8 +115,11 @@ fn locate<'a>(attempts: &[&'a Observed], kind: Kind) -> Option<Slice<'a>> {
 }
 
 impl Slice<'_> {
-    fn was_brief(&self) -> bool {
-        self.since.zip(self.until).is_some_and(|(since, until)| until.since(since) < STRETCH_MIN)
+    /// Over, and nearly all of it within a short time: a stray failure at an end does not make it long.
+    fn was_brief(&self, failed: &[&Observed]) -> bool {
+        let at = |percent: usize| failed.get(failed.len() * percent / 100).map(|o| o.started_at);
+        let middle = at(5).zip(at(95)).map(|(from, to)| to.since(from));
+        self.since.is_some() && self.until.is_some() && middle.is_some_and(|middle| middle < STRETCH_MIN)
     }
 
     fn holds(&self, o: &Observed) -> bool {

@@ -99,6 +99,24 @@ fn a_restart_of_seconds() {
 }
 
 #[test]
+fn a_stray_failure_does_not_make_a_restart_long() {
+    nothing(|world| {
+        let mut strays = 0;
+        world.traffic(60, |_, sees| {
+            strays += u32::from(sees.at >= ago(304));
+            if strays == 1 { answers(503) } else { ok(80) }
+        });
+        for i in 0..120 {
+            let at = ago(300).plus(Duration::from_millis(i * 60));
+            let mut down = |w: &mut World, sees: &Sees<'_>| {
+                if sees.at == at && w.chance(50) { answers(503) } else { ok(80) }
+            };
+            world.deliver(at, "stripe", ["invoice.paid", "charge.refunded"][i as usize % 2], &mut down);
+        }
+    });
+}
+
+#[test]
 fn a_few_attempts_say_nothing() {
     let report = nothing(|world| {
         world.minutes = 20;
