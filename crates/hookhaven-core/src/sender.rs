@@ -134,12 +134,14 @@ pub enum Rejection {
     BodyHashMismatch,
     /// The sender signs the URL and no `public_url` is configured.
     UrlUnknown,
-    /// The peer's address is not on the source's allow-list.
+    /// The client's address is not on the source's allow-list.
     AddressNotAllowed,
+    /// It showed no client certificate, or one that is made out for somebody else.
+    CertificateNotAllowed,
 }
 
 impl Rejection {
-    pub const ALL: [Rejection; 14] = [
+    pub const ALL: [Rejection; 15] = [
         Self::SignatureMissing,
         Self::SignatureRepeated,
         Self::SignatureMalformed,
@@ -154,6 +156,7 @@ impl Rejection {
         Self::BodyHashMismatch,
         Self::UrlUnknown,
         Self::AddressNotAllowed,
+        Self::CertificateNotAllowed,
     ];
 
     /// As it stands in logs and metrics.
@@ -173,6 +176,7 @@ impl Rejection {
             Self::BodyHashMismatch => "body_hash_mismatch",
             Self::UrlUnknown => "url_unknown",
             Self::AddressNotAllowed => "address_not_allowed",
+            Self::CertificateNotAllowed => "certificate_not_allowed",
         }
     }
 }

@@ -23,5 +23,6 @@ pub mod routing;
 pub mod server;
 pub mod stage;
 pub mod sweeps;
+pub mod tls;
 pub mod torture;
 pub mod worker;

@@ -33,11 +33,15 @@ use crate::{
     api::{self, ApiParts},
     body::Budget,
     config::{
-        Config, Environment, Loaded, SigningKeys,
+        Config, Environment, Loaded, ServerTls, SigningKeys,
         reload::{self, Live, Reload},
     },
     egress::{Egress, Transport, TransportError, TransportOptions},
-    ingest::{Ingest, IngestParts, keys::SenderKeys},
+    ingest::{
+        Ingest, IngestParts,
+        keys::SenderKeys,
+        networks::{Networks, Renewal, RenewalParts},
+    },
     metrics::Metrics,
     publish::{
         api::{PublishParts, PublishService, Traffic},
@@ -46,8 +50,9 @@ use crate::{
         outgoing::Outgoing,
         scheduler::{Scheduler, SchedulerParts},
     },
-    server::{BindError, Server, ServerLimits},
+    server::{BindError, Server, ServerLimits, TlsNow},
     sweeps::{Keep, SweepParts, Sweeps},
+    tls::ListenerTls,
     worker::{Worker, WorkerHandle, WorkerParts},
 };
 
@@ -147,13 +152,15 @@ impl Gateway {
         let Opened { store, clock } = opened;
         let (made, found) = credentials(&mut loaded.config, &*store, &*entropy).await?;
         let settings = loaded.config.clone();
-        let Doors { ingest: ingest_server, admin: admin_server } = doors;
-        let (ingest_addr, admin_addr) = (ingest_server.as_ref().map(Server::local_addr), admin_server.local_addr());
         let admin_token = token::admin(&settings, &*entropy)?;
 
         let (config, watcher) = reload::watch(loaded, environment, clock.clone());
+        let Doors { ingest: ingest_server, admin: admin_server } = doors.with_tls(&config);
+        let (ingest_addr, admin_addr) = (ingest_server.as_ref().map(Server::local_addr), admin_server.local_addr());
         let keys = Arc::new(Keys::new(config.shared(), found));
         let metrics = Arc::new(Metrics::new(settings.limits.metric_types_max, clock.now(), log_lines_dropped));
+        let egress = way_out(admin_addr)?;
+        let sender_keys = Arc::new(SenderKeys::new(egress.clone(), clock.clone()));
         let parts = Parts {
             store: store.clone(),
             clock: clock.clone(),
@@ -161,11 +168,14 @@ impl Gateway {
             metrics,
             config,
             keys: keys.clone(),
-            egress: way_out(admin_addr)?,
+            egress,
             book: Arc::default(),
             budget: Arc::default(),
+            sender_keys,
+            networks: Arc::default(),
         };
         parts.book.load(&*store).await?;
+        parts.networks.load(&*store).await?;
         let (worker, sweeps) = match settings.server.role.works() {
             true => Some(parts.work(&settings)).unzip(),
             false => (None, None),
@@ -204,13 +214,16 @@ impl Gateway {
 
         let [stop_ingest, stop_schedules, stop_nodes, stop_admin] = [(); 4].map(|()| CancellationToken::new());
         let limits = ServerLimits::from(&settings.limits);
-        let upkeep = vec![
+        let mut upkeep = vec![
             tokio::spawn(watcher.run()),
             tokio::spawn(wires::tell_of_reloads(config.state(), metrics.clone(), worker.clone())),
             tokio::spawn(wires::follow_keys(keys.clone(), store.clone(), clock.clone())),
             tokio::spawn(wires::follow_book(parts.book.clone(), store.clone(), clock)),
             tokio::spawn(wires::tell_of_book(parts.book.clone(), worker.clone())),
         ];
+        if ingest_server.is_some() {
+            upkeep.push(parts.renew_networks());
+        }
         let traffic = worker.clone().map(|worker| Arc::new(worker) as Arc<dyn Traffic>);
         let ingest = ingest_server.map(|server| parts.ingest(server, limits, &stop_ingest, traffic));
         let scheduler = worker.is_some().then(|| parts.schedule(&stop_schedules));
@@ -314,6 +327,8 @@ struct Parts {
     egress: Arc<dyn Egress>,
     book: Arc<Book>,
     budget: Arc<Budget>,
+    sender_keys: Arc<SenderKeys>,
+    networks: Arc<Networks>,
 }
 
 /// The one way out, which never leads to our own admin side.
@@ -346,6 +361,20 @@ impl Parts {
             keep: Keep { events: settings.store.retention, dead_letters: settings.store.retention_dead },
         });
         (worker, sweeps)
+    }
+
+    /// Starts keeping fresh what senders publish of their addresses.
+    fn renew_networks(&self) -> JoinHandle<()> {
+        let renewal = Renewal::new(RenewalParts {
+            networks: self.networks.clone(),
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            entropy: self.entropy.clone(),
+            sender_keys: self.sender_keys.clone(),
+            metrics: self.metrics.clone(),
+        });
+        let (config, reloaded) = (self.config.shared(), self.config.state());
+        tokio::spawn(async move { renewal.run(config, reloaded).await })
     }
 
     /// The API beside the senders' door.
@@ -389,7 +418,8 @@ impl Parts {
             config: self.config.shared(),
             metrics: self.metrics.clone(),
             budget: self.budget.clone(),
-            sender_keys: Arc::new(SenderKeys::new(self.egress.clone(), self.clock.clone())),
+            sender_keys: self.sender_keys.clone(),
+            networks: self.networks.clone(),
         });
         let running = server.run(ingest.service(Some(self.publish(traffic))), limits, stop.clone().cancelled_owned());
         tokio::spawn(async move {
@@ -405,6 +435,13 @@ struct Doors {
 }
 
 impl Doors {
+    /// The same doors, showing what the configuration in use says.
+    fn with_tls(self, config: &Live) -> Self {
+        let ingest = tls_now(config, |tls| tls.ingest.clone());
+        let admin = tls_now(config, |tls| tls.admin.clone());
+        Doors { ingest: self.ingest.map(|server| server.with_tls(ingest)), admin: self.admin.with_tls(admin) }
+    }
+
     fn bind(settings: &Config) -> Result<Self, StartError> {
         let bind = |key, address| Server::bind(address).map_err(|error| StartError::Bind { key, error });
         let wanted = settings.server.role.ingests();
@@ -412,4 +449,11 @@ impl Doors {
         let admin = bind("server.admin", settings.server.admin)?;
         Ok(Doors { ingest, admin })
     }
+}
+
+/// What a listener that begins with TLS shows from then on.
+fn tls_now(config: &Live, of: fn(&ServerTls) -> Option<Arc<ListenerTls>>) -> Option<TlsNow> {
+    let first = of(&config.config().server.tls)?;
+    let config = config.shared();
+    Some(Arc::new(move || of(&config.load().server.tls).unwrap_or_else(|| first.clone())))
 }

@@ -1,6 +1,6 @@
 //! From a whole body to a stored event: handshake, signature, facts, routes, one commit.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use hookhaven_core::{
     Event, EventId, Secret, Time,
@@ -18,7 +18,7 @@ use super::{
     handover, headers,
     keys::{NotFetched, SenderKeys},
 };
-use crate::{body::Whole, config::Config, routing, server::Peer};
+use crate::{body::Whole, config::Config, routing};
 
 /// How long an accept may take before the sender is told to come again. It may yet be stored; then the
 /// next try is its duplicate.
@@ -29,7 +29,7 @@ pub(super) struct Taken<'a> {
     pub source: &'a Source,
     pub head: &'a request::Parts,
     pub body: &'a Whole,
-    pub peer: Peer,
+    pub client: IpAddr,
     pub arrived: Time,
 }
 
@@ -168,7 +168,7 @@ fn event(
         occurred_at,
         correlation_id: correlation_id.clone(),
         matched_secret: proof.secret,
-        remote: taken.peer.0.ip().to_canonical().to_string().into(),
+        remote: taken.client.to_string().into(),
         headers: headers::kept(&taken.head.headers),
         body: taken.body.bytes.clone(),
     }

@@ -16,6 +16,7 @@ pub static SENDER: Declaration = Declaration {
     batch: Some("/data/events"),
     handshakes: &[Handshake::HeaderToJson { header: "x-okta-verification-challenge", field: "verification" }],
     answer: Told::status(204),
+    addresses: &[AddressList::json("https://s3.amazonaws.com/okta-ip-ranges/ip_ranges.json", "/*/ip_ranges")],
     sample_types: &["user.session.start", "user.lifecycle.create"],
     about: About {
         secret: "made up by you and entered as the hook's Authentication secret",

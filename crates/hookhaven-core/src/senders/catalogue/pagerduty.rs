@@ -16,6 +16,10 @@ pub static SENDER: Declaration = Declaration {
     event_type: &["json:/event/event_type"],
     time: &["json:/event/occurred_at"],
     order_key: &["json:/event/data/id"],
+    addresses: &[
+        AddressList::text("https://developer.pagerduty.com/ip-safelists/webhooks-us-service-region"),
+        AddressList::text("https://developer.pagerduty.com/ip-safelists/webhooks-eu-service-region"),
+    ],
     sample_types: &["incident.triggered", "pagey.ping"],
     about: About {
         secret: "shown once when the subscription is made",

@@ -4,6 +4,7 @@
 //! Not here: finding the file (`load`), noticing that it changed (`reload`).
 
 mod answer;
+mod clients;
 mod cross;
 mod destination;
 pub mod document;
@@ -18,6 +19,7 @@ mod source;
 mod store;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod values;
 
 use std::path::Path;
@@ -96,7 +98,7 @@ fn read(
     let publish = publish::publish(&mut root, secrets, &limits);
     let net = publish::net(&mut root);
     let log = server::log(&mut root);
-    let sources = source::all(&mut root, secrets, server.public_url.as_ref());
+    let sources = source::all(&mut root, secrets, &server);
     let destinations = destination::all(&mut root, secrets, &server);
     let routes = route::all(&mut root, &sources, &destinations);
     root.not_yet("alerts");

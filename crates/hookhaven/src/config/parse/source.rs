@@ -9,16 +9,15 @@ use hookhaven_core::{
     senders::{self, Declaration, Handshake, SECRETS_MAX, SenderOptions},
     source::Source,
 };
-use ipnet::IpNet;
 
 use super::{
-    answer,
+    answer, clients,
     document::{Item, Table},
     hmac,
     name::Named,
     values::quote,
 };
-use crate::config::{secret::Resolver, suggest};
+use crate::config::{model::Server, secret::Resolver, suggest};
 
 /// Unless the file says otherwise; tolerance and longest body are the sender's own matter.
 pub const DEDUPE_WINDOW: Duration = Duration::from_secs(7 * 86_400);
@@ -29,16 +28,12 @@ const BODY_BYTES_MAX: u64 = 60 << 20;
 /// `publish` is the source of published messages.
 const RESERVED: &str = "publish";
 
-pub fn all(root: &mut Table<'_>, secrets: &Resolver<'_>, public_url: Option<&url::Url>) -> Named<Source> {
-    Named::read(root, "sources", RESERVED, |name, table| one(name, table, secrets, public_url))
+pub fn all(root: &mut Table<'_>, secrets: &Resolver<'_>, server: &Server) -> Named<Source> {
+    Named::read(root, "sources", RESERVED, |name, table| one(name, table, secrets, server))
 }
 
-fn one(
-    name: &Arc<str>,
-    mut table: Table<'_>,
-    resolver: &Resolver<'_>,
-    public_url: Option<&url::Url>,
-) -> Option<Source> {
+fn one(name: &Arc<str>, mut table: Table<'_>, resolver: &Resolver<'_>, server: &Server) -> Option<Source> {
+    let public_url = server.public_url.as_ref();
     let sender_item = table.require("sender", "add sender = \"stripe\", or which one it is");
     let def = sender_item.as_ref().and_then(known_sender);
     let sender = built(&mut table, def);
@@ -46,7 +41,8 @@ fn one(
     let secrets = secrets(&mut table, name, def, sender.as_deref(), resolver, handed.as_ref());
     let verify_token = verify_token(&mut table, def, sender_item.as_ref(), resolver);
     let answer = table.take("answer").map_or(Some(None), |item| answer::read(&item).map(Some));
-    let allow = allow(&mut table, def, sender_item.as_ref());
+    let allow = clients::allow(&mut table, def, sender_item.as_ref(), server);
+    let client_names = clients::names(&mut table, server);
     let (second, day) = (Duration::from_secs(1), Duration::from_secs(86_400));
     let tolerance = match table.take("tolerance") {
         Some(item) => item.duration(second..=7 * day),
@@ -72,7 +68,9 @@ fn one(
         dedupe_window: dedupe_window?,
         body_bytes_max: body_max?,
         public_url: public_url.map(|url| address_of(url, name)),
-        allow: allow?,
+        allow_published: allow.as_ref()?.published,
+        allow: allow?.nets,
+        client_names: client_names?,
         rate,
         reserved,
         verify_token: verify_token?,
@@ -238,24 +236,4 @@ fn secrets(
         found.push(secret);
     }
     fine.then_some(found)
-}
-
-/// Peers that may post. An unverified source has nothing else, so it must have this.
-fn allow(table: &mut Table<'_>, def: Option<&Declaration>, sender: Option<&Item<'_>>) -> Option<Vec<IpNet>> {
-    let item = table.take("allow");
-    let nets = match &item {
-        Some(item) => item.nets()?,
-        None => Vec::new(),
-    };
-    if def.is_none_or(|def| def.verifies()) {
-        return Some(nets);
-    }
-    let sender = sender?;
-    if nets.is_empty() {
-        let mend = "add allow = [\"10.0.0.0/8\"], the addresses that may post here";
-        sender.error("an unverified source must say who may post to it", mend);
-        return None;
-    }
-    sender.warn("nothing that comes in here is verified", "any program at the allowed addresses can post events");
-    Some(nets)
 }
