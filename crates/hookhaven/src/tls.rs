@@ -5,6 +5,8 @@
 //! and what it insists on is a name, since an authority signs for many. Not here: which files (`config`), the handshake
 //! (`server`), TLS of deliveries (`egress`).
 
+pub mod pinned;
+
 use std::{fmt, sync::Arc};
 
 use hookhaven_core::source::ClientName;
@@ -79,8 +81,8 @@ impl ListenerTls {
     }
 
     /// The listener's own certificate.
-    pub fn certificate(&self) -> &CertificateDer<'static> {
-        &self.certificate
+    pub fn certificate(&self) -> CertificateDer<'static> {
+        self.certificate.clone()
     }
 
     /// Whether clients may show a certificate.
@@ -108,6 +110,11 @@ fn client_verifier(
         .allow_unauthenticated()
         .build()
         .map_err(|_| BadPem::ClientCa("there is no certificate in it".to_owned()))
+}
+
+/// The first certificate of a PEM file.
+pub fn first_certificate(pem: &[u8]) -> Option<CertificateDer<'static>> {
+    CertificateDer::from_pem_slice(pem).ok()
 }
 
 fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {

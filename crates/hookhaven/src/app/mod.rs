@@ -103,6 +103,8 @@ pub struct Made {
 pub struct Gateway {
     /// `None` if it takes nothing in.
     pub ingest_addr: Option<SocketAddr>,
+    /// Whether it speaks TLS there.
+    pub ingest_tls: bool,
     pub admin_addr: SocketAddr,
     pub admin_token: Secret,
     /// Whether this start made the token.
@@ -230,6 +232,7 @@ impl Gateway {
         let admin = admin_server.run(admin, limits, stop_admin.clone().cancelled_owned());
         Ok(Gateway {
             ingest_addr,
+            ingest_tls: settings.server.tls.ingest.is_some(),
             admin_addr,
             admin_token: admin_token.secret,
             token_is_new: admin_token.is_new,

@@ -7,7 +7,11 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::{Context, USAGE, args::CheckArgs, probe};
+use super::{
+    Context, USAGE,
+    args::CheckArgs,
+    probe::{self, SenderNetworks},
+};
 use crate::config::{Config, Loaded, Problem, Severity};
 
 pub async fn run(args: CheckArgs, context: &Context) -> anyhow::Result<ExitCode> {
@@ -30,6 +34,8 @@ pub struct Report {
     /// Whether a hookhaven runs with this data directory, or at this admin address.
     pub running: bool,
     pub problems: Vec<Problem>,
+    /// What senders publish of their addresses, where a source goes by it; not asked for offline.
+    pub sender_networks: Vec<SenderNetworks>,
     /// Its store may have other nodes.
     #[serde(skip)]
     shared: bool,
@@ -42,18 +48,24 @@ async fn report(offline: bool, context: &Context) -> Report {
     let config = origin.file.clone();
     match context.load() {
         Err(refused) => {
-            Report { ok: false, config, running: false, problems: refused.problems, shared: false, content: None }
+            let (problems, sender_networks) = (refused.problems, Vec::new());
+            Report { ok: false, config, running: false, problems, sender_networks, shared: false, content: None }
         }
         Ok(loaded) => {
             let probe::Found { running, mut problems } = probe::machine(&loaded).await;
+            let mut sender_networks = Vec::new();
             if !offline {
                 problems.extend(probe::destinations(&loaded.config).await);
+                let (known, unknown) = probe::sender_networks(&loaded.config).await;
+                sender_networks = known;
+                problems.extend(unknown);
             }
             let Loaded { config: settings, warnings, places, .. } = loaded;
             let problems = problems.into_iter().map(|problem| places.locate(problem));
             let problems: Vec<Problem> = warnings.into_iter().chain(problems).collect();
             let ok = !problems.iter().any(Problem::is_error);
-            Report { ok, config, running, problems, shared: settings.shares_store(), content: Some(content(&settings)) }
+            let (shared, content) = (settings.shares_store(), Some(content(&settings)));
+            Report { ok, config, running, problems, sender_networks, shared, content }
         }
     }
 }
@@ -64,6 +76,9 @@ impl Report {
         if self.running {
             let of = if self.shared { "at this admin address" } else { "with this data directory" };
             text.push_str(&format!("a hookhaven is running {of}; it takes a changed file by itself\n"));
+        }
+        for SenderNetworks { sender, networks } in &self.sender_networks {
+            text.push_str(&format!("{sender} publishes {}\n", counted(*networks, "network")));
         }
         let errors = self.count(Severity::Error);
         let warnings = self.count(Severity::Warning);

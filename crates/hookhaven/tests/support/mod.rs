@@ -15,7 +15,7 @@ use bytes::Bytes;
 use hookhaven::{
     config::{Config, Limits, Log, Server as ServerConfig, Store as StoreConfig, Worker},
     egress::{Answered as Fetched, Egress, Outbound, Sent, To},
-    ingest::{Ingest, IngestParts, keys::SenderKeys, networks::Networks},
+    ingest::{Ingest, IngestParts, IngestService, keys::SenderKeys, networks::Networks},
     metrics::Metrics,
     server::{Drained, Server, ServerLimits},
 };
@@ -172,6 +172,7 @@ pub struct Gateway {
     pub web: Arc<Web>,
     pub networks: Arc<Networks>,
     pub sender_keys: Arc<SenderKeys>,
+    ingest: Arc<Ingest>,
     pub stop: oneshot::Sender<()>,
     pub ended: JoinHandle<Drained>,
     client: Client<HttpConnector, Full<Bytes>>,
@@ -206,7 +207,12 @@ impl Gateway {
         let (stop, stopped) = oneshot::channel();
         let ended = tokio::spawn(server.run(ingest.service(beside), limits, async { drop(stopped.await) }));
         let client = Client::builder(TokioExecutor::new()).build_http();
-        Gateway { addr, store, clock, config, metrics, web, networks, sender_keys, stop, ended, client }
+        Gateway { addr, store, clock, config, metrics, web, networks, sender_keys, ingest, stop, ended, client }
+    }
+
+    /// Its ingest address's handler, to be put behind another listener.
+    pub fn service(&self) -> IngestService<axum::Router> {
+        self.ingest.service(None)
     }
 
     /// Signs a sample of this id as the source's sender would.
