@@ -42,6 +42,9 @@ fn every_sender_says_what_people_need_to_know() {
         if let Retries::For(window, how) = about.retries {
             assert!(!window.is_zero() && !how.is_empty(), "{name}");
         }
+        for list in sender.addresses {
+            assert!(list.url.starts_with("https://"), "{name}: {}", list.url);
+        }
         FactPlaces::parse(sender.order_key, sender.version, &[]).unwrap_or_else(|e| panic!("{name}: {e}"));
     }
 }
@@ -153,6 +156,7 @@ fn section(text: &mut String, sender: &'static Declaration) {
     line("Answered", &sender.answer_in_words());
     line("Waits", &about.timeout_s.map(|s| format!("{s} s")).unwrap_or_default());
     line("Comes again", &sender.retries_in_words());
+    line("Its addresses", &sender.addresses_in_words());
     for quirk in about.quirks {
         line("Note", quirk);
     }

@@ -92,6 +92,7 @@ fn show(sender: &'static Declaration, screen: &mut Screen) -> anyhow::Result<()>
         ("answered", sender.answer_in_words()),
         ("waits", about.timeout_s.map(|s| format!("{s} s")).unwrap_or_default()),
         ("comes again", sender.retries_in_words()),
+        ("its addresses", sender.addresses_in_words()),
         ("types to try", sender.sample_types.join(", ")),
     ]);
     lines.extend(about.quirks.iter().map(|quirk| ("note", (*quirk).to_owned())));
@@ -132,6 +133,7 @@ fn view(sender: &'static Declaration) -> Value {
         "order_key": sender.order_key,
         "version": sender.version,
         "batch": sender.batch,
+        "addresses": sender.addresses.iter().map(|list| list.url).collect::<Vec<_>>(),
         "sample_types": sender.sample_types,
         "quirks": about.quirks,
         "docs": about.docs,

@@ -24,7 +24,7 @@ pub static SENDER: Declaration = Declaration {
         quirks: &[
             "Okta comes again at most once, and never after a 4xx.",
             "Events come in batches.",
-            "Nothing is signed; Okta publishes its addresses for `allow`.",
+            "Nothing is signed: `allow = [\"published\"]` keeps others away.",
         ],
         docs: "https://developer.okta.com/docs/concepts/event-hooks/",
         timeout_s: Some(3),

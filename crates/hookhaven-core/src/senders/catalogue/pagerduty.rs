@@ -28,6 +28,7 @@ pub static SENDER: Declaration = Declaration {
             "No time is signed: only the idempotency key stops replays.",
             "`pagey.ping` is the test button.",
             "After long failure the subscription is disabled for a while.",
+            "Offers mutual TLS, under a root of DigiCert's: `client_certificate` insists on its name.",
         ],
         docs: "https://developer.pagerduty.com/docs/webhooks-overview",
         ..About::DEFAULT

@@ -57,6 +57,7 @@ pub static SENDER: Declaration = Declaration {
             "A new signing secret counts at once: add it here before it is made in Slack.",
             "Commands and interactions are not sent again, and their `trigger_id` dies after 3 seconds.",
             "Above 95% of failures in an hour Slack switches the subscriptions off.",
+            "Offers mutual TLS: `client_certificate = { names = [\"platform-tls-client.slack.com\"] }`, DigiCert's roots as `client_ca`.",
         ],
         docs: "https://docs.slack.dev/apis/events-api/",
         timeout_s: Some(3),
