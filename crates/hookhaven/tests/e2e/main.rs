@@ -30,6 +30,7 @@ mod publish;
 mod publish_clients;
 mod reload;
 mod retries;
+mod shapes;
 mod shutdown;
 mod signals;
 mod signatures;
