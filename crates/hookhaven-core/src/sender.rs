@@ -134,16 +134,18 @@ pub enum Rejection {
     BodyHashMismatch,
     /// The sender signs the URL and no `public_url` is configured.
     UrlUnknown,
-    /// The peer's address is not on the source's allow-list.
+    /// The client's address is not on the source's allow-list.
     AddressNotAllowed,
     /// The same bytes came before under another id, and the sender does not sign the id.
     ReplaySuspected,
     /// It happened longer ago than the source takes.
     EventTooOld,
+    /// It showed no client certificate, or one that is made out for somebody else.
+    CertificateNotAllowed,
 }
 
 impl Rejection {
-    pub const ALL: [Rejection; 16] = [
+    pub const ALL: [Rejection; 17] = [
         Self::SignatureMissing,
         Self::SignatureRepeated,
         Self::SignatureMalformed,
@@ -160,6 +162,7 @@ impl Rejection {
         Self::AddressNotAllowed,
         Self::ReplaySuspected,
         Self::EventTooOld,
+        Self::CertificateNotAllowed,
     ];
 
     /// By its name.
@@ -186,6 +189,7 @@ impl Rejection {
             Self::AddressNotAllowed => "address_not_allowed",
             Self::ReplaySuspected => "replay_suspected",
             Self::EventTooOld => "event_too_old",
+            Self::CertificateNotAllowed => "certificate_not_allowed",
         }
     }
 }

@@ -124,6 +124,7 @@ impl Node {
             sender_keys,
             keeper: None,
             secrets: None,
+            networks: Arc::default(),
         });
         world.say(format_args!("node {name}: up"));
         Some(Arc::new(Node { name, gate, store, ingest, worker, wake, config, breaker_never_opens, _sweeps: sweeps }))

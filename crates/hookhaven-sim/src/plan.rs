@@ -128,6 +128,8 @@ fn sources(draw: &mut Chance) -> BTreeMap<Arc<str>, Arc<Source>> {
             body_bytes_max: 64 << 10,
             public_url: None,
             allow: Vec::new(),
+            allow_published: false,
+            client_names: Vec::new(),
             rate: None,
             reserved: false,
             verify_token: None,

@@ -25,5 +25,6 @@ pub mod secrets;
 pub mod server;
 pub mod stage;
 pub mod sweeps;
+pub mod tls;
 pub mod torture;
 pub mod worker;

@@ -15,6 +15,7 @@ use std::{
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use hookhaven_core::{ErrorClass, Time};
 use hookhaven_store::Stats;
 use prometheus_client::{
@@ -90,6 +91,16 @@ pub struct Metrics {
     config_reloads: Family<OfResult, Counter>,
     config_current: Gauge,
     nodes_differing: Gauge,
+    sender_networks: ArcSwap<Vec<SenderNetworks>>,
+}
+
+/// The addresses that a sender publishes, as they are in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SenderNetworks {
+    pub sender: &'static str,
+    pub networks: usize,
+    /// `None`: there is no copy yet.
+    pub fetched_at: Option<Time>,
 }
 
 impl Metrics {
@@ -125,6 +136,7 @@ impl Metrics {
             config_reloads: family(r, "hookhaven_config_reloads", "Changed configurations, taken or refused"),
             config_current: gauge(r, "hookhaven_config_current", current),
             nodes_differing: gauge(r, "hookhaven_nodes_config_differing", differing),
+            sender_networks: ArcSwap::default(),
             types: Types::new(types_max, received, unrouted),
             started,
             log_lines_dropped,
@@ -247,11 +259,17 @@ impl Metrics {
         self.nodes_differing.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
+    /// The published addresses that sources go by now.
+    pub fn sender_networks(&self, all: Vec<SenderNetworks>) {
+        self.sender_networks.store(Arc::new(all));
+    }
+
     /// The whole exposition. `nodes`: how many live, by role. Its content type is [`CONTENT_TYPE`].
     pub fn render(&self, stats: &Stats, nodes: &[(String, u64)], now: Time) -> String {
         let log_lines_dropped = self.log_lines_dropped.load(Relaxed);
         let then = scrape::registry(stats, nodes, now, now.since(self.started), log_lines_dropped);
-        scrape::text(&[&self.registry, &then])
+        let networks = scrape::networks(&self.sender_networks.load(), now);
+        scrape::text(&[&self.registry, &then, &networks])
     }
 }
 

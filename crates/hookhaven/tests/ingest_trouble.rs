@@ -185,6 +185,7 @@ async fn a_store_that_does_not_answer_is_a_503_before_the_sender_gives_up() {
         sender_keys: Arc::new(SenderKeys::new(Arc::new(support::Web::default()), clock)),
         keeper: None,
         secrets: None,
+        networks: Arc::default(),
     });
     let sender = support::sender("github");
     let sample = sender.sample("push", "1", NOW).unwrap();

@@ -6,8 +6,8 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    SenderOptionError, SenderOptions, declared::Declared, handshake::Handshake, sample::Named, shared::SharedSpec,
-    signed::SignedSpec,
+    AddressList, SenderOptionError, SenderOptions, declared::Declared, handshake::Handshake, sample::Named,
+    shared::SharedSpec, signed::SignedSpec,
 };
 use crate::{
     secret::Secret,
@@ -49,6 +49,8 @@ pub struct Declaration {
     /// Content types the sender uses; empty means any.
     pub content_types: &'static [&'static str],
     pub handshakes: &'static [Handshake],
+    /// Where it publishes the addresses that it posts from, if it does so for programs.
+    pub addresses: &'static [AddressList],
     pub answer: Told,
     /// Beginnings of texts that are no secret of this sender but are often taken for one, and the mend.
     pub not_secrets: &'static [(&'static str, &'static str)],
@@ -193,6 +195,7 @@ impl Declaration {
         body_bytes_max: 1 << 20,
         content_types: &["application/json"],
         handshakes: &[],
+        addresses: &[],
         answer: Told::EMPTY,
         not_secrets: &[],
         sample_types: &["sample"],

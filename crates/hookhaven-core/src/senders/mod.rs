@@ -4,12 +4,14 @@
 //! What they are built from: `declaration` (a sender as data) and `declared` (what the data does), `signed`
 //! (signatures over a text around the body), `signature` (their header), `mac` (algorithms, keys, the comparison),
 //! `template` (what is signed), `shared` (secrets that are shown), `published` (certificates and keys that are fetched),
-//! `jwt`, `place` (where things stand), `form` (form bodies), `facts` (id, type and time), `order`, `handshake`, `sample` (bodies
+//! `addresses` (published lists of where a sender posts from), `jwt`, `place` (where things stand), `form` (form bodies),
+//! `facts` (id, type and time), `order`, `handshake`, `sample` (bodies
 //! to try a source with).
 //!
 //! A new declarative sender is a file of under 40 lines; every law in `tests/sender_laws` then runs over it, and
 //! `docs/senders.md` is made from it. Not here: sources, sockets, configuration syntax.
 
+mod addresses;
 mod declaration;
 mod declared;
 mod facts;
@@ -31,6 +33,7 @@ mod catalogue {
     include!(concat!(env!("OUT_DIR"), "/catalogue.rs"));
 }
 
+pub use addresses::{AddressList, BadList, LIST_BYTES_MAX, ListForm, NETS_MAX};
 pub use catalogue::hmac::{HmacOptions, TimestampOptions};
 pub use declaration::{About, Code, Declaration, Retries, Scheme, Told};
 pub use facts::{FactPlaces, Item, KEY_BYTES_MAX, TYPE_BYTES_MAX, bounded, facts_or_fallback};
@@ -55,8 +58,8 @@ mod prelude {
     pub use http::Method;
 
     pub use super::{
-        About, Algorithm::*, Code, Declaration, Echoed, Encoding, Form, Handshake, KeyForm, Mechanism, Retries, Scheme,
-        SharedSpec, SignedSpec, Told, Unit,
+        About, AddressList, Algorithm::*, Code, Declaration, Echoed, Encoding, Form, Handshake, KeyForm, Mechanism,
+        Retries, Scheme, SharedSpec, SignedSpec, Told, Unit,
     };
 }
 

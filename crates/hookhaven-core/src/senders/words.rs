@@ -58,6 +58,15 @@ impl Declaration {
         told(&self.answer)
     }
 
+    /// Where it publishes the addresses that it posts from; empty if it does not, or for people only.
+    pub fn addresses_in_words(&self) -> String {
+        let urls: Vec<String> = self.addresses.iter().map(|list| format!("<{}>", list.url)).collect();
+        match urls.is_empty() {
+            true => String::new(),
+            false => format!("{}; `allow = [\"published\"]`", urls.join(" and ")),
+        }
+    }
+
     /// Whether it comes again, and how often.
     pub fn retries_in_words(&self) -> String {
         match self.about.retries {

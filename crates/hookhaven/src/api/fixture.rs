@@ -327,6 +327,8 @@ pub(crate) fn config() -> Config {
             body_bytes_max: 1 << 20,
             public_url: None,
             allow: Vec::new(),
+            allow_published: false,
+            client_names: Vec::new(),
             rate: None,
             reserved: false,
             verify_token: None,

@@ -35,11 +35,16 @@ use crate::{
     api::{self, ApiParts},
     body::Budget,
     config::{
-        Config, Environment, Loaded, SigningKeys,
+        Config, Environment, Loaded, ServerTls, SigningKeys,
         reload::{self, Live, Reload},
     },
     egress::{Egress, Transport, TransportError, TransportOptions},
-    ingest::{Ingest, IngestParts, keys::SenderKeys, release::Releases},
+    ingest::{
+        Ingest, IngestParts,
+        keys::SenderKeys,
+        networks::{Networks, Renewal, RenewalParts},
+        release::Releases,
+    },
     metrics::Metrics,
     publish::{
         api::{PublishParts, PublishService, Traffic},
@@ -50,8 +55,9 @@ use crate::{
     },
     quarantine::{self, Keeper},
     secrets::SecretUse,
-    server::{BindError, Server, ServerLimits},
+    server::{BindError, Server, ServerLimits, TlsNow},
     sweeps::{Keep, SweepParts, Sweeps},
+    tls::ListenerTls,
     worker::{Worker, WorkerHandle, WorkerParts},
 };
 
@@ -103,6 +109,8 @@ pub struct Made {
 pub struct Gateway {
     /// `None` if it takes nothing in.
     pub ingest_addr: Option<SocketAddr>,
+    /// Whether it speaks TLS there.
+    pub ingest_tls: bool,
     pub admin_addr: SocketAddr,
     pub admin_token: Secret,
     /// Whether this start made the token.
@@ -157,14 +165,16 @@ impl Gateway {
         let Opened { store, quarantine, clock } = opened;
         let (made, found) = credentials(&mut loaded.config, &*store, &*entropy).await?;
         let settings = loaded.config.clone();
-        let Doors { ingest: ingest_server, admin: admin_server } = doors;
-        let (ingest_addr, admin_addr) = (ingest_server.as_ref().map(Server::local_addr), admin_server.local_addr());
         let admin_token = token::admin(&settings, &*entropy)?;
 
         let (config, watcher) = reload::watch(loaded, environment, clock.clone());
+        let Doors { ingest: ingest_server, admin: admin_server } = doors.with_tls(&config);
+        let (ingest_addr, admin_addr) = (ingest_server.as_ref().map(Server::local_addr), admin_server.local_addr());
         let keys = Arc::new(Keys::new(config.shared(), found));
         let secrets = Arc::new(SecretUse::open(&*store, &settings, &*entropy, clock.now()).await?);
         let metrics = Arc::new(Metrics::new(settings.limits.metric_types_max, clock.now(), log_lines_dropped));
+        let egress = way_out(admin_addr)?;
+        let sender_keys = Arc::new(SenderKeys::new(egress.clone(), clock.clone()));
         let parts = Parts {
             store: store.clone(),
             clock: clock.clone(),
@@ -172,12 +182,15 @@ impl Gateway {
             metrics,
             config,
             keys: keys.clone(),
-            egress: way_out(admin_addr)?,
+            egress,
             book: Arc::default(),
             budget: Arc::default(),
             secrets: secrets.clone(),
+            sender_keys,
+            networks: Arc::default(),
         };
         parts.book.load(&*store).await?;
+        parts.networks.load(&*store).await?;
         let (worker, sweeps) = match settings.server.role.works() {
             true => Some(parts.work(&settings)).unzip(),
             false => (None, None),
@@ -205,8 +218,7 @@ impl Gateway {
             secrets: secrets.clone(),
         };
         let (keeper, keeping) = Keeper::start(quarantine.clone(), metrics.clone());
-        let sender_keys = Arc::new(SenderKeys::new(parts.egress.clone(), clock.clone()));
-        let releases = Releases::new(parts.of_ingest(sender_keys.clone(), None), quarantine.clone());
+        let releases = Releases::new(parts.of_ingest(None), quarantine.clone());
         let ring = KeyRing::new(store.clone(), config.shared(), entropy.clone(), Some(keys.clone()));
         let admin = api::router(ApiParts {
             store: store.clone(),
@@ -224,7 +236,7 @@ impl Gateway {
 
         let [stop_ingest, stop_schedules, stop_nodes, stop_admin] = [(); 4].map(|()| CancellationToken::new());
         let limits = ServerLimits::from(&settings.limits);
-        let upkeep = vec![
+        let mut upkeep = vec![
             tokio::spawn(watcher.run()),
             tokio::spawn(wires::tell_of_reloads(config.state(), metrics.clone(), worker.clone())),
             tokio::spawn(wires::follow_keys(keys.clone(), store.clone(), clock.clone())),
@@ -234,15 +246,19 @@ impl Gateway {
             tokio::spawn(upkeep::keep_secrets(secrets.clone(), store.clone(), config.shared(), clock.clone())),
             tokio::spawn(quarantine::forget_old(quarantine, config.shared(), clock.clone())),
         ];
+        if ingest_server.is_some() {
+            upkeep.push(parts.renew_networks());
+        }
         let traffic = worker.clone().map(|worker| Arc::new(worker) as Arc<dyn Traffic>);
         let ingest = ingest_server.map(|server| {
-            let of_ingest = parts.of_ingest(sender_keys, Some(keeper));
+            let of_ingest = parts.of_ingest(Some(keeper));
             parts.ingest(server, of_ingest, limits, &stop_ingest, traffic)
         });
         let scheduler = worker.is_some().then(|| parts.schedule(&stop_schedules));
         let admin = admin_server.run(admin, limits, stop_admin.clone().cancelled_owned());
         Ok(Gateway {
             ingest_addr,
+            ingest_tls: settings.server.tls.ingest.is_some(),
             admin_addr,
             admin_token: admin_token.secret,
             token_is_new: admin_token.is_new,
@@ -346,6 +362,8 @@ struct Parts {
     book: Arc<Book>,
     budget: Arc<Budget>,
     secrets: Arc<SecretUse>,
+    sender_keys: Arc<SenderKeys>,
+    networks: Arc<Networks>,
 }
 
 /// The one way out, which never leads to our own admin side.
@@ -380,6 +398,20 @@ impl Parts {
         (worker, sweeps)
     }
 
+    /// Starts keeping fresh what senders publish of their addresses.
+    fn renew_networks(&self) -> JoinHandle<()> {
+        let renewal = Renewal::new(RenewalParts {
+            networks: self.networks.clone(),
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            entropy: self.entropy.clone(),
+            sender_keys: self.sender_keys.clone(),
+            metrics: self.metrics.clone(),
+        });
+        let (config, reloaded) = (self.config.shared(), self.config.state());
+        tokio::spawn(async move { renewal.run(config, reloaded).await })
+    }
+
     /// The API beside the senders' door.
     fn publish(&self, traffic: Option<Arc<dyn Traffic>>) -> PublishService {
         PublishService::new(PublishParts {
@@ -407,7 +439,7 @@ impl Parts {
     }
 
     /// What requests are taken in, and released, with.
-    fn of_ingest(&self, sender_keys: Arc<SenderKeys>, keeper: Option<Arc<Keeper>>) -> IngestParts {
+    fn of_ingest(&self, keeper: Option<Arc<Keeper>>) -> IngestParts {
         IngestParts {
             store: self.store.clone(),
             clock: self.clock.clone(),
@@ -415,9 +447,10 @@ impl Parts {
             config: self.config.shared(),
             metrics: self.metrics.clone(),
             budget: self.budget.clone(),
-            sender_keys,
+            sender_keys: self.sender_keys.clone(),
             keeper,
             secrets: Some(self.secrets.clone()),
+            networks: self.networks.clone(),
         }
     }
 
@@ -445,6 +478,13 @@ struct Doors {
 }
 
 impl Doors {
+    /// The same doors, showing what the configuration in use says.
+    fn with_tls(self, config: &Live) -> Self {
+        let ingest = tls_now(config, |tls| tls.ingest.clone());
+        let admin = tls_now(config, |tls| tls.admin.clone());
+        Doors { ingest: self.ingest.map(|server| server.with_tls(ingest)), admin: self.admin.with_tls(admin) }
+    }
+
     fn bind(settings: &Config) -> Result<Self, StartError> {
         let bind = |key, address| Server::bind(address).map_err(|error| StartError::Bind { key, error });
         let wanted = settings.server.role.ingests();
@@ -452,4 +492,11 @@ impl Doors {
         let admin = bind("server.admin", settings.server.admin)?;
         Ok(Doors { ingest, admin })
     }
+}
+
+/// What a listener that begins with TLS shows from then on.
+fn tls_now(config: &Live, of: fn(&ServerTls) -> Option<Arc<ListenerTls>>) -> Option<TlsNow> {
+    let first = of(&config.config().server.tls)?;
+    let config = config.shared();
+    Some(Arc::new(move || of(&config.load().server.tls).unwrap_or_else(|| first.clone())))
 }

@@ -134,6 +134,7 @@ pub fn rejections(
         config,
         keeper: None,
         secrets: None,
+        networks: Arc::default(),
     };
     Ok(Arc::new(Releases::new(parts, quarantine)))
 }

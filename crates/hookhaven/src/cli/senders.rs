@@ -98,6 +98,7 @@ fn show(sender: &'static Declaration, screen: &mut Screen) -> anyhow::Result<()>
             "several in",
             sender.batch.map(|list| if list.is_empty() { "the body" } else { list }).unwrap_or_default().to_owned(),
         ),
+        ("its addresses", sender.addresses_in_words()),
         ("types to try", sender.sample_types.join(", ")),
     ]);
     lines.extend(about.quirks.iter().map(|quirk| ("note", (*quirk).to_owned())));
@@ -138,6 +139,7 @@ fn view(sender: &'static Declaration) -> Value {
         "order_key": sender.order_key,
         "version": sender.version,
         "batch": sender.batch,
+        "addresses": sender.addresses.iter().map(|list| list.url).collect::<Vec<_>>(),
         "sample_types": sender.sample_types,
         "quirks": about.quirks,
         "docs": about.docs,

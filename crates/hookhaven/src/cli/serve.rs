@@ -15,7 +15,7 @@ use tokio::{
     sync::oneshot,
 };
 
-use super::{Context, USAGE, UsageError, args::ServeArgs, keys, probe, settings::reachable};
+use super::{Context, USAGE, UsageError, args::ServeArgs, keys, probe, settings::local_url};
 use crate::{
     app::{Gateway, Outside, StartError},
     config::{self, Origin, Place, Places, Problem, Role, Severity, SigningKeys, publish},
@@ -136,7 +136,7 @@ fn announce_publishing(gateway: &Gateway, public_url: Option<url::Url>, dev: boo
     }
     let url = match public_url {
         Some(url) => url.as_str().trim_end_matches('/').to_owned(),
-        None => format!("http://{}", reachable(address)),
+        None => local_url(address, gateway.ingest_tls),
     };
     if dev {
         println!("Development server of QStash's kind: loopback only, nothing is kept, token and keys are public.");

@@ -1,6 +1,6 @@
 //! From a whole body to a stored event: handshake, signature, facts, routes, one commit.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use hookhaven_core::{
@@ -19,7 +19,7 @@ use super::{
     keys::{NotFetched, SenderKeys},
     release, split,
 };
-use crate::{config::Config, server::Peer};
+use crate::config::Config;
 
 /// How long an accept may take before the sender is told to come again. It may yet be stored; then the
 /// next try is its duplicate.
@@ -30,7 +30,7 @@ pub(super) struct Taken<'a> {
     pub source: &'a Source,
     pub head: &'a request::Parts,
     pub body: &'a Bytes,
-    pub peer: Peer,
+    pub client: IpAddr,
     pub arrived: Time,
 }
 

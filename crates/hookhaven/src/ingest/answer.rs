@@ -41,6 +41,8 @@ pub(super) enum Refusal {
     Rejected(Rejection),
     /// A handshake with a token or secret that is not ours, or that nobody awaits.
     Handshake,
+    /// There is no copy yet of the addresses that the sender publishes.
+    NetworksUnknown,
     /// What the request must be judged by could not be fetched.
     KeyNotFetched(String),
     /// A subscription could not be confirmed, or a secret not kept.
@@ -74,6 +76,7 @@ impl Refusal {
             Self::Busy => "busy",
             Self::Rejected(rejection) => rejection.as_str(),
             Self::Handshake => "handshake",
+            Self::NetworksUnknown => "networks_unknown",
             Self::KeyNotFetched(_) => "key_not_fetched",
             Self::NotConfirmed(_) => "not_confirmed",
             Self::NotStored(_) => "not_stored",
@@ -91,9 +94,12 @@ impl Refusal {
             Self::BodyBroken => StatusCode::BAD_REQUEST,
             Self::Rejected(_) => StatusCode::UNAUTHORIZED,
             Self::Handshake => StatusCode::FORBIDDEN,
-            Self::NotReady(_) | Self::Busy | Self::KeyNotFetched(_) | Self::NotConfirmed(_) | Self::NotStored(_) => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::NotReady(_)
+            | Self::Busy
+            | Self::NetworksUnknown
+            | Self::KeyNotFetched(_)
+            | Self::NotConfirmed(_)
+            | Self::NotStored(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -117,6 +123,7 @@ impl Refusal {
         match self {
             Self::NotReady(error) | Self::NotStored(error) => Some(error.to_string()),
             Self::KeyNotFetched(why) | Self::NotConfirmed(why) => Some(why.clone()),
+            Self::NetworksUnknown => Some("the sender's addresses have not been fetched yet".to_owned()),
             _ => None,
         }
     }

@@ -33,6 +33,7 @@ mod rejected;
 mod reload;
 mod retries;
 mod rotation;
+mod shapes;
 mod shutdown;
 mod signals;
 mod signatures;
