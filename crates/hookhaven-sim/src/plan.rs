@@ -193,6 +193,7 @@ fn routes(
             critical: draw.percent(50),
         };
         Route {
+            answer_within: None,
             name: format!("{source}#1").into(),
             source: source.clone(),
             events: vec![Glob::any()],

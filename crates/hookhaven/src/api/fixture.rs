@@ -363,6 +363,7 @@ pub(crate) fn route(name: &str, source: &str, events: &str, to: &str, critical: 
         critical,
     };
     Route {
+        answer_within: None,
         name: name.into(),
         source: source.into(),
         events: vec![Glob::parse(events).unwrap()],

@@ -104,6 +104,7 @@ pub fn route(source: &str, events: &str, to: &[&str]) -> Route {
         critical: false,
     };
     Route {
+        answer_within: None,
         name: format!("{source}#1").into(),
         source: source.into(),
         events: vec![Glob::parse(events).unwrap()],

@@ -2,9 +2,10 @@
 
 use std::{collections::BTreeMap, ops::Range, sync::Arc, time::Duration};
 
-use hookhaven_core::{Destination, Policy, glob::Glob, retry::RetryPolicy, route::Route, source::Source};
+use hookhaven_core::{Destination, Policy, glob::Glob, retry::RetryPolicy, route::Route, senders, source::Source};
 
 use super::{
+    ask,
     document::{Item, Table},
     filter::{Paths, filter},
     name::Named,
@@ -70,9 +71,12 @@ fn one(
         .require("to", "add to = [\"NAME\"], the destinations")
         .and_then(|item| known_destinations(&item, destinations));
     let policy = policy(&mut table);
+    let answer = table.take("answer");
     table.take("ordering").inspect(ordering);
     table.finish();
     let source = source?;
+    let sender = || sources.get(&source).and_then(|source| senders::find(source.sender.name()));
+    let answer = answer.map(|item| ask::read(&item, sender()));
     let position = of_source.entry(source.to_string()).or_default();
     *position += 1;
     let name = match given {
@@ -81,7 +85,15 @@ fn one(
     };
     // A filter that could not be read must not be taken for none.
     let when = when.map_or(Some(None), |when| when.map(Some))?;
-    Some(Route { name, source, events: events?, when, to: to?, policy: Arc::new(policy?) })
+    Some(Route {
+        name,
+        source,
+        events: events?,
+        when,
+        to: to?,
+        policy: Arc::new(policy?),
+        answer_within: answer.flatten(),
+    })
 }
 
 fn name(item: &Item<'_>) -> Option<Arc<str>> {
