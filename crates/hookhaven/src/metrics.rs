@@ -51,6 +51,7 @@ labels! {
     OfSource { source: Arc<str> }
     OfType { source: Arc<str>, r#type: Arc<str> }
     Refused { source: Arc<str>, reason: &'static str }
+    OfAnswer { source: Arc<str>, answer: &'static str }
     OfDelivery { destination: Arc<str>, r#type: Arc<str> }
     OfClass { destination: Arc<str>, class: &'static str }
     OfAttempt { source: Arc<str>, destination: Arc<str>, outcome: &'static str }
@@ -69,6 +70,7 @@ pub struct Metrics {
     signature_invalid: Family<Refused, Counter>,
     refused: Family<Refused, Counter>,
     duplicate: Family<OfSource, Counter>,
+    asked: Family<OfAnswer, Counter>,
     attempts: Family<OfAttempt, Counter>,
     delivery_seconds: Family<OfDelivery, Histogram, fn() -> Histogram>,
     delivery_failed: Family<OfClass, Counter>,
@@ -90,6 +92,7 @@ impl Metrics {
         let mut registry = Registry::default();
         let r = &mut registry;
         let received = family(r, "webhook_received", "Verified requests answered with success");
+        let asked = "Requests whose route asks for the handler's answer, by whose answer went back";
         let unrouted = family(r, "webhook_unrouted", "Events stored that no route takes");
         let current = "1 while the file's configuration is the one in use, 0 after it was refused";
         let differing = "Other nodes of this version whose configuration is not this one's";
@@ -98,6 +101,7 @@ impl Metrics {
             signature_invalid: family(r, "webhook_signature_invalid", "Requests whose signature did not hold"),
             refused: family(r, "webhook_refused", "Requests refused for another reason than their signature"),
             duplicate: family(r, "webhook_duplicate", "Requests whose event was stored before"),
+            asked: family(r, "webhook_asked", asked),
             attempts: family(r, "webhook_attempts", "Finished attempts"),
             delivery_seconds: delivery_seconds(r),
             delivery_failed: family(r, "webhook_delivery_failed", "Failed attempts by class of error"),
@@ -136,6 +140,11 @@ impl Metrics {
 
     pub fn duplicate(&self, source: &Arc<str>) {
         self.duplicate.get_or_create(&OfSource { source: source.clone() }).inc();
+    }
+
+    /// A route asked for the handler's answer; `answer` is `handler`, `default` or `no_room`.
+    pub fn asked(&self, source: &Arc<str>, answer: &'static str) {
+        self.asked.get_or_create(&OfAnswer { source: source.clone(), answer }).inc();
     }
 
     pub fn unrouted(&self, source: &str, event_type: &str) {

@@ -48,7 +48,7 @@ use crate::{
     },
     server::{BindError, Server, ServerLimits},
     sweeps::{Keep, SweepParts, Sweeps},
-    worker::{Worker, WorkerHandle, WorkerParts},
+    worker::{Drained, Worker, WorkerHandle, WorkerParts},
 };
 
 pub use store::{Opened, open_store};
@@ -108,8 +108,8 @@ pub struct Gateway {
     pub keys: Arc<Keys>,
     pub store: Arc<dyn Store>,
     config: Live,
-    /// `None` on a node that makes no attempts.
-    worker: Option<WorkerHandle>,
+    /// On a node that only takes in, it attempts what senders wait for.
+    worker: WorkerHandle,
     sweeps: Option<Sweeps>,
     accepting: Arc<AtomicBool>,
     stop_ingest: CancellationToken,
@@ -166,10 +166,15 @@ impl Gateway {
             budget: Arc::default(),
         };
         parts.book.load(&*store).await?;
-        let (worker, sweeps) = match settings.server.role.works() {
-            true => Some(parts.work(&settings)).unzip(),
-            false => (None, None),
+        let works = settings.server.role.works();
+        let (hands, sweeps) = match works {
+            true => {
+                let worker = Worker::start(parts.worker());
+                (worker.clone(), Some(parts.sweeps(&settings, worker)))
+            }
+            false => (Worker::start_asking(parts.worker()), None),
         };
+        let worker = works.then(|| hands.clone());
         let Parts { metrics, config, .. } = &parts;
         let accepting = Arc::new(AtomicBool::new(true));
         let node = NodeParts {
@@ -177,7 +182,7 @@ impl Gateway {
             clock: clock.clone(),
             config: config.shared(),
             metrics: metrics.clone(),
-            worker: worker.clone(),
+            worker: hands.clone(),
             reloaded: config.state(),
         };
         let nodes = Arc::new(Nodes::new(node, admin_addr.to_string(), &*entropy));
@@ -206,13 +211,13 @@ impl Gateway {
         let limits = ServerLimits::from(&settings.limits);
         let upkeep = vec![
             tokio::spawn(watcher.run()),
-            tokio::spawn(wires::tell_of_reloads(config.state(), metrics.clone(), worker.clone())),
+            tokio::spawn(wires::tell_of_reloads(config.state(), metrics.clone(), hands.clone())),
             tokio::spawn(wires::follow_keys(keys.clone(), store.clone(), clock.clone())),
             tokio::spawn(wires::follow_book(parts.book.clone(), store.clone(), clock)),
             tokio::spawn(wires::tell_of_book(parts.book.clone(), worker.clone())),
         ];
         let traffic = worker.clone().map(|worker| Arc::new(worker) as Arc<dyn Traffic>);
-        let ingest = ingest_server.map(|server| parts.ingest(server, limits, &stop_ingest, traffic));
+        let ingest = ingest_server.map(|server| parts.ingest(server, limits, &stop_ingest, (hands.clone(), traffic)));
         let scheduler = worker.is_some().then(|| parts.schedule(&stop_schedules));
         let admin = admin_server.run(admin, limits, stop_admin.clone().cancelled_owned());
         Ok(Gateway {
@@ -224,7 +229,7 @@ impl Gateway {
             keys,
             store,
             config: parts.config,
-            worker,
+            worker: hands,
             sweeps,
             accepting,
             ingest,
@@ -264,13 +269,7 @@ impl Gateway {
                 let _ = taking_in.await;
             }
         };
-        let drain = async {
-            match &self.worker {
-                Some(worker) => worker.drain(timeout).await.aborted,
-                None => 0,
-            }
-        };
-        let ((), aborted) = tokio::join!(ingest, drain);
+        let ((), Drained { aborted }) = tokio::join!(ingest, self.worker.drain(timeout));
         if let Some(sweeps) = self.sweeps {
             sweeps.stop().await;
         }
@@ -323,9 +322,9 @@ fn way_out(admin: SocketAddr) -> Result<Arc<dyn Egress>, StartError> {
 }
 
 impl Parts {
-    /// Starts what makes attempts, and the upkeep.
-    fn work(&self, settings: &Config) -> (WorkerHandle, Sweeps) {
-        let worker = Worker::start(WorkerParts {
+    /// What makes attempts.
+    fn worker(&self) -> WorkerParts {
+        WorkerParts {
             store: self.store.clone(),
             clock: self.clock.clone(),
             entropy: self.entropy.clone(),
@@ -337,15 +336,17 @@ impl Parts {
                 gates: self.book.clone(),
             }),
             signals: self.metrics.clone(),
-        });
-        let lanes = worker.clone();
-        let sweeps = Sweeps::start(SweepParts {
+        }
+    }
+
+    /// Starts the upkeep.
+    fn sweeps(&self, settings: &Config, lanes: WorkerHandle) -> Sweeps {
+        Sweeps::start(SweepParts {
             store: self.store.clone(),
             clock: self.clock.clone(),
             failing_lanes: Arc::new(move || lanes.failing_lanes()),
             keep: Keep { events: settings.store.retention, dead_letters: settings.store.retention_dead },
-        });
-        (worker, sweeps)
+        })
     }
 
     /// The API beside the senders' door.
@@ -380,7 +381,7 @@ impl Parts {
         server: Server,
         limits: ServerLimits,
         stop: &CancellationToken,
-        traffic: Option<Arc<dyn Traffic>>,
+        (hands, traffic): (WorkerHandle, Option<Arc<dyn Traffic>>),
     ) -> JoinHandle<()> {
         let ingest = Ingest::new(IngestParts {
             store: self.store.clone(),
@@ -390,6 +391,7 @@ impl Parts {
             metrics: self.metrics.clone(),
             budget: self.budget.clone(),
             sender_keys: Arc::new(SenderKeys::new(self.egress.clone(), self.clock.clone())),
+            asker: Some(Arc::new(hands)),
         });
         let running = server.run(ingest.service(Some(self.publish(traffic))), limits, stop.clone().cancelled_owned());
         tokio::spawn(async move {

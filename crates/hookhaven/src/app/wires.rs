@@ -223,13 +223,11 @@ impl WorkerSignals for Metrics {
 pub(super) async fn tell_of_reloads(
     mut state: watch::Receiver<reload::ReloadState>,
     metrics: Arc<Metrics>,
-    worker: Option<WorkerHandle>,
+    worker: WorkerHandle,
 ) {
     while state.changed().await.is_ok() {
         let ok = state.borrow_and_update().last_error.is_none();
         metrics.config_reload(ok);
-        if let Some(worker) = &worker {
-            worker.refresh();
-        }
+        worker.refresh();
     }
 }

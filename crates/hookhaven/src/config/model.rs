@@ -32,6 +32,11 @@ impl Config {
         matches!(self.store.place, Place::Database(_))
     }
 
+    /// Whether some route asks for its handler's answer.
+    pub fn asks_handlers(&self) -> bool {
+        self.routes.iter().any(|route| route.answer_within.is_some())
+    }
+
     /// What a source must leave free for those whose senders do not come again.
     pub fn leave(&self, source: &Source) -> Leave {
         if source.reserved || !self.sources.values().any(|other| other.reserved) {

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use super::{
     IngestParts,
     answer::{Outcome, Refusal},
+    ask::{self, Heard},
     handover, headers,
     keys::{NotFetched, SenderKeys},
 };
@@ -61,7 +62,8 @@ pub(super) async fn accept(
     }
     let event = event(&taken, &request, proof, parts, correlation_id);
     let (id, event_type) = (event.id, event.event_type.clone());
-    let deliveries = routing::deliveries(config, &event, event.received_at, &*parts.entropy);
+    let mut deliveries = routing::deliveries(config, &event, event.received_at, &*parts.entropy);
+    let asking = ask::prepare(parts, config, &event, &mut deliveries);
     let unrouted = deliveries.is_empty();
     let key_until = taken.arrived.plus(taken.source.dedupe_window);
     let accepted =
@@ -74,8 +76,17 @@ pub(super) async fn accept(
         Accepted::Duplicate { event, .. } => (event, true),
         Accepted::Refused { .. } => return Outcome::Refused(Refusal::Rejected(Rejection::ReplaySuspected)),
     };
-    let answer = taken.source.answer.clone().unwrap_or_else(|| sender.answer());
-    Outcome::Stored { event, event_type, duplicate, unrouted, answer }
+    let default = || taken.source.answer.clone().unwrap_or_else(|| sender.answer());
+    let (answer, heard) = match asking {
+        // The first of the two is being asked, or was.
+        _ if duplicate => (default(), None),
+        Err(heard) => (default(), heard),
+        Ok(asking) => match asking.ask(&*parts.clock).await {
+            Some(answer) => (answer, Some(Heard::Handler)),
+            None => (default(), Some(Heard::Default)),
+        },
+    };
+    Outcome::Stored { event, event_type, duplicate, unrouted, answer, heard }
 }
 
 /// The answer to a request without a body, if the sender asks that way.

@@ -14,6 +14,7 @@ use hookhaven_store::StoreError;
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use http_body_util::Full;
 
+use super::ask::Heard;
 use crate::body::BodyError;
 
 /// When to come again after a 503, in seconds. Long enough for a restart; senders that know better
@@ -132,6 +133,8 @@ pub(super) enum Outcome {
         duplicate: bool,
         unrouted: bool,
         answer: Answer,
+        /// Whom the sender hears, where a route asks for the handler's answer.
+        heard: Option<Heard>,
     },
     Handshake(Answer),
     Refused(Refusal),
@@ -199,14 +202,25 @@ impl Line<'_> {
         let duration_ms = self.took.as_micros() as f64 / 1_000.0;
         let correlation_id = self.correlation_id.as_deref();
         match outcome {
-            Outcome::Stored { event, event_type, duplicate, unrouted, .. } => {
+            Outcome::Stored { event, event_type, duplicate, unrouted, heard, .. } => {
                 let status = match (duplicate, unrouted) {
                     (true, _) => "duplicate",
                     (false, true) => "unrouted",
                     (false, false) => "queued",
                 };
                 let (event_id, event_type) = (tracing::field::display(event), &**event_type);
-                tracing::info!(sender, source, event_id, event_type, status, duration_ms, correlation_id, "request");
+                let heard = heard.map(Heard::as_str);
+                tracing::info!(
+                    sender,
+                    source,
+                    event_id,
+                    event_type,
+                    status,
+                    heard,
+                    duration_ms,
+                    correlation_id,
+                    "request"
+                );
             }
             Outcome::Handshake(_) => {
                 tracing::info!(sender, source, status = "handshake", duration_ms, correlation_id, "request");

@@ -195,6 +195,7 @@ impl Gateway {
             metrics: metrics.clone(),
             budget: Arc::default(),
             sender_keys,
+            asker: None,
         });
         let server = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         let addr = server.local_addr();

@@ -57,6 +57,7 @@ impl Lanes {
     /// Exactly these are paused.
     pub fn set_all_paused(&mut self, destinations: HashSet<String>) {
         self.paused = destinations;
+        self.paused_known = true;
     }
 
     pub fn view(&self, config: &Config, now: Time) -> Vec<LaneView> {
