@@ -62,7 +62,7 @@ impl Signals for Wires {
 
     fn working(&self) -> Result<(), String> {
         match &self.worker {
-            Some(worker) if worker.session().is_some() => Ok(()),
+            Some(worker) if worker.is_ready() => Ok(()),
             Some(_) => Err("there is no session with the store, so nothing can be claimed".to_owned()),
             None => Err("this node makes no attempts".to_owned()),
         }

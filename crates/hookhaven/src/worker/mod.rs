@@ -182,6 +182,11 @@ impl WorkerHandle {
         self.session.borrow().as_ref().map(|session| session.id)
     }
 
+    /// Whether it can make attempts: there is a session, and it is known who is paused.
+    pub fn is_ready(&self) -> bool {
+        self.session().is_some() && self.board.lanes().knows_pauses()
+    }
+
     /// The config was replaced, or paused states changed in the catalog: look again.
     pub fn refresh(&self) {
         self.board.refresh();

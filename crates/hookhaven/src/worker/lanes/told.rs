@@ -54,6 +54,11 @@ impl Lanes {
         }
     }
 
+    /// Whether anybody has said who is paused.
+    pub fn knows_pauses(&self) -> bool {
+        self.paused_known
+    }
+
     /// Exactly these are paused.
     pub fn set_all_paused(&mut self, destinations: HashSet<String>) {
         self.paused = destinations;
