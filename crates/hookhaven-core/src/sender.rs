@@ -317,6 +317,12 @@ pub trait Sender: fmt::Debug + Send + Sync {
         Cover::Whole
     }
 
+    /// Where events say what they are ordered by, narrowest first; and what says which of two events of the same
+    /// thing is newer, if not the time. In the notation of [`FactPlaces::parse`](crate::senders::FactPlaces::parse).
+    fn order(&self) -> (&'static [&'static str], &'static [&'static str]) {
+        (&[], &[])
+    }
+
     /// How far a signed time may be off where the source sets no tolerance.
     fn tolerance_default(&self) -> Duration {
         Duration::from_secs(300)

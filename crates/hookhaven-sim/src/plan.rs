@@ -194,6 +194,7 @@ fn routes(
         };
         Route {
             answer_within: None,
+            ordering: None,
             name: format!("{source}#1").into(),
             source: source.clone(),
             events: vec![Glob::any()],

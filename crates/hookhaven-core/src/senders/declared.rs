@@ -218,6 +218,10 @@ impl Sender for Declared {
         }
     }
 
+    fn order(&self) -> (&'static [&'static str], &'static [&'static str]) {
+        (self.declaration.order_key, self.declaration.version)
+    }
+
     fn tolerance_default(&self) -> Duration {
         self.declaration.tolerance
     }

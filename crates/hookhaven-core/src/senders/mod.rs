@@ -4,8 +4,8 @@
 //! What they are built from: `declaration` (a sender as data) and `declared` (what the data does), `signed`
 //! (signatures over a text around the body), `signature` (their header), `mac` (algorithms, keys, the comparison),
 //! `template` (what is signed), `shared` (secrets that are shown), `published` (certificates and keys that are fetched),
-//! `jwt`, `place` (where things stand), `form` (form bodies), `facts` (id, type and time), `handshake`, `late` (answers
-//! after the answer), `sample` (bodies to try a source with).
+//! `jwt`, `place` (where things stand), `form` (form bodies), `facts` (id, type and time), `order`, `handshake`, `late`
+//! (answers after the answer), `sample` (bodies to try a source with).
 //!
 //! A new declarative sender is a file of under 40 lines; every law in `tests/sender_laws` then runs over it, and
 //! `docs/senders.md` is made from it. Not here: sources, sockets, configuration syntax.
@@ -18,6 +18,7 @@ mod handshake;
 mod jwt;
 mod late;
 mod mac;
+mod order;
 mod place;
 mod published;
 mod sample;
@@ -39,6 +40,7 @@ pub use handshake::{CHALLENGE_BYTES_MAX, Echoed, HANDSHAKE_BYTES_MAX, Handshake}
 pub use jwt::write_hs256;
 pub use late::LateAnswers;
 pub use mac::{Algorithm, BadWord, CANDIDATES_MAX, Encoding, KeyForm, Mechanism, SECRETS_MAX, sha256_hex};
+pub use order::OrderPlaces;
 pub use place::{BadPlace, Place, Unit, header_name};
 pub use shared::SharedSpec;
 pub use signature::Form;

@@ -364,6 +364,7 @@ pub(crate) fn route(name: &str, source: &str, events: &str, to: &str, critical: 
     };
     Route {
         answer_within: None,
+        ordering: None,
         name: name.into(),
         source: source.into(),
         events: vec![Glob::parse(events).unwrap()],

@@ -25,6 +25,8 @@ async fn list(State(api): State<Shared>) -> Json<Listing<ListedRoute>> {
         when: route.when.iter().flat_map(|filter| filter.conditions()).map(ToString::to_string).collect(),
         to: destinations(route),
         critical: route.policy.critical,
+        ordering: route.ordering.as_ref().map(|ordering| ordering.mode.as_str().to_owned()),
+        ordering_key: route.ordering.iter().flat_map(|ordering| ordering.places.key_texts()).cloned().collect(),
     });
     Json(Listing { items: items.collect(), next: None })
 }

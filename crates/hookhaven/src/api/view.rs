@@ -6,8 +6,8 @@
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use bytes::Bytes;
 pub use hookhaven_core::destination::shown_url;
-use hookhaven_core::{Attempt, AttemptId, DeliveryId, Event, EventId, Phases, Time, filter::Finding};
-use hookhaven_store::{DeliveryRow, EventRow};
+use hookhaven_core::{Attempt, AttemptId, DeliveryId, Event, EventId, Order, Phases, Time, filter::Finding};
+use hookhaven_store::{DeliveryRow, EventRow, InLine};
 use serde::{Deserialize, Serialize};
 
 use crate::headers::is_credential;
@@ -182,6 +182,10 @@ pub struct ListedRoute {
     pub when: Vec<String>,
     pub to: Vec<String>,
     pub critical: bool,
+    /// `fifo` or `latest`; `null`: deliveries go whenever they are due.
+    pub ordering: Option<String>,
+    /// Places of the ordering key.
+    pub ordering_key: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -211,6 +215,8 @@ pub struct DeliveryView {
     pub due_at: Option<Time>,
     /// When it ends dead if it could not be attempted.
     pub expires_at: Time,
+    /// Its place among those of its ordering key; `null` if it goes whenever it is due.
+    pub ordering: Option<OrderView>,
     /// Attempts that counted, and how many the policy grants.
     pub attempt_count: u32,
     pub attempts_max: u32,
@@ -256,6 +262,7 @@ impl From<DeliveryRow> for DeliveryView {
             accepted_at: d.accepted_at,
             due_at: (!d.state.is_final()).then_some(d.due_at),
             expires_at: d.accepted_at.plus(d.policy.max_age),
+            ordering: d.order.as_deref().map(OrderView::of),
             attempt_count: d.attempts,
             attempts_max: d.policy.retry.attempts,
             lost_count: d.lost,
@@ -267,6 +274,53 @@ impl From<DeliveryRow> for DeliveryView {
             dead_letter: d.is_dead_letter(),
             last_attempt: row.last.map(last),
         }
+    }
+}
+
+/// A delivery's place in its line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderView {
+    /// `fifo` or `latest`.
+    pub mode: String,
+    pub key: String,
+    /// Of `latest`: a number; times in seconds.
+    pub version: Option<String>,
+    /// Until when it keeps those behind it back, dead.
+    pub parks_until: Option<Time>,
+    /// What goes before it, where it is looked at alone and has not ended.
+    pub waits_for: Option<WaitsFor>,
+}
+
+/// What keeps a delivery back in its line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitsFor {
+    /// The delivery that goes first.
+    pub behind: Option<DeliveryId>,
+    /// How many go before it.
+    pub ahead: u64,
+    /// The dead delivery that parks the line, and until when.
+    pub parked_by: Option<DeliveryId>,
+    pub parked_until: Option<Time>,
+}
+
+impl OrderView {
+    fn of(order: &Order) -> Self {
+        OrderView {
+            mode: if order.version().is_some() { "latest" } else { "fifo" }.to_owned(),
+            key: order.key.to_string(),
+            version: order.version().map(|version| version.to_string()),
+            parks_until: order.parks_until,
+            waits_for: None,
+        }
+    }
+}
+
+impl WaitsFor {
+    /// `None` if nothing keeps it back.
+    pub(crate) fn of(stands: InLine) -> Option<Self> {
+        let (parked_by, parked_until) = stands.parked.unzip();
+        let kept_back = stands.behind.is_some() || parked_by.is_some();
+        kept_back.then_some(WaitsFor { behind: stands.behind, ahead: stands.ahead, parked_by, parked_until })
     }
 }
 

@@ -89,7 +89,7 @@ impl Work {
         };
         let outbound = match self {
             Work::Configured(destination, answers) => {
-                let mut outbound = configured(parts, destination, event, leased.attempt_number, started_at);
+                let mut outbound = configured(parts, destination, event, leased, started_at);
                 if answers.is_some() {
                     // One byte more shows that it is too long.
                     outbound.excerpt_bytes_max = outbound.excerpt_bytes_max.max(ANSWER_BYTES_MAX + 1);
@@ -123,7 +123,10 @@ impl Work {
                 lifecycle::decide_published(&tried.outcome, standing, wait, hint, now)
             }
             Work::Late(answer) => answer.decide(lifecycle::decide(&tried.outcome, standing, now, jitter)),
-            Work::Configured(..) | Work::Unread => lifecycle::decide(&tried.outcome, standing, now, jitter),
+            Work::Configured(..) | Work::Unread => {
+                let decision = lifecycle::decide(&tried.outcome, standing, now, jitter);
+                lifecycle::decide_ordered(decision, delivery.order.as_deref(), now)
+            }
         }
     }
 }
@@ -132,14 +135,20 @@ fn configured(
     parts: &WorkerParts,
     destination: &Destination,
     event: &Event,
-    attempt_number: u32,
+    leased: &Leased,
     started_at: Time,
 ) -> Outbound {
     let limits = parts.config.load();
     Outbound {
         method: Method::POST,
         to: To::Configured(destination.url.clone()),
-        headers: headers::build(event, destination, attempt_number, started_at),
+        headers: headers::build(
+            event,
+            leased.delivery.order.as_deref(),
+            destination,
+            leased.attempt_number,
+            started_at,
+        ),
         body: event.body.clone(),
         timeout: destination.timeout,
         excerpt_bytes_max: limits.worker.excerpt_bytes_max,

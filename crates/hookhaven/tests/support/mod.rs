@@ -105,6 +105,7 @@ pub fn route(source: &str, events: &str, to: &[&str]) -> Route {
     };
     Route {
         answer_within: None,
+        ordering: None,
         name: format!("{source}#1").into(),
         source: source.into(),
         events: vec![Glob::parse(events).unwrap()],

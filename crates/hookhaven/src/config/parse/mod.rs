@@ -12,6 +12,7 @@ mod filter;
 mod fingerprint;
 mod hmac;
 mod name;
+mod ordering;
 mod publish;
 mod route;
 mod server;
