@@ -10,6 +10,7 @@ use hookhaven_core::{
 use hookhaven_store::{Leased, Next};
 use http::{HeaderMap, StatusCode, header::CONTENT_TYPE};
 
+use super::answers::NotPosted;
 use crate::{
     asking::{ANSWER_BYTES_MAX, HandlerAnswer},
     egress::Sent,
@@ -39,9 +40,13 @@ impl Tried {
         Self::unsent(started_at, Outcome::Unreadable, format!("the stored event could not be read: {why}"))
     }
 
-    /// It must not be sent.
-    pub fn refused(started_at: Time, why: &str) -> Self {
-        Self::unsent(started_at, Outcome::Failed(ErrorClass::Refused), why.to_owned())
+    /// A late answer that cannot be posted.
+    pub fn not_posted(started_at: Time, why: &NotPosted) -> Self {
+        let class = match why {
+            NotPosted::Never(_) => ErrorClass::Refused,
+            NotPosted::Unread(_) => ErrorClass::Store,
+        };
+        Self::unsent(started_at, Outcome::Failed(class), why.to_string())
     }
 
     fn unsent(started_at: Time, outcome: Outcome, error: String) -> Self {

@@ -15,7 +15,7 @@ use http::Method;
 
 use super::{
     WorkerParts,
-    answers::{Answers, LateAnswer},
+    answers::{self, Answers, LateAnswer},
     headers,
     tried::Tried,
 };
@@ -47,7 +47,7 @@ impl Work {
         }
         if &*delivery.source == ANSWERS {
             return Some(match &leased.event {
-                Ok(event) => Work::Late(LateAnswer::of(leased, event, parts.clock.now())),
+                Ok(event) => Work::Late(LateAnswer::of(leased, event)),
                 Err(_) => Work::Unread,
             });
         }
@@ -97,9 +97,9 @@ impl Work {
                 }
                 outbound
             }
-            Work::Late(answer) => match answer.outbound(&parts.config.load()) {
+            Work::Late(answer) => match answer.outbound(&*parts.store, &parts.config.load_full(), started_at).await {
                 Ok(outbound) => outbound,
-                Err(why) => return Tried::refused(started_at, why),
+                Err(why) => return Tried::not_posted(started_at, &why),
             },
             Work::Published(message) => {
                 message.outbound(leased.delivery.attempts, started_at, parts.entropy.id_bytes())
@@ -122,7 +122,7 @@ impl Work {
                 let (wait, hint) = (message.wait(delivery.attempts), hints::wait(&tried.headers, now));
                 lifecycle::decide_published(&tried.outcome, standing, wait, hint, now)
             }
-            Work::Late(answer) => answer.decide(lifecycle::decide(&tried.outcome, standing, now, jitter)),
+            Work::Late(_) => answers::decide(tried, standing, now, jitter),
             Work::Configured(..) | Work::Unread => {
                 let decision = lifecycle::decide(&tried.outcome, standing, now, jitter);
                 lifecycle::decide_ordered(decision, delivery.order.as_deref(), now)
