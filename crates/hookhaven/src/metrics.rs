@@ -52,6 +52,7 @@ labels! {
     OfType { source: Arc<str>, r#type: Arc<str> }
     Refused { source: Arc<str>, reason: &'static str }
     OfAnswer { source: Arc<str>, answer: &'static str }
+    Suspected { source: Arc<str>, kind: &'static str }
     OfDelivery { destination: Arc<str>, r#type: Arc<str> }
     OfClass { destination: Arc<str>, class: &'static str }
     OfAttempt { source: Arc<str>, destination: Arc<str>, outcome: &'static str }
@@ -69,6 +70,7 @@ pub struct Metrics {
     received_seconds: Histogram,
     signature_invalid: Family<Refused, Counter>,
     refused: Family<Refused, Counter>,
+    suspicious: Family<Suspected, Counter>,
     duplicate: Family<OfSource, Counter>,
     asked: Family<OfAnswer, Counter>,
     attempts: Family<OfAttempt, Counter>,
@@ -99,6 +101,7 @@ impl Metrics {
         let metrics = Metrics {
             received_seconds: seconds(r, "webhook_received_duration", "Arrival to answer", &ANSWER_BUCKETS_S),
             signature_invalid: family(r, "webhook_signature_invalid", "Requests whose signature did not hold"),
+            suspicious: family(r, "webhook_suspicious", "Stored events that look like a replay, or are old"),
             refused: family(r, "webhook_refused", "Requests refused for another reason than their signature"),
             duplicate: family(r, "webhook_duplicate", "Requests whose event was stored before"),
             asked: family(r, "webhook_asked", asked),
@@ -145,6 +148,11 @@ impl Metrics {
     /// A route asked for the handler's answer; `answer` is `handler`, `default` or `no_room`.
     pub fn asked(&self, source: &Arc<str>, answer: &'static str) {
         self.asked.get_or_create(&OfAnswer { source: source.clone(), answer }).inc();
+    }
+
+    /// `kind`: `suspected_replay`, `other_bytes` or `old`.
+    pub fn suspicious(&self, source: &Arc<str>, kind: &'static str) {
+        self.suspicious.get_or_create(&Suspected { source: source.clone(), kind }).inc();
     }
 
     pub fn unrouted(&self, source: &str, event_type: &str) {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, StatusCode};
 
 use super::{
-    Declaration, Scheme, SenderOptionError, Told,
-    facts::FactPlaces,
+    Declaration, Retries, Scheme, SenderOptionError, Told,
+    facts::{FactPlaces, Item},
     handshake::Handshake,
     late::LateAnswers,
     sample::{self, Body},
@@ -156,6 +156,21 @@ impl Sender for Declared {
             Some(facts) => facts(self, request),
             None => self.set(request.headers).places.read(request.headers, request.body),
         }
+    }
+
+    fn items<'a>(&self, request: &Request<'a>, max: usize) -> Option<Vec<Item<'a>>> {
+        self.set(request.headers).places.items(request.headers, request.body, max)
+    }
+
+    fn has_batches(&self) -> bool {
+        self.declaration.batch.is_some()
+    }
+
+    fn redelivery_window(&self) -> Option<Duration> {
+        self.declaration.redelivery.or(match self.declaration.about.retries {
+            Retries::For(window, _) => Some(window),
+            Retries::Never | Retries::Unknown => None,
+        })
     }
 
     fn greet(&self, request: &Request<'_>, own: &Own<'_>) -> Option<Reply> {

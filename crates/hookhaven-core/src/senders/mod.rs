@@ -34,7 +34,7 @@ mod catalogue {
 
 pub use catalogue::hmac::{HmacOptions, TimestampOptions};
 pub use declaration::{About, Code, Declaration, Retries, Scheme, Told};
-pub use facts::{FactPlaces, KEY_BYTES_MAX, TYPE_BYTES_MAX, facts_or_fallback};
+pub use facts::{FactPlaces, Item, KEY_BYTES_MAX, TYPE_BYTES_MAX, bounded, facts_or_fallback};
 pub use form::{FIELDS_MAX, FORM, field, field_text, fields, is_form};
 pub use handshake::{CHALLENGE_BYTES_MAX, Echoed, HANDSHAKE_BYTES_MAX, Handshake};
 pub use jwt::write_hs256;

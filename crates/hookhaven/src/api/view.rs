@@ -6,7 +6,9 @@
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use bytes::Bytes;
 pub use hookhaven_core::destination::shown_url;
-use hookhaven_core::{Attempt, AttemptId, DeliveryId, Event, EventId, Order, Phases, Time, filter::Finding};
+use hookhaven_core::{
+    Attempt, AttemptId, DeliveryId, Event, EventId, Order, Phases, Time, event::Part, filter::Finding,
+};
 use hookhaven_store::{DeliveryRow, EventRow, InLine};
 use serde::{Deserialize, Serialize};
 
@@ -76,8 +78,27 @@ pub struct EventView {
     pub matched_secret: Option<u8>,
     pub remote: String,
     pub body_bytes: u64,
+    /// Its place in the request that it came in with others, if it is read alone.
+    pub part: Option<PartView>,
     /// How many deliveries it made, replays included; 0 is an unrouted event.
     pub delivery_count: u32,
+}
+
+/// Which of a request's events it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartView {
+    /// From 1.
+    pub number: u32,
+    pub of: u32,
+    /// Of the request's body, which is at `/events/{id}/request`; `null` where it is not kept any more.
+    pub request_bytes: Option<u64>,
+}
+
+impl PartView {
+    fn of(part: &Part) -> Self {
+        let request_bytes = part.whole.as_ref().map(|whole| whole.len() as u64);
+        PartView { number: part.number, of: part.of, request_bytes }
+    }
 }
 
 impl From<EventRow> for EventView {
@@ -93,6 +114,7 @@ impl From<EventRow> for EventView {
             matched_secret: row.matched_secret,
             remote: row.remote.to_string(),
             body_bytes: row.body_bytes,
+            part: None,
             delivery_count: row.deliveries,
         }
     }
@@ -122,6 +144,7 @@ impl EventDetail {
             matched_secret: event.matched_secret,
             remote: event.remote.to_string(),
             body_bytes: event.body.len() as u64,
+            part: event.part.as_ref().map(PartView::of),
             delivery_count: u32::try_from(deliveries.len()).unwrap_or(u32::MAX),
         };
         EventDetail { event: view, headers: headers(&event.headers), deliveries, routing }
@@ -135,6 +158,8 @@ pub struct Routing {
     pub sender: Option<String>,
     /// How many secrets the source has now.
     pub secret_count: usize,
+    /// Whether it happened longer before it came than its sender comes again.
+    pub old: bool,
     /// The routes of this source, in the file's order.
     pub routes: Vec<RouteView>,
     /// Where it would go if it came now.

@@ -397,6 +397,7 @@ mod tests {
     #[test]
     fn an_unrouted_event_says_why_and_the_way_out() {
         let event = EventView {
+            part: None,
             id: EventId::from_bytes([2; 16]),
             source: "stripe".into(),
             event_type: "evil\u{1b}[2J".into(),

@@ -5,13 +5,13 @@
 use std::borrow::Cow;
 
 use hookhaven_core::{
-    DeliveryId, Event, Time,
+    DeliveryId, Time,
     route::{self, Route},
     sender::Answer,
 };
-use hookhaven_store::{NewDelivery, clock::Clock};
+use hookhaven_store::{NewEvent, clock::Clock};
 
-use super::IngestParts;
+use super::{IngestParts, answer::Stored};
 use crate::{
     asking::{DUE_AFTER_LIMIT, HandlerAnswer, Seat},
     config::Config,
@@ -46,12 +46,9 @@ pub(super) struct Asking {
 
 /// Looks whether a route asks for the handler's answer, and keeps a seat for it. `Err` says that none does, or that
 /// there is no room, in which case the delivery stays due at once.
-pub(super) fn prepare(
-    parts: &IngestParts,
-    config: &Config,
-    event: &Event,
-    deliveries: &mut [NewDelivery],
-) -> Result<Asking, Option<Heard>> {
+pub(super) fn prepare(parts: &IngestParts, config: &Config, events: &mut [NewEvent]) -> Result<Asking, Option<Heard>> {
+    // Several events would have several answers.
+    let [NewEvent { event, deliveries, .. }] = events else { return Err(None) };
     let asks = |route: &Route| route.answer_within.is_some() && route.source == event.source;
     if !config.routes.iter().any(asks) {
         return Err(None);
@@ -68,9 +65,28 @@ pub(super) fn prepare(
     Ok(Asking { seat, delivery: delivery.id, until })
 }
 
+/// What the sender is answered, and whom it hears; `None` for its default answer.
+pub(super) async fn hear(
+    asking: Result<Asking, Option<Heard>>,
+    stored: &[Stored],
+    clock: &dyn Clock,
+) -> (Option<Answer>, Option<Heard>) {
+    // The first of the two is being asked, or was.
+    if stored.iter().all(|stored| stored.novelty.is_duplicate()) {
+        return (None, None);
+    }
+    match asking {
+        Err(heard) => (None, heard),
+        Ok(asking) => match asking.ask(clock).await {
+            Some(answer) => (Some(answer), Some(Heard::Handler)),
+            None => (None, Some(Heard::Default)),
+        },
+    }
+}
+
 impl Asking {
     /// Asks, and waits as long as the sender may wait; what comes later is the worker's. `None`: the default answer.
-    pub async fn ask(self, clock: &dyn Clock) -> Option<Answer> {
+    async fn ask(self, clock: &dyn Clock) -> Option<Answer> {
         let mut answer = self.seat.ask(self.delivery);
         let told = tokio::select! {
             biased;

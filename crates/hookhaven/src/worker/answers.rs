@@ -68,12 +68,7 @@ impl Answers {
         let host = url::Url::parse(&address).ok()?.host_str()?.to_owned();
         let id = EventId::mint(now, mint());
         let policy = Policy {
-            retry: RetryPolicy {
-                attempts: late.uses,
-                initial: RETRY_INITIAL,
-                factor: RETRY_FACTOR,
-                max: RETRY_MAX,
-            },
+            retry: RetryPolicy { attempts: late.uses, initial: RETRY_INITIAL, factor: RETRY_FACTOR, max: RETRY_MAX },
             deadline: TIMEOUT,
             max_age: until.since(now),
             critical: false,

@@ -67,6 +67,9 @@ pub fn secret(sender: &str) -> Secret {
 
 pub fn source(name: &str, sender_name: &str) -> Source {
     Source {
+        age_max: None,
+        refuses_replay: false,
+        splits: false,
         name: name.into(),
         sender: sender(sender_name),
         secrets: vec![secret(sender_name)],
