@@ -68,7 +68,7 @@ pub struct Server {
 pub enum Role {
     #[default]
     All,
-    /// Accepts events and makes no attempts.
+    /// Accepts events, and makes no attempts but those that a sender waits for.
     Ingest,
     /// Makes attempts and keeps the store tidy; senders cannot post to it.
     Worker,

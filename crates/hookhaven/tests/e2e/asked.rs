@@ -204,6 +204,36 @@ async fn without_room_the_default_answer_goes_out_at_once() {
     assert_eq!(handler.received().len(), 2);
 }
 
+#[tokio::test]
+async fn out_of_turn_the_default_answer_goes_out_at_once() {
+    let gate = Gate::closed();
+    let waiting = gate.clone();
+    let handler = Handler::start(move |_| Reply::SaysAfter(waiting.clone(), "text/plain", String::new())).await;
+    // All are of one key, since the clock stands still.
+    let route = "answer = \"handler\"\nordering = { mode = \"fifo\", key = \"header:x-slack-request-timestamp\" }";
+    let gateway = Clocked::start(&slack(&handler, route, "timeout = \"60s\"")).await;
+    gateway.until_ready().await;
+    let second = COMMAND.replace("1.2.3", "1.2.4");
+    let second = signed(&mut Sdk::start(), &second, START.as_s().unsigned_abs()).await;
+    let command = command().await;
+    let waits = async {
+        handler.until(1).await;
+        assert_eq!(told(&gateway.exchange(&second).await), DEFAULT);
+        gateway.advance_to(at_ms(2_500));
+    };
+    let (answer, ()) = tokio::join!(gateway.exchange(&command), waits);
+    assert_eq!(told(&answer), DEFAULT);
+    gate.open();
+    gateway.advance_to(at_ms(3_000));
+    handler.until(2).await;
+    for delivery in gateway.deliveries().await {
+        gateway.until_state(delivery.id, "delivered").await;
+    }
+    let commands: Vec<_> = handler.received().into_iter().map(|received| received.body).collect();
+    assert_eq!(commands[0], COMMAND);
+    assert_eq!(commands.len(), 2);
+}
+
 /// Leads what is for Slack's own host to a handler of the test's; everything else goes out as ever.
 #[derive(Debug)]
 struct SlackIs {
