@@ -184,6 +184,8 @@ async fn a_store_that_does_not_answer_is_a_503_before_the_sender_gives_up() {
         budget: Arc::default(),
         sender_keys: Arc::new(SenderKeys::new(Arc::new(support::Web::default()), clock)),
         asker: None,
+        keeper: None,
+        secrets: None,
     });
     let sender = support::sender("github");
     let sample = sender.sample("push", "1", NOW).unwrap();

@@ -36,6 +36,7 @@ mod lists;
 mod migrate;
 mod nodes;
 mod pool;
+mod quarantine;
 mod queue;
 mod replay;
 mod retain;
@@ -60,7 +61,7 @@ use std::{
 use hookhaven_core::{Secret, Time};
 use tokio::sync::watch;
 
-pub use self::{clock::DatabaseClock, import::must_be_unused};
+pub use self::{clock::DatabaseClock, import::must_be_unused, quarantine::PostgresQuarantine};
 use self::{
     health::Health,
     pool::{Mode, Pool},
