@@ -8,7 +8,11 @@ use std::{borrow::Cow, fmt, time::Duration};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
-use crate::{secret::Secret, senders::Item, time::Time};
+use crate::{
+    secret::Secret,
+    senders::{Item, LateAnswers},
+    time::Time,
+};
 
 /// The HTTP request as it arrived, not yet judged.
 #[derive(Clone, Copy)]
@@ -307,6 +311,11 @@ pub trait Sender: fmt::Debug + Send + Sync {
     /// The answer to an accepted event and to its duplicates.
     fn answer(&self) -> Answer {
         Answer::empty()
+    }
+
+    /// Where it takes a handler's answer that came too late for the request's own.
+    fn late_answers(&self) -> Option<&'static LateAnswers> {
+        None
     }
 
     /// Content types the sender uses, without parameters; empty means any. Others get 415.

@@ -191,7 +191,8 @@ fn section(text: &mut String, sender: &'static Declaration) {
         );
     }
     line("Answered", &sender.answer_in_words());
-    line("Waits", &about.timeout_s.map(|s| format!("{s} s")).unwrap_or_default());
+    line("Waits", &sender.waits_in_words());
+    line("Late answers", &sender.late_answers_in_words());
     line("Comes again", &sender.retries_in_words());
     line("Its addresses", &sender.addresses_in_words());
     for quirk in about.quirks {

@@ -122,6 +122,7 @@ impl Node {
             metrics,
             budget: Arc::default(),
             sender_keys,
+            asker: Some(Arc::new(worker.clone())),
             keeper: None,
             secrets: None,
             networks: Arc::default(),

@@ -217,6 +217,7 @@ fn routes(
             critical: draw.percent(50),
         };
         Route {
+            answer_within: None,
             ordering: None,
             name: format!("{source}#1").into(),
             source: source.clone(),

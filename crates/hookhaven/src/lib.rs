@@ -6,6 +6,7 @@
 
 pub mod api;
 pub mod app;
+pub mod asking;
 pub mod bench;
 pub mod body;
 pub mod cli;

@@ -52,6 +52,7 @@ labels! {
     OfSource { source: Arc<str> }
     OfType { source: Arc<str>, r#type: Arc<str> }
     Refused { source: Arc<str>, reason: &'static str }
+    OfAnswer { source: Arc<str>, answer: &'static str }
     Suspected { source: Arc<str>, kind: &'static str }
     OfDelivery { destination: Arc<str>, r#type: Arc<str> }
     OfClass { destination: Arc<str>, class: &'static str }
@@ -75,6 +76,7 @@ pub struct Metrics {
     refused: Family<Refused, Counter>,
     suspicious: Family<Suspected, Counter>,
     duplicate: Family<OfSource, Counter>,
+    asked: Family<OfAnswer, Counter>,
     rejected_kept: Family<OfSource, Counter>,
     rejected_not_kept: Family<NotKept, Counter>,
     rejected_released: Family<OfRelease, Counter>,
@@ -111,6 +113,7 @@ impl Metrics {
         let mut registry = Registry::default();
         let r = &mut registry;
         let received = family(r, "webhook_received", "Verified requests answered with success");
+        let asked = "Requests whose route asks for the handler's answer, by whose answer went back";
         let unrouted = family(r, "webhook_unrouted", "Events stored that no route takes");
         let current = "1 while the file's configuration is the one in use, 0 after it was refused";
         let differing = "Other nodes of this version whose configuration is not this one's";
@@ -120,6 +123,7 @@ impl Metrics {
             suspicious: family(r, "webhook_suspicious", "Stored events that look like a replay, or are old"),
             refused: family(r, "webhook_refused", "Requests refused for another reason than their signature"),
             duplicate: family(r, "webhook_duplicate", "Requests whose event was stored before"),
+            asked: family(r, "webhook_asked", asked),
             rejected_kept: family(r, "webhook_rejected_kept", "Rejected requests put into quarantine"),
             rejected_not_kept: family(r, "webhook_rejected_not_kept", "Rejected requests left out of quarantine"),
             rejected_released: family(r, "webhook_rejected_released", "Rejected requests released"),
@@ -164,6 +168,11 @@ impl Metrics {
 
     pub fn duplicate(&self, source: &Arc<str>) {
         self.duplicate.get_or_create(&OfSource { source: source.clone() }).inc();
+    }
+
+    /// A route asked for the handler's answer; `answer` is `handler`, `default` or `no_room`.
+    pub fn asked(&self, source: &Arc<str>, answer: &'static str) {
+        self.asked.get_or_create(&OfAnswer { source: source.clone(), answer }).inc();
     }
 
     /// `kind`: `suspected_replay`, `other_bytes` or `old`.

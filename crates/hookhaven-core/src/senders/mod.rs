@@ -5,8 +5,8 @@
 //! (signatures over a text around the body), `signature` (their header), `mac` (algorithms, keys, the comparison),
 //! `template` (what is signed), `shared` (secrets that are shown), `published` (certificates and keys that are fetched),
 //! `addresses` (published lists of where a sender posts from), `jwt`, `place` (where things stand), `form` (form bodies),
-//! `facts` (id, type and time), `order`, `handshake`, `sample` (bodies
-//! to try a source with).
+//! `facts` (id, type and time), `order`, `handshake`, `late` (answers after the answer), `sample` (bodies to try a source
+//! with).
 //!
 //! A new declarative sender is a file of under 40 lines; every law in `tests/sender_laws` then runs over it, and
 //! `docs/senders.md` is made from it. Not here: sources, sockets, configuration syntax.
@@ -18,6 +18,7 @@ mod facts;
 mod form;
 mod handshake;
 mod jwt;
+mod late;
 mod mac;
 mod order;
 mod place;
@@ -40,6 +41,7 @@ pub use facts::{FactPlaces, Item, KEY_BYTES_MAX, TYPE_BYTES_MAX, bounded, facts_
 pub use form::{FIELDS_MAX, FORM, field, field_text, fields, is_form};
 pub use handshake::{CHALLENGE_BYTES_MAX, Echoed, HANDSHAKE_BYTES_MAX, Handshake};
 pub use jwt::write_hs256;
+pub use late::LateAnswers;
 pub use mac::{Algorithm, BadWord, CANDIDATES_MAX, Encoding, KeyForm, Mechanism, SECRETS_MAX, sha256_hex};
 pub use order::OrderPlaces;
 pub use place::{BadPlace, Place, Unit, header_name};
@@ -58,8 +60,8 @@ mod prelude {
     pub use http::Method;
 
     pub use super::{
-        About, AddressList, Algorithm::*, Code, Declaration, Echoed, Encoding, Form, Handshake, KeyForm, Mechanism,
-        Retries, Scheme, SharedSpec, SignedSpec, Told, Unit,
+        About, AddressList, Algorithm::*, Code, Declaration, Echoed, Encoding, Form, Handshake, KeyForm, LateAnswers,
+        Mechanism, Retries, Scheme, SharedSpec, SignedSpec, Told, Unit,
     };
 }
 

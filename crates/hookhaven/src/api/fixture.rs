@@ -383,6 +383,7 @@ pub(crate) fn route(name: &str, source: &str, events: &str, to: &str, critical: 
         critical,
     };
     Route {
+        answer_within: None,
         ordering: None,
         name: name.into(),
         source: source.into(),

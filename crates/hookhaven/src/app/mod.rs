@@ -33,6 +33,7 @@ use self::{
 };
 use crate::{
     api::{self, ApiParts},
+    asking::Asker,
     body::Budget,
     config::{
         Config, Environment, Loaded, ServerTls, SigningKeys,
@@ -58,7 +59,7 @@ use crate::{
     server::{BindError, Server, ServerLimits, TlsNow},
     sweeps::{Keep, SweepParts, Sweeps},
     tls::ListenerTls,
-    worker::{Worker, WorkerHandle, WorkerParts},
+    worker::{Drained, Worker, WorkerHandle, WorkerParts},
 };
 
 pub use store::{Opened, open_store};
@@ -77,6 +78,8 @@ pub struct Outside {
     pub environment: Environment,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
+    /// A way out of a test's own; `None`: the one there is.
+    pub egress: Option<Arc<dyn Egress>>,
     /// The log's count of dropped lines.
     pub log_lines_dropped: Arc<AtomicU64>,
 }
@@ -121,8 +124,8 @@ pub struct Gateway {
     pub keys: Arc<Keys>,
     pub store: Arc<dyn Store>,
     config: Live,
-    /// `None` on a node that makes no attempts.
-    worker: Option<WorkerHandle>,
+    /// On a node that only takes in, it attempts what senders wait for.
+    worker: WorkerHandle,
     sweeps: Option<Sweeps>,
     accepting: Arc<AtomicBool>,
     stop_ingest: CancellationToken,
@@ -161,7 +164,7 @@ impl Gateway {
     }
 
     async fn wire(mut loaded: Loaded, outside: Outside, doors: Doors, opened: Opened) -> Result<Self, StartError> {
-        let Outside { environment, entropy, log_lines_dropped, .. } = outside;
+        let Outside { environment, entropy, egress, log_lines_dropped, .. } = outside;
         let Opened { store, quarantine, clock } = opened;
         let (made, found) = credentials(&mut loaded.config, &*store, &*entropy).await?;
         let settings = loaded.config.clone();
@@ -173,7 +176,7 @@ impl Gateway {
         let keys = Arc::new(Keys::new(config.shared(), found));
         let secrets = Arc::new(SecretUse::open(&*store, &settings, &*entropy, clock.now()).await?);
         let metrics = Arc::new(Metrics::new(settings.limits.metric_types_max, clock.now(), log_lines_dropped));
-        let egress = way_out(admin_addr)?;
+        let egress = egress.map_or_else(|| way_out(admin_addr), Ok)?;
         let sender_keys = Arc::new(SenderKeys::new(egress.clone(), clock.clone()));
         let parts = Parts {
             store: store.clone(),
@@ -191,10 +194,15 @@ impl Gateway {
         };
         parts.book.load(&*store).await?;
         parts.networks.load(&*store).await?;
-        let (worker, sweeps) = match settings.server.role.works() {
-            true => Some(parts.work(&settings)).unzip(),
-            false => (None, None),
+        let works = settings.server.role.works();
+        let (hands, sweeps) = match works {
+            true => {
+                let worker = Worker::start(parts.worker());
+                (worker.clone(), Some(parts.sweeps(&settings, worker)))
+            }
+            false => (Worker::start_asking(parts.worker()), None),
         };
+        let worker = works.then(|| hands.clone());
         let Parts { metrics, config, .. } = &parts;
         let accepting = Arc::new(AtomicBool::new(true));
         let node = NodeParts {
@@ -202,7 +210,7 @@ impl Gateway {
             clock: clock.clone(),
             config: config.shared(),
             metrics: metrics.clone(),
-            worker: worker.clone(),
+            worker: hands.clone(),
             reloaded: config.state(),
         };
         let nodes = Arc::new(Nodes::new(node, admin_addr.to_string(), &*entropy));
@@ -218,7 +226,7 @@ impl Gateway {
             secrets: secrets.clone(),
         };
         let (keeper, keeping) = Keeper::start(quarantine.clone(), metrics.clone());
-        let releases = Releases::new(parts.of_ingest(None), quarantine.clone());
+        let releases = Releases::new(parts.of_ingest(None, None), quarantine.clone());
         let ring = KeyRing::new(store.clone(), config.shared(), entropy.clone(), Some(keys.clone()));
         let admin = api::router(ApiParts {
             store: store.clone(),
@@ -238,7 +246,7 @@ impl Gateway {
         let limits = ServerLimits::from(&settings.limits);
         let mut upkeep = vec![
             tokio::spawn(watcher.run()),
-            tokio::spawn(wires::tell_of_reloads(config.state(), metrics.clone(), worker.clone())),
+            tokio::spawn(wires::tell_of_reloads(config.state(), metrics.clone(), hands.clone())),
             tokio::spawn(wires::follow_keys(keys.clone(), store.clone(), clock.clone())),
             tokio::spawn(wires::follow_book(parts.book.clone(), store.clone(), clock.clone())),
             tokio::spawn(wires::tell_of_book(parts.book.clone(), worker.clone())),
@@ -251,7 +259,7 @@ impl Gateway {
         }
         let traffic = worker.clone().map(|worker| Arc::new(worker) as Arc<dyn Traffic>);
         let ingest = ingest_server.map(|server| {
-            let of_ingest = parts.of_ingest(Some(keeper));
+            let of_ingest = parts.of_ingest(Some(keeper), Some(Arc::new(hands.clone())));
             parts.ingest(server, of_ingest, limits, &stop_ingest, traffic)
         });
         let scheduler = worker.is_some().then(|| parts.schedule(&stop_schedules));
@@ -266,7 +274,7 @@ impl Gateway {
             keys,
             store,
             config: parts.config,
-            worker,
+            worker: hands,
             sweeps,
             accepting,
             ingest,
@@ -309,13 +317,7 @@ impl Gateway {
                 let _ = taking_in.await;
             }
         };
-        let drain = async {
-            match &self.worker {
-                Some(worker) => worker.drain(timeout).await.aborted,
-                None => 0,
-            }
-        };
-        let ((), aborted) = tokio::join!(ingest, drain);
+        let ((), Drained { aborted }) = tokio::join!(ingest, self.worker.drain(timeout));
         if let Some(sweeps) = self.sweeps {
             sweeps.stop().await;
         }
@@ -373,9 +375,9 @@ fn way_out(admin: SocketAddr) -> Result<Arc<dyn Egress>, StartError> {
 }
 
 impl Parts {
-    /// Starts what makes attempts, and the upkeep.
-    fn work(&self, settings: &Config) -> (WorkerHandle, Sweeps) {
-        let worker = Worker::start(WorkerParts {
+    /// What makes attempts.
+    fn worker(&self) -> WorkerParts {
+        WorkerParts {
             store: self.store.clone(),
             clock: self.clock.clone(),
             entropy: self.entropy.clone(),
@@ -387,15 +389,17 @@ impl Parts {
                 gates: self.book.clone(),
             }),
             signals: self.metrics.clone(),
-        });
-        let lanes = worker.clone();
-        let sweeps = Sweeps::start(SweepParts {
+        }
+    }
+
+    /// Starts the upkeep.
+    fn sweeps(&self, settings: &Config, lanes: WorkerHandle) -> Sweeps {
+        Sweeps::start(SweepParts {
             store: self.store.clone(),
             clock: self.clock.clone(),
             failing_lanes: Arc::new(move || lanes.failing_lanes()),
             keep: Keep { events: settings.store.retention, dead_letters: settings.store.retention_dead },
-        });
-        (worker, sweeps)
+        })
     }
 
     /// Starts keeping fresh what senders publish of their addresses.
@@ -439,7 +443,7 @@ impl Parts {
     }
 
     /// What requests are taken in, and released, with.
-    fn of_ingest(&self, keeper: Option<Arc<Keeper>>) -> IngestParts {
+    fn of_ingest(&self, keeper: Option<Arc<Keeper>>, asker: Option<Arc<dyn Asker>>) -> IngestParts {
         IngestParts {
             store: self.store.clone(),
             clock: self.clock.clone(),
@@ -449,6 +453,7 @@ impl Parts {
             budget: self.budget.clone(),
             sender_keys: self.sender_keys.clone(),
             keeper,
+            asker,
             secrets: Some(self.secrets.clone()),
             networks: self.networks.clone(),
         }

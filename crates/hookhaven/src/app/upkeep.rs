@@ -125,6 +125,7 @@ pub fn rejections(
 ) -> Result<Arc<dyn Rejections>, StartError> {
     let admin = config.load().server.admin;
     let parts = IngestParts {
+        asker: None,
         store,
         metrics: Arc::new(Metrics::new(0, clock.now(), Arc::default())),
         budget: Arc::default(),

@@ -40,6 +40,7 @@ pub async fn run(args: ServeArgs, context: &Context) -> anyhow::Result<ExitCode>
         environment: context.environment.clone(),
         clock,
         entropy: Arc::new(OsEntropy),
+        egress: None,
         log_lines_dropped: log.dropped(),
     };
     // Signals are taken from here on: a long opening can be given up, since nothing is promised yet.

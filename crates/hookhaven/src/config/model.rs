@@ -39,6 +39,11 @@ impl Config {
         matches!(self.store.place, Place::Database(_))
     }
 
+    /// Whether some route asks for its handler's answer.
+    pub fn asks_handlers(&self) -> bool {
+        self.routes.iter().any(|route| route.answer_within.is_some())
+    }
+
     /// What a source must leave free for those whose senders do not come again.
     pub fn leave(&self, source: &Source) -> Leave {
         if source.reserved || !self.sources.values().any(|other| other.reserved) {
@@ -81,7 +86,7 @@ pub struct ServerTls {
 pub enum Role {
     #[default]
     All,
-    /// Accepts events and makes no attempts.
+    /// Accepts events, and makes no attempts but those that a sender waits for.
     Ingest,
     /// Makes attempts and keeps the store tidy; senders cannot post to it.
     Worker,

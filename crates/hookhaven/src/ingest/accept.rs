@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use super::{
     IngestParts,
     answer::{Novelty, Outcome, Refusal, Stored},
-    handover,
+    ask, handover,
     keys::{NotFetched, SenderKeys},
     release, split,
 };
@@ -64,15 +64,18 @@ pub(super) async fn accept(
     if let Some(reply) = sender.handshake(&request, &own) {
         return reply_to(parts, taken.source, reply).await;
     }
-    let events = split::events(&taken, &request, proof, config, &*parts.entropy, correlation_id);
+    let mut events = split::events(&taken, &request, proof, config, &*parts.entropy, correlation_id);
     if let Some(refusal) = too_old(taken.source, &events) {
         return Outcome::Refused(refusal);
     }
-    let answer = taken.source.answer.clone().unwrap_or_else(|| sender.answer());
-    match store(parts, events).await {
-        Ok(stored) => Outcome::Stored { stored, answer },
-        Err(refusal) => Outcome::Refused(refusal),
-    }
+    let asking = ask::prepare(parts, config, &mut events);
+    let stored = match store(parts, events).await {
+        Ok(stored) => stored,
+        Err(refusal) => return Outcome::Refused(refusal),
+    };
+    let (answer, heard) = ask::hear(asking, &stored, &*parts.clock).await;
+    let default = || taken.source.answer.clone().unwrap_or_else(|| sender.answer());
+    Outcome::Stored { stored, answer: answer.unwrap_or_else(default), heard }
 }
 
 /// The answer to a request without a body, if the sender asks that way.

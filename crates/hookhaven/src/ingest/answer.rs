@@ -14,6 +14,7 @@ use hookhaven_store::StoreError;
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use http_body_util::Full;
 
+use super::ask::Heard;
 use crate::body::BodyError;
 
 /// When to come again after a 503, in seconds. Long enough for a restart; senders that know better
@@ -174,6 +175,8 @@ pub(super) enum Outcome {
         /// Its events: at least one.
         stored: Vec<Stored>,
         answer: Answer,
+        /// Whom the sender hears, where a route asks for the handler's answer.
+        heard: Option<Heard>,
     },
     Handshake(Answer),
     Refused(Refusal),
@@ -241,7 +244,8 @@ impl Line<'_> {
         let duration_ms = self.took.as_micros() as f64 / 1_000.0;
         let correlation_id = self.correlation_id.as_deref();
         match outcome {
-            Outcome::Stored { stored, .. } => {
+            Outcome::Stored { stored, heard, .. } => {
+                let heard = heard.map(Heard::as_str);
                 for (number, Stored { event, event_type, novelty, unrouted, .. }) in (1..).zip(stored) {
                     let status = match (novelty.is_duplicate(), unrouted) {
                         (true, _) => "duplicate",
@@ -264,6 +268,7 @@ impl Line<'_> {
                         part,
                         suspicion,
                         twin,
+                        heard,
                         duration_ms,
                         correlation_id,
                         "request"

@@ -4,8 +4,8 @@
 //! certificate are allowed (401; 503 before the sender's list is there) → its rate (429) → another method than POST is a handshake or refused (405) → the store can accept (503, before the body, I9) → declared length
 //! (413) → content type (415) → body, bounded in bytes and time (413, 408, 503) → handshakes that nobody signs →
 //! signature over the raw bytes (401), if need be by a key that the sender publishes (503 where that cannot be
-//! had) → handshakes that are signed, else id and type → routes → **one commit** → the sender's answer. A duplicate is
-//! answered like the first time. Nothing reads the store before the signature holds, and no body, be
+//! had) → handshakes that are signed, else id and type → routes → **one commit** → the sender's answer, or the handler's
+//! where a route asks for it (`ask`). A duplicate gets the sender's usual answer. Nothing reads the store before the signature holds, and no body, be
 //! it what it may, leads to a 5xx.
 //!
 //! No 2xx leaves before `Store::accept` has answered (I1). A peer that goes away in the middle loses
@@ -15,6 +15,7 @@
 
 mod accept;
 mod answer;
+mod ask;
 mod client;
 mod handover;
 mod headers;
@@ -45,6 +46,7 @@ use self::{
     rates::Rates,
 };
 use crate::{
+    asking::Asker,
     body::{self, Budget},
     config::Config,
     correlation,
@@ -69,6 +71,8 @@ pub struct IngestParts {
     /// Of all bodies held, other doors' included.
     pub budget: Arc<Budget>,
     pub sender_keys: Arc<SenderKeys>,
+    /// Where handlers can be asked for their answer at once; without it none is.
+    pub asker: Option<Arc<dyn Asker>>,
     /// Keeps what is refused; `None`: nobody does.
     pub keeper: Option<Arc<Keeper>>,
     /// Watches which secrets are in use; `None`: nobody does.
@@ -186,7 +190,12 @@ impl Ingest {
     fn count(&self, source: &Source, outcome: &Outcome, took: Duration) {
         let metrics = &self.parts.metrics;
         match outcome {
-            Outcome::Stored { stored, .. } => stored.iter().for_each(|stored| self.count_stored(source, stored, took)),
+            Outcome::Stored { stored, heard, .. } => {
+                stored.iter().for_each(|stored| self.count_stored(source, stored, took));
+                if let Some(heard) = heard {
+                    metrics.asked(&source.name, heard.as_str());
+                }
+            }
             Outcome::Handshake(_) => {}
             Outcome::Refused(Refusal::Rejected(rejection)) => {
                 metrics.signature_invalid(&source.name, rejection.as_str());

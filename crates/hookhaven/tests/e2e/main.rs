@@ -6,6 +6,7 @@
 mod support;
 
 mod answers;
+mod asked;
 mod backup;
 mod bench;
 mod canaries;

@@ -109,6 +109,7 @@ pub fn route(source: &str, events: &str, to: &[&str]) -> Route {
         critical: false,
     };
     Route {
+        answer_within: None,
         ordering: None,
         name: format!("{source}#1").into(),
         source: source.into(),
@@ -206,6 +207,7 @@ impl Gateway {
             metrics: metrics.clone(),
             budget: Arc::default(),
             sender_keys: sender_keys.clone(),
+            asker: None,
             keeper: None,
             secrets: None,
             networks: networks.clone(),

@@ -49,6 +49,7 @@ pub static SENDER: Declaration = Declaration {
     content_types: &[],
     // Instructions that do nothing. Plain text would be sent to the customer as a message.
     answer: Told { status: 200, content_type: Some("text/xml"), body: "<Response/>" },
+    user_waits: true,
     sample_types: &["message.delivered", "message.failed", "message.received", "call.completed", "call.ringing"],
     about: About {
         secret: "the account's auth token (primary; add the secondary before it is promoted); sub-accounts have \

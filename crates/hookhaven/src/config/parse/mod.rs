@@ -4,6 +4,7 @@
 //! Not here: finding the file (`load`), noticing that it changed (`reload`).
 
 mod answer;
+mod ask;
 mod clients;
 mod cross;
 mod destination;
