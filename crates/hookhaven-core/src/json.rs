@@ -141,6 +141,37 @@ impl<'a> Found<'a> {
         inside.is_some_and(|inside| inside.bytes().all(|b| b.is_ascii_whitespace()))
     }
 
+    /// The items of a list, as they stand in the text, but no more than `max` of them; `None` if it is no list.
+    pub fn items(self, max: usize) -> Option<Vec<Found<'a>>> {
+        /// Stops reading behind the first too many.
+        struct Items(usize);
+        impl<'de> Visitor<'de> for Items {
+            type Value = Vec<&'de RawValue>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+                let mut items = Vec::new();
+                while let Some(item) = list.next_element()? {
+                    if items.len() < self.0 {
+                        items.push(item);
+                    }
+                }
+                Ok(items)
+            }
+        }
+        let mut json = serde_json::Deserializer::from_str(self.0);
+        let items = json.deserialize_seq(Items(max)).ok()?;
+        Some(items.into_iter().map(|item| Found(item.get())).collect())
+    }
+
+    /// The bytes, as they stand in the text.
+    pub fn bytes(self) -> &'a [u8] {
+        self.0.as_bytes()
+    }
+
     /// As [`Found::scalar`], for strings only.
     pub fn text(self) -> Option<Cow<'a, str>> {
         self.0.starts_with('"').then(|| self.scalar())?
@@ -154,6 +185,12 @@ impl<'a> Found<'a> {
             Some(inner.into())
         }
     }
+}
+
+/// The whole text as a value, if it is one JSON value.
+pub fn whole(text: &[u8]) -> Option<Found<'_>> {
+    let text = std::str::from_utf8(text).ok()?;
+    serde_json::from_str::<&RawValue>(text).ok().map(|raw| Found(raw.get()))
 }
 
 /// Whether a text is one JSON value in UTF-8.

@@ -12,6 +12,7 @@ use crate::{
     breaker::Health,
     delivery::EndReason,
     id::DeliveryId,
+    ordering::Order,
     retry::{RetryPolicy, parse_retry_after},
     time::Time,
 };
@@ -146,6 +147,17 @@ pub fn decide_published(
         next => next,
     };
     Decision { next, hold: None, health: Health::Silent, gone: false, ..decision }
+}
+
+/// Decides for a delivery with an order: one that would park its line for too long is not tried again.
+pub fn decide_ordered(decision: Decision, order: Option<&Order>, now: Time) -> Decision {
+    let next = match decision.next {
+        Next::Retry { at, .. } if order.is_some_and(|order| order.parks_too_long(at, now)) => {
+            Next::Dead(EndReason::Parked)
+        }
+        next => next,
+    };
+    Decision { next, ..decision }
 }
 
 /// The class an outcome counts under.

@@ -85,6 +85,11 @@ impl Order {
         }
     }
 
+    /// Whether waiting until `due_at` would park its line for too long.
+    pub fn parks_too_long(&self, due_at: Time, now: Time) -> bool {
+        self.park_limit(now).is_some_and(|limit| due_at > limit)
+    }
+
     /// An attempt failed at `now` and it is to be tried again.
     pub fn fail(&mut self, now: Time) {
         self.failed_at.get_or_insert(now);

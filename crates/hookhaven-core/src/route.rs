@@ -1,12 +1,14 @@
 //! Routes: which events go to which destinations, under which policy.
 
-use std::{cell::OnceCell, sync::Arc};
+use std::{cell::OnceCell, sync::Arc, time::Duration};
 
 use crate::{
     delivery::Policy,
     event::Event,
     filter::{Filter, Finding, Reading},
     glob::Glob,
+    ordering::{Order, OrderRule},
+    senders::OrderPlaces,
 };
 
 /// One `[[routes]]` entry.
@@ -22,6 +24,46 @@ pub struct Route {
     /// Names of destinations, in order; never empty.
     pub to: Vec<Arc<str>>,
     pub policy: Arc<Policy>,
+    /// `None`: deliveries go whenever they are due.
+    pub ordering: Option<Ordering>,
+}
+
+/// How deliveries of the same ordering key stand to each other.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ordering {
+    pub mode: Mode,
+    pub places: OrderPlaces,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    Fifo {
+        /// How long after its first failure a delivery may park those behind it.
+        park: Duration,
+    },
+    Latest,
+}
+
+impl Mode {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Mode::Fifo { .. } => "fifo",
+            Mode::Latest => "latest",
+        }
+    }
+}
+
+impl Ordering {
+    /// The order of an event's delivery. `None` if the event has no ordering key, or for `latest` no version: there
+    /// is nothing to order it by, and it goes when it is due.
+    pub fn order(&self, event: &Event) -> Option<Order> {
+        let (key, version) = self.places.read(event)?;
+        let rule = match self.mode {
+            Mode::Fifo { park } => OrderRule::Fifo { park },
+            Mode::Latest => OrderRule::Latest { version: version? },
+        };
+        Some(Order::new(&key, rule))
+    }
 }
 
 impl Route {
@@ -89,6 +131,7 @@ mod tests {
 
     use super::*;
     use crate::{
+        Time,
         event::testing::event_with,
         filter::{Condition, Literal, Test},
         retry::RetryPolicy,
@@ -110,6 +153,7 @@ mod tests {
             when: when.map(|place| Filter::new(vec![is_true(place)])),
             to: to.iter().map(|d| Arc::from(*d)).collect(),
             policy: Arc::new(policy),
+            ordering: None,
         }
     }
 
@@ -120,6 +164,26 @@ mod tests {
 
     fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
         expected.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect()
+    }
+
+    #[test]
+    fn an_order_is_read_from_the_event() {
+        let order = |mode, key: &[&str], version: &[&str], body: &str| {
+            let ordering = Ordering { mode, places: OrderPlaces::parse(key, version).unwrap() };
+            let mut event = event_with(&[("x-key", "h")], body.as_bytes());
+            event.received_at = Time::from_s(7);
+            ordering.order(&event)
+        };
+        let fifo = Mode::Fifo { park: Duration::from_secs(60) };
+        let keys = ["json:/id", "header:x-key"];
+        let of = |order: Option<Order>| order.map(|o| (o.key.to_string(), o.version().map(|v| v.to_string())));
+        assert_eq!(of(order(fifo, &keys, &[], r#"{"id":"a"}"#)), Some(("a".into(), None)));
+        assert_eq!(of(order(fifo, &keys, &[], "no json")), Some(("h".into(), None)));
+        assert_eq!(of(order(fifo, &["json:/id"], &[], "{}")), None);
+        let latest = |version: &[&str], body| of(order(Mode::Latest, &keys, version, body));
+        assert_eq!(latest(&[], "{}"), Some(("h".into(), Some("7".into()))));
+        assert_eq!(latest(&["json:/v"], r#"{"v":"3.5"}"#), Some(("h".into(), Some("3.5".into()))));
+        assert_eq!(latest(&["json:/v"], r#"{"v":"three"}"#), None);
     }
 
     #[test]

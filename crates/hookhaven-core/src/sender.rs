@@ -8,7 +8,7 @@ use std::{borrow::Cow, fmt, time::Duration};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
-use crate::{secret::Secret, time::Time};
+use crate::{secret::Secret, senders::Item, time::Time};
 
 /// The HTTP request as it arrived, not yet judged.
 #[derive(Clone, Copy)]
@@ -138,10 +138,12 @@ pub enum Rejection {
     AddressNotAllowed,
     /// The same bytes came before under another id, and the sender does not sign the id.
     ReplaySuspected,
+    /// It happened longer ago than the source takes.
+    EventTooOld,
 }
 
 impl Rejection {
-    pub const ALL: [Rejection; 15] = [
+    pub const ALL: [Rejection; 16] = [
         Self::SignatureMissing,
         Self::SignatureRepeated,
         Self::SignatureMalformed,
@@ -157,6 +159,7 @@ impl Rejection {
         Self::UrlUnknown,
         Self::AddressNotAllowed,
         Self::ReplaySuspected,
+        Self::EventTooOld,
     ];
 
     /// As it stands in logs and metrics.
@@ -177,6 +180,7 @@ impl Rejection {
             Self::UrlUnknown => "url_unknown",
             Self::AddressNotAllowed => "address_not_allowed",
             Self::ReplaySuspected => "replay_suspected",
+            Self::EventTooOld => "event_too_old",
         }
     }
 }
@@ -264,6 +268,22 @@ pub trait Sender: fmt::Debug + Send + Sync {
     /// Id, type and time, read without building the whole tree. Only called after `verify`.
     fn facts(&self, request: &Request<'_>) -> Facts;
 
+    /// The events of a request that holds several, at least one and at most `max`; `None` for any other request.
+    /// Only called after `verify`.
+    fn items<'a>(&self, _request: &Request<'a>, _max: usize) -> Option<Vec<Item<'a>>> {
+        None
+    }
+
+    /// Whether its requests may hold several events.
+    fn has_batches(&self) -> bool {
+        false
+    }
+
+    /// How long after the event the sender may come with it again; `None` if it does not say.
+    fn redelivery_window(&self) -> Option<Duration> {
+        None
+    }
+
     /// What to do with a request that asks before anything is signed, of whatever method: challenges by GET,
     /// probes by HEAD, a secret handed over. Called before `verify`.
     fn greet(&self, _request: &Request<'_>, _own: &Own<'_>) -> Option<Reply> {
@@ -310,6 +330,12 @@ pub trait Sender: fmt::Debug + Send + Sync {
     /// How much of the body its proof covers.
     fn covers(&self) -> Cover {
         Cover::Whole
+    }
+
+    /// Where events say what they are ordered by, narrowest first; and what says which of two events of the same
+    /// thing is newer, if not the time. In the notation of [`FactPlaces::parse`](crate::senders::FactPlaces::parse).
+    fn order(&self) -> (&'static [&'static str], &'static [&'static str]) {
+        (&[], &[])
     }
 
     /// How far a signed time may be off where the source sets no tolerance.

@@ -39,4 +39,10 @@ pub struct Source {
     pub handover: Option<PathBuf>,
     /// What accepted events are answered instead of the sender's usual answer.
     pub answer: Option<Answer>,
+    /// Whether a request that holds several events becomes one event for each.
+    pub splits: bool,
+    /// Whether an event is refused that has the bytes of another under an id that the sender does not sign.
+    pub refuses_replay: bool,
+    /// Events that happened longer ago are refused.
+    pub age_max: Option<Duration>,
 }

@@ -116,6 +116,9 @@ fn sources(draw: &mut Chance) -> BTreeMap<Arc<str>, Arc<Source>> {
     let source = |(name, secret): (&str, &str), dedupe_window| {
         let sender = senders::find(name).and_then(|def| def.build(&SenderOptions::default()).ok())?;
         let source = Source {
+            age_max: None,
+            refuses_replay: false,
+            splits: false,
             name: name.into(),
             sender,
             secrets: Secret::new(secret).into_iter().collect(),
@@ -193,6 +196,7 @@ fn routes(
             critical: draw.percent(50),
         };
         Route {
+            ordering: None,
             name: format!("{source}#1").into(),
             source: source.clone(),
             events: vec![Glob::any()],

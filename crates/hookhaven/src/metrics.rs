@@ -51,6 +51,7 @@ labels! {
     OfSource { source: Arc<str> }
     OfType { source: Arc<str>, r#type: Arc<str> }
     Refused { source: Arc<str>, reason: &'static str }
+    Suspected { source: Arc<str>, kind: &'static str }
     OfDelivery { destination: Arc<str>, r#type: Arc<str> }
     OfClass { destination: Arc<str>, class: &'static str }
     OfAttempt { source: Arc<str>, destination: Arc<str>, outcome: &'static str }
@@ -68,6 +69,7 @@ pub struct Metrics {
     received_seconds: Histogram,
     signature_invalid: Family<Refused, Counter>,
     refused: Family<Refused, Counter>,
+    suspicious: Family<Suspected, Counter>,
     duplicate: Family<OfSource, Counter>,
     attempts: Family<OfAttempt, Counter>,
     delivery_seconds: Family<OfDelivery, Histogram, fn() -> Histogram>,
@@ -96,6 +98,7 @@ impl Metrics {
         let metrics = Metrics {
             received_seconds: seconds(r, "webhook_received_duration", "Arrival to answer", &ANSWER_BUCKETS_S),
             signature_invalid: family(r, "webhook_signature_invalid", "Requests whose signature did not hold"),
+            suspicious: family(r, "webhook_suspicious", "Stored events that look like a replay, or are old"),
             refused: family(r, "webhook_refused", "Requests refused for another reason than their signature"),
             duplicate: family(r, "webhook_duplicate", "Requests whose event was stored before"),
             attempts: family(r, "webhook_attempts", "Finished attempts"),
@@ -136,6 +139,11 @@ impl Metrics {
 
     pub fn duplicate(&self, source: &Arc<str>) {
         self.duplicate.get_or_create(&OfSource { source: source.clone() }).inc();
+    }
+
+    /// `kind`: `suspected_replay`, `other_bytes` or `old`.
+    pub fn suspicious(&self, source: &Arc<str>, kind: &'static str) {
+        self.suspicious.get_or_create(&Suspected { source: source.clone(), kind }).inc();
     }
 
     pub fn unrouted(&self, source: &str, event_type: &str) {

@@ -1,6 +1,8 @@
 //! From an event to the deliveries it makes under the present configuration: one for each destination
 //! that a route names, none for disabled ones. The same for a fresh event and for one routed later.
 
+use std::sync::Arc;
+
 use hookhaven_core::{DeliveryId, Event, Lane, Time, destination::DestinationState, route};
 use hookhaven_store::{NewDelivery, clock::Entropy};
 
@@ -12,7 +14,7 @@ pub fn deliveries(config: &Config, event: &Event, due_at: Time, entropy: &dyn En
         .into_iter()
         .filter(|found| !disabled(config, found.destination))
         .map(|found| NewDelivery {
-            order: None,
+            order: found.route.ordering.as_ref().and_then(|ordering| ordering.order(event)).map(Arc::new),
             id: DeliveryId::mint(due_at, entropy.id_bytes()),
             destination: found.destination.clone(),
             lane: Lane::of_destination(found.destination),

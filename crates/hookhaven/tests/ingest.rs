@@ -2,6 +2,10 @@
 //! and what is stored for it.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
+#[path = "ingest/novelty.rs"]
+mod novelty;
+#[path = "ingest/parts.rs"]
+mod parts;
 mod support;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};

@@ -38,6 +38,8 @@ pub struct Declaration {
     pub order_key: &'static [&'static str],
     /// Places of what says which of two events of the same thing is newer; without any, the time does.
     pub version: &'static [&'static str],
+    /// How long after the event a person may have it sent again, where that is longer than its own retries go on.
+    pub redelivery: Option<Duration>,
     /// The array whose items are events, as a pointer: empty for the body itself.
     pub batch: Option<&'static str>,
     /// How far a signed time may be off unless the source says otherwise.
@@ -185,6 +187,7 @@ impl Declaration {
         time: &[],
         order_key: &[],
         version: &[],
+        redelivery: None,
         batch: None,
         tolerance: Duration::from_secs(300),
         body_bytes_max: 1 << 20,

@@ -7,8 +7,8 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, StatusCode};
 
 use super::{
-    Declaration, Scheme, SenderOptionError, Told,
-    facts::FactPlaces,
+    Declaration, Retries, Scheme, SenderOptionError, Told,
+    facts::{FactPlaces, Item},
     handshake::Handshake,
     sample::{self, Body},
     shared::Shared,
@@ -157,6 +157,21 @@ impl Sender for Declared {
         }
     }
 
+    fn items<'a>(&self, request: &Request<'a>, max: usize) -> Option<Vec<Item<'a>>> {
+        self.set(request.headers).places.items(request.headers, request.body, max)
+    }
+
+    fn has_batches(&self) -> bool {
+        self.declaration.batch.is_some()
+    }
+
+    fn redelivery_window(&self) -> Option<Duration> {
+        self.declaration.redelivery.or(match self.declaration.about.retries {
+            Retries::For(window, _) => Some(window),
+            Retries::Never | Retries::Unknown => None,
+        })
+    }
+
     fn greet(&self, request: &Request<'_>, own: &Own<'_>) -> Option<Reply> {
         self.declaration.handshakes.iter().filter(|h| !h.is_signed()).find_map(|h| Handshake::reply(h, request, own))
     }
@@ -211,6 +226,10 @@ impl Sender for Declared {
             Scheme::Own { covers, .. } => covers,
             Scheme::Shared(_) | Scheme::Nothing => Cover::Nothing,
         }
+    }
+
+    fn order(&self) -> (&'static [&'static str], &'static [&'static str]) {
+        (self.declaration.order_key, self.declaration.version)
     }
 
     fn tolerance_default(&self) -> Duration {

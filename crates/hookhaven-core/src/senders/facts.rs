@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     event::UNKNOWN_TYPE,
-    json::{Found, Pointer, scan},
+    json::{Found, Pointer, scan, whole},
     sender::{Facts, Request, Sender},
     time::Time,
 };
@@ -28,11 +28,15 @@ pub const TYPE_BYTES_MAX: usize = 128;
 /// the body, the type to [`UNKNOWN_TYPE`]. Neither holds control characters (NUL could not be stored
 /// everywhere, the others would reach terminals and logs), and both are bounded.
 pub fn facts_or_fallback(sender: &dyn Sender, request: &Request<'_>) -> (String, String, Option<Time>) {
-    let facts = sender.facts(request);
+    bounded(sender.facts(request), request.body)
+}
+
+/// The same of facts that were read from `body`.
+pub fn bounded(facts: Facts, body: &[u8]) -> (String, String, Option<Time>) {
     let key = facts.idempotency_key.filter(|key| !key.trim().is_empty()).map(bounded_key);
     let event_type = facts.event_type.as_deref().map(bounded_type).filter(|t| !t.is_empty());
     (
-        key.unwrap_or_else(|| format!("sha256:{}", sha256_hex(request.body))),
+        key.unwrap_or_else(|| format!("sha256:{}", sha256_hex(body))),
         event_type.unwrap_or_else(|| UNKNOWN_TYPE.to_owned()),
         facts.occurred_at,
     )
@@ -64,10 +68,29 @@ pub struct FactPlaces {
     id: Vec<Joined>,
     event_type: Vec<Joined>,
     time: Vec<(Slot, Option<Unit>)>,
-    /// Leads to the second event of a batch: one that has it has no id of its own.
-    second: Option<usize>,
+    batch: Option<Batch>,
     /// What the slots of kind `Json` point to: one pass over the body finds them all.
     pointers: Vec<Pointer>,
+}
+
+/// What a body that holds several events is taken apart by.
+#[derive(Clone, Debug)]
+struct Batch {
+    /// Leads to the list; `None`: the body is it.
+    list: Option<usize>,
+    /// Leads to the second event: a body that has it has no id of its own.
+    second: usize,
+    /// For each pointer that leads into the first event: which of `within` leads to the same in any event.
+    inner: Vec<Option<usize>>,
+    within: Vec<Pointer>,
+}
+
+/// One of the events of a body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item<'a> {
+    /// As it stands in the body.
+    pub bytes: &'a [u8],
+    pub facts: Facts,
 }
 
 /// Values that make one text together. All must be there but the optional ones.
@@ -124,7 +147,21 @@ impl FactPlaces {
 
     /// The same for a sender whose body may hold several events, in the array at `batch` (empty: the body itself).
     pub(super) fn in_batches(mut self, batch: &str) -> Result<Self, BadPlace> {
-        self.second = Some(self.pointer(Pointer::parse(&format!("{batch}/1"))?));
+        let second = self.pointer(Pointer::parse(&format!("{batch}/1"))?);
+        let list = if batch.is_empty() { None } else { Some(self.pointer(Pointer::parse(batch)?)) };
+        let (first, mut within) = (format!("{batch}/0"), Vec::new());
+        let mut inner = Vec::with_capacity(self.pointers.len());
+        for pointer in &self.pointers {
+            let text = pointer.to_string();
+            inner.push(match text.strip_prefix(&first).filter(|rest| rest.starts_with('/')) {
+                Some(rest) => {
+                    within.push(Pointer::parse(rest)?);
+                    Some(within.len() - 1)
+                }
+                None => None,
+            });
+        }
+        self.batch = Some(Batch { list, second, inner, within });
         Ok(self)
     }
 
@@ -170,6 +207,37 @@ impl FactPlaces {
             let found: &Vec<Option<Found<'_>>> = scanned.get_or_init(|| scan(json, &self.pointers));
             found.get(at).copied().flatten()
         };
+        let is_batch = self.batch.as_ref().is_some_and(|batch| found(batch.second).is_some());
+        let facts = self.facts(headers, &found);
+        Facts { idempotency_key: facts.idempotency_key.filter(|_| !is_batch), ..facts }
+    }
+
+    /// The events that a body holds, in their order, if it is a list of them: at least one, at most `max`. What an
+    /// event does not say itself is what headers and body say of all; an id of theirs gets its number.
+    pub fn items<'a>(&self, headers: &HeaderMap, json: &'a [u8], max: usize) -> Option<Vec<Item<'a>>> {
+        let batch = self.batch.as_ref()?;
+        let of_all = scan(json, &self.pointers);
+        let list = match batch.list {
+            Some(at) => of_all.get(at).copied().flatten()?,
+            None => whole(json)?,
+        };
+        let items = list.items(max + 1).filter(|items| !items.is_empty() && items.len() <= max)?;
+        let item = |(n, item): (usize, Found<'a>)| {
+            let own = scan(item.bytes(), &batch.within);
+            let found = |at: usize| match batch.inner.get(at).copied().flatten() {
+                Some(inner) => own.get(inner).copied().flatten(),
+                None => of_all.get(at).copied().flatten(),
+            };
+            let alone = |at: usize| batch.inner.get(at).copied().flatten().and_then(|_| found(at));
+            let facts = self.facts(headers, &found);
+            let own_id = self.facts(&HeaderMap::new(), &alone).idempotency_key;
+            let idempotency_key = own_id.or_else(|| Some(format!("{}{ID_JOINT}{}", facts.idempotency_key?, n + 1)));
+            Item { bytes: item.bytes(), facts: Facts { idempotency_key, ..facts } }
+        };
+        Some(items.into_iter().enumerate().map(item).collect())
+    }
+
+    fn facts<'a>(&self, headers: &HeaderMap, found: &dyn Fn(usize) -> Option<Found<'a>>) -> Facts {
         let value = |slot: &Slot| match slot {
             Slot::Header(name) => header_text(headers, name),
             Slot::Json(at) => found(*at).and_then(Found::scalar),
@@ -191,10 +259,9 @@ impl FactPlaces {
             }
             (!text.is_empty()).then_some(text)
         };
-        let is_batch = self.second.is_some_and(|at| found(at).is_some());
-        let id = || self.id.iter().find_map(|pieces| joined(pieces, ID_JOINT));
+        let id = self.id.iter().find_map(|pieces| joined(pieces, ID_JOINT));
         Facts {
-            idempotency_key: if is_batch { None } else { id() },
+            idempotency_key: id,
             event_type: self.event_type.iter().find_map(|pieces| joined(pieces, TYPE_JOINT)),
             occurred_at: self.time.iter().find_map(|(slot, unit)| read_time(&value(slot)?, *unit)),
         }
@@ -351,5 +418,37 @@ mod tests {
         let read = |body: &str| places.read(&HeaderMap::new(), body.as_bytes()).idempotency_key;
         assert_eq!(read(r#"{"events":[{"id":"a"}]}"#).as_deref(), Some("a"));
         assert_eq!(read(r#"{"events":[{"id":"a"},{"id":"b"}]}"#), None);
+    }
+
+    #[test]
+    fn a_batch_is_taken_apart_into_its_events() {
+        let ids = ["json:/events/0/id", "header:x-id"];
+        let types = ["json:/object + json:/events/0/type?"];
+        let places = FactPlaces::parse(&ids, &types, &["json:/events/0/at s", "json:/at s"]).unwrap();
+        let places = places.in_batches("/events").unwrap();
+        let mut headers = HeaderMap::new();
+        headers.insert("x-id", "h".parse().unwrap());
+        let body = br#"{"object":"page","at":9,"events":[ {"id":"a","type":"t","at":1} , {"type":"\u0075"},[]]}"#;
+        let read = |max| places.items(&headers, body, max);
+        let told = |item: Item<'_>| {
+            let text = String::from_utf8(item.bytes.to_vec()).unwrap();
+            let facts = item.facts;
+            (text, facts.idempotency_key.unwrap(), facts.event_type.unwrap(), facts.occurred_at.unwrap().as_s())
+        };
+        let items: Vec<_> = read(3).unwrap().into_iter().map(told).collect();
+        let expected = [
+            (r#"{"id":"a","type":"t","at":1}"#, "a", "page.t", 1),
+            (r#"{"type":"\u0075"}"#, "h:2", "page.u", 9),
+            ("[]", "h:3", "page", 9),
+        ];
+        assert_eq!(items, expected.map(|(a, b, c, d)| (a.to_owned(), b.to_owned(), c.to_owned(), d)));
+        assert_eq!(read(2), None, "more than it may be");
+        for none in [r#"{"events":[]}"#, r#"{"events":{}}"#, "{}", "[1]", "{broken"] {
+            assert_eq!(places.items(&headers, none.as_bytes(), 9), None, "{none}");
+        }
+        let root = FactPlaces::parse(&["json:/0/id"], &[], &[]).unwrap().in_batches("").unwrap();
+        let items = root.items(&HeaderMap::new(), br#"[{"id":1},{"id":2}]"#, 9).unwrap();
+        let keys: Vec<_> = items.into_iter().map(|item| item.facts.idempotency_key.unwrap()).collect();
+        assert_eq!(keys, ["1", "2"]);
     }
 }

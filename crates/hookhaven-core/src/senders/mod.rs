@@ -4,7 +4,7 @@
 //! What they are built from: `declaration` (a sender as data) and `declared` (what the data does), `signed`
 //! (signatures over a text around the body), `signature` (their header), `mac` (algorithms, keys, the comparison),
 //! `template` (what is signed), `shared` (secrets that are shown), `published` (certificates and keys that are fetched),
-//! `jwt`, `place` (where things stand), `form` (form bodies), `facts` (id, type and time), `handshake`, `sample` (bodies
+//! `jwt`, `place` (where things stand), `form` (form bodies), `facts` (id, type and time), `order`, `handshake`, `sample` (bodies
 //! to try a source with).
 //!
 //! A new declarative sender is a file of under 40 lines; every law in `tests/sender_laws` then runs over it, and
@@ -17,6 +17,7 @@ mod form;
 mod handshake;
 mod jwt;
 mod mac;
+mod order;
 mod place;
 mod published;
 mod sample;
@@ -32,11 +33,12 @@ mod catalogue {
 
 pub use catalogue::hmac::{HmacOptions, TimestampOptions};
 pub use declaration::{About, Code, Declaration, Retries, Scheme, Told};
-pub use facts::{FactPlaces, KEY_BYTES_MAX, TYPE_BYTES_MAX, facts_or_fallback};
+pub use facts::{FactPlaces, Item, KEY_BYTES_MAX, TYPE_BYTES_MAX, bounded, facts_or_fallback};
 pub use form::{FIELDS_MAX, FORM, field, field_text, fields, is_form};
 pub use handshake::{CHALLENGE_BYTES_MAX, Echoed, HANDSHAKE_BYTES_MAX, Handshake};
 pub use jwt::write_hs256;
 pub use mac::{Algorithm, BadWord, CANDIDATES_MAX, Encoding, KeyForm, Mechanism, SECRETS_MAX, sha256_hex};
+pub use order::OrderPlaces;
 pub use place::{BadPlace, Place, Unit, header_name};
 pub use shared::SharedSpec;
 pub use signature::Form;

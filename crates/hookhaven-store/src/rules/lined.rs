@@ -43,9 +43,7 @@ impl Rules<'_> {
 /// What a settlement comes to: one that would park its line for too long dies instead.
 pub fn parked(order: &Order, to: SettledTo, now: Time) -> SettledTo {
     match to {
-        SettledTo::Retry { due_at } if order.park_limit(now).is_some_and(|limit| due_at > limit) => {
-            SettledTo::Dead(EndReason::Parked)
-        }
+        SettledTo::Retry { due_at } if order.parks_too_long(due_at, now) => SettledTo::Dead(EndReason::Parked),
         to => to,
     }
 }

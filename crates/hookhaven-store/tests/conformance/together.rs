@@ -32,7 +32,7 @@ pub async fn each_part_is_an_event(bench: &dyn Bench) {
     let session = store.open_session(TTL).await.unwrap();
     for leased in claim(&store, session, "billing", 10).await {
         let event = leased.event.unwrap();
-        assert!(sent.iter().any(|sent| *sent == *event), "{event:?}");
+        assert!(sent.contains(&event), "{event:?}");
     }
     for reopened in [false, true] {
         if reopened {

@@ -13,7 +13,7 @@ use super::{
     Api, Shared,
     page::{self, Id, Params},
     problem::{self, Problem},
-    view::{AttemptView, DeliveryDetail, DeliveryView, Listing, ReplayAnswer, ReplayedView},
+    view::{AttemptView, DeliveryDetail, DeliveryView, Listing, ReplayAnswer, ReplayedView, WaitsFor},
 };
 
 pub(super) fn routes() -> Router<Shared> {
@@ -86,8 +86,17 @@ async fn show(State(api): State<Shared>, Id(id): Id<DeliveryId>) -> Result<Json<
 }
 
 pub(super) async fn detail(api: &Api, row: DeliveryRow) -> Result<DeliveryDetail, Problem> {
-    let attempts = api.parts.store.attempts(row.delivery.id).await?;
-    Ok(DeliveryDetail { delivery: row.into(), attempts: attempts.into_iter().map(AttemptView::from).collect() })
+    let (store, id) = (&api.parts.store, row.delivery.id);
+    let attempts = store.attempts(id).await?;
+    let stands = match row.delivery.order {
+        Some(_) => store.in_line(&[id]).await?.pop().flatten(),
+        None => None,
+    };
+    let mut delivery = DeliveryView::from(row);
+    if let Some(ordering) = &mut delivery.ordering {
+        ordering.waits_for = stands.and_then(WaitsFor::of);
+    }
+    Ok(DeliveryDetail { delivery, attempts: attempts.into_iter().map(AttemptView::from).collect() })
 }
 
 /// Replays any ended delivery, delivered ones too. Asked twice, it answers the same delivery.

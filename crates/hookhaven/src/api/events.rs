@@ -8,7 +8,8 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use hookhaven_core::{Event, EventId, Time};
+use bytes::Bytes;
+use hookhaven_core::{Event, EventId, Time, event::Part};
 use hookhaven_store::{DeliveryFilter, EventFilter, Page, Replayed, Routed};
 use http::{HeaderValue, header};
 use serde::Deserialize;
@@ -27,6 +28,7 @@ pub(super) fn routes() -> Router<Shared> {
         .route("/events", get(list))
         .route("/events/{id}", get(show))
         .route("/events/{id}/body", get(body))
+        .route("/events/{id}/request", get(request))
         .route("/events/{id}/replay", post(replay))
 }
 
@@ -78,12 +80,29 @@ async fn show(State(api): State<Shared>, Id(id): Id<EventId>) -> Result<Json<Eve
 /// The bytes as they came, as bytes: a browser must not read them as a page.
 async fn body(State(api): State<Shared>, Id(id): Id<EventId>) -> Result<Response, Problem> {
     let event = find(&api, id).await?;
-    let mut response = event.body.clone().into_response();
+    Ok(download(event.body.clone()))
+}
+
+/// The body of the request that the event came in with others; its own where it came alone.
+async fn request(State(api): State<Shared>, Id(id): Id<EventId>) -> Result<Response, Problem> {
+    let event = find(&api, id).await?;
+    match &event.part {
+        None => Ok(download(event.body.clone())),
+        Some(Part { whole: Some(whole), .. }) => Ok(download(whole.clone())),
+        Some(Part { whole: None, .. }) => {
+            let what = format!("the request of {id} has gone with its retention; the event itself is kept");
+            Err(Problem::new(&problem::EVENT_NOT_FOUND, what))
+        }
+    }
+}
+
+fn download(bytes: Bytes) -> Response {
+    let mut response = bytes.into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     headers.insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox; default-src 'none'"));
-    Ok(response)
+    response
 }
 
 pub(super) async fn find(api: &Api, id: EventId) -> Result<Arc<Event>, Problem> {

@@ -303,6 +303,9 @@ impl Scene {
 pub(crate) fn config() -> Config {
     let source = |name: &str| {
         let source = Source {
+            age_max: None,
+            refuses_replay: false,
+            splits: false,
             name: name.into(),
             sender: Arc::new(TestSender),
             secrets: vec![Secret::new("source-s3cret").unwrap()],
@@ -363,6 +366,7 @@ pub(crate) fn route(name: &str, source: &str, events: &str, to: &str, critical: 
         critical,
     };
     Route {
+        ordering: None,
         name: name.into(),
         source: source.into(),
         events: vec![Glob::parse(events).unwrap()],

@@ -25,6 +25,8 @@ async fn list(State(api): State<Shared>) -> Json<Listing<ListedRoute>> {
         when: route.when.iter().flat_map(|filter| filter.conditions()).map(ToString::to_string).collect(),
         to: destinations(route),
         critical: route.policy.critical,
+        ordering: route.ordering.as_ref().map(|ordering| ordering.mode.as_str().to_owned()),
+        ordering_key: route.ordering.iter().flat_map(|ordering| ordering.places.key_texts()).cloned().collect(),
     });
     Json(Listing { items: items.collect(), next: None })
 }
@@ -37,6 +39,8 @@ async fn of_event(State(api): State<Shared>, Id(id): Id<EventId>) -> Result<Json
 /// What a configuration says of an event.
 pub fn routing(config: &Config, event: &Event) -> Routing {
     let source = config.sources.get(&event.source);
+    let window = source.and_then(|source| source.sender.redelivery_window());
+    let age = event.occurred_at.map(|at| event.received_at.since(at));
     let view = |explained: route::Explained<'_>| RouteView {
         name: explained.route.name.to_string(),
         events: patterns(explained.route),
@@ -52,6 +56,7 @@ pub fn routing(config: &Config, event: &Event) -> Routing {
     };
     Routing {
         sender: source.map(|s| s.sender.name().to_owned()),
+        old: age.zip(window).is_some_and(|(age, window)| age > window),
         secret_count: source.map_or(0, |s| s.secrets.len()),
         routes: route::explain(&config.routes, event).into_iter().map(view).collect(),
         goes_to: route::matches(&config.routes, event).into_iter().map(goes_to).collect(),

@@ -6,8 +6,10 @@
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use bytes::Bytes;
 pub use hookhaven_core::destination::shown_url;
-use hookhaven_core::{Attempt, AttemptId, DeliveryId, Event, EventId, Phases, Time, filter::Finding};
-use hookhaven_store::{DeliveryRow, EventRow};
+use hookhaven_core::{
+    Attempt, AttemptId, DeliveryId, Event, EventId, Order, Phases, Time, event::Part, filter::Finding,
+};
+use hookhaven_store::{DeliveryRow, EventRow, InLine};
 use serde::{Deserialize, Serialize};
 
 use crate::headers::is_credential;
@@ -76,8 +78,27 @@ pub struct EventView {
     pub matched_secret: Option<u8>,
     pub remote: String,
     pub body_bytes: u64,
+    /// Its place in the request that it came in with others, if it is read alone.
+    pub part: Option<PartView>,
     /// How many deliveries it made, replays included; 0 is an unrouted event.
     pub delivery_count: u32,
+}
+
+/// Which of a request's events it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartView {
+    /// From 1.
+    pub number: u32,
+    pub of: u32,
+    /// Of the request's body, which is at `/events/{id}/request`; `null` where it is not kept any more.
+    pub request_bytes: Option<u64>,
+}
+
+impl PartView {
+    fn of(part: &Part) -> Self {
+        let request_bytes = part.whole.as_ref().map(|whole| whole.len() as u64);
+        PartView { number: part.number, of: part.of, request_bytes }
+    }
 }
 
 impl From<EventRow> for EventView {
@@ -93,6 +114,7 @@ impl From<EventRow> for EventView {
             matched_secret: row.matched_secret,
             remote: row.remote.to_string(),
             body_bytes: row.body_bytes,
+            part: None,
             delivery_count: row.deliveries,
         }
     }
@@ -122,6 +144,7 @@ impl EventDetail {
             matched_secret: event.matched_secret,
             remote: event.remote.to_string(),
             body_bytes: event.body.len() as u64,
+            part: event.part.as_ref().map(PartView::of),
             delivery_count: u32::try_from(deliveries.len()).unwrap_or(u32::MAX),
         };
         EventDetail { event: view, headers: headers(&event.headers), deliveries, routing }
@@ -135,6 +158,8 @@ pub struct Routing {
     pub sender: Option<String>,
     /// How many secrets the source has now.
     pub secret_count: usize,
+    /// Whether it happened longer before it came than its sender comes again.
+    pub old: bool,
     /// The routes of this source, in the file's order.
     pub routes: Vec<RouteView>,
     /// Where it would go if it came now.
@@ -182,6 +207,10 @@ pub struct ListedRoute {
     pub when: Vec<String>,
     pub to: Vec<String>,
     pub critical: bool,
+    /// `fifo` or `latest`; `null`: deliveries go whenever they are due.
+    pub ordering: Option<String>,
+    /// Places of the ordering key.
+    pub ordering_key: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -211,6 +240,8 @@ pub struct DeliveryView {
     pub due_at: Option<Time>,
     /// When it ends dead if it could not be attempted.
     pub expires_at: Time,
+    /// Its place among those of its ordering key; `null` if it goes whenever it is due.
+    pub ordering: Option<OrderView>,
     /// Attempts that counted, and how many the policy grants.
     pub attempt_count: u32,
     pub attempts_max: u32,
@@ -256,6 +287,7 @@ impl From<DeliveryRow> for DeliveryView {
             accepted_at: d.accepted_at,
             due_at: (!d.state.is_final()).then_some(d.due_at),
             expires_at: d.accepted_at.plus(d.policy.max_age),
+            ordering: d.order.as_deref().map(OrderView::of),
             attempt_count: d.attempts,
             attempts_max: d.policy.retry.attempts,
             lost_count: d.lost,
@@ -267,6 +299,53 @@ impl From<DeliveryRow> for DeliveryView {
             dead_letter: d.is_dead_letter(),
             last_attempt: row.last.map(last),
         }
+    }
+}
+
+/// A delivery's place in its line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderView {
+    /// `fifo` or `latest`.
+    pub mode: String,
+    pub key: String,
+    /// Of `latest`: a number; times in seconds.
+    pub version: Option<String>,
+    /// Until when it keeps those behind it back, dead.
+    pub parks_until: Option<Time>,
+    /// What goes before it, where it is looked at alone and has not ended.
+    pub waits_for: Option<WaitsFor>,
+}
+
+/// What keeps a delivery back in its line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitsFor {
+    /// The delivery that goes first.
+    pub behind: Option<DeliveryId>,
+    /// How many go before it.
+    pub ahead: u64,
+    /// The dead delivery that parks the line, and until when.
+    pub parked_by: Option<DeliveryId>,
+    pub parked_until: Option<Time>,
+}
+
+impl OrderView {
+    fn of(order: &Order) -> Self {
+        OrderView {
+            mode: if order.version().is_some() { "latest" } else { "fifo" }.to_owned(),
+            key: order.key.to_string(),
+            version: order.version().map(|version| version.to_string()),
+            parks_until: order.parks_until,
+            waits_for: None,
+        }
+    }
+}
+
+impl WaitsFor {
+    /// `None` if nothing keeps it back.
+    pub(crate) fn of(stands: InLine) -> Option<Self> {
+        let (parked_by, parked_until) = stands.parked.unzip();
+        let kept_back = stands.behind.is_some() || parked_by.is_some();
+        kept_back.then_some(WaitsFor { behind: stands.behind, ahead: stands.ahead, parked_by, parked_until })
     }
 }
 

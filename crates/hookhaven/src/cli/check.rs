@@ -3,8 +3,9 @@
 //!
 //! Changes nothing: ports are bound and let go, the data directory is not created.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 
+use hookhaven_core::{sender::Cover, source::Source};
 use serde::Serialize;
 
 use super::{Context, USAGE, args::CheckArgs, probe};
@@ -30,6 +31,8 @@ pub struct Report {
     /// Whether a hookhaven runs with this data directory, or at this admin address.
     pub running: bool,
     pub problems: Vec<Problem>,
+    /// What is no problem, and good to know.
+    pub notes: Vec<String>,
     /// Its store may have other nodes.
     #[serde(skip)]
     shared: bool,
@@ -42,7 +45,8 @@ async fn report(offline: bool, context: &Context) -> Report {
     let config = origin.file.clone();
     match context.load() {
         Err(refused) => {
-            Report { ok: false, config, running: false, problems: refused.problems, shared: false, content: None }
+            let (problems, notes) = (refused.problems, Vec::new());
+            Report { ok: false, config, running: false, problems, notes, shared: false, content: None }
         }
         Ok(loaded) => {
             let probe::Found { running, mut problems } = probe::machine(&loaded).await;
@@ -53,7 +57,8 @@ async fn report(offline: bool, context: &Context) -> Report {
             let problems = problems.into_iter().map(|problem| places.locate(problem));
             let problems: Vec<Problem> = warnings.into_iter().chain(problems).collect();
             let ok = !problems.iter().any(Problem::is_error);
-            Report { ok, config, running, problems, shared: settings.shares_store(), content: Some(content(&settings)) }
+            let (shared, notes, content) = (settings.shares_store(), notes(&settings), Some(content(&settings)));
+            Report { ok, config, running, problems, notes, shared, content }
         }
     }
 }
@@ -61,6 +66,7 @@ async fn report(offline: bool, context: &Context) -> Report {
 impl Report {
     fn text(&self) -> String {
         let mut text: String = self.problems.iter().map(|problem| format!("{problem}\n")).collect();
+        self.notes.iter().for_each(|note| text.push_str(&format!("note: {note}\n")));
         if self.running {
             let of = if self.shared { "at this admin address" } else { "with this data directory" };
             text.push_str(&format!("a hookhaven is running {of}; it takes a changed file by itself\n"));
@@ -82,6 +88,24 @@ impl Report {
     fn count(&self, severity: Severity) -> usize {
         self.problems.iter().filter(|p| p.severity == severity).count()
     }
+}
+
+/// Sources whose sender signs the body and neither an id nor a time.
+fn notes(config: &Config) -> Vec<String> {
+    let open = |source: &&Arc<Source>| {
+        let sender = &source.sender;
+        let covers = matches!(sender.covers(), Cover::Whole | Cover::Checksum);
+        covers && !sender.signs_id() && !sender.signs_time() && !source.refuses_replay
+    };
+    let note = |source: &Arc<Source>| {
+        format!(
+            "sources.{}: {} does not sign the event's id, so whoever holds one of its requests can send it again under \
+             another id; that is counted (webhook_suspicious_total), and refused with replay = \"refuse\"",
+            source.name,
+            source.sender.name()
+        )
+    };
+    config.sources.values().filter(open).map(note).collect()
 }
 
 fn content(config: &Config) -> String {
@@ -130,6 +154,20 @@ mod tests {
         assert_eq!(shown(&report, dir.path()), "hookhaven.toml: fine (1 source, 1 destination, 1 route)\n");
         assert!(report.ok);
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[tokio::test]
+    async fn sources_with_unsigned_ids_are_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let context = written(dir.path(), "http://127.0.0.1:9/");
+        let path = dir.path().join("hookhaven.toml");
+        let text = std::fs::read_to_string(&path).unwrap().replace("\"stripe\"", "\"github\"");
+        std::fs::write(&path, &text).unwrap();
+        let told = shown(&report(true, &context).await, dir.path());
+        assert!(told.starts_with("note: sources.s: github does not sign the event's id"), "{told}");
+        std::fs::write(&path, text.replace("sender =", "replay = \"refuse\"\nsender =")).unwrap();
+        let told = shown(&report(true, &context).await, dir.path());
+        assert!(!told.contains("note:"), "{told}");
     }
 
     #[tokio::test]

@@ -43,8 +43,45 @@ pub fn of(detail: &DeliveryDetail, destination: Option<&DestinationView>, now: T
         "leased" => verdict(Needs::Patience, "It is being attempted right now.", &[]),
         "pending" => pending(d, destination, now),
         "dead" => dead(d),
-        _ => verdict(Needs::Nobody, "Cancelled; it will not be delivered.", &[]),
+        _ => cancelled(d),
     }
+}
+
+fn cancelled(d: &DeliveryView) -> Verdict {
+    let superseded = d.end_reason.as_deref() == Some("superseded");
+    match d.ordering.as_ref().filter(|_| superseded) {
+        None => verdict(Needs::Nobody, "Cancelled; it will not be delivered.", &[]),
+        Some(order) => {
+            let (version, key) = (clean(order.version.as_deref().unwrap_or("?")), clean(&order.key));
+            let what =
+                format!("Superseded: a newer version of {key} than {version} came, so this one was not sent after it.");
+            verdict(Needs::Nobody, what, &[])
+        }
+    }
+}
+
+/// Why it waits for others of its ordering key; `None` if it does not.
+fn in_line(d: &DeliveryView, now: Time) -> Option<Verdict> {
+    let order = d.ordering.as_ref()?;
+    let waits = order.waits_for.as_ref()?;
+    let key = clean(&order.key);
+    if let (Some(by), Some(until)) = (waits.parked_by, waits.parked_until) {
+        let what = format!(
+            "It waits: {by} of the same ordering key ({key}) is dead, and keeps it back; that ends {}.",
+            relative(until, now)
+        );
+        let mend = [
+            format!("See what is wrong with that one: hookhaven deliveries show {by}"),
+            format!(
+                "Then replay it, and it goes first (hookhaven dlq replay {by}), or let this one go without it (hookhaven dlq dismiss {by})."
+            ),
+        ];
+        return Some(verdict(Needs::Person, what, &mend));
+    }
+    let behind = waits.behind?;
+    let others = if waits.ahead > 1 { format!(" and {} more", waits.ahead - 1) } else { String::new() };
+    let what = format!("It waits: {behind}{others} of the same ordering key ({key}) go first.");
+    Some(verdict(Needs::Patience, what, &[format!("What keeps that one: hookhaven deliveries show {behind}")]))
 }
 
 fn pending(d: &DeliveryView, destination: Option<&DestinationView>, now: Time) -> Verdict {
@@ -86,6 +123,9 @@ fn pending(d: &DeliveryView, destination: Option<&DestinationView>, now: Time) -
             &[mend, expiry],
         );
     }
+    if let Some(waits) = in_line(d, now) {
+        return waits;
+    }
     let due = d.due_at.unwrap_or(now);
     let next = d.attempt_count + 1;
     if due > now {
@@ -118,6 +158,16 @@ fn dead(d: &DeliveryView) -> Verdict {
         Some("expired") => (
             format!("A dead letter: {name} could not be attempted for as long as the route allows."),
             format!("Whoever runs {name} sees to it that it answers and is not paused."),
+        ),
+        Some("parked") => (
+            "A dead letter: trying it again would have kept those of its ordering key waiting for too long.".to_owned(),
+            format!(
+                "Whoever runs the handler at {name} mends it; a replay is then the last of its key, unless it comes before {}.",
+                d.ordering
+                    .as_ref()
+                    .and_then(|o| o.parks_until)
+                    .map_or("the parking ends".to_owned(), |at| at.to_string())
+            ),
         ),
         Some("lost") => (
             "A dead letter: the gateway went down five times in a row while attempting it.".to_owned(),
@@ -243,6 +293,7 @@ mod tests {
 
     fn delivery(state: &str) -> DeliveryDetail {
         let delivery = DeliveryView {
+            ordering: None,
             id: DeliveryId::from_bytes([1; 16]),
             event: EventId::from_bytes([2; 16]),
             source: "stripe".into(),
@@ -346,6 +397,7 @@ mod tests {
     #[test]
     fn an_unrouted_event_says_why_and_the_way_out() {
         let event = EventView {
+            part: None,
             id: EventId::from_bytes([2; 16]),
             source: "stripe".into(),
             event_type: "evil\u{1b}[2J".into(),

@@ -77,6 +77,12 @@ fn arrival(detail: &EventDetail, screen: &mut Screen) -> anyhow::Result<()> {
         }
         None => more("not verified: the source takes requests without a signature", screen)?,
     }
+    if let Some(part) = event.part {
+        more(&format!("part {} of {} of one request", part.number, part.of), screen)?;
+    }
+    if detail.routing.old {
+        more("old: it came longer after it happened than its sender comes again", screen)?;
+    }
     match event.occurred_at {
         Some(at) if event.received_at >= at => {
             more(&format!("happened {} earlier, by the sender's account", span(event.received_at.since(at))), screen)

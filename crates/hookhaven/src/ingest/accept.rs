@@ -3,9 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use hookhaven_core::{
-    Event, EventId, Secret, Time,
+    EventId, Secret, Time,
     sender::{Keys, Own, Proof, Rejection, Reply, Request, Sender},
-    senders::facts_or_fallback,
     source::Source,
 };
 use hookhaven_store::{Accepted, NewEvent, StoreError};
@@ -14,11 +13,12 @@ use tokio::time::timeout;
 
 use super::{
     IngestParts,
-    answer::{Outcome, Refusal},
-    handover, headers,
+    answer::{Novelty, Outcome, Refusal, Stored},
+    handover,
     keys::{NotFetched, SenderKeys},
+    split,
 };
-use crate::{body::Whole, config::Config, routing, server::Peer};
+use crate::{body::Whole, config::Config, server::Peer};
 
 /// How long an accept may take before the sender is told to come again. It may yet be stored; then the
 /// next try is its duplicate.
@@ -59,23 +59,15 @@ pub(super) async fn accept(
     if let Some(reply) = sender.handshake(&request, &own) {
         return reply_to(parts, taken.source, reply).await;
     }
-    let event = event(&taken, &request, proof, parts, correlation_id);
-    let (id, event_type) = (event.id, event.event_type.clone());
-    let deliveries = routing::deliveries(config, &event, event.received_at, &*parts.entropy);
-    let unrouted = deliveries.is_empty();
-    let key_until = taken.arrived.plus(taken.source.dedupe_window);
-    let accepted =
-        match store(parts, NewEvent { refuses_replay: false, event, key_until, deliveries, revives: true }).await {
-            Ok(accepted) => accepted,
-            Err(error) => return Outcome::Refused(Refusal::NotStored(error)),
-        };
-    let (event, duplicate) = match accepted {
-        Accepted::New { .. } => (id, false),
-        Accepted::Duplicate { event, .. } => (event, true),
-        Accepted::Refused { .. } => return Outcome::Refused(Refusal::Rejected(Rejection::ReplaySuspected)),
-    };
+    let events = split::events(&taken, &request, proof, config, &*parts.entropy, correlation_id);
+    if let Some(refusal) = too_old(taken.source, &events) {
+        return Outcome::Refused(refusal);
+    }
     let answer = taken.source.answer.clone().unwrap_or_else(|| sender.answer());
-    Outcome::Stored { event, event_type, duplicate, unrouted, answer }
+    match store(parts, events).await {
+        Ok(stored) => Outcome::Stored { stored, answer },
+        Err(refusal) => Outcome::Refused(refusal),
+    }
 }
 
 /// The answer to a request without a body, if the sender asks that way.
@@ -153,33 +145,39 @@ fn signed_url(source: &Source, sender: &dyn Sender, query: Option<&str>) -> Opti
     })
 }
 
-fn event(
-    taken: &Taken<'_>,
-    request: &Request<'_>,
-    proof: Proof,
-    parts: &IngestParts,
-    correlation_id: &Arc<str>,
-) -> Event {
-    let (key, event_type, occurred_at) = facts_or_fallback(&*taken.source.sender, request);
-    Event {
-        digest: None,
-        part: None,
-        id: EventId::mint(taken.arrived, parts.entropy.id_bytes()),
-        source: taken.source.name.clone(),
-        event_type: event_type.into(),
-        idempotency_key: key.into(),
-        received_at: taken.arrived,
-        occurred_at,
-        correlation_id: correlation_id.clone(),
-        matched_secret: proof.secret,
-        remote: taken.peer.0.ip().to_canonical().to_string().into(),
-        headers: headers::kept(&taken.head.headers),
-        body: taken.body.bytes.clone(),
-    }
+/// Where the source sets a limit: one that happened too long ago, by its own account, is taken for a replay.
+fn too_old(source: &Source, events: &[NewEvent]) -> Option<Refusal> {
+    let age_max = source.age_max?;
+    let old = |new: &NewEvent| new.event.occurred_at.is_some_and(|at| new.event.received_at.since(at) > age_max);
+    events.iter().any(old).then_some(Refusal::Rejected(Rejection::EventTooOld))
 }
 
-async fn store(parts: &IngestParts, event: NewEvent) -> Result<Accepted, StoreError> {
-    let accepted = timeout(ACCEPT_TIMEOUT, parts.store.accept(vec![event])).await;
-    let accepted = accepted.map_err(|_| StoreError::Unavailable("it did not answer in time".to_owned()))??;
-    accepted.into_iter().next().ok_or_else(|| StoreError::Failed("it gave no answer for the event".to_owned()))
+/// All of them in one commit.
+async fn store(parts: &IngestParts, events: Vec<NewEvent>) -> Result<Vec<Stored>, Refusal> {
+    let sketch =
+        |new: &NewEvent| (new.event.id, new.event.event_type.clone(), new.event.occurred_at, new.deliveries.is_empty());
+    let sketches: Vec<_> = events.iter().map(sketch).collect();
+    let accepted = async {
+        match events.len() {
+            1 => parts.store.accept(events).await,
+            _ => parts.store.accept_together(events).await,
+        }
+    };
+    let accepted = timeout(ACCEPT_TIMEOUT, accepted).await;
+    let accepted = accepted.map_err(|_| StoreError::Unavailable("it did not answer in time".to_owned()));
+    let accepted = accepted.and_then(|accepted| accepted).map_err(Refusal::NotStored)?;
+    if accepted.len() != sketches.len() {
+        return Err(Refusal::NotStored(StoreError::Failed("it did not answer for each event".to_owned())));
+    }
+    let stored = |((id, event_type, occurred_at, unrouted), accepted): ((EventId, Arc<str>, _, _), Accepted)| {
+        let (event, novelty) = match accepted {
+            Accepted::New { twin: None } => (id, Novelty::New),
+            Accepted::New { twin: Some(twin) } => (id, Novelty::SuspectedReplay(twin)),
+            Accepted::Duplicate { event, other_bytes: false, .. } => (event, Novelty::Duplicate),
+            Accepted::Duplicate { event, other_bytes: true, .. } => (event, Novelty::OtherBytes),
+            Accepted::Refused { .. } => return Err(Refusal::Rejected(Rejection::ReplaySuspected)),
+        };
+        Ok(Stored { event, event_type, occurred_at, novelty, unrouted })
+    };
+    sketches.into_iter().zip(accepted).map(stored).collect()
 }

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use hookhaven_core::{
-    EventId,
+    EventId, Time,
     sender::{Answer, Rejection},
     source::Source,
 };
@@ -122,15 +122,50 @@ impl Refusal {
     }
 }
 
+/// An event that is on disk.
+#[derive(Clone, Debug)]
+pub(super) struct Stored {
+    /// Of a duplicate, the event stored the first time.
+    pub event: EventId,
+    pub event_type: Arc<str>,
+    /// When it happened, by the sender's own account.
+    pub occurred_at: Option<Time>,
+    pub novelty: Novelty,
+    pub unrouted: bool,
+}
+
+/// What an event is to those that were there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Novelty {
+    New,
+    /// New by its id, which is not signed; but its bytes are those of an earlier event.
+    SuspectedReplay(EventId),
+    Duplicate,
+    /// A duplicate by its signed id, with other bytes than the first time.
+    OtherBytes,
+}
+
+impl Novelty {
+    pub fn is_duplicate(self) -> bool {
+        matches!(self, Novelty::Duplicate | Novelty::OtherBytes)
+    }
+
+    /// As it stands in metrics and logs.
+    pub fn suspicion(self) -> Option<&'static str> {
+        match self {
+            Novelty::New | Novelty::Duplicate => None,
+            Novelty::SuspectedReplay(_) => Some("suspected_replay"),
+            Novelty::OtherBytes => Some("other_bytes"),
+        }
+    }
+}
+
 /// What became of a request.
 #[derive(Clone, Debug)]
 pub(super) enum Outcome {
     Stored {
-        /// Of a duplicate, the event stored the first time.
-        event: EventId,
-        event_type: Arc<str>,
-        duplicate: bool,
-        unrouted: bool,
+        /// Its events: at least one.
+        stored: Vec<Stored>,
         answer: Answer,
     },
     Handshake(Answer),
@@ -199,14 +234,34 @@ impl Line<'_> {
         let duration_ms = self.took.as_micros() as f64 / 1_000.0;
         let correlation_id = self.correlation_id.as_deref();
         match outcome {
-            Outcome::Stored { event, event_type, duplicate, unrouted, .. } => {
-                let status = match (duplicate, unrouted) {
-                    (true, _) => "duplicate",
-                    (false, true) => "unrouted",
-                    (false, false) => "queued",
-                };
-                let (event_id, event_type) = (tracing::field::display(event), &**event_type);
-                tracing::info!(sender, source, event_id, event_type, status, duration_ms, correlation_id, "request");
+            Outcome::Stored { stored, .. } => {
+                for (number, Stored { event, event_type, novelty, unrouted, .. }) in (1..).zip(stored) {
+                    let status = match (novelty.is_duplicate(), unrouted) {
+                        (true, _) => "duplicate",
+                        (false, true) => "unrouted",
+                        (false, false) => "queued",
+                    };
+                    let part = (stored.len() > 1).then(|| format!("{number}/{}", stored.len()));
+                    let (part, suspicion) = (part.as_deref(), novelty.suspicion());
+                    let twin = match novelty {
+                        Novelty::SuspectedReplay(twin) => Some(tracing::field::display(twin)),
+                        _ => None,
+                    };
+                    let (event_id, event_type) = (tracing::field::display(event), &**event_type);
+                    tracing::info!(
+                        sender,
+                        source,
+                        event_id,
+                        event_type,
+                        status,
+                        part,
+                        suspicion,
+                        twin,
+                        duration_ms,
+                        correlation_id,
+                        "request"
+                    );
+                }
             }
             Outcome::Handshake(_) => {
                 tracing::info!(sender, source, status = "handshake", duration_ms, correlation_id, "request");

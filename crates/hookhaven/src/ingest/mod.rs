@@ -19,6 +19,7 @@ mod handover;
 mod headers;
 pub mod keys;
 mod rates;
+mod split;
 
 use std::{sync::Arc, time::Duration};
 
@@ -34,7 +35,7 @@ use http_body_util::{Either, Full};
 use hyper::body::{Body, Incoming};
 
 use self::{
-    answer::{Line, Outcome, Refusal},
+    answer::{Line, Novelty, Outcome, Refusal, Stored},
     keys::SenderKeys,
     rates::Rates,
 };
@@ -158,14 +159,7 @@ impl Ingest {
     fn count(&self, source: &Source, outcome: &Outcome, took: Duration) {
         let metrics = &self.parts.metrics;
         match outcome {
-            Outcome::Stored { event_type, duplicate, unrouted, .. } => {
-                metrics.received(&source.name, event_type, took);
-                if *duplicate {
-                    metrics.duplicate(&source.name);
-                } else if *unrouted {
-                    metrics.unrouted(&source.name, event_type);
-                }
-            }
+            Outcome::Stored { stored, .. } => stored.iter().for_each(|stored| self.count_stored(source, stored, took)),
             Outcome::Handshake(_) => {}
             Outcome::Refused(Refusal::Rejected(rejection)) => {
                 metrics.signature_invalid(&source.name, rejection.as_str());
@@ -174,6 +168,30 @@ impl Ingest {
         }
     }
 }
+
+impl Ingest {
+    fn count_stored(&self, source: &Source, stored: &Stored, took: Duration) {
+        let metrics = &self.parts.metrics;
+        metrics.received(&source.name, &stored.event_type, took);
+        match stored.novelty {
+            Novelty::New | Novelty::SuspectedReplay(_) if stored.unrouted => {
+                metrics.unrouted(&source.name, &stored.event_type);
+            }
+            Novelty::New | Novelty::SuspectedReplay(_) => {}
+            Novelty::Duplicate | Novelty::OtherBytes => metrics.duplicate(&source.name),
+        }
+        if let Some(suspicion) = stored.novelty.suspicion() {
+            metrics.suspicious(&source.name, suspicion);
+        }
+        let window = source.sender.redelivery_window();
+        if stored.occurred_at.zip(window).is_some_and(|(at, window)| self.parts.clock.now().since(at) > window) {
+            metrics.suspicious(&source.name, OLD);
+        }
+    }
+}
+
+/// Of events that happened longer ago than their sender comes again.
+const OLD: &str = "old";
 
 /// The ingest address's handler. A plain match on the path: a router would cost more than the rest of
 /// what is done before the body.

@@ -82,6 +82,17 @@ fn deliveries(registry: &mut Registry, stats: &Stats, now: Time) {
     for (destination, due_at) in &stats.oldest_due {
         oldest.insert(destination, now.since(*due_at));
     }
+    let help = "Deliveries kept back behind others of their ordering key";
+    let kept_back = gauges(registry, "webhook_ordering_kept_back", help);
+    let help = "Ordering keys parked by a dead delivery";
+    let parked = gauges(registry, "webhook_ordering_keys_parked", help);
+    for kept in &stats.kept_back {
+        let of = OfDestination { destination: kept.destination.clone() };
+        add(&kept_back, &of, kept.deliveries);
+        add(&parked, &of, kept.parked_lines);
+    }
+    let superseded = ConstCounter::new(stats.superseded);
+    registry.register("webhook_superseded", "Deliveries cancelled because a newer version overtook them", superseded);
     let ages: Family<OfDestination, Gauge<f64, std::sync::atomic::AtomicU64>> = Family::default();
     for (destination, age) in oldest {
         ages.get_or_create(&OfDestination { destination: destination.clone() }).set(age.as_secs_f64());

@@ -2,7 +2,7 @@
 //! ours, which win. Everything a sender wrote is checked again before it becomes a header.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use hookhaven_core::{Destination, Event, Time, sign};
+use hookhaven_core::{Destination, Event, Order, Time, sign};
 use http::{
     HeaderMap, HeaderName, HeaderValue,
     header::{AUTHORIZATION, USER_AGENT},
@@ -22,7 +22,7 @@ const NOT_PASSED_ON: [&str; 2] = ["webhook-signature", "webhook-timestamp"];
 const OURS: &str = "hookhaven-";
 
 /// All headers of one attempt, signed for `now`.
-pub fn build(event: &Event, destination: &Destination, attempt: u32, now: Time) -> HeaderMap {
+pub fn build(event: &Event, order: Option<&Order>, destination: &Destination, attempt: u32, now: Time) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(event.headers.len() + 12);
     for (name, value) in &event.headers {
         if is_of_the_connection(name) || NOT_PASSED_ON.contains(&&**name) || name.starts_with(OURS) {
@@ -44,6 +44,12 @@ pub fn build(event: &Event, destination: &Destination, attempt: u32, now: Time) 
     set("hookhaven-received-at", &event.received_at.to_string());
     if let Some(occurred_at) = event.occurred_at {
         set("hookhaven-occurred-at", &occurred_at.to_string());
+    }
+    if let Some(version) = order.and_then(Order::version) {
+        set("hookhaven-version", &version.to_string());
+    }
+    if let Some(part) = &event.part {
+        set("hookhaven-part", &format!("{}/{}", part.number, part.of));
     }
     set("hookhaven-correlation-id", &event.correlation_id);
     match sign::sign(&id, now, &event.body, &destination.secrets) {
@@ -160,7 +166,7 @@ mod tests {
             ],
         );
         let now = Time::from_s(1_700_000_100);
-        let headers = build(&event, &destination("http://h/", &[]), 3, now);
+        let headers = build(&event, None, &destination("http://h/", &[]), 3, now);
         let all = |name: &str| headers.get_all(name).iter().map(|v| v.to_str().unwrap()).collect::<Vec<_>>();
         assert_eq!(all("content-type"), ["application/json; charset=utf-8"]);
         assert_eq!(all("stripe-signature"), ["t=1,v1=aa"]);
@@ -180,7 +186,7 @@ mod tests {
     #[test]
     fn the_senders_own_time_is_there_to_order_by() {
         let event = Event { occurred_at: Some(Time::from_s(1_600_000_000)), ..event("a", &[]) };
-        let headers = build(&event, &destination("http://h/", &[]), 1, Time::EPOCH);
+        let headers = build(&event, None, &destination("http://h/", &[]), 1, Time::EPOCH);
         assert_eq!(headers["hookhaven-occurred-at"], "2020-09-13T12:26:40.000000Z");
     }
 
@@ -188,7 +194,7 @@ mod tests {
     fn each_attempt_is_signed_for_its_own_time() {
         let (event, destination) = (event("a", &[]), destination("http://h/", &["one", "two"]));
         let [first, second] =
-            [1, 2].map(|n| build(&event, &destination, n, Time::from_s(1_700_000_000 + i64::from(n))));
+            [1, 2].map(|n| build(&event, None, &destination, n, Time::from_s(1_700_000_000 + i64::from(n))));
         let expected = sign::sign(&event.id.to_string(), Time::from_s(1_700_000_001), b"{}", &destination.secrets);
         assert_eq!(first["webhook-signature"].to_str().ok(), expected.as_ref().map(|s| &*s.signature));
         assert_ne!(first["webhook-signature"], second["webhook-signature"]);
@@ -198,7 +204,8 @@ mod tests {
     #[test]
     fn nothing_a_sender_wrote_becomes_another_header() {
         for hostile in ["a\r\nx-admin: 1", "a\0b", "\u{7f}", "Zahlung bestätigt", &"x".repeat(100_000)] {
-            let headers = build(&event(hostile, &[("x-bad", hostile)]), &destination("http://h/", &[]), 1, Time::EPOCH);
+            let headers =
+                build(&event(hostile, &[("x-bad", hostile)]), None, &destination("http://h/", &[]), 1, Time::EPOCH);
             assert!(!headers.contains_key("x-admin"));
             let value = headers["hookhaven-event-type"].to_str().unwrap();
             assert!(value.len() <= TEXT_BYTES_MAX && !value.contains(['\r', '\n']));
@@ -207,10 +214,10 @@ mod tests {
 
     #[test]
     fn credentials_of_the_url_are_sent_as_http_sends_them() {
-        let headers = build(&event("a", &[]), &destination("http://us%65r:p%40ss@h/", &[]), 1, Time::EPOCH);
+        let headers = build(&event("a", &[]), None, &destination("http://us%65r:p%40ss@h/", &[]), 1, Time::EPOCH);
         assert_eq!(headers[AUTHORIZATION], format!("Basic {}", STANDARD.encode("user:p@ss")));
         assert!(headers[AUTHORIZATION].is_sensitive());
-        let none = build(&event("a", &[]), &destination("http://h/", &[]), 1, Time::EPOCH);
+        let none = build(&event("a", &[]), None, &destination("http://h/", &[]), 1, Time::EPOCH);
         assert!(!none.contains_key(AUTHORIZATION));
     }
 }

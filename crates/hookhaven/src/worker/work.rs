@@ -62,7 +62,7 @@ impl Work {
             Err(why) => return Tried::unreadable(started_at, why),
         };
         let outbound = match self {
-            Work::Configured(destination) => configured(parts, destination, event, leased.attempt_number, started_at),
+            Work::Configured(destination) => configured(parts, destination, event, leased, started_at),
             Work::Published(message) => {
                 message.outbound(leased.delivery.attempts, started_at, parts.entropy.id_bytes())
             }
@@ -80,7 +80,10 @@ impl Work {
                 let (wait, hint) = (message.wait(delivery.attempts), hints::wait(&tried.headers, now));
                 lifecycle::decide_published(&tried.outcome, standing, wait, hint, now)
             }
-            Work::Configured(_) | Work::Unread => lifecycle::decide(&tried.outcome, standing, now, jitter),
+            Work::Configured(_) | Work::Unread => {
+                let decision = lifecycle::decide(&tried.outcome, standing, now, jitter);
+                lifecycle::decide_ordered(decision, delivery.order.as_deref(), now)
+            }
         }
     }
 }
@@ -89,14 +92,20 @@ fn configured(
     parts: &WorkerParts,
     destination: &Destination,
     event: &Event,
-    attempt_number: u32,
+    leased: &Leased,
     started_at: Time,
 ) -> Outbound {
     let limits = parts.config.load();
     Outbound {
         method: Method::POST,
         to: To::Configured(destination.url.clone()),
-        headers: headers::build(event, destination, attempt_number, started_at),
+        headers: headers::build(
+            event,
+            leased.delivery.order.as_deref(),
+            destination,
+            leased.attempt_number,
+            started_at,
+        ),
         body: event.body.clone(),
         timeout: destination.timeout,
         excerpt_bytes_max: limits.worker.excerpt_bytes_max,

@@ -26,6 +26,7 @@ mod kill;
 mod newcomer;
 mod nodes;
 mod odd_events;
+mod ordering;
 mod publish;
 mod publish_clients;
 mod reload;

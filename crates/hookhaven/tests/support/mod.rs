@@ -67,6 +67,9 @@ pub fn secret(sender: &str) -> Secret {
 
 pub fn source(name: &str, sender_name: &str) -> Source {
     Source {
+        age_max: None,
+        refuses_replay: false,
+        splits: false,
         name: name.into(),
         sender: sender(sender_name),
         secrets: vec![secret(sender_name)],
@@ -104,6 +107,7 @@ pub fn route(source: &str, events: &str, to: &[&str]) -> Route {
         critical: false,
     };
     Route {
+        ordering: None,
         name: format!("{source}#1").into(),
         source: source.into(),
         events: vec![Glob::parse(events).unwrap()],

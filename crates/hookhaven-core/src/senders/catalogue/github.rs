@@ -56,6 +56,8 @@ pub static SENDER: Declaration = Declaration {
         "json:/repository/id + json:/ref?",
         "json:/installation/id",
     ],
+    // The page of deliveries lists three days.
+    redelivery: Some(Duration::from_secs(3 * 86_400)),
     // GitHub sends no event above 25 MB.
     body_bytes_max: 25 << 20,
     content_types: &["application/json", FORM],

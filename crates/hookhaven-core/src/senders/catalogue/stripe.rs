@@ -27,7 +27,7 @@ pub static SENDER: Declaration = Declaration {
     id: &["json:/id"],
     event_type: &["json:/type"],
     time: &["json:/created"],
-    order_key: &["json:/data/object/customer", "json:/data/object/id", "json:/account"],
+    order_key: &["json:/data/object/id", "json:/data/object/customer", "json:/account"],
     not_secrets: &[
         ("sk_", "this is an API key; the endpoint's signing secret begins with \"whsec_\""),
         ("rk_", "this is a restricted API key; the endpoint's signing secret begins with \"whsec_\""),

@@ -1,7 +1,7 @@
 //! What is only seen when all sections are known: things nobody uses, routes that get in each other's
 //! way. All of it warnings: the gateway does what the file says, and it is probably not what was meant.
 
-use hookhaven_core::{Destination, glob::Glob, source::Source};
+use hookhaven_core::{Destination, glob::Glob, route::Mode, source::Source};
 
 use super::{
     document::{Document, path_of},
@@ -15,6 +15,7 @@ pub fn check(doc: &Document<'_>, sources: &Named<Source>, destinations: &Named<D
     if routes.complete {
         unused(doc, sources, destinations, &routes.routes);
     }
+    routes.routes.iter().for_each(|placed| cancels(doc, placed));
     for (n, later) in routes.routes.iter().enumerate() {
         for first in &routes.routes[..n] {
             if let Some(shared) = shared(first, later) {
@@ -23,6 +24,23 @@ pub fn check(doc: &Document<'_>, sources: &Named<Source>, destinations: &Named<D
                 doc.report(Severity::Warning, &later.at, &later.path, what, mend.to_owned());
             }
         }
+    }
+}
+
+/// With `latest`, an event of one type overtakes one of another that has the same key.
+fn cancels(doc: &Document<'_>, placed: &Placed) {
+    let route = &placed.route;
+    let latest = route.ordering.as_ref().is_some_and(|ordering| ordering.mode == Mode::Latest);
+    let several = route.events.len() > 1 || route.events.iter().any(|glob| glob.as_str().contains('*'));
+    if latest && several {
+        let what =
+            "ordering = \"latest\" over several event types: a newer event of one type cancels the delivery of an \
+                    older one of another type that has the same ordering key"
+                .to_owned();
+        let mend = "fine where each event tells the whole state; else make a route for each type to a destination of \
+                    its own, or use \"fifo\""
+            .to_owned();
+        doc.report(Severity::Warning, &placed.at, &placed.path, what, mend);
     }
 }
 

@@ -11,6 +11,7 @@ mod filter;
 mod fingerprint;
 mod hmac;
 mod name;
+mod ordering;
 mod publish;
 mod route;
 mod server;

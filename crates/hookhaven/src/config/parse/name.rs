@@ -48,6 +48,11 @@ impl<T> Named<T> {
         self.entries.contains_key(name)
     }
 
+    /// What could be read of it.
+    pub fn get(&self, name: &str) -> Option<&Arc<T>> {
+        self.entries.get(name)?.value.as_ref()
+    }
+
     pub fn names(&self) -> impl Iterator<Item = &str> + Clone {
         self.entries.keys().map(|name| &**name)
     }

@@ -8,6 +8,7 @@ use super::{
     document::{Item, Table},
     filter::{Paths, filter},
     name::Named,
+    ordering::ordering,
     values::quote,
 };
 use crate::config::{problem::Severity, suggest};
@@ -70,7 +71,10 @@ fn one(
         .require("to", "add to = [\"NAME\"], the destinations")
         .and_then(|item| known_destinations(&item, destinations));
     let policy = policy(&mut table);
-    table.take("ordering").inspect(ordering);
+    let ordering = table.take("ordering").map(|item| {
+        let source = source.as_ref().and_then(|name| sources.get(name));
+        ordering(&item, source.map(|source| &**source))
+    });
     table.finish();
     let source = source?;
     let position = of_source.entry(source.to_string()).or_default();
@@ -81,7 +85,8 @@ fn one(
     };
     // A filter that could not be read must not be taken for none.
     let when = when.map_or(Some(None), |when| when.map(Some))?;
-    Some(Route { name, source, events: events?, when, to: to?, policy: Arc::new(policy?) })
+    let ordering = ordering.unwrap_or(Some(None))?;
+    Some(Route { name, source, events: events?, when, to: to?, policy: Arc::new(policy?), ordering })
 }
 
 fn name(item: &Item<'_>) -> Option<Arc<str>> {
@@ -172,12 +177,4 @@ fn retry(item: &Item<'_>) -> Option<RetryPolicy> {
         item.warn("initial is longer than max", "every wait will be as long as max");
     }
     Some(policy)
-}
-
-/// Only what this version does is accepted; a promise of order must not be taken and not kept.
-fn ordering(item: &Item<'_>) {
-    let plain = matches!(item.value, toml::de::DeValue::String(text) if text == "none");
-    if !plain {
-        item.error("ordering is not supported by this version", "write ordering = \"none\", or take it out");
-    }
 }

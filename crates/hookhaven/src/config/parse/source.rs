@@ -58,6 +58,9 @@ fn one(
         None => sender.as_ref().map(|sender| sender.body_bytes_default()),
     };
     let (rate, reserved) = shedding(&mut table);
+    let splits = splits(&mut table, sender.as_deref());
+    let refuses_replay = refuses_replay(&mut table, sender.as_deref());
+    let age_max = table.take("max_age").map_or(Some(None), |item| item.duration(60 * second..=365 * day).map(Some));
     let needs_url = sender.as_ref().filter(|s| s.signs_url() && public_url.is_none());
     if let Some((item, sender)) = sender_item.as_ref().zip(needs_url) {
         let mend =
@@ -78,6 +81,9 @@ fn one(
         verify_token: verify_token?,
         handover: handed.map(|handed| handed.path),
         answer: answer?,
+        splits: splits?,
+        refuses_replay: refuses_replay?,
+        age_max: age_max?,
         sender: sender?,
     })
 }
@@ -142,6 +148,34 @@ fn shedding(table: &mut Table<'_>) -> (Option<Rate>, bool) {
         );
     }
     (rate.and_then(|item| item.rate()), reserved)
+}
+
+/// `split`, for senders that send several events in one request.
+fn splits(table: &mut Table<'_>, sender: Option<&dyn Sender>) -> Option<bool> {
+    let Some(item) = table.take("split") else { return Some(false) };
+    let splits = item.boolean()?;
+    if let Some(sender) = sender.filter(|sender| splits && !sender.has_batches()) {
+        item.error(format!("{} sends one event a request", sender.name()), "take it out");
+        return None;
+    }
+    Some(splits)
+}
+
+/// `replay`, for senders that do not sign the id.
+fn refuses_replay(table: &mut Table<'_>, sender: Option<&dyn Sender>) -> Option<bool> {
+    let Some(item) = table.take("replay") else { return Some(false) };
+    let refuses = match item.text("\"count\" or \"refuse\"")? {
+        "count" => false,
+        "refuse" => true,
+        other => {
+            item.error(format!("{} is not known", quote(other)), "use \"count\" or \"refuse\"");
+            return None;
+        }
+    };
+    if let Some(sender) = sender.filter(|sender| refuses && sender.signs_id()) {
+        item.warn(format!("{} signs the id, so a replay is a duplicate", sender.name()), "take it out");
+    }
+    Some(refuses)
 }
 
 /// Where the sender posts to, as it knows it.

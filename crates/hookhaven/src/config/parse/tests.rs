@@ -1,5 +1,6 @@
 //! What the config file may say, and the exact message for each thing that it may not.
 
+mod ordering;
 mod sources;
 
 use std::{path::Path, time::Duration};
@@ -452,11 +453,6 @@ fn what_later_versions_do_is_refused_and_not_ignored() {
     says_of(
         "[alerts.channels.ops]\nslack = \"x\"\n",
         "hookhaven.toml:9:2: alerts: not supported by this version; take it out",
-    );
-    says_of(
-        "ordering = \"fifo\"\n",
-        "hookhaven.toml:9:12: routes[0].ordering: ordering is not supported by this version; write ordering = \"none\", or \
-         take it out",
     );
 }
 
