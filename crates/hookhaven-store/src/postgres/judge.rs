@@ -14,9 +14,9 @@ use tokio_postgres::{Row, types::Type};
 
 use super::{
     Shared,
-    accept::{Fate, Offer, of_bytes},
     events::Events,
     lines::Lines,
+    offer::{Fate, Offer, of_bytes},
     pool::{Args, Lent, Mode},
     rows::{At, Uuid},
     trouble::{Kind, Trouble},

@@ -11,7 +11,7 @@
 //! Deliveries without an order have no part in this. Nodes that know nothing of lines settle without opening the next:
 //! that is made good when somebody has to do with the line, and when a node starts.
 //!
-//! Not here: what a failure does to an order, which is the order's own.
+//! Not here: what a failure does to an order, which is the order's own; what is set right later (`lines_upkeep`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,19 +20,16 @@ use tokio_postgres::{Row, types::Type};
 
 use super::{
     Shared,
-    pool::{Args, Lent, Mode},
-    replay::again,
+    pool::{Args, Lent},
     rows::{At, LINE, Uuid, maybe_time, text, time},
     settle::{Change, Ending, Scope, settle_rows},
-    slices::{self, KEPT},
+    slices,
     trouble::{Kind, Trouble},
 };
 use crate::record::SettledTo;
 
 /// How often it is looked for a line that somebody has just forgotten.
 const TRIES: usize = 4;
-/// Lines set right in one transaction.
-const MEND_BATCH: i64 = 1_000;
 
 /// Lines that are locked until the end of the transaction.
 #[derive(Debug)]
@@ -200,9 +197,8 @@ impl Lines {
     }
 
     async fn open(&self, connection: &Lent<'_>, ids: &[Uuid]) -> Result<Vec<(Lane, Time)>, Trouble> {
-        let args: Args<'_> = &[(&ids, Type::UUID_ARRAY), (&At(self.now), Type::TIMESTAMPTZ)];
         let mut opened = Vec::new();
-        for row in &connection.query(OPEN, args).await? {
+        for row in &connection.query(OPEN, &[(&ids, Type::UUID_ARRAY)]).await? {
             if row.try_get(2)? {
                 opened.push((Lane::from_text(&text(row, 0)?), time(row, 1)?));
             }
@@ -266,31 +262,31 @@ const OPEN_OR_OVERTAKEN: &str = "ARRAY( \
     SELECT o.id FROM hookhaven.live o WHERE o.line = ANY($1) AND o.session IS NULL AND o.line IS NOT NULL \
        AND o.session IS DISTINCT FROM -1 \
     UNION ALL \
-    SELECT k.id FROM hookhaven.lines n JOIN hookhaven.live k ON k.line = n.id AND k.session = -1 \
-    WHERE n.id = ANY($1) AND n.newest IS NOT NULL AND k.version < n.newest)";
+    SELECT k.id FROM (SELECT id, newest FROM hookhaven.lines WHERE id = ANY($1) AND newest IS NOT NULL) n \
+       CROSS JOIN LATERAL (SELECT id FROM hookhaven.live WHERE line = n.id AND session = -1 AND version < n.newest \
+          OFFSET 0) k)";
 
 /// Opens the first of each line that nobody has in hand, due when the line is not parked any more, and shuts what is
 /// open and not first. One that was asked to end is nobody's, and in nobody's way.
-const OPEN: &str = "WITH n AS MATERIALIZED ( \
-       SELECT id, CASE WHEN parked_until > $2 THEN parked_until END AS parked_until FROM hookhaven.lines \
-       WHERE id = ANY($1)), \
-    head AS MATERIALIZED ( \
-       SELECT h.id, n.parked_until FROM n CROSS JOIN LATERAL ( \
+const OPEN: &str = "WITH head AS MATERIALIZED ( \
+       SELECT h.id, n.parked_until FROM hookhaven.lines n \
+       LEFT JOIN LATERAL (SELECT x.id FROM hookhaven.live x WHERE x.line = n.id AND x.session > 0 \
+          AND x.line IS NOT NULL AND x.session IS DISTINCT FROM -1 LIMIT 1) in_hand ON true \
+       CROSS JOIN LATERAL ( \
           SELECT id FROM ( \
              (SELECT o.id, o.line_turn FROM hookhaven.live o WHERE o.line = n.id AND o.session IS NULL \
                 AND o.line IS NOT NULL AND o.session IS DISTINCT FROM -1) \
              UNION ALL \
              (SELECT k.id, k.line_turn FROM hookhaven.live k WHERE k.line = n.id AND k.session = -1 \
                 ORDER BY k.line_turn, k.id LIMIT 1)) c ORDER BY line_turn, id LIMIT 1) h \
-       WHERE NOT EXISTS (SELECT FROM hookhaven.live x WHERE x.line = n.id AND x.session > 0 \
-          AND x.line IS NOT NULL AND x.session IS DISTINCT FROM -1)), \
+       WHERE n.id = ANY($1) AND in_hand.id IS NULL), \
     goal AS ( \
        SELECT l.id, h.id IS NOT NULL AS first, coalesce(l.own_due_at, l.due_at) AS own, h.parked_until \
        FROM hookhaven.live l LEFT JOIN head h ON h.id = l.id WHERE l.id = ANY(ARRAY( \
           SELECT id FROM head UNION \
-          SELECT o.id FROM n JOIN hookhaven.live o ON o.line = n.id AND o.session IS NULL AND o.line IS NOT NULL \
+          SELECT o.id FROM hookhaven.live o WHERE o.line = ANY($1) AND o.session IS NULL AND o.line IS NOT NULL \
              AND o.session IS DISTINCT FROM -1))), \
-    due AS (SELECT id, first, own, coalesce(greatest(own, parked_until), own) AS at FROM goal) \
+    due AS (SELECT id, first, own, greatest(own, parked_until) AS at FROM goal) \
     UPDATE hookhaven.live l SET session = CASE WHEN d.first THEN NULL ELSE -1 END, due_at = d.at, \
        own_due_at = CASE WHEN d.at > d.own THEN d.own END \
     FROM due d WHERE l.id = d.id AND (d.first <> (l.session IS NULL) OR l.due_at <> d.at) \
@@ -323,96 +319,4 @@ impl Shared {
             self.wake.more();
         }
     }
-
-    /// Unparks the lines that these parked, which are dead letters no more.
-    pub(super) async fn unpark(&self, letters: &[(LineId, DeliveryId)]) -> Result<(), Trouble> {
-        if letters.is_empty() {
-            return Ok(());
-        }
-        again!(self.unpark_once(letters))
-    }
-
-    async fn unpark_once(&self, letters: &[(LineId, DeliveryId)]) -> Result<(), Trouble> {
-        let mut connection = self.work.get().await?;
-        connection.begin(Mode::Write).await?;
-        let mut lines = Lines::lock(&connection, letters.iter().map(|(line, _)| *line), self.now()).await?;
-        letters.iter().for_each(|(line, delivery)| lines.unpark(*line, *delivery));
-        let arranged = lines.arrange(&connection).await?;
-        connection.commit().await?;
-        self.note_arranged(&arranged);
-        Ok(())
-    }
-
-    /// Opens what nodes that know nothing of lines have left shut.
-    pub(super) async fn mend_lines(&self) -> Result<(), Trouble> {
-        let mut after = Uuid([0; 16]);
-        loop {
-            // Hopping from line to line, however many wait in each.
-            let sql = "WITH RECURSIVE kept AS ( \
-                  (SELECT line FROM hookhaven.live WHERE session = -1 AND line > $1 ORDER BY line LIMIT 1) \
-                  UNION ALL SELECT n.line FROM kept k CROSS JOIN LATERAL ( \
-                     SELECT line FROM hookhaven.live WHERE session = -1 AND line > k.line ORDER BY line LIMIT 1) n) \
-                SELECT line, EXISTS (SELECT FROM hookhaven.live x WHERE x.line = k.line AND x.line IS NOT NULL \
-                   AND x.session IS DISTINCT FROM -1 AND (x.session IS NULL OR x.session > 0)) \
-                FROM (SELECT line FROM kept LIMIT $2) k";
-            let args: Args<'_> = &[(&after, Type::UUID), (&MEND_BATCH, Type::INT8)];
-            let rows = self.work.once(Mode::Read, sql, args).await?;
-            let Some(last) = rows.last() else { return Ok(()) };
-            after = last.try_get(0)?;
-            let mut shut = Vec::new();
-            for row in &rows {
-                if !row.try_get(1)? {
-                    shut.push((row.try_get::<_, Uuid>(0)?.line(), DeliveryId::from_bytes([0; 16])));
-                }
-            }
-            self.unpark(&shut).await?;
-        }
-    }
-}
-
-/// What outlives its day keeps the mark of its version, if that is its line's newest. Before its rows are moved.
-pub(super) async fn keep(connection: &Lent<'_>, slice: i32, events: &[Uuid]) -> Result<(), Trouble> {
-    let sql = "WITH kept AS ( \
-          SELECT line, version FROM hookhaven.live WHERE event = ANY($1) AND version IS NOT NULL \
-          UNION SELECT line, version FROM hookhaven.ended WHERE event = ANY($1) AND slice = $2 AND version IS NOT NULL), \
-       marks AS (SELECT l.id FROM hookhaven.lines l WHERE l.day = $2 \
-          AND EXISTS (SELECT FROM kept k WHERE k.line = l.id AND k.version = l.newest) ORDER BY l.id FOR UPDATE) \
-       UPDATE hookhaven.lines SET day = $3 WHERE id IN (SELECT id FROM marks)";
-    let args: Args<'_> = &[(&events, Type::UUID_ARRAY), (&slice, Type::INT4), (&KEPT, Type::INT4)];
-    connection.run(sql, args).await.map(drop)
-}
-
-/// The kept events that go take the marks of their versions with them. Before their rows go.
-pub(super) async fn forget_kept(connection: &Lent<'_>, events: &[Uuid]) -> Result<(), Trouble> {
-    let sql = "WITH gone AS (SELECT line, version FROM hookhaven.ended \
-          WHERE slice = 0 AND event = ANY($1) AND version IS NOT NULL), \
-       marks AS (SELECT l.id FROM hookhaven.lines l WHERE l.day = 0 \
-          AND EXISTS (SELECT FROM gone g WHERE g.line = l.id AND g.version = l.newest) ORDER BY l.id FOR UPDATE) \
-       UPDATE hookhaven.lines SET day = 1 WHERE id IN (SELECT id FROM marks)";
-    connection.run(sql, &[(&events, Type::UUID_ARRAY)]).await.map(drop)
-}
-
-/// Forgets lines of days before this one in which nothing is left, at most so many. Answers how many.
-pub(super) async fn forget(connection: &mut Lent<'_>, before: i32, now: Time, limit: i64) -> Result<u64, Trouble> {
-    connection.begin(Mode::Write).await?;
-    let old = "SELECT id FROM hookhaven.lines l WHERE day > 0 AND day < $1 AND (parked_until IS NULL OR parked_until <= $2) \
-           AND NOT EXISTS (SELECT FROM hookhaven.live x WHERE x.line = l.id AND x.session = -1) \
-           AND NOT EXISTS (SELECT FROM hookhaven.live x WHERE x.line = l.id AND x.line IS NOT NULL \
-              AND x.session IS DISTINCT FROM -1) \
-        ORDER BY day LIMIT $3 FOR UPDATE SKIP LOCKED";
-    let args: Args<'_> = &[(&before, Type::INT4), (&At(now), Type::TIMESTAMPTZ), (&limit, Type::INT8)];
-    let rows = connection.query(old, args).await?;
-    let ids: Vec<Uuid> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
-    // Seen anew, now that nobody can join them.
-    let gone = if ids.is_empty() {
-        0
-    } else {
-        let sql = "DELETE FROM hookhaven.lines l WHERE l.id = ANY($1) AND l.day > 0 AND l.day < $2 \
-            AND NOT EXISTS (SELECT FROM hookhaven.live x WHERE x.line = l.id AND x.session = -1) \
-            AND NOT EXISTS (SELECT FROM hookhaven.live x WHERE x.line = l.id AND x.line IS NOT NULL \
-               AND x.session IS DISTINCT FROM -1)";
-        connection.run(sql, &[(&ids, Type::UUID_ARRAY), (&before, Type::INT4)]).await?
-    };
-    connection.commit().await?;
-    Ok(gone)
 }

@@ -38,9 +38,11 @@ pub(crate) mod import;
 mod judge;
 mod lined;
 mod lines;
+mod lines_upkeep;
 mod lists;
 mod migrate;
 mod nodes;
+mod offer;
 mod pool;
 mod queue;
 mod replay;
@@ -170,7 +172,7 @@ struct Shared {
     clock: Arc<dyn Clock>,
     database_clock: Option<Arc<DatabaseClock>>,
     entropy: Arc<dyn Entropy>,
-    accepts: Queue<accept::Offer>,
+    accepts: Queue<offer::Offer>,
     settles: Queue<settle::Report>,
     slices: slices::Slices,
     held: claim::Held,

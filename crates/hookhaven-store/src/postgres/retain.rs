@@ -13,7 +13,7 @@ use hookhaven_core::Time;
 use tokio_postgres::types::Type;
 
 use super::{
-    Shared, lines,
+    Shared, lines_upkeep,
     pool::{Args, Lent, Mode},
     rows::{At, Uuid},
     slices::{self, KEPT, PARENTS},
@@ -81,7 +81,7 @@ impl Shared {
             None => {
                 retained.more |= self.clear_kept(&mut connection, retention.before, memo, retained).await?;
                 let day = slices::of_time(retention.before);
-                retained.more |= full(lines::forget(&mut connection, day, now, LINES_MAX).await?, LINES_MAX);
+                retained.more |= full(lines_upkeep::forget(&mut connection, day, now, LINES_MAX).await?, LINES_MAX);
             }
         }
         Ok(())
@@ -218,11 +218,11 @@ async fn living(connection: &Lent<'_>, slice: i32, after: Option<Uuid>) -> Resul
     uuids(&connection.query(sql, args).await?)
 }
 
-/// The rows of `live` first: a settle that comes later then knows the new place. What shares its request's body with
-/// others gets one of its own.
+/// The rows of `live` first: a settle that comes later then knows the new place. What is a piece of
+/// another event's body gets its own.
 async fn move_out(connection: &Lent<'_>, slice: i32, events: &[Uuid]) -> Result<u64, Trouble> {
     let args: Args<'_> = &[(&events, Type::UUID_ARRAY), (&slice, Type::INT4), (&KEPT, Type::INT4)];
-    lines::keep(connection, slice, events).await?;
+    lines_upkeep::keep(connection, slice, events).await?;
     let tell = "UPDATE hookhaven.live SET slice = $3 WHERE event = ANY($1) AND slice = $2";
     connection.run(tell, args).await?;
     let attempts = "UPDATE hookhaven.attempts SET slice = $3 WHERE slice = $2 AND delivery IN ( \
@@ -231,7 +231,8 @@ async fn move_out(connection: &Lent<'_>, slice: i32, events: &[Uuid]) -> Result<
     connection.run(attempts, args).await?;
     let ended = "UPDATE hookhaven.ended SET slice = $3 WHERE slice = $2 AND event = ANY($1)";
     connection.run(ended, args).await?;
-    let bodies = "UPDATE hookhaven.events e SET body = w.body, body_of = e.id FROM hookhaven.events w \
+    let bodies = "UPDATE hookhaven.events e SET body = substring(w.body FROM e.body_from + 1 FOR e.body_len), \
+           body_of = NULL, body_from = NULL, body_len = NULL FROM hookhaven.events w \
         WHERE e.slice = $2 AND e.id = ANY($1) AND e.body_of <> e.id AND w.id = e.body_of AND w.slice IN ($2, $3)";
     connection.run(bodies, args).await?;
     connection.run("UPDATE hookhaven.events SET slice = $3 WHERE slice = $2 AND id = ANY($1)", args).await
@@ -239,7 +240,7 @@ async fn move_out(connection: &Lent<'_>, slice: i32, events: &[Uuid]) -> Result<
 
 async fn delete_kept(connection: &Lent<'_>, events: &[Uuid]) -> Result<u64, Trouble> {
     let args: Args<'_> = &[(&events, Type::UUID_ARRAY)];
-    lines::forget_kept(connection, events).await?;
+    lines_upkeep::forget_kept(connection, events).await?;
     let attempts = "DELETE FROM hookhaven.attempts WHERE slice = 0 AND delivery IN ( \
         SELECT id FROM hookhaven.ended WHERE slice = 0 AND event = ANY($1))";
     connection.run(attempts, args).await?;

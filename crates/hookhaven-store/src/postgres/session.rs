@@ -88,7 +88,10 @@ impl Shared {
 
     pub(super) async fn release_lapsed(&self) -> Result<usize, StoreError> {
         let now = self.now();
-        let any = format!("SELECT EXISTS (SELECT FROM hookhaven.sessions WHERE until <= $1) OR EXISTS ({LEFT_BEHIND})");
+        let any = format!(
+            "{LEFT_BEHIND} SELECT EXISTS (SELECT FROM hookhaven.sessions WHERE until <= $1) \
+             OR EXISTS (SELECT FROM left_behind)"
+        );
         let rows = self.work.once(Mode::Read, &any, &[(&At(now), Type::TIMESTAMPTZ)]).await?;
         if !rows.first().is_some_and(|row| row.get(0)) {
             return Ok(0);
@@ -114,7 +117,10 @@ impl Shared {
         connection.begin(Mode::Write).await?;
         let lapse = "DELETE FROM hookhaven.sessions WHERE until <= $1";
         connection.run(lapse, &[(&At(now), Type::TIMESTAMPTZ)]).await?;
-        let sql = format!("{LEFT_BEHIND} ORDER BY l.id LIMIT $1");
+        let sql = format!(
+            "{LEFT_BEHIND} SELECT l.id FROM left_behind p CROSS JOIN LATERAL ( \
+               SELECT id FROM hookhaven.live WHERE lane = p.lane AND session = p.session LIMIT $1) l LIMIT $1"
+        );
         let rows = connection.query(&sql, &[(&RELEASE_BATCH, Type::INT8)]).await?;
         let ids: Vec<Uuid> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
         if ids.is_empty() {
@@ -188,12 +194,12 @@ impl Shared {
     }
 }
 
-/// Rows of `live` that are held by sessions that are gone, or by nobody, found by hopping through pairs of lane and
-/// session: what lines keep back costs no more than a hop for each lane.
+/// Pairs of lane and session, of sessions that are gone, and of nobody's, found by hopping from one to the next: what
+/// lines keep back costs no more than a hop for each lane.
 const LEFT_BEHIND: &str = "WITH RECURSIVE pairs AS ( \
        (SELECT lane, session FROM hookhaven.live WHERE session IS NOT NULL ORDER BY lane, session LIMIT 1) \
        UNION ALL SELECT n.* FROM pairs p CROSS JOIN LATERAL ( \
           SELECT lane, session FROM hookhaven.live WHERE session IS NOT NULL AND (lane, session) > (p.lane, p.session) \
-          ORDER BY lane, session LIMIT 1) n) \
-    SELECT l.id FROM pairs p JOIN hookhaven.live l ON l.lane = p.lane AND l.session = p.session \
-    WHERE p.session >= 0 AND NOT EXISTS (SELECT FROM hookhaven.sessions s WHERE s.id = p.session)";
+          ORDER BY lane, session LIMIT 1) n), \
+    left_behind AS (SELECT lane, session FROM pairs p WHERE session >= 0 \
+       AND NOT EXISTS (SELECT FROM hookhaven.sessions s WHERE s.id = p.session))";

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use hookhaven_core::{Attempt, DeliveryId, Event, EventId, Lane};
 use tokio::sync::{Notify, oneshot, watch};
 
-use super::{PostgresStore, accept::Offer, settle::Report};
+use super::{PostgresStore, offer::Offer, settle::Report};
 use crate::seam::*;
 
 /// Until what waits is served when the store is closed.
