@@ -18,6 +18,7 @@ pub const ORDER_KEY_BYTES_MAX: usize = 256;
 /// A delivery's place among those of its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Order {
+    /// The source's name and what the event says, `shop/cus_1`: keys of two sources are never the same.
     pub key: Arc<str>,
     pub rule: OrderRule,
     /// Its number in the line, given by the store in the commit that accepts it; 0 before. A replay that takes the

@@ -62,7 +62,8 @@ impl Ordering {
             Mode::Fifo { park } => OrderRule::Fifo { park },
             Mode::Latest => OrderRule::Latest { version: version? },
         };
-        Some(Order::new(&key, rule))
+        // Two sources may use the same numbers for different things.
+        Some(Order::new(&format!("{}/{key}", event.source), rule))
     }
 }
 
@@ -177,12 +178,12 @@ mod tests {
         let fifo = Mode::Fifo { park: Duration::from_secs(60) };
         let keys = ["json:/id", "header:x-key"];
         let of = |order: Option<Order>| order.map(|o| (o.key.to_string(), o.version().map(|v| v.to_string())));
-        assert_eq!(of(order(fifo, &keys, &[], r#"{"id":"a"}"#)), Some(("a".into(), None)));
-        assert_eq!(of(order(fifo, &keys, &[], "no json")), Some(("h".into(), None)));
+        assert_eq!(of(order(fifo, &keys, &[], r#"{"id":"a"}"#)), Some(("stripe/a".into(), None)));
+        assert_eq!(of(order(fifo, &keys, &[], "no json")), Some(("stripe/h".into(), None)));
         assert_eq!(of(order(fifo, &["json:/id"], &[], "{}")), None);
         let latest = |version: &[&str], body| of(order(Mode::Latest, &keys, version, body));
-        assert_eq!(latest(&[], "{}"), Some(("h".into(), Some("7".into()))));
-        assert_eq!(latest(&["json:/v"], r#"{"v":"3.5"}"#), Some(("h".into(), Some("3.5".into()))));
+        assert_eq!(latest(&[], "{}"), Some(("stripe/h".into(), Some("7".into()))));
+        assert_eq!(latest(&["json:/v"], r#"{"v":"3.5"}"#), Some(("stripe/h".into(), Some("3.5".into()))));
         assert_eq!(latest(&["json:/v"], r#"{"v":"three"}"#), None);
     }
 

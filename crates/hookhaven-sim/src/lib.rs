@@ -34,8 +34,8 @@
 //! The table is `laws::LAWS`; breaker, pause, one holder, signatures, bytes and "time moves on" are judged while it
 //! happens (`laws::online`, the actors). Once faults stop, all drains in bounded virtual time; and after one more
 //! power cut the history is the same. Bounds in time hold only while store, nodes and clock are well: every fault
-//! says for how long they do not. Order per ordering key cannot be judged before there is ordering; its place is
-//! at the end of the table.
+//! says for how long they do not. In some runs routes are ordered by a key; then keys and
+//! versions are read from what the senders sent.
 //!
 //! # Planted bugs
 //!
@@ -44,7 +44,7 @@
 //! before the commit, key before the commit, failure answered as success, keys forgotten, fence ignored, settle
 //! before the commit, lapse ignored, lapsed leases kept, budget off by one, retry at once, breaker that never opens,
 //! connections shared by all destinations, pause ignored, replay twice, wake-up lost, retention ignored, body
-//! rewritten.
+//! rewritten, lines apart, versions equal.
 //!
 //! Not here: backup, the index's damage and the journal's (the store's own tests), real disks and sockets (the gateway's end-to-end tests), speed (`bench`).
 

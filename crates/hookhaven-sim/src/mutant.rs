@@ -9,7 +9,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use hookhaven::worker::PAUSED_KIND;
-use hookhaven_core::{DeliveryId, EndReason, EventId};
+use hookhaven_core::{DeliveryId, EndReason, EventId, OrderRule, Time, Version};
 use hookhaven_store::{
     Accepted, CatalogEntry, LaneRoom, Leased, NewEvent, Next, Renewed, Replayed, Retained, Retention, SessionId,
     Settled, Settlement, Store, StoreError, clock::Clock,
@@ -51,6 +51,15 @@ impl Mutant {
         if self.is(Mutation::BodyRewritten) {
             let text = String::from_utf8_lossy(&new.event.body).replace(": ", ":");
             new.event.body = Bytes::from(text);
+        }
+        for order in new.deliveries.iter_mut().filter_map(|delivery| delivery.order.as_mut()) {
+            let order = Arc::make_mut(order);
+            if self.is(Mutation::LinesApart) {
+                order.key = new.event.id.to_string().into();
+            }
+            if let (OrderRule::Latest { version }, true) = (&mut order.rule, self.is(Mutation::VersionsEqual)) {
+                *version = Version::of_time(Time::EPOCH);
+            }
         }
         if self.is(Mutation::KeysForgotten) {
             new.key_until = new.event.received_at;

@@ -41,10 +41,14 @@ pub enum Mutation {
     RetentionIgnored,
     /// The body passes through text on its way in (against I5).
     BodyRewritten,
+    /// Deliveries are each in a line of their own.
+    LinesApart,
+    /// Every event has the same version.
+    VersionsEqual,
 }
 
 impl Mutation {
-    pub const ALL: [Mutation; 18] = [
+    pub const ALL: [Mutation; 20] = [
         Self::SyncSkipped,
         Self::AnswerBeforeCommit,
         Self::KeyBeforeCommit,
@@ -63,5 +67,7 @@ impl Mutation {
         Self::WakeLost,
         Self::RetentionIgnored,
         Self::BodyRewritten,
+        Self::LinesApart,
+        Self::VersionsEqual,
     ];
 }

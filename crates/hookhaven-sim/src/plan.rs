@@ -8,8 +8,8 @@ use hookhaven_core::{
     destination::{BreakerPolicy, DestinationState, Rate},
     glob::Glob,
     retry::RetryPolicy,
-    route::Route,
-    senders::{self, SenderOptions},
+    route::{Mode, Ordering, Route},
+    senders::{self, OrderPlaces, SenderOptions},
     source::Source,
 };
 
@@ -71,6 +71,7 @@ impl Plan {
         let sources = sources(&mut draw);
         let destinations = destinations(&mut draw);
         let routes = routes(&mut draw, &sources, &destinations);
+        let routes = ordered(&mut chance.fork("order"), routes);
         let retention = retention(&mut chance.fork("retention"));
         let config = Config {
             store: config::Store {
@@ -171,6 +172,24 @@ fn destination(name: &str, concurrency: u32, rate: Option<Rate>, timeout: Durati
 #[expect(clippy::expect_used, reason = "a constant form that is an address")]
 pub fn address(destination: &str, version: u32) -> url::Url {
     format!("http://{destination}.test/v{version}").parse().expect("an address")
+}
+
+/// In some runs what goes to others than the brisk destination is ordered by a key.
+#[expect(clippy::expect_used, reason = "constant forms that are places")]
+fn ordered(draw: &mut Chance, routes: Vec<Route>) -> Vec<Route> {
+    if !draw.percent(40) {
+        return routes;
+    }
+    let places = OrderPlaces::parse(&["json:/thing"], &["json:/version"]).expect("places");
+    let split = |route: Route| {
+        let (brisk, others): (Vec<Arc<str>>, _) = route.to.iter().cloned().partition(|name| &**name == BRISK);
+        let mode = if draw.percent(50) { Mode::Latest } else { Mode::Fifo { park: draw.s(5..=120) } };
+        let ordering = Some(Ordering { mode, places: places.clone() });
+        let name = format!("{}#2", route.source).into();
+        let of_others = Route { name, to: others, ordering, ..route.clone() };
+        [Route { to: brisk, ..route }, of_others].into_iter().filter(|route| !route.to.is_empty()).collect::<Vec<_>>()
+    };
+    routes.into_iter().flat_map(split).collect()
 }
 
 /// Every source goes to the brisk destination and to some of the others.

@@ -60,7 +60,12 @@ impl Letter {
         let event_type = chance.pick(&["invoice.paid", "customer.created", "push"]);
         let filler = "x".repeat(usize::try_from(chance.within(0..=2_000)).unwrap_or(0));
         let again = if chance.percent(20) { chance.within(1..=4) } else { 0 };
-        let body = format!(r#"{{ "id": "{id}",  "type": "{event_type}", "data": "{filler}" }}"#);
+        // What deliveries may be ordered by.
+        let mut order = chance.fork("order");
+        let (thing, version) = (order.within(1..=3), order.within(1..=40));
+        let body = format!(
+            r#"{{ "id": "{id}",  "type": "{event_type}", "thing": "t{thing}", "version": {version}, "data": "{filler}" }}"#
+        );
         Letter { key: (source.name.clone(), id.into()), event_type, body: body.into(), forged, again }
     }
 

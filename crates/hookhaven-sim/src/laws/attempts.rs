@@ -101,6 +101,7 @@ pub fn dead_for_a_reason(world: &World, facts: &Facts) -> Vec<String> {
             lost == LOST_MAX as usize
         }
         Some(EndReason::Expired) => d.ended_at.is_some_and(|at| at >= d.accepted_at.plus(d.policy.max_age)),
+        Some(EndReason::Parked) => d.order.as_ref().is_some_and(|order| order.version().is_none()),
         Some(EndReason::Aborted) => ledger.aborted.contains(&(d.event.to_string(), d.destination.clone())),
         _ => false,
     };

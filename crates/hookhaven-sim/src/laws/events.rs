@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use hookhaven_core::{DeliveryState, EventId, Time, route};
+use hookhaven_core::{DeliveryState, EndReason, EventId, Time, route, route::Mode};
 
 use super::Facts;
 use crate::world::{Key, Ledger, Taken, World};
@@ -46,7 +46,10 @@ pub fn removed_is_over(world: &World, facts: &Facts) -> Vec<String> {
         if received_at.is_some_and(|at| at.plus(config.store.retention) > now) {
             breaches.push(format!("{key} of {source} is there no more, received at {received_at:?}"));
         }
-        for to in config.routes.iter().filter(|r| r.source == *source).flat_map(|r| &r.to) {
+        // What a newer version overtook is over too.
+        let latest = |r: &&route::Route| r.ordering.as_ref().is_some_and(|ordering| ordering.mode == Mode::Latest);
+        let routes = config.routes.iter().filter(|r| r.source == *source && !latest(r));
+        for to in routes.flat_map(|r| &r.to) {
             let of = (id.to_string(), to.clone());
             if !ledger.delivered.contains(&of) && !ledger.dismissed_for.contains(&of) {
                 breaches.push(format!("{key} of {source} is there no more and was never delivered to {to}"));
@@ -93,7 +96,8 @@ pub fn nothing_else(world: &World, facts: &Facts) -> Vec<String> {
 pub fn delivered_or_dead(world: &World, facts: &Facts) -> Vec<String> {
     let mut breaches = Vec::new();
     for (delivery, _) in facts.all() {
-        if !matches!(delivery.state, DeliveryState::Delivered | DeliveryState::Dead) {
+        let superseded = delivery.end_reason == Some(EndReason::Superseded);
+        if !matches!(delivery.state, DeliveryState::Delivered | DeliveryState::Dead) && !superseded {
             breaches.push(format!("{} to {} is {}", delivery.id, delivery.destination, delivery.state.as_str()));
         }
     }

@@ -1,13 +1,11 @@
 //! The laws. `online` judges while it happens; the others judge the history when everything has come to rest.
 //! A new law is one function and one line in [`LAWS`].
-//!
-//! Not here yet: the order of deliveries that share an ordering key. It comes with ordering itself, and has
-//! its place at the end of the table.
 
 mod attempts;
 mod events;
 mod facts;
 pub mod online;
+mod order;
 mod replays;
 mod timely;
 
@@ -45,7 +43,8 @@ pub const LAWS: &[Law] = &[
     Law { name: "dismissed only when asked for", check: replays::dismissed_when_asked },
     Law { name: "figures fit the lists", check: replays::figures_fit },
     Law { name: "a brisk destination waits for nobody", check: timely::brisk },
-    // Order per ordering key: with ordering.
+    Law { name: "none of a fifo line overtakes another", check: order::fifo },
+    Law { name: "no older version after a newer one", check: order::latest },
 ];
 
 /// Judges a run that has come to rest.

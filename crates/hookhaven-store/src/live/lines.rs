@@ -56,9 +56,9 @@ pub(super) struct Standpoint {
 }
 
 impl Lines {
-    /// The number of the next one in any line.
-    pub fn next_turn(&mut self) -> u64 {
-        self.last_turn += 1;
+    /// The number of the next one in any line. It begins with the time, so that numbers grow over restarts too.
+    pub fn next_turn(&mut self, now: Time) -> u64 {
+        self.last_turn = (self.last_turn + 1).max(u64::try_from(now.as_us()).unwrap_or(0));
         self.last_turn
     }
 

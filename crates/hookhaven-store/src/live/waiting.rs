@@ -72,7 +72,7 @@ impl Live {
     /// The number of the next delivery in a line: that of `parking`, which it takes the place of, or the last.
     pub fn turn_for(&mut self, line: LineId, parking: Option<DeliveryId>, now: Time) -> u64 {
         let its = parking.and_then(|id| self.lines.parking_turn(line, id, now));
-        its.unwrap_or_else(|| self.lines.next_turn())
+        its.unwrap_or_else(|| self.lines.next_turn(now))
     }
 
     /// Puts back a dead delivery that parks its line.

@@ -92,6 +92,12 @@ fn show(sender: &'static Declaration, screen: &mut Screen) -> anyhow::Result<()>
         ("answered", sender.answer_in_words()),
         ("waits", about.timeout_s.map(|s| format!("{s} s")).unwrap_or_default()),
         ("comes again", sender.retries_in_words()),
+        ("ordered by", sender.order_key.join(", else ")),
+        ("newer by", sender.version.join(", else ")),
+        (
+            "several in",
+            sender.batch.map(|list| if list.is_empty() { "the body" } else { list }).unwrap_or_default().to_owned(),
+        ),
         ("types to try", sender.sample_types.join(", ")),
     ]);
     lines.extend(about.quirks.iter().map(|quirk| ("note", (*quirk).to_owned())));

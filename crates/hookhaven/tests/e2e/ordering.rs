@@ -197,11 +197,11 @@ async fn a_key_that_fails_keeps_itself_back_and_says_so() {
     let pending = gateway.items("/api/v1/deliveries?state=pending").await;
     let [waiting, first] = &pending[..] else { panic!("{pending:?}") };
     let shown = gateway.get(&format!("/api/v1/deliveries/{}", waiting["id"].as_str().expect("an id"))).await;
-    assert_eq!(shown["ordering"]["key"], "key_0");
+    assert_eq!(shown["ordering"]["key"], "shop/key_0");
     assert_eq!(shown["ordering"]["waits_for"]["behind"], first["id"]);
     let event = waiting["event"].as_str().expect("an id");
     let told = String::from_utf8(gateway.ask(&["why", event]).await.stdout).expect("text");
-    assert!(told.contains("of the same ordering key (key_0) go first"), "{told}");
+    assert!(told.contains("of the same ordering key (shop/key_0) go first"), "{told}");
     let metrics = gateway.admin().send("GET", "/metrics", b"").await.expect("metrics");
     let metrics = String::from_utf8_lossy(&metrics.body).into_owned();
     assert!(metrics.contains("webhook_ordering_kept_back{destination=\"line\"} 1"), "{metrics}");
