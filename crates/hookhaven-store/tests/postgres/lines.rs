@@ -64,7 +64,7 @@ async fn work(store: Arc<dyn Store>, handler: Arc<Mutex<Handler>>, sent: Arc<Mut
                 handler.begun.push((key.clone(), leased.delivery.id, order.version()));
             }
             // A while, in which others may come.
-            store.lane_sizes(&[leased.delivery.lane.clone()]).await.unwrap();
+            store.lane_sizes(std::slice::from_ref(&leased.delivery.lane)).await.unwrap();
             handler.lock().unwrap().in_hand.remove(&key);
             let (class, next) = match n % 7 {
                 0 => (ErrorClass::Timeout, Next::Retry { due_at: now }),
