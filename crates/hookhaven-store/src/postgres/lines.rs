@@ -259,8 +259,7 @@ fn whole(n: u64) -> i64 {
 
 /// The open rows of lines, and those kept back that were overtaken. Once they are locked no claim comes between.
 const OPEN_OR_OVERTAKEN: &str = "ARRAY( \
-    SELECT o.id FROM hookhaven.live o WHERE o.line = ANY($1) AND o.session IS NULL AND o.line IS NOT NULL \
-       AND o.session IS DISTINCT FROM -1 \
+    SELECT o.id FROM hookhaven.live o WHERE o.line = ANY($1) AND o.session IS NULL \
     UNION ALL \
     SELECT k.id FROM (SELECT id, newest FROM hookhaven.lines WHERE id = ANY($1) AND newest IS NOT NULL) n \
        CROSS JOIN LATERAL (SELECT id FROM hookhaven.live WHERE line = n.id AND session = -1 AND version < n.newest \
@@ -270,12 +269,10 @@ const OPEN_OR_OVERTAKEN: &str = "ARRAY( \
 /// open and not first. One that was asked to end is nobody's, and in nobody's way.
 const OPEN: &str = "WITH head AS MATERIALIZED ( \
        SELECT h.id, n.parked_until FROM hookhaven.lines n \
-       LEFT JOIN LATERAL (SELECT x.id FROM hookhaven.live x WHERE x.line = n.id AND x.session > 0 \
-          AND x.line IS NOT NULL AND x.session IS DISTINCT FROM -1 LIMIT 1) in_hand ON true \
+       LEFT JOIN LATERAL (SELECT x.id FROM hookhaven.live x WHERE x.line = n.id AND x.session > 0 LIMIT 1) in_hand ON true \
        CROSS JOIN LATERAL ( \
           SELECT id FROM ( \
-             (SELECT o.id, o.line_turn FROM hookhaven.live o WHERE o.line = n.id AND o.session IS NULL \
-                AND o.line IS NOT NULL AND o.session IS DISTINCT FROM -1) \
+             (SELECT o.id, o.line_turn FROM hookhaven.live o WHERE o.line = n.id AND o.session IS NULL) \
              UNION ALL \
              (SELECT k.id, k.line_turn FROM hookhaven.live k WHERE k.line = n.id AND k.session = -1 \
                 ORDER BY k.line_turn, k.id LIMIT 1)) c ORDER BY line_turn, id LIMIT 1) h \
@@ -284,8 +281,7 @@ const OPEN: &str = "WITH head AS MATERIALIZED ( \
        SELECT l.id, h.id IS NOT NULL AS first, coalesce(l.own_due_at, l.due_at) AS own, h.parked_until \
        FROM hookhaven.live l LEFT JOIN head h ON h.id = l.id WHERE l.id = ANY(ARRAY( \
           SELECT id FROM head UNION \
-          SELECT o.id FROM hookhaven.live o WHERE o.line = ANY($1) AND o.session IS NULL AND o.line IS NOT NULL \
-             AND o.session IS DISTINCT FROM -1))), \
+          SELECT o.id FROM hookhaven.live o WHERE o.line = ANY($1) AND o.session IS NULL))), \
     due AS (SELECT id, first, own, greatest(own, parked_until) AS at FROM goal) \
     UPDATE hookhaven.live l SET session = CASE WHEN d.first THEN NULL ELSE -1 END, due_at = d.at, \
        own_due_at = CASE WHEN d.at > d.own THEN d.own END \

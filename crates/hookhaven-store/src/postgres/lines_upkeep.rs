@@ -45,8 +45,7 @@ impl Shared {
                   (SELECT line FROM hookhaven.live WHERE session = -1 AND line > $1 ORDER BY line LIMIT 1) \
                   UNION ALL SELECT n.line FROM kept k CROSS JOIN LATERAL ( \
                      SELECT line FROM hookhaven.live WHERE session = -1 AND line > k.line ORDER BY line LIMIT 1) n) \
-                SELECT line, EXISTS (SELECT FROM hookhaven.live x WHERE x.line = k.line AND x.line IS NOT NULL \
-                   AND x.session IS DISTINCT FROM -1 AND (x.session IS NULL OR x.session > 0)) \
+                SELECT line, EXISTS (SELECT FROM hookhaven.live x WHERE x.line = k.line AND (x.session IS NULL OR x.session > 0)) \
                 FROM (SELECT line FROM kept LIMIT $2) k";
             let args: Args<'_> = &[(&after, Type::UUID), (&MEND_BATCH, Type::INT8)];
             let rows = self.work.once(Mode::Read, sql, args).await?;
@@ -89,9 +88,7 @@ pub(super) async fn forget_kept(connection: &Lent<'_>, events: &[Uuid]) -> Resul
 pub(super) async fn forget(connection: &mut Lent<'_>, before: i32, now: Time, limit: i64) -> Result<u64, Trouble> {
     connection.begin(Mode::Write).await?;
     let old = "SELECT id FROM hookhaven.lines l WHERE day > 0 AND day < $1 AND (parked_until IS NULL OR parked_until <= $2) \
-           AND NOT EXISTS (SELECT FROM hookhaven.live x WHERE x.line = l.id AND x.session = -1) \
-           AND NOT EXISTS (SELECT FROM hookhaven.live x WHERE x.line = l.id AND x.line IS NOT NULL \
-              AND x.session IS DISTINCT FROM -1) \
+           AND NOT EXISTS (SELECT FROM hookhaven.live x WHERE x.line = l.id) \
         ORDER BY day LIMIT $3 FOR UPDATE SKIP LOCKED";
     let args: Args<'_> = &[(&before, Type::INT4), (&At(now), Type::TIMESTAMPTZ), (&limit, Type::INT8)];
     let rows = connection.query(old, args).await?;
@@ -101,9 +98,7 @@ pub(super) async fn forget(connection: &mut Lent<'_>, before: i32, now: Time, li
         0
     } else {
         let sql = "DELETE FROM hookhaven.lines l WHERE l.id = ANY($1) AND l.day > 0 AND l.day < $2 \
-            AND NOT EXISTS (SELECT FROM hookhaven.live x WHERE x.line = l.id AND x.session = -1) \
-            AND NOT EXISTS (SELECT FROM hookhaven.live x WHERE x.line = l.id AND x.line IS NOT NULL \
-               AND x.session IS DISTINCT FROM -1)";
+            AND NOT EXISTS (SELECT FROM hookhaven.live x WHERE x.line = l.id)";
         connection.run(sql, &[(&ids, Type::UUID_ARRAY), (&before, Type::INT4)]).await?
     };
     connection.commit().await?;

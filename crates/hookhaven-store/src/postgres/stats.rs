@@ -209,9 +209,9 @@ impl Shared {
     /// What lines keep back: all but the first, and that too while it is parked.
     async fn kept_back(&self) -> Result<Vec<KeptBack>, Trouble> {
         let sql = "SELECT l.destination, count(*), count(DISTINCT l.line) FILTER (WHERE n.parked_until > $1) FROM ( \
-              SELECT destination, line FROM hookhaven.live WHERE session = -1 \
-              UNION ALL SELECT destination, line FROM hookhaven.live WHERE line IS NOT NULL \
-                 AND session IS DISTINCT FROM -1 AND session IS NULL AND own_due_at IS NOT NULL AND due_at > $1) l \
+              SELECT destination, line FROM hookhaven.live WHERE line IS NOT NULL AND session = -1 \
+              UNION ALL SELECT destination, line FROM hookhaven.live WHERE line IS NOT NULL AND session IS NULL \
+                 AND own_due_at IS NOT NULL AND due_at > $1) l \
            LEFT JOIN hookhaven.lines n ON n.id = l.line GROUP BY 1 ORDER BY 1";
         let rows = self.reads.once(Mode::Read, sql, &[(&At(self.now()), Type::TIMESTAMPTZ)]).await?;
         let kept = |row: &Row| {
@@ -227,17 +227,14 @@ impl Shared {
         // Before it: who is in hand, and who waits and has an earlier turn.
         let sql = "SELECT l.id, h.id, f.id, a.ahead, n.parked_by, n.parked_until \
            FROM hookhaven.live l JOIN hookhaven.lines n ON n.id = l.line \
-           LEFT JOIN LATERAL (SELECT x.id FROM hookhaven.live x WHERE x.line = l.line AND x.line IS NOT NULL \
-              AND x.session IS DISTINCT FROM -1 AND x.session > 0 LIMIT 1) h ON true \
+           LEFT JOIN LATERAL (SELECT x.id FROM hookhaven.live x WHERE x.line = l.line AND x.session > 0 LIMIT 1) h ON true \
            LEFT JOIN LATERAL (SELECT c.id FROM ( \
-              (SELECT x.id, x.line_turn FROM hookhaven.live x WHERE x.line = l.line AND x.line IS NOT NULL \
-                 AND x.session IS DISTINCT FROM -1 AND x.session IS NULL) \
+              (SELECT x.id, x.line_turn FROM hookhaven.live x WHERE x.line = l.line AND x.session IS NULL) \
               UNION ALL (SELECT k.id, k.line_turn FROM hookhaven.live k WHERE k.line = l.line AND k.session = -1 \
                  ORDER BY k.line_turn, k.id LIMIT 1)) c \
               WHERE (c.line_turn, c.id) < (l.line_turn, l.id) ORDER BY c.line_turn, c.id LIMIT 1) f ON true \
            CROSS JOIN LATERAL (SELECT count(*) AS ahead FROM ( \
-              SELECT FROM hookhaven.live x WHERE x.line = l.line AND x.line IS NOT NULL \
-                 AND x.session IS DISTINCT FROM -1 AND x.session IS NULL AND (x.line_turn, x.id) < (l.line_turn, l.id) \
+              SELECT FROM hookhaven.live x WHERE x.line = l.line AND x.session IS NULL AND (x.line_turn, x.id) < (l.line_turn, l.id) \
               UNION ALL SELECT FROM hookhaven.live k WHERE k.line = l.line AND k.session = -1 \
                  AND (k.line_turn, k.id) < (l.line_turn, l.id)) before) a \
            WHERE l.id = ANY($1)";

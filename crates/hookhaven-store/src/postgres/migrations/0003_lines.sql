@@ -17,9 +17,8 @@ ALTER TABLE ended
     ADD COLUMN ordering bytea;
 INSERT INTO sessions (id, ttl_us, until) VALUES (-1, 0, 'infinity');
 
--- Those kept back, in turn; and those of a line that are not.
-CREATE INDEX live_kept ON live (line, line_turn, id) WHERE session = -1;
-CREATE INDEX live_out ON live (line) WHERE line IS NOT NULL AND session IS DISTINCT FROM -1;
+-- Of each line those that are kept back, in turn; the open one; what is in hand.
+CREATE INDEX live_lines ON live (line, session, line_turn, id) WHERE line IS NOT NULL;
 
 -- What is known of a line beside its deliveries; whoever changes who is in it, or first, holds a lock on its row.
 -- `day` is the slice of the event with the newest version, else of the one that came last; 0 if that outlived its day.
