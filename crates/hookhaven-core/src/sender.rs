@@ -162,6 +162,11 @@ impl Rejection {
         Self::EventTooOld,
     ];
 
+    /// By its name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|rejection| rejection.as_str() == name)
+    }
+
     /// As it stands in logs and metrics.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -308,6 +313,11 @@ pub trait Sender: fmt::Debug + Send + Sync {
     /// Whether the sender signs the URL, so that a source of it needs `public_url`.
     fn signs_url(&self) -> bool {
         false
+    }
+
+    /// The header that carries the signature or shows the secret, where there is one and it is known by data.
+    fn signature_header(&self) -> Option<HeaderName> {
+        None
     }
 
     /// Whether the sender signs a time, so that replays die with the tolerance. Where it does not, only the

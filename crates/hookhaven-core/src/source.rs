@@ -46,3 +46,15 @@ pub struct Source {
     /// Events that happened longer ago are refused.
     pub age_max: Option<Duration>,
 }
+
+impl Source {
+    /// What a sender that signs the URL has signed: the configured address and the request's query. Never the
+    /// request's own idea of its host, or a signature made for another site of the same account would hold here.
+    pub fn signed_url(&self, query: Option<&str>) -> Option<String> {
+        let public = self.public_url.as_deref().filter(|_| self.sender.signs_url())?;
+        Some(match query {
+            Some(query) => format!("{public}?{query}"),
+            None => public.to_owned(),
+        })
+    }
+}

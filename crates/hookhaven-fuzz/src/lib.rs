@@ -5,6 +5,7 @@
 //! naive way to the same answer. Not here: the fuzzer itself, and cases that somebody thought of (those
 //! are tests beside the code).
 
+mod diagnosis;
 mod reference;
 mod requests;
 

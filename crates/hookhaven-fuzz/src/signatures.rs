@@ -4,6 +4,7 @@
 
 use crate::{
     bodies::facts_are_usable,
+    diagnosis,
     reference::{Verdict, verdict},
     requests::{self, OWN},
 };
@@ -28,6 +29,7 @@ pub fn run(data: &[u8]) {
     if let Ok(proof) = said {
         assert!(proof.secret.is_none_or(|n| n < 2), "a secret that the source does not have");
     }
+    diagnosis::agrees(&given, said);
     facts_are_usable(&*given.case.sender, &request);
     let _ = given.case.sender.handshake(&request, &OWN);
     let _ = given.case.sender.greet(&request, &OWN);

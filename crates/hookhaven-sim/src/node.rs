@@ -122,6 +122,8 @@ impl Node {
             metrics,
             budget: Arc::default(),
             sender_keys,
+            keeper: None,
+            secrets: None,
         });
         world.say(format_args!("node {name}: up"));
         Some(Arc::new(Node { name, gate, store, ingest, worker, wake, config, breaker_never_opens, _sweeps: sweeps }))

@@ -39,6 +39,13 @@ pub fn is_credential(name: &str) -> bool {
     CREDENTIALS.contains(&name)
 }
 
+/// Whether the value is shown to nobody where a request is shown that nobody vouches for: credentials, and whatever is
+/// named like one.
+pub fn may_be_credential(name: &str) -> bool {
+    const WORDS: [&str; 7] = ["token", "secret", "password", "api-key", "apikey", "authorization", "cf-webhook-auth"];
+    is_credential(name) || WORDS.iter().any(|word| name.contains(word)) && !name.contains("signature")
+}
+
 /// Whether it is kept with the event. Never are credentials of HTTP's own, what concerns one connection or one
 /// hop only (RFC 9110 7.6.1), what says where we are reachable, and the body's framing.
 pub fn is_kept(name: &str) -> bool {
@@ -51,4 +58,27 @@ pub fn is_kept(name: &str) -> bool {
     );
     let of_proxies = ["proxy-", "x-forwarded-", "cf-"].iter().any(|prefix| name.starts_with(prefix));
     !(credentials || one_hop || framing || place || of_proxies)
+}
+
+#[cfg(test)]
+mod tests {
+    use hookhaven_core::senders::{Scheme, SenderOptions, TABLE};
+
+    use super::*;
+
+    #[test]
+    fn every_header_in_which_a_sender_shows_its_secret_is_masked() {
+        let mut shown = 0;
+        for declaration in TABLE.iter().filter(|declaration| matches!(declaration.scheme, Scheme::Shared(_))) {
+            let sender = declaration.build(&SenderOptions::default()).unwrap();
+            if let Some(name) = sender.signature_header() {
+                assert!(may_be_credential(name.as_str()), "{}: {name}", declaration.name);
+                shown += 1;
+            }
+        }
+        assert!(shown > 5, "{shown}");
+        for name in ["x-signature", "x-hub-signature-256", "content-type", "user-agent", "webhook-id"] {
+            assert!(!may_be_credential(name), "{name}");
+        }
+    }
 }

@@ -58,6 +58,9 @@ labels! {
     OfPair { source: Arc<str>, destination: Arc<str> }
     OfDestination { destination: Arc<str> }
     OfResult { result: &'static str }
+    NotKept { source: Arc<str>, reason: &'static str }
+    OfRelease { source: Arc<str>, outcome: &'static str }
+    OfSecret { source: Arc<str>, secret: usize }
 }
 
 /// Everything counted by one gateway.
@@ -71,6 +74,11 @@ pub struct Metrics {
     refused: Family<Refused, Counter>,
     suspicious: Family<Suspected, Counter>,
     duplicate: Family<OfSource, Counter>,
+    rejected_kept: Family<OfSource, Counter>,
+    rejected_not_kept: Family<NotKept, Counter>,
+    rejected_released: Family<OfRelease, Counter>,
+    secret_matched: Family<OfSecret, Counter>,
+    secret_age_seconds: Family<OfSecret, Gauge>,
     attempts: Family<OfAttempt, Counter>,
     delivery_seconds: Family<OfDelivery, Histogram, fn() -> Histogram>,
     delivery_failed: Family<OfClass, Counter>,
@@ -101,6 +109,11 @@ impl Metrics {
             suspicious: family(r, "webhook_suspicious", "Stored events that look like a replay, or are old"),
             refused: family(r, "webhook_refused", "Requests refused for another reason than their signature"),
             duplicate: family(r, "webhook_duplicate", "Requests whose event was stored before"),
+            rejected_kept: family(r, "webhook_rejected_kept", "Rejected requests put into quarantine"),
+            rejected_not_kept: family(r, "webhook_rejected_not_kept", "Rejected requests left out of quarantine"),
+            rejected_released: family(r, "webhook_rejected_released", "Rejected requests released"),
+            secret_matched: family(r, "webhook_secret_matched", "Requests by the place of the secret that signed them"),
+            secret_age_seconds: secret_ages(r),
             attempts: family(r, "webhook_attempts", "Finished attempts"),
             delivery_seconds: delivery_seconds(r),
             delivery_failed: family(r, "webhook_delivery_failed", "Failed attempts by class of error"),
@@ -144,6 +157,34 @@ impl Metrics {
     /// `kind`: `suspected_replay`, `other_bytes` or `old`.
     pub fn suspicious(&self, source: &Arc<str>, kind: &'static str) {
         self.suspicious.get_or_create(&Suspected { source: source.clone(), kind }).inc();
+    }
+
+    pub fn rejected_kept(&self, source: &Arc<str>, count: u64) {
+        self.rejected_kept.get_or_create(&OfSource { source: source.clone() }).inc_by(count);
+    }
+
+    /// `reason`: `sampled` under a flood, `busy` when too many waited, `failed` to be written.
+    pub fn rejected_not_kept(&self, source: &Arc<str>, reason: &'static str, count: u64) {
+        self.rejected_not_kept.get_or_create(&NotKept { source: source.clone(), reason }).inc_by(count);
+    }
+
+    /// `outcome`: `queued`, or `duplicate` of an event that had come meanwhile.
+    pub fn rejected_released(&self, source: &Arc<str>, outcome: &'static str) {
+        self.rejected_released.get_or_create(&OfRelease { source: source.clone(), outcome }).inc();
+    }
+
+    /// A request was signed with the secret at this place of its source's list, from 1.
+    pub fn secret_matched(&self, source: &Arc<str>, secret: usize) {
+        self.secret_matched.get_or_create(&OfSecret { source: source.clone(), secret }).inc();
+    }
+
+    /// How old the secrets of all sources are, by their places from 1.
+    pub fn secret_ages(&self, ages: impl IntoIterator<Item = (Arc<str>, usize, Duration)>) {
+        self.secret_age_seconds.clear();
+        for (source, secret, age) in ages {
+            let age_s = i64::try_from(age.as_secs()).unwrap_or(i64::MAX);
+            self.secret_age_seconds.get_or_create(&OfSecret { source, secret }).set(age_s);
+        }
     }
 
     pub fn unrouted(&self, source: &str, event_type: &str) {
@@ -252,6 +293,12 @@ fn seconds(registry: &mut Registry, name: &str, help: &str, buckets: &[f64]) -> 
     let histogram = Histogram::new(buckets.iter().copied());
     registry.register_with_unit(name, help, Unit::Seconds, histogram.clone());
     histogram
+}
+
+fn secret_ages(registry: &mut Registry) -> Family<OfSecret, Gauge> {
+    let family = Family::default();
+    registry.register_with_unit("webhook_secret_age", "Since a secret was first seen", Unit::Seconds, family.clone());
+    family
 }
 
 fn delivery_seconds(registry: &mut Registry) -> Family<OfDelivery, Histogram, fn() -> Histogram> {

@@ -183,6 +183,8 @@ async fn a_store_that_does_not_answer_is_a_503_before_the_sender_gives_up() {
         metrics: Arc::new(Metrics::new(1, NOW, Arc::default())),
         budget: Arc::default(),
         sender_keys: Arc::new(SenderKeys::new(Arc::new(support::Web::default()), clock)),
+        keeper: None,
+        secrets: None,
     });
     let sender = support::sender("github");
     let sample = sender.sample("push", "1", NOW).unwrap();

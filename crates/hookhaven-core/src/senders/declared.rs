@@ -198,6 +198,14 @@ impl Sender for Declared {
         }
     }
 
+    fn signature_header(&self) -> Option<HeaderName> {
+        match &self.sets[0].verifier {
+            Verifier::Signed(scheme) => Some(scheme.header().clone()),
+            Verifier::Shared(shared) => shared.header(),
+            Verifier::Elsewhere => None,
+        }
+    }
+
     fn signs_time(&self) -> bool {
         match (&self.sets[0].verifier, &self.declaration.scheme) {
             (Verifier::Signed(scheme), _) => scheme.signs_time(),

@@ -90,6 +90,15 @@ impl Shared {
         }
     }
 
+    /// Where the secret is shown, if that is a header.
+    pub fn header(&self) -> Option<HeaderName> {
+        match self {
+            Shared::Header { name, .. } => Some(name.clone()),
+            Shared::Basic => Some(AUTHORIZATION),
+            Shared::Query(_) => None,
+        }
+    }
+
     /// Says what is wrong with a secret, without the secret.
     pub fn check_secret(&self, secret: &Secret) -> Result<(), String> {
         match self {

@@ -6,6 +6,7 @@
 //! sealed         only while a copy of it is on its way to another store, or there (`seal`)
 //! journal/       the truth (`journal`)
 //! index.sqlite*  history, made from the journal (`index`)
+//! quarantine/    rejected requests, in rings (`crate::quarantine::FileQuarantine`)
 //! ```
 
 use std::{

@@ -44,6 +44,7 @@ mod migrate;
 mod nodes;
 mod offer;
 mod pool;
+mod quarantine;
 mod queue;
 mod replay;
 mod retain;
@@ -68,7 +69,7 @@ use std::{
 use hookhaven_core::{Secret, Time};
 use tokio::sync::watch;
 
-pub use self::{clock::DatabaseClock, import::must_be_unused};
+pub use self::{clock::DatabaseClock, import::must_be_unused, quarantine::PostgresQuarantine};
 use self::{
     health::Health,
     pool::{Mode, Pool},

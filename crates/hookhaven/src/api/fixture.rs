@@ -25,6 +25,7 @@ use hookhaven_store::{
     LaneRoom, Leased, NewDelivery, NewEvent, Next, NodeReport, Settlement, Store,
     clock::{Entropy, ManualClock, SeededEntropy},
     memory::MemoryStore,
+    quarantine::MemoryQuarantine,
 };
 use http::{HeaderMap, StatusCode, header};
 use http_body_util::BodyExt;
@@ -34,8 +35,9 @@ use tower::ServiceExt;
 use super::{ApiParts, Breaker, LaneView, ReloadState, Signals, router};
 
 use crate::{
-    app::KeyRing,
+    app::{self, KeyRing},
     config::{Config, Limits, Log, Server, Worker},
+    quarantine::Rejections,
 };
 
 pub(crate) const TOKEN: &str = "t0ken";
@@ -122,6 +124,7 @@ impl Signals for TestSignals {
 }
 
 pub(crate) struct Scene {
+    pub quarantine: Arc<MemoryQuarantine>,
     pub clock: ManualClock,
     pub entropy: Arc<dyn Entropy>,
     pub store: Arc<MemoryStore>,
@@ -163,16 +166,23 @@ impl Scene {
         let store = Arc::new(MemoryStore::new(Arc::new(clock.clone()), entropy.clone()));
         let config = Arc::new(ArcSwap::from_pointee(config()));
         let signals = Arc::new(TestSignals::default());
-        let mut scene = Scene { clock, entropy, store: store.clone(), config, signals, router: Router::new() };
+        let quarantine = Arc::default();
+        let mut scene =
+            Scene { quarantine, clock, entropy, store: store.clone(), config, signals, router: Router::new() };
         scene.router = scene.router_over(store);
         scene
+    }
+
+    fn rejections(&self, store: Arc<dyn Store>) -> Arc<dyn Rejections> {
+        let (clock, entropy) = (Arc::new(self.clock.clone()), self.entropy.clone());
+        app::rejections(store, self.quarantine.clone(), self.config.clone(), clock, entropy).unwrap()
     }
 
     /// The same API over another store.
     pub fn router_over(&self, store: Arc<dyn Store>) -> Router {
         let keys = KeyRing::new(store.clone(), self.config.clone(), self.entropy.clone(), None);
         router(ApiParts {
-            store,
+            store: store.clone(),
             keys: Arc::new(keys),
             clock: Arc::new(self.clock.clone()),
             entropy: self.entropy.clone(),
@@ -180,6 +190,9 @@ impl Scene {
             admin_token: Secret::new(TOKEN).unwrap(),
             bound: "10.1.2.3:8081".parse().unwrap(),
             signals: self.signals.clone(),
+            quarantine: self.quarantine.clone(),
+            rejections: self.rejections(store),
+            secrets: None,
         })
     }
 
@@ -343,6 +356,8 @@ pub(crate) fn config() -> Config {
         publish: Default::default(),
         net: Default::default(),
         log: Log::default(),
+        quarantine: Default::default(),
+        secret_ages: Default::default(),
         fingerprint: Default::default(),
         sources: [source("stripe"), source("github")].into(),
         destinations: [

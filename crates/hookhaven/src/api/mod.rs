@@ -23,7 +23,10 @@ mod nodes;
 mod page;
 mod problem;
 mod publish_keys;
+mod rejected;
+mod release;
 mod routes;
+mod secrets;
 mod signals;
 mod status;
 #[cfg(test)]
@@ -38,9 +41,10 @@ use hookhaven_core::{Secret, Time};
 use hookhaven_store::{
     Store,
     clock::{Clock, Entropy},
+    quarantine::Quarantine,
 };
 
-use crate::config::Config;
+use crate::{config::Config, quarantine::Rejections, secrets::SecretUse};
 
 pub use backup::{BackupRequest, BackupState, BackupView};
 pub use dead_letters::{BULK_DELIVERIES_MAX, BulkRequest, DeadLetterFilter};
@@ -50,7 +54,10 @@ pub use nodes::{NODE_SILENCE_MAX, NodeView};
 pub use page::LIMIT_MAX;
 pub use problem::{CODES, Problem};
 pub use publish_keys::{Ring, RingError, SigningKeysView};
+pub use rejected::{CauseView, DiagnosisView, RejectedDetail, RejectedSelection, RejectedView};
+pub use release::{ReleaseAnswer, ReleaseRequest, ReleasedView};
 pub use routes::routing;
+pub use secrets::SecretView;
 pub use signals::{Breaker, LaneView, Offline, ReloadState, Signals};
 pub use status::{DepthView, Status, StoreStatus};
 
@@ -71,6 +78,11 @@ pub struct ApiParts {
     pub signals: Arc<dyn Signals>,
     /// The signing keys of published messages.
     pub keys: Arc<dyn Ring>,
+    /// Rejected requests that are kept, and what may be done with them.
+    pub quarantine: Arc<dyn Quarantine>,
+    pub rejections: Arc<dyn Rejections>,
+    /// Of the running gateway; `None` without one.
+    pub secrets: Option<Arc<SecretUse>>,
 }
 
 /// What every handler gets.
@@ -101,6 +113,9 @@ pub fn router(parts: ApiParts) -> Router {
         .merge(status::routes())
         .merge(nodes::routes())
         .merge(publish_keys::routes())
+        .merge(rejected::routes())
+        .merge(release::routes())
+        .merge(secrets::routes())
         .merge(backup::routes());
     let guarded = Router::new()
         .nest("/api/v1", resources)

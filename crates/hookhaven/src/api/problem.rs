@@ -51,6 +51,7 @@ codes! {
     BAD_ID = BAD_REQUEST, "bad_id", "That is not an id";
     EVENT_NOT_FOUND = NOT_FOUND, "event_not_found", "No such event";
     DELIVERY_NOT_FOUND = NOT_FOUND, "delivery_not_found", "No such delivery";
+    REJECTED_NOT_FOUND = NOT_FOUND, "rejected_not_found", "No such rejected request";
     DESTINATION_NOT_FOUND = NOT_FOUND, "destination_not_found", "No such destination";
     NOT_ENDED = CONFLICT, "not_ended", "The delivery has not ended";
     NOTHING_TO_REPLAY = CONFLICT, "nothing_to_replay", "The event has no dead letter";

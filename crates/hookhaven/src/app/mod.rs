@@ -6,6 +6,7 @@
 mod nodes;
 mod store;
 mod token;
+mod upkeep;
 mod wires;
 
 use std::{
@@ -21,6 +22,7 @@ use hookhaven_core::Secret;
 use hookhaven_store::{
     Store, StoreError,
     clock::{Clock, Entropy},
+    quarantine::MemoryQuarantine,
 };
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -37,7 +39,7 @@ use crate::{
         reload::{self, Live, Reload},
     },
     egress::{Egress, Transport, TransportError, TransportOptions},
-    ingest::{Ingest, IngestParts, keys::SenderKeys},
+    ingest::{Ingest, IngestParts, keys::SenderKeys, release::Releases},
     metrics::Metrics,
     publish::{
         api::{PublishParts, PublishService, Traffic},
@@ -46,6 +48,8 @@ use crate::{
         outgoing::Outgoing,
         scheduler::{Scheduler, SchedulerParts},
     },
+    quarantine::{self, Keeper},
+    secrets::SecretUse,
     server::{BindError, Server, ServerLimits},
     sweeps::{Keep, SweepParts, Sweeps},
     worker::{Worker, WorkerHandle, WorkerParts},
@@ -53,6 +57,7 @@ use crate::{
 
 pub use store::{Opened, open_store};
 pub use token::{PUBLISH_TOKEN_FILE, TOKEN_FILE};
+pub use upkeep::{rejections, sender_keys};
 pub use wires::KeyRing;
 
 /// How long a start waits for a database that is away, before somebody else should decide.
@@ -122,6 +127,10 @@ pub struct Gateway {
     nodes: JoinHandle<()>,
     admin: JoinHandle<()>,
     upkeep: Vec<JoinHandle<()>>,
+    /// Ends when nobody can refuse any more.
+    keeping: JoinHandle<()>,
+    secrets: Arc<SecretUse>,
+    clock: Arc<dyn Clock>,
 }
 
 impl Gateway {
@@ -138,13 +147,14 @@ impl Gateway {
     /// simulation, which bring one that fails.
     pub async fn start_on(loaded: Loaded, outside: Outside, store: Arc<dyn Store>) -> Result<Self, StartError> {
         let doors = Doors::bind(&loaded.config)?;
-        let opened = Opened { store, clock: outside.clock.clone() };
+        let quarantine = Arc::new(MemoryQuarantine::default());
+        let opened = Opened { store, quarantine, clock: outside.clock.clone() };
         Self::wire(loaded, outside, doors, opened).await
     }
 
     async fn wire(mut loaded: Loaded, outside: Outside, doors: Doors, opened: Opened) -> Result<Self, StartError> {
         let Outside { environment, entropy, log_lines_dropped, .. } = outside;
-        let Opened { store, clock } = opened;
+        let Opened { store, quarantine, clock } = opened;
         let (made, found) = credentials(&mut loaded.config, &*store, &*entropy).await?;
         let settings = loaded.config.clone();
         let Doors { ingest: ingest_server, admin: admin_server } = doors;
@@ -153,6 +163,7 @@ impl Gateway {
 
         let (config, watcher) = reload::watch(loaded, environment, clock.clone());
         let keys = Arc::new(Keys::new(config.shared(), found));
+        let secrets = Arc::new(SecretUse::open(&*store, &settings, &*entropy, clock.now()).await?);
         let metrics = Arc::new(Metrics::new(settings.limits.metric_types_max, clock.now(), log_lines_dropped));
         let parts = Parts {
             store: store.clone(),
@@ -164,6 +175,7 @@ impl Gateway {
             egress: way_out(admin_addr)?,
             book: Arc::default(),
             budget: Arc::default(),
+            secrets: secrets.clone(),
         };
         parts.book.load(&*store).await?;
         let (worker, sweeps) = match settings.server.role.works() {
@@ -189,7 +201,12 @@ impl Gateway {
             nodes: nodes.clone(),
             reload: config.state(),
             accepting: accepting.clone(),
+            config: config.shared(),
+            secrets: secrets.clone(),
         };
+        let (keeper, keeping) = Keeper::start(quarantine.clone(), metrics.clone());
+        let sender_keys = Arc::new(SenderKeys::new(parts.egress.clone(), clock.clone()));
+        let releases = Releases::new(parts.of_ingest(sender_keys.clone(), None), quarantine.clone());
         let ring = KeyRing::new(store.clone(), config.shared(), entropy.clone(), Some(keys.clone()));
         let admin = api::router(ApiParts {
             store: store.clone(),
@@ -200,6 +217,9 @@ impl Gateway {
             admin_token: admin_token.secret.clone(),
             bound: admin_addr,
             signals: Arc::new(signals),
+            quarantine: quarantine.clone(),
+            rejections: Arc::new(releases),
+            secrets: Some(secrets.clone()),
         });
 
         let [stop_ingest, stop_schedules, stop_nodes, stop_admin] = [(); 4].map(|()| CancellationToken::new());
@@ -208,11 +228,17 @@ impl Gateway {
             tokio::spawn(watcher.run()),
             tokio::spawn(wires::tell_of_reloads(config.state(), metrics.clone(), worker.clone())),
             tokio::spawn(wires::follow_keys(keys.clone(), store.clone(), clock.clone())),
-            tokio::spawn(wires::follow_book(parts.book.clone(), store.clone(), clock)),
+            tokio::spawn(wires::follow_book(parts.book.clone(), store.clone(), clock.clone())),
             tokio::spawn(wires::tell_of_book(parts.book.clone(), worker.clone())),
+            tokio::spawn(upkeep::follow_secrets(secrets.clone(), config.state(), config.shared(), clock.clone())),
+            tokio::spawn(upkeep::keep_secrets(secrets.clone(), store.clone(), config.shared(), clock.clone())),
+            tokio::spawn(quarantine::forget_old(quarantine, config.shared(), clock.clone())),
         ];
         let traffic = worker.clone().map(|worker| Arc::new(worker) as Arc<dyn Traffic>);
-        let ingest = ingest_server.map(|server| parts.ingest(server, limits, &stop_ingest, traffic));
+        let ingest = ingest_server.map(|server| {
+            let of_ingest = parts.of_ingest(sender_keys, Some(keeper));
+            parts.ingest(server, of_ingest, limits, &stop_ingest, traffic)
+        });
         let scheduler = worker.is_some().then(|| parts.schedule(&stop_schedules));
         let admin = admin_server.run(admin, limits, stop_admin.clone().cancelled_owned());
         Ok(Gateway {
@@ -238,6 +264,9 @@ impl Gateway {
             stop_nodes,
             stop_admin,
             upkeep,
+            keeping,
+            secrets,
+            clock,
         })
     }
 
@@ -282,6 +311,8 @@ impl Gateway {
         self.stop_admin.cancel();
         // A panic in it was logged where it happened.
         let _ = self.admin.await;
+        let _ = tokio::time::timeout(LEAVE_TIMEOUT, self.keeping).await;
+        upkeep::note_secrets(&self.secrets, &*self.store, self.clock.now()).await;
         self.store.close().await;
         aborted
     }
@@ -314,6 +345,7 @@ struct Parts {
     egress: Arc<dyn Egress>,
     book: Arc<Book>,
     budget: Arc<Budget>,
+    secrets: Arc<SecretUse>,
 }
 
 /// The one way out, which never leads to our own admin side.
@@ -374,23 +406,31 @@ impl Parts {
         tokio::spawn(scheduler.run(stop.clone()))
     }
 
-    /// Starts taking requests in.
-    fn ingest(
-        &self,
-        server: Server,
-        limits: ServerLimits,
-        stop: &CancellationToken,
-        traffic: Option<Arc<dyn Traffic>>,
-    ) -> JoinHandle<()> {
-        let ingest = Ingest::new(IngestParts {
+    /// What requests are taken in, and released, with.
+    fn of_ingest(&self, sender_keys: Arc<SenderKeys>, keeper: Option<Arc<Keeper>>) -> IngestParts {
+        IngestParts {
             store: self.store.clone(),
             clock: self.clock.clone(),
             entropy: self.entropy.clone(),
             config: self.config.shared(),
             metrics: self.metrics.clone(),
             budget: self.budget.clone(),
-            sender_keys: Arc::new(SenderKeys::new(self.egress.clone(), self.clock.clone())),
-        });
+            sender_keys,
+            keeper,
+            secrets: Some(self.secrets.clone()),
+        }
+    }
+
+    /// Starts taking requests in.
+    fn ingest(
+        &self,
+        server: Server,
+        of_ingest: IngestParts,
+        limits: ServerLimits,
+        stop: &CancellationToken,
+        traffic: Option<Arc<dyn Traffic>>,
+    ) -> JoinHandle<()> {
+        let ingest = Ingest::new(of_ingest);
         let running = server.run(ingest.service(Some(self.publish(traffic))), limits, stop.clone().cancelled_owned());
         tokio::spawn(async move {
             let _ = running.await;

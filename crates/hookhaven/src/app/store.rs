@@ -8,6 +8,7 @@ use hookhaven_store::{
     embedded::{EmbeddedOptions, EmbeddedStore, disk::RealDisk, queue::QueueLimits, space::SpaceLimits},
     memory::MemoryStore,
     postgres::{PostgresOptions, PostgresStore},
+    quarantine::{FileQuarantine, MemoryQuarantine, Quarantine},
 };
 
 use crate::config::{Config, Database, Place};
@@ -19,6 +20,8 @@ const AGAIN: Duration = Duration::from_millis(500);
 #[derive(Clone, Debug)]
 pub struct Opened {
     pub store: Arc<dyn Store>,
+    /// Beside it, for rejected requests.
+    pub quarantine: Arc<dyn Quarantine>,
     pub clock: Arc<dyn Clock>,
 }
 
@@ -34,7 +37,7 @@ pub async fn open_store(
     match &settings.place {
         Place::Memory => {
             let store = Arc::new(MemoryStore::with_pending_max(clock.clone(), entropy, settings.pending_max));
-            Ok(Opened { store, clock })
+            Ok(Opened { store, quarantine: Arc::new(MemoryQuarantine::default()), clock })
         }
         Place::Directory(dir) => {
             let options = EmbeddedOptions {
@@ -46,17 +49,20 @@ pub async fn open_store(
                 space: SpaceLimits { free_min_bytes: settings.free_min_bytes, reserve_bytes: settings.reserve_bytes },
                 disk: Arc::new(RealDisk),
                 clock: clock.clone(),
-                entropy,
+                entropy: entropy.clone(),
             };
             // It reads all that is there.
             let opening = tokio::task::spawn_blocking(move || EmbeddedStore::open(options));
             let panicked = |panic| Err(StoreError::Failed(format!("opening the store failed: {panic}")));
-            Ok(Opened { store: Arc::new(opening.await.unwrap_or_else(panicked)?), clock })
+            let store = Arc::new(opening.await.unwrap_or_else(panicked)?);
+            // Under the lock that the store holds.
+            let quarantine = Arc::new(FileQuarantine::new(dir, Arc::new(RealDisk), entropy));
+            Ok(Opened { store, quarantine, clock })
         }
         Place::Database(database) => {
             let store = reach(options(config, database, entropy), &*clock, patience).await?;
-            let clock = store.clock();
-            Ok(Opened { store: Arc::new(store), clock })
+            let (clock, quarantine) = (store.clock(), Arc::new(store.quarantine()));
+            Ok(Opened { store: Arc::new(store), quarantine, clock })
         }
     }
 }

@@ -18,7 +18,7 @@ use hookhaven_store::{
 };
 use tokio::sync::watch;
 
-use super::nodes::Nodes;
+use super::{nodes::Nodes, upkeep::secret_ages};
 use crate::{
     api::{Breaker, LaneView, ReloadState, Ring, RingError, Signals, SigningKeysView},
     config::{Config, SigningKeys, reload},
@@ -29,6 +29,7 @@ use crate::{
         keys::{self, Keys, KeysError},
     },
     published::FlowNow,
+    secrets::SecretUse,
     worker::{Hold, WorkerHandle, WorkerSignals},
 };
 
@@ -43,6 +44,8 @@ pub(super) struct Wires {
     pub nodes: Arc<Nodes>,
     pub reload: watch::Receiver<reload::ReloadState>,
     pub accepting: Arc<AtomicBool>,
+    pub config: Arc<ArcSwap<Config>>,
+    pub secrets: Arc<SecretUse>,
 }
 
 #[async_trait]
@@ -50,6 +53,8 @@ impl Signals for Wires {
     async fn render_metrics(&self) -> String {
         // A store that cannot answer just now has no figures; the counters are there all the same.
         let stats = self.store.stats().await.unwrap_or_default();
+        let (config, now) = (self.config.load_full(), self.clock.now());
+        self.metrics.secret_ages(secret_ages(&*self.store, &config, &self.secrets, now).await);
         self.metrics.render(&stats, &self.nodes.by_role(), self.clock.now())
     }
 

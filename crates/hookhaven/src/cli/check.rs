@@ -53,6 +53,9 @@ async fn report(offline: bool, context: &Context) -> Report {
             if !offline {
                 problems.extend(probe::destinations(&loaded.config).await);
             }
+            if running && !offline {
+                problems.extend(probe::secrets(context).await);
+            }
             let Loaded { config: settings, warnings, places, .. } = loaded;
             let problems = problems.into_iter().map(|problem| places.locate(problem));
             let problems: Vec<Problem> = warnings.into_iter().chain(problems).collect();

@@ -14,6 +14,7 @@ use hookhaven_core::Secret;
 use hookhaven_store::{
     Store, StoreError,
     clock::{Clock, Entropy, OsEntropy, SystemClock},
+    quarantine::Quarantine,
 };
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
@@ -149,7 +150,7 @@ impl Client {
             dir => dir.as_ref().map(|d| d.display().to_string()).unwrap_or_default(),
         };
         let opened = app::open_store(&config, clock, entropy.clone(), Duration::ZERO).await;
-        let Opened { store, clock } = opened.map_err(|error| match error {
+        let Opened { store, quarantine, clock } = opened.map_err(|error| match error {
             StoreError::Locked(who) => anyhow!(
                 "a process holds the data directory {name}, but no gateway answers at {}; say where it listens with \
                  --url ({who})",
@@ -160,12 +161,13 @@ impl Client {
             }
             other => anyhow!(other).context(format!("opening the data directory {name}")),
         })?;
-        Client::of_store(store, config, clock, entropy, name)
+        Client::of_store(store, quarantine, config, clock, entropy, name)
     }
 
     /// The API over an open store, in this process.
     pub fn of_store(
         store: Arc<dyn Store>,
+        quarantine: Arc<dyn Quarantine>,
         config: Config,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
@@ -177,6 +179,8 @@ impl Client {
         let shared = config.shares_store();
         let config = Arc::new(ArcSwap::from_pointee(config));
         let keys = Arc::new(app::KeyRing::new(store.clone(), config.clone(), entropy.clone(), None));
+        let rejections =
+            app::rejections(store.clone(), quarantine.clone(), config.clone(), clock.clone(), entropy.clone())?;
         let router = api::router(ApiParts {
             store: store.clone(),
             clock,
@@ -186,6 +190,9 @@ impl Client {
             admin_token: token.clone(),
             bound: SocketAddr::from(([127, 0, 0, 1], 0)),
             signals: Arc::new(Offline),
+            quarantine,
+            rejections,
+            secrets: None,
         });
         Ok(Client {
             via: Via::Opened { router, store, shared },

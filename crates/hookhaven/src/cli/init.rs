@@ -200,6 +200,11 @@ const ADMIN: &str = "\
 url = \"file:hookhaven-data\"  # a directory beside this file
 # retention = \"35d\"           # events go this long after they came, unless they are still pending
 # retention_dead = \"forever\"  # dead letters stay until you replay or dismiss them; or e.g. \"90d\"
+
+# Requests that were refused are kept for a while: `hookhaven rejected list` shows them and says why.
+# [quarantine]
+# max_age = \"14d\"
+# keep    = true           # false keeps nothing; also [sources.NAME.quarantine]
 ";
 
 const HMAC: &str = "\

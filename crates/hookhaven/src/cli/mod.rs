@@ -23,7 +23,9 @@ pub mod nodes;
 pub mod print;
 mod probe;
 pub mod reindex;
+pub mod rejected;
 pub mod routes;
+pub mod secrets;
 pub mod senders;
 pub mod serve;
 pub mod settings;
@@ -33,6 +35,7 @@ pub mod torture;
 pub mod trigger;
 pub mod values;
 mod verdict;
+pub mod verify;
 pub mod why;
 
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
@@ -143,6 +146,9 @@ async fn dispatch(command: Command, context: &Context) -> anyhow::Result<ExitCod
         Command::Deliveries(command) => deliveries::run(command, context).await,
         Command::Dlq(command) => dlq::run(command, context).await,
         Command::Destinations(command) => destinations::run(command, context).await,
+        Command::Rejected(command) => rejected::run(command, context).await,
+        Command::Verify(args) => verify::run(args, context).await,
+        Command::Secrets(args) => secrets::run(args, context).await,
         Command::Routes(command) => routes::run(command, context).await,
         Command::Why(args) => why::run(args, context).await,
         Command::Keys(command) => keys::run(command, context).await,

@@ -19,8 +19,15 @@ use hookhaven_store::{
 };
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{client::Client, settings::reachable};
-use crate::config::{Config, Database, Loaded, Origin, Place, Problem, Severity, parse::document::path_of};
+use super::{
+    Context,
+    client::{Client, Query},
+    settings::{Settings, reachable},
+};
+use crate::{
+    api::{SecretView, view::Listing},
+    config::{Config, Database, Loaded, Origin, Place, Problem, Severity, parse::document::path_of},
+};
 
 /// In the data directory; held locked by the gateway that uses it.
 pub const LOCK_FILE: &str = "lock";
@@ -91,6 +98,33 @@ async fn database(database: &Database, admin: SocketAddr) -> Found {
 /// What named the store.
 pub fn store_key(origin: &Origin) -> &'static str {
     if origin.data_dir.is_some() { "--data" } else { "store.url" }
+}
+
+/// What the running gateway knows of secrets that should have been replaced. One that does not answer knows nothing.
+pub async fn secrets(context: &Context) -> Vec<Problem> {
+    let Ok(settings) = Settings::read(context) else { return Vec::new() };
+    let Ok(client) = Client::remote(&settings.url, settings.token.clone()) else { return Vec::new() };
+    let all = Query::default();
+    let asking = client.get::<Listing<SecretView>>("/secrets", &all);
+    match tokio::time::timeout(CONNECT_TIMEOUT, asking).await {
+        Ok(Ok(all)) => all.items.iter().filter(|it| it.too_old).map(too_old).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn too_old(it: &SecretView) -> Problem {
+    let days = |seconds: u64| seconds / 86_400;
+    let (table, key) = if it.of == "source" { ("sources", "secrets") } else { ("destinations", "url") };
+    let what = format!(
+        "secret {} ({}) is {} days old, and its policy is {} (secrets_max_age)",
+        it.position,
+        it.fingerprint.as_deref().unwrap_or("unknown"),
+        days(it.age_s.unwrap_or_default()),
+        days(it.max_age_s)
+    );
+    let mend = "put a new one before it, have the other side use that, and take this one out once \
+                `hookhaven secrets` says that it is safe";
+    Problem::of(Severity::Warning, &format!("{}.{key}", path_of(table, &it.name)), what, mend)
 }
 
 /// An address that could not be listened on.
@@ -180,4 +214,19 @@ async fn reach(destination: &Destination) -> Option<Problem> {
     let what = format!("cannot connect to {host}:{port}: {why}");
     let mend = "start the handler, or correct the url; deliveries wait and are retried until then";
     Some(Problem::of(Severity::Warning, &path_of("destinations", &destination.name), what, mend))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_old_secret_is_a_warning_that_says_what_to_do() {
+        let json = r#"{"of":"source","name":"shop","position":2,"fingerprint":"1a2b3c4d","age_s":9504000,"max_age_s":7776000,
+            "first_seen":null,"last_matched":null,"use":"previous","idle_days":null,"too_old":true,"verdict":""}"#;
+        let told = too_old(&serde_json::from_str(json).unwrap()).to_string();
+        let expected = "warning: sources.shop.secrets: secret 2 (1a2b3c4d) is 110 days old, and its policy is 90 \
+                        (secrets_max_age); put a new one before it";
+        assert!(told.starts_with(expected), "{told}");
+    }
 }

@@ -8,6 +8,8 @@ use hookhaven_core::{Destination, Secret, route::Route, source::Source};
 use hookhaven_store::{Leave, postgres::PostgresAddress};
 use ipnet::IpNet;
 
+use super::quarantine::{Quarantine, SecretAges};
+
 /// The whole configuration. Replaced as one value when the file changes.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
@@ -18,6 +20,10 @@ pub struct Config {
     pub publish: Publish,
     pub net: Net,
     pub log: Log,
+    /// How rejected requests are kept.
+    pub quarantine: Quarantine,
+    /// When secrets should have been replaced.
+    pub secret_ages: SecretAges,
     pub sources: BTreeMap<Arc<str>, Arc<Source>>,
     pub destinations: BTreeMap<Arc<str>, Arc<Destination>>,
     /// In the file's order, which decides between routes.

@@ -205,6 +205,8 @@ fn keep_fixed(old: &Config, new: Config) -> Config {
         publish,
         net: new.net,
         log: old.log,
+        quarantine: new.quarantine,
+        secret_ages: new.secret_ages,
         sources: new.sources,
         destinations: new.destinations,
         routes: new.routes,

@@ -2,9 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use hookhaven_core::{
     EventId, Secret, Time,
-    sender::{Keys, Own, Proof, Rejection, Reply, Request, Sender},
+    sender::{Keys, Own, Proof, Rejection, Reply, Request},
     source::Source,
 };
 use hookhaven_store::{Accepted, NewEvent, StoreError};
@@ -16,9 +17,9 @@ use super::{
     answer::{Novelty, Outcome, Refusal, Stored},
     handover,
     keys::{NotFetched, SenderKeys},
-    split,
+    release, split,
 };
-use crate::{body::Whole, config::Config, server::Peer};
+use crate::{config::Config, server::Peer};
 
 /// How long an accept may take before the sender is told to come again. It may yet be stored; then the
 /// next try is its duplicate.
@@ -28,7 +29,7 @@ const ACCEPT_TIMEOUT: Duration = Duration::from_secs(15);
 pub(super) struct Taken<'a> {
     pub source: &'a Source,
     pub head: &'a request::Parts,
-    pub body: &'a Whole,
+    pub body: &'a Bytes,
     pub peer: Peer,
     pub arrived: Time,
 }
@@ -40,13 +41,13 @@ pub(super) async fn accept(
     correlation_id: &Arc<str>,
 ) -> Outcome {
     let sender = &*taken.source.sender;
-    let url = signed_url(taken.source, sender, taken.head.uri.query());
+    let url = taken.source.signed_url(taken.head.uri.query());
     let request = Request {
         method: &taken.head.method,
         url: url.as_deref(),
         query: taken.head.uri.query(),
         headers: &taken.head.headers,
-        body: &taken.body.bytes,
+        body: taken.body,
     };
     let own = own(taken.source);
     if let Some(reply) = sender.greet(&request, &own) {
@@ -54,8 +55,12 @@ pub(super) async fn accept(
     }
     let proof = match judge(&parts.sender_keys, &taken, &request).await {
         Ok(proof) => proof,
-        Err(refusal) => return Outcome::Refused(refusal),
+        Err(refusal) => {
+            keep(parts, config, &taken, &refusal);
+            return Outcome::Refused(refusal);
+        }
     };
+    note_secret(parts, &taken, proof);
     if let Some(reply) = sender.handshake(&request, &own) {
         return reply_to(parts, taken.source, reply).await;
     }
@@ -80,8 +85,29 @@ pub(super) async fn greet(parts: &IngestParts, source: &Source, head: &request::
     }
 }
 
+/// What was refused for want of a proof goes into quarantine, so that it can be released once that is mended.
+fn keep(parts: &IngestParts, config: &Config, taken: &Taken<'_>, refusal: &Refusal) {
+    let Refusal::Rejected(reason) = *refusal else { return };
+    if let Some((keeper, terms)) = parts.keeper.as_ref().zip(config.quarantine.terms(&taken.source.name)) {
+        let rejected = || release::rejected(taken, reason, parts.entropy.id_bytes());
+        keeper.offer(&taken.source.name, terms, taken.arrived, rejected);
+    }
+}
+
+/// Which of its secrets a source is signed with.
+fn note_secret(parts: &IngestParts, taken: &Taken<'_>, proof: Proof) {
+    let Some((position, secret)) = proof.secret.and_then(|n| Some((n, taken.source.secrets.get(usize::from(n))?)))
+    else {
+        return;
+    };
+    parts.metrics.secret_matched(&taken.source.name, usize::from(position) + 1);
+    if let Some(secrets) = &parts.secrets {
+        secrets.matched(&taken.source.name, secret, taken.arrived);
+    }
+}
+
 /// A secret is awaited until there is one.
-fn own(source: &Source) -> Own<'_> {
+pub(super) fn own(source: &Source) -> Own<'_> {
     let awaits_secret = source.handover.is_some() && source.secrets.is_empty();
     Own { secrets: &source.secrets, verify_token: source.verify_token.as_ref(), awaits_secret }
 }
@@ -114,7 +140,7 @@ async fn reply_to(parts: &IngestParts, source: &Source, reply: Reply) -> Outcome
             }
             Err(why) => Outcome::Refused(Refusal::NotConfirmed(why)),
         },
-        Reply::Keep { secret, answer } => match keep(parts, source, secret).await {
+        Reply::Keep { secret, answer } => match keep_secret(parts, source, secret).await {
             Ok(true) => {
                 tracing::info!(source = &*source.name, "the sender has handed over the secret; it is kept");
                 Outcome::Handshake(answer)
@@ -125,7 +151,7 @@ async fn reply_to(parts: &IngestParts, source: &Source, reply: Reply) -> Outcome
     }
 }
 
-async fn keep(parts: &IngestParts, source: &Source, secret: Secret) -> Result<bool, String> {
+async fn keep_secret(parts: &IngestParts, source: &Source, secret: Secret) -> Result<bool, String> {
     let Some(path) = source.handover.clone() else { return Ok(false) };
     let random = parts.entropy.id_bytes();
     let kept = tokio::task::spawn_blocking(move || handover::keep(&path, &secret, &random)).await;
@@ -133,16 +159,6 @@ async fn keep(parts: &IngestParts, source: &Source, secret: Secret) -> Result<bo
         Ok(kept) => kept.map_err(|error| format!("the secret could not be kept: {error}")),
         Err(_) => Err("the secret could not be kept".to_owned()),
     }
-}
-
-/// The configured address and the request's query: never the request's own idea of its host, or a
-/// signature made for another site of the same account would hold here.
-fn signed_url(source: &Source, sender: &dyn Sender, query: Option<&str>) -> Option<String> {
-    let public = source.public_url.as_deref().filter(|_| sender.signs_url())?;
-    Some(match query {
-        Some(query) => format!("{public}?{query}"),
-        None => public.to_owned(),
-    })
 }
 
 /// Where the source sets a limit: one that happened too long ago, by its own account, is taken for a replay.
@@ -153,7 +169,7 @@ fn too_old(source: &Source, events: &[NewEvent]) -> Option<Refusal> {
 }
 
 /// All of them in one commit.
-async fn store(parts: &IngestParts, events: Vec<NewEvent>) -> Result<Vec<Stored>, Refusal> {
+pub(super) async fn store(parts: &IngestParts, events: Vec<NewEvent>) -> Result<Vec<Stored>, Refusal> {
     let sketch =
         |new: &NewEvent| (new.event.id, new.event.event_type.clone(), new.event.occurred_at, new.deliveries.is_empty());
     let sketches: Vec<_> = events.iter().map(sketch).collect();

@@ -19,6 +19,7 @@ mod handover;
 mod headers;
 pub mod keys;
 mod rates;
+pub mod release;
 mod split;
 
 use std::{sync::Arc, time::Duration};
@@ -44,6 +45,8 @@ use crate::{
     config::Config,
     correlation,
     metrics::Metrics,
+    quarantine::Keeper,
+    secrets::SecretUse,
     server::{Handler, Peer},
 };
 
@@ -62,6 +65,10 @@ pub struct IngestParts {
     /// Of all bodies held, other doors' included.
     pub budget: Arc<Budget>,
     pub sender_keys: Arc<SenderKeys>,
+    /// Keeps what is refused; `None`: nobody does.
+    pub keeper: Option<Arc<Keeper>>,
+    /// Watches which secrets are in use; `None`: nobody does.
+    pub secrets: Option<Arc<SecretUse>>,
 }
 
 /// Takes requests in. Shared by all connections.
@@ -129,7 +136,7 @@ impl Ingest {
         let correlation_id = correlation::of(&head.headers, entropy);
         let outcome = match body::read(body, source.body_bytes_max, leave, &config.limits, &self.parts.budget).await {
             Ok(body) => {
-                let taken = accept::Taken { source, head: &head, body: &body, peer, arrived };
+                let taken = accept::Taken { source, head: &head, body: &body.bytes, peer, arrived };
                 accept::accept(&self.parts, config, taken, &correlation_id).await
             }
             Err(error) => Outcome::Refused(error.into()),

@@ -55,7 +55,7 @@ pub(super) fn events(
         let key_until = taken.arrived.plus(source.dedupe_window);
         NewEvent { event, key_until, deliveries, revives: true, refuses_replay: source.refuses_replay }
     };
-    let whole = &taken.body.bytes;
+    let whole = taken.body;
     match items {
         None => vec![event(facts_or_fallback(&*source.sender, request), whole.clone(), None)],
         Some(items) => {

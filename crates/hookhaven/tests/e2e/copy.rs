@@ -94,9 +94,9 @@ async fn a_copy_that_is_killed_again_and_again_ends_with_everything_once() {
     assert!(output.status.success(), "{}", said(&output));
     let told: Value = serde_json::from_slice(&output.stdout).expect("JSON and nothing else");
     assert_eq!((&told["state"], &told["differences"]), (&"ended".into(), &serde_json::json!([])), "{told}");
-    // The catalog: who is paused, and the signing keys.
+    // The catalog: who is paused, the signing keys, the key of fingerprints and when the one secret was used.
     for (what, count) in
-        [("events", EVENTS), ("pending", EVENTS), ("delivered", EVENTS), ("keys", EVENTS), ("catalog", 2)]
+        [("events", EVENTS), ("pending", EVENTS), ("delivered", EVENTS), ("keys", EVENTS), ("catalog", 4)]
     {
         assert_eq!(told["counts"][what], count, "{what}");
     }

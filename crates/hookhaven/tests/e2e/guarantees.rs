@@ -176,6 +176,7 @@ fn i4_every_limit_of_the_document_is_a_key_and_has_the_default_it_says() {
     written.store.place = default.store.place.clone();
     assert_eq!((&written.limits, &written.worker, &written.store), (&default.limits, &default.worker, &default.store));
     assert_eq!(written.publish, default.publish);
+    assert_eq!(written.quarantine, default.quarantine);
 
     // None is left out: as many keys as there are fields.
     let keys = |section: &str| {

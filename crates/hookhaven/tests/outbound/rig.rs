@@ -107,6 +107,8 @@ pub fn config(destinations: impl IntoIterator<Item = Destination>) -> Config {
         worker: config::Worker { slots: 16, session_ttl: Duration::from_secs(86_400), ..config::Worker::default() },
         publish: Default::default(),
         net: Default::default(),
+        quarantine: Default::default(),
+        secret_ages: Default::default(),
         log: config::Log::default(),
         fingerprint: Default::default(),
         sources: Default::default(),

@@ -141,6 +141,8 @@ pub fn config() -> Config {
         sources: SENDERS.iter().map(|name| (Arc::from(*name), Arc::new(source(name, name)))).collect(),
         destinations: destinations.into_iter().map(|d| (d.name.clone(), Arc::new(d))).collect(),
         routes: SENDERS.iter().map(|name| route(name, "*", &["billing"])).collect(),
+        quarantine: Default::default(),
+        secret_ages: Default::default(),
         fingerprint: Default::default(),
     }
 }
@@ -198,6 +200,8 @@ impl Gateway {
             metrics: metrics.clone(),
             budget: Arc::default(),
             sender_keys,
+            keeper: None,
+            secrets: None,
         });
         let server = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         let addr = server.local_addr();

@@ -122,6 +122,9 @@ impl Sender for Generic {
     fn signs_url(&self) -> bool {
         self.scheme.signs_url()
     }
+    fn signature_header(&self) -> Option<HeaderName> {
+        Some(self.scheme.header().clone())
+    }
     fn signs_time(&self) -> bool {
         self.scheme.signs_time()
     }

@@ -5,5 +5,6 @@ mod bulk;
 mod door;
 mod health;
 mod lists;
+mod rejected;
 mod signing_keys;
 mod ways_back;

@@ -6,6 +6,7 @@
 
 mod look;
 mod machine;
+mod rejected;
 mod routes;
 mod run;
 
@@ -18,6 +19,7 @@ use super::values;
 
 pub use look::*;
 pub use machine::*;
+pub use rejected::*;
 pub use routes::*;
 pub use run::*;
 
@@ -80,6 +82,13 @@ pub enum Command {
     /// List, show, replay and dismiss dead letters
     #[command(subcommand)]
     Dlq(DlqCommand),
+    /// List and show rejected requests, and release them once what was wrong is mended
+    #[command(subcommand)]
+    Rejected(RejectedCommand),
+    /// Say why a signature fails, of a rejected request or a saved one
+    Verify(VerifyArgs),
+    /// List secrets by fingerprint: which are in use, which can go, which are too old
+    Secrets(SecretsArgs),
     /// List routes, and say which take an event and why
     #[command(subcommand)]
     Routes(RoutesCommand),
@@ -124,6 +133,11 @@ impl Command {
             Command::Deliveries(DeliveriesCommand::Replay(a)) => a.select.json,
             Command::Dlq(DlqCommand::List(a)) => a.page.json,
             Command::Dlq(DlqCommand::Replay(a) | DlqCommand::Dismiss(a)) => a.select.json,
+            Command::Rejected(RejectedCommand::List(a)) => a.page.json,
+            Command::Rejected(RejectedCommand::Show(a)) => a.json,
+            Command::Rejected(RejectedCommand::Release(a)) => a.json,
+            Command::Verify(a) => a.json,
+            Command::Secrets(a) => a.json,
             Command::Destinations(DestinationsCommand::List(a)) => a.json,
             Command::Routes(RoutesCommand::List(a)) => a.json,
             Command::Routes(RoutesCommand::Test(a)) => a.json,

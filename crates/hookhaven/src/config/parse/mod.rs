@@ -13,6 +13,7 @@ mod hmac;
 mod name;
 mod ordering;
 mod publish;
+mod quarantine;
 mod route;
 mod server;
 mod source;
@@ -97,7 +98,10 @@ fn read(
     let publish = publish::publish(&mut root, secrets, &limits);
     let net = publish::net(&mut root);
     let log = server::log(&mut root);
-    let sources = source::all(&mut root, secrets, server.public_url.as_ref());
+    let mut quarantine = quarantine::quarantine(&mut root);
+    let mut secret_ages = quarantine::secret_ages(&mut root);
+    let beside = source::Beside { quarantine: &mut quarantine, secret_ages: &mut secret_ages };
+    let sources = source::all(&mut root, secrets, server.public_url.as_ref(), beside);
     let destinations = destination::all(&mut root, secrets, &server);
     let routes = route::all(&mut root, &sources, &destinations);
     root.not_yet("alerts");
@@ -111,6 +115,8 @@ fn read(
         publish,
         net,
         log,
+        quarantine,
+        secret_ages,
         sources: sources.into_values(),
         destinations: destinations.into_values(),
         routes: routes.routes.into_iter().map(|r| r.route).collect(),

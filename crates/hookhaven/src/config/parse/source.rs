@@ -16,9 +16,14 @@ use super::{
     document::{Item, Table},
     hmac,
     name::Named,
+    quarantine,
     values::quote,
 };
-use crate::config::{secret::Resolver, suggest};
+use crate::config::{
+    quarantine::{Quarantine, SecretAges},
+    secret::Resolver,
+    suggest,
+};
 
 /// Unless the file says otherwise; tolerance and longest body are the sender's own matter.
 pub const DEDUPE_WINDOW: Duration = Duration::from_secs(7 * 86_400);
@@ -29,8 +34,24 @@ const BODY_BYTES_MAX: u64 = 60 << 20;
 /// `publish` is the source of published messages.
 const RESERVED: &str = "publish";
 
-pub fn all(root: &mut Table<'_>, secrets: &Resolver<'_>, public_url: Option<&url::Url>) -> Named<Source> {
-    Named::read(root, "sources", RESERVED, |name, table| one(name, table, secrets, public_url))
+/// What a source says that is no part of it.
+#[derive(Debug)]
+pub struct Beside<'b> {
+    pub quarantine: &'b mut Quarantine,
+    pub secret_ages: &'b mut SecretAges,
+}
+
+pub fn all(
+    root: &mut Table<'_>,
+    secrets: &Resolver<'_>,
+    public_url: Option<&url::Url>,
+    beside: Beside<'_>,
+) -> Named<Source> {
+    Named::read(root, "sources", RESERVED, |name, mut table| {
+        quarantine::of_source(name, &mut table, beside.quarantine);
+        quarantine::secrets_max_age(name, &mut table, beside.secret_ages);
+        one(name, table, secrets, public_url)
+    })
 }
 
 fn one(
@@ -61,7 +82,9 @@ fn one(
     let splits = splits(&mut table, sender.as_deref());
     let refuses_replay = refuses_replay(&mut table, sender.as_deref());
     let age_max = table.take("max_age").map_or(Some(None), |item| item.duration(60 * second..=365 * day).map(Some));
-    let needs_url = sender.as_ref().filter(|s| s.signs_url() && public_url.is_none());
+    let own_url = table.take("public_url").map_or(Some(None), |item| own_url(&item).map(Some));
+    let no_url = public_url.is_none() && own_url == Some(None);
+    let needs_url = sender.as_ref().filter(|s| s.signs_url() && no_url);
     if let Some((item, sender)) = sender_item.as_ref().zip(needs_url) {
         let mend =
             "add public_url = \"https://…\" under [server]: the address under which the sender knows this gateway";
@@ -74,7 +97,7 @@ fn one(
         tolerance: tolerance?,
         dedupe_window: dedupe_window?,
         body_bytes_max: body_max?,
-        public_url: public_url.map(|url| address_of(url, name)),
+        public_url: own_url?.or_else(|| public_url.map(|url| address_of(url, name))),
         allow: allow?,
         rate,
         reserved,
@@ -181,6 +204,17 @@ fn refuses_replay(table: &mut Table<'_>, sender: Option<&dyn Sender>) -> Option<
 /// Where the sender posts to, as it knows it.
 fn address_of(public_url: &url::Url, name: &str) -> Arc<str> {
     format!("{}/webhooks/{name}", public_url.as_str().trim_end_matches('/')).into()
+}
+
+/// The whole address as it is entered at the sender, where it is not `server.public_url` and the path here. Kept as
+/// it is written, for that is what is signed.
+fn own_url(item: &Item<'_>) -> Option<Arc<str>> {
+    let url = item.http_url("https://hooks.example.com/stripe")?;
+    if url.query().is_some() {
+        item.error("a public URL has no query (?…)", "take the query out");
+        return None;
+    }
+    item.text("a URL").map(Arc::from)
 }
 
 fn known_sender(item: &Item<'_>) -> Option<&'static Declaration> {

@@ -38,6 +38,8 @@ fn config(names: &[&str]) -> Config {
         publish: Default::default(),
         net: Default::default(),
         log: config::Log::default(),
+        quarantine: Default::default(),
+        secret_ages: Default::default(),
         fingerprint: Default::default(),
         sources: Default::default(),
         destinations: names.iter().map(|n| (Arc::from(*n), Arc::new(destination(n)))).collect(),

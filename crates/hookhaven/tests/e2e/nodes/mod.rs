@@ -6,6 +6,7 @@ mod kills;
 mod limits;
 mod outage;
 mod pooler;
+mod rejected;
 mod roles;
 mod upgrade;
 

@@ -2,6 +2,7 @@
 //! Written from the senders' documentation, not from our own code.
 
 use aws_lc_rs::hmac;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hookhaven_load::{event::Events, now::unix_s};
 
 pub type Headers = Vec<(String, String)>;
@@ -24,6 +25,18 @@ pub fn github(secret: &str, event: Option<&str>, id: Option<&str>, body: &[u8]) 
     all.extend(event.map(|event| ("x-github-event".to_owned(), event.to_owned())));
     all.extend(id.map(|id| ("x-github-delivery".to_owned(), id.to_owned())));
     all
+}
+
+/// A form, signed with the URL that the sender knows.
+pub fn twilio(secret: &str, url: &str, fields: &[(&str, &str)]) -> (Headers, Vec<u8>) {
+    let mut sorted = fields.to_vec();
+    sorted.sort_unstable();
+    let text: String = std::iter::once(url.to_owned()).chain(sorted.iter().map(|(n, v)| format!("{n}{v}"))).collect();
+    let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret.as_bytes());
+    let signature = STANDARD.encode(hmac::sign(&key, text.as_bytes()));
+    let body: Vec<_> = fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let form = "application/x-www-form-urlencoded";
+    (headers(&[("content-type", form), ("x-twilio-signature", &signature)]), body.join("&").into_bytes())
 }
 
 fn headers(pairs: &[(&str, &str)]) -> Headers {

@@ -223,3 +223,37 @@ fn the_tolerance_is_the_senders_own_matter_unless_it_is_set() {
     assert_eq!(tolerance("linear", "secrets = [\"x\"]"), Duration::from_secs(60));
     assert_eq!(tolerance("linear", "secrets = [\"x\"]\ntolerance = \"2m\""), Duration::from_secs(120));
 }
+
+#[test]
+fn the_quarantine_is_kept_within_what_the_file_says() {
+    let defaults = config("").quarantine;
+    assert_eq!(defaults.terms("any"), Some(crate::config::Terms::default()));
+    let text = "secrets_max_age = \"30d\"\n[quarantine]\ncount_max = 50\nmax_age = \"2d\"\nsize_max = \"2MiB\"\nrate = \"9/s\"\n\
+                [sources.a]\nsender = \"stripe\"\nsecrets = [\"x\"]\nquarantine = { keep = false }\n\
+                [sources.b]\nsender = \"stripe\"\nsecrets = [\"x\"]\nsecrets_max_age = \"7d\"\n\
+                [sources.b.quarantine]\ncount_max = 9\n";
+    let config = config(text);
+    assert_eq!(config.quarantine.terms("a"), None);
+    let b = config.quarantine.terms("b").unwrap();
+    assert_eq!((b.bounds.count_max, b.bounds.bytes_max, b.rate.count.get()), (9, 2 << 20, 9));
+    assert_eq!(config.quarantine.terms("c").unwrap().bounds.count_max, 50);
+    let day = Duration::from_secs(86_400);
+    assert_eq!((config.secret_ages.of_source("a"), config.secret_ages.of_source("b")), (30 * day, 7 * day));
+    says_of(
+        "[quarantine]\ncount = 5\n",
+        "hookhaven.toml:10:1: quarantine.count: unknown key; known keys: keep, count_max, size_max, max_age, rate",
+    );
+}
+
+#[test]
+fn a_source_may_have_an_address_of_its_own_that_counts_as_it_is_written() {
+    let source = |more: &str| format!("[sources.calls]\nsender = \"twilio\"\nsecrets = [\"x\"]\n{more}");
+    let own = "public_url = \"http://calls.example.com:80/in/\"\n";
+    let written = config(&source(own));
+    assert_eq!(written.sources["calls"].public_url.as_deref(), Some("http://calls.example.com:80/in/"));
+    let text = format!("[server]\npublic_url = \"https://hooks.example.com/x\"\n{}", source(""));
+    let shared = config(&text).sources["calls"].public_url.clone();
+    assert_eq!(shared.as_deref(), Some("https://hooks.example.com/x/webhooks/calls"));
+    let refused = problems(&source("public_url = \"https://x.example.com/?a=b\"\n"));
+    assert!(refused.iter().any(|p| p.contains("a public URL has no query")), "{refused:?}");
+}

@@ -1,4 +1,4 @@
--- Lines, requests that hold several events, digests of bodies. Whoever knows version 2 only neither reads nor writes
+-- Lines, requests that hold several events, digests of bodies. Whoever knows version 3 only neither reads nor writes
 -- what is new here: the columns are null unless said otherwise.
 
 -- Of a delivery that is ordered: its line, its place there, its version in a line where the newest goes, and all of it
