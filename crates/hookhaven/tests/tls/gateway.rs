@@ -52,6 +52,7 @@ impl Whole {
         let environment = Environment::default();
         let loaded = config::load(Origin { file: Some(file), ..Origin::default() }, &environment).unwrap();
         let outside = Outside {
+            egress: None,
             environment,
             clock: Arc::new(ManualClock::at(NOW)),
             entropy: Arc::new(SeededEntropy::new(7)),
