@@ -143,14 +143,11 @@ mod tests {
     use super::*;
     use crate::config::Environment;
 
-    /// A config on free ports whose one destination is `url`.
+    /// A config on any free ports whose one destination is `url`.
     fn written(dir: &Path, url: &str) -> Context {
-        let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let text = format!(
-            "[server]\ningest = \"{}\"\nadmin = \"{}\"\n[sources.s]\nsender = \"stripe\"\nsecrets = [\"env:S\"]\n\
-             [destinations.d]\nurl = \"{url}\"\n[[routes]]\nsource = \"s\"\nto = [\"d\"]\n",
-            free(),
-            free()
+            "[server]\ningest = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n[sources.s]\nsender = \"stripe\"\nsecrets = [\"env:S\"]\n\
+             [destinations.d]\nurl = \"{url}\"\n[[routes]]\nsource = \"s\"\nto = [\"d\"]\n"
         );
         let path = dir.join("hookhaven.toml");
         std::fs::write(&path, text).unwrap();
@@ -206,8 +203,11 @@ mod tests {
     async fn a_taken_port_is_an_error() {
         let dir = tempfile::tempdir().unwrap();
         let context = written(dir.path(), "http://127.0.0.1:9/");
-        let ingest = context.load().unwrap().config.server.ingest;
-        let _other = TcpListener::bind(ingest).unwrap();
+        let other = TcpListener::bind("127.0.0.1:0").unwrap();
+        let ingest = other.local_addr().unwrap();
+        let path = dir.path().join("hookhaven.toml");
+        let text = std::fs::read_to_string(&path).unwrap().replacen("127.0.0.1:0", &ingest.to_string(), 1);
+        std::fs::write(&path, text).unwrap();
         let report = report(true, &context).await;
         let expected = format!(
             "hookhaven.toml:2:10: server.ingest: {ingest} is taken by another program; stop it, or choose another port\n\
