@@ -19,6 +19,8 @@ use std::{sync::Arc, time::Duration};
 
 use http::HeaderMap;
 
+pub use self::bodies::replace;
+
 use crate::{
     rejected::Rejected,
     secret::Secret,

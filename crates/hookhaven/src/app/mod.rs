@@ -4,6 +4,7 @@
 //! the store or through the few lines here (`wires`). Not here: any rule.
 
 mod nodes;
+mod parts;
 mod store;
 mod token;
 mod upkeep;
@@ -29,37 +30,28 @@ use tokio_util::sync::CancellationToken;
 
 use self::{
     nodes::{NodeParts, Nodes},
+    parts::{Parts, way_out},
     wires::Wires,
 };
 use crate::{
     api::{self, ApiParts},
-    asking::Asker,
-    body::Budget,
     config::{
         Config, Environment, Loaded, ServerTls, SigningKeys,
         reload::{self, Live, Reload},
     },
-    egress::{Egress, Transport, TransportError, TransportOptions},
-    ingest::{
-        Ingest, IngestParts,
-        keys::SenderKeys,
-        networks::{Networks, Renewal, RenewalParts},
-        release::Releases,
-    },
+    egress::{Egress, TransportError},
+    ingest::{keys::SenderKeys, release::Releases},
     metrics::Metrics,
     publish::{
-        api::{PublishParts, PublishService, Traffic},
-        book::Book,
+        api::Traffic,
         keys::{self, Keys, KeysError},
-        outgoing::Outgoing,
-        scheduler::{Scheduler, SchedulerParts},
     },
     quarantine::{self, Keeper},
     secrets::SecretUse,
     server::{BindError, Server, ServerLimits, TlsNow},
-    sweeps::{Keep, SweepParts, Sweeps},
+    sweeps::Sweeps,
     tls::ListenerTls,
-    worker::{Drained, Worker, WorkerHandle, WorkerParts},
+    worker::{Drained, Worker, WorkerHandle},
 };
 
 pub use store::{Opened, open_store};
@@ -350,130 +342,6 @@ async fn credentials(
         keys: found.made.then(|| found.keys.clone()),
     };
     Ok((made, found.keys))
-}
-
-/// What the parts of a gateway share.
-struct Parts {
-    store: Arc<dyn Store>,
-    clock: Arc<dyn Clock>,
-    entropy: Arc<dyn Entropy>,
-    metrics: Arc<Metrics>,
-    config: Live,
-    keys: Arc<Keys>,
-    egress: Arc<dyn Egress>,
-    book: Arc<Book>,
-    budget: Arc<Budget>,
-    secrets: Arc<SecretUse>,
-    sender_keys: Arc<SenderKeys>,
-    networks: Arc<Networks>,
-}
-
-/// The one way out, which never leads to our own admin side.
-fn way_out(admin: SocketAddr) -> Result<Arc<dyn Egress>, StartError> {
-    let options = TransportOptions { own_addresses: vec![admin], ..TransportOptions::default() };
-    Ok(Arc::new(Transport::new(options)?))
-}
-
-impl Parts {
-    /// What makes attempts.
-    fn worker(&self) -> WorkerParts {
-        WorkerParts {
-            store: self.store.clone(),
-            clock: self.clock.clone(),
-            entropy: self.entropy.clone(),
-            config: self.config.shared(),
-            transport: self.egress.clone(),
-            published: Arc::new(Outgoing {
-                config: self.config.shared(),
-                keys: self.keys.clone(),
-                gates: self.book.clone(),
-            }),
-            signals: self.metrics.clone(),
-        }
-    }
-
-    /// Starts the upkeep.
-    fn sweeps(&self, settings: &Config, lanes: WorkerHandle) -> Sweeps {
-        Sweeps::start(SweepParts {
-            store: self.store.clone(),
-            clock: self.clock.clone(),
-            failing_lanes: Arc::new(move || lanes.failing_lanes()),
-            keep: Keep { events: settings.store.retention, dead_letters: settings.store.retention_dead },
-        })
-    }
-
-    /// Starts keeping fresh what senders publish of their addresses.
-    fn renew_networks(&self) -> JoinHandle<()> {
-        let renewal = Renewal::new(RenewalParts {
-            networks: self.networks.clone(),
-            store: self.store.clone(),
-            clock: self.clock.clone(),
-            entropy: self.entropy.clone(),
-            sender_keys: self.sender_keys.clone(),
-            metrics: self.metrics.clone(),
-        });
-        let (config, reloaded) = (self.config.shared(), self.config.state());
-        tokio::spawn(async move { renewal.run(config, reloaded).await })
-    }
-
-    /// The API beside the senders' door.
-    fn publish(&self, traffic: Option<Arc<dyn Traffic>>) -> PublishService {
-        PublishService::new(PublishParts {
-            store: self.store.clone(),
-            clock: self.clock.clone(),
-            entropy: self.entropy.clone(),
-            config: self.config.shared(),
-            metrics: self.metrics.clone(),
-            budget: self.budget.clone(),
-            book: self.book.clone(),
-            keys: self.keys.clone(),
-            traffic,
-        })
-    }
-
-    /// Starts making messages of schedules.
-    fn schedule(&self, stop: &CancellationToken) -> JoinHandle<()> {
-        let scheduler = Scheduler::new(SchedulerParts {
-            store: self.store.clone(),
-            clock: self.clock.clone(),
-            entropy: self.entropy.clone(),
-            book: self.book.clone(),
-        });
-        tokio::spawn(scheduler.run(stop.clone()))
-    }
-
-    /// What requests are taken in, and released, with.
-    fn of_ingest(&self, keeper: Option<Arc<Keeper>>, asker: Option<Arc<dyn Asker>>) -> IngestParts {
-        IngestParts {
-            store: self.store.clone(),
-            clock: self.clock.clone(),
-            entropy: self.entropy.clone(),
-            config: self.config.shared(),
-            metrics: self.metrics.clone(),
-            budget: self.budget.clone(),
-            sender_keys: self.sender_keys.clone(),
-            keeper,
-            asker,
-            secrets: Some(self.secrets.clone()),
-            networks: self.networks.clone(),
-        }
-    }
-
-    /// Starts taking requests in.
-    fn ingest(
-        &self,
-        server: Server,
-        of_ingest: IngestParts,
-        limits: ServerLimits,
-        stop: &CancellationToken,
-        traffic: Option<Arc<dyn Traffic>>,
-    ) -> JoinHandle<()> {
-        let ingest = Ingest::new(of_ingest);
-        let running = server.run(ingest.service(Some(self.publish(traffic))), limits, stop.clone().cancelled_owned());
-        tokio::spawn(async move {
-            let _ = running.await;
-        })
-    }
 }
 
 /// Both addresses, bound; a node that takes nothing in needs but one.
