@@ -1,13 +1,24 @@
 //! `cargo xtask bench [NAME…]`, `soak NAME` and `torture-postgres`: builds the gateway and the bench as the gateway ships
 //! (profile `dist`: the first build takes minutes) and runs the scenarios.
 //!
-//! What is measured, and how, stands in `bench/`.
+//! What is measured, and how, stands in `bench/`; what verification alone costs, in the core's own bench.
 
 use anyhow::Result;
 
 use crate::command::{self, cargo, root};
 
+/// Not a scenario: it needs no gateway.
+const VERIFY: &str = "verify";
+
 pub fn run(names: &[&str]) -> Result<()> {
+    if names.is_empty() || names.contains(&VERIFY) {
+        command::run(&mut cargo(&["bench", "--locked", "-p", "hookhaven-core", "--bench", VERIFY]))?;
+    }
+    let scenarios: Vec<&str> = names.iter().copied().filter(|name| *name != VERIFY).collect();
+    if names.is_empty() || !scenarios.is_empty() { self::scenarios(&scenarios) } else { Ok(()) }
+}
+
+fn scenarios(names: &[&str]) -> Result<()> {
     command::run(&mut cargo(&["build", "--profile", "dist", "--locked", "-p", "hookhaven", "-p", "hookhaven-bench"]))?;
     let built = cargo_target().join("dist");
     let mut bench = std::process::Command::new(built.join("hookhaven-bench"));

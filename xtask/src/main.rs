@@ -19,8 +19,8 @@ Usage: cargo xtask TASK
 
   test           everything that must pass; installs what it needs, leaves nothing running
   ci             format, lints, then test: what .ci/run does
-  bench [NAME]   measure this machine: closed, steady, sustained, burst, isolation, backlog, postgres, copy; all of
-                 them without a name
+  bench [NAME]   measure this machine: closed, steady, sustained, burst, isolation, backlog, postgres, copy, verify;
+                 all of them without a name
   torture-postgres [MINUTES]
                  kill nodes and crash their database, by default for ten minutes
   soak NAME      one part for long, to see that nothing grows: retention";

@@ -1,5 +1,6 @@
-//! Installs the clients for Python, locked in `tests-clients/requirements.txt`, into a virtual environment beside it,
-//! and Python's own module for such environments where Debian can give it.
+//! Installs the clients for Python, locked in `tests-clients/requirements.txt`, and the packages that are only read,
+//! locked in `shapes.txt`, into a virtual environment beside them, and Python's own module for such environments where
+//! Debian can give it.
 
 use std::{
     fs,
@@ -11,6 +12,8 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::command::{self, root};
 
+/// Each whole: what a package stands on is there too, unless it is not needed.
+const LOCKFILES: [&str; 2] = ["requirements.txt", "shapes.txt"];
 /// What the locked packages need without others beside them.
 const PYTHON_MINOR_MIN: u32 = 11;
 
@@ -26,28 +29,37 @@ pub fn install() -> Result<()> {
         .context("a virtual environment could not be made")?;
     let pip = ["-m", "pip", "install", "-q", "--disable-pip-version-check"];
     // Only what the lockfile has the hash of, and nothing that would have to be built.
-    let locked = ["--require-hashes", "--only-binary", ":all:", "-r", "requirements.txt"];
-    command::run(Command::new(python(&folder)).args(pip).args(locked).current_dir(&folder))
-        .context("the clients for Python could not be installed")?;
-    fs::copy(lockfile(&folder), stamp(&folder)).context("the stamp of the installed lockfile could not be written")?;
+    let locked = ["--require-hashes", "--only-binary", ":all:", "--no-deps"];
+    for lockfile in LOCKFILES {
+        let file = ["-r", lockfile];
+        command::run(Command::new(python(&folder)).args(pip).args(locked).args(file).current_dir(&folder))
+            .context("the packages for Python could not be installed")?;
+    }
+    fs::write(stamp(&folder), wanted(&folder)?).context("the stamp of the installed lockfiles could not be written")?;
     Ok(())
 }
 
 fn is_current(folder: &Path) -> Result<bool> {
-    let locked = fs::read(lockfile(folder)).context("tests-clients/requirements.txt could not be read")?;
+    let locked = wanted(folder)?;
     // A stamp that is missing or unreadable only means: install. So does a Python that has gone since.
     Ok(fs::read(stamp(folder)).is_ok_and(|installed| installed == locked) && minor(&python(folder)).is_some())
 }
 
-fn lockfile(folder: &Path) -> PathBuf {
-    folder.join("requirements.txt")
+/// All that is to be installed: the lockfiles one after the other.
+fn wanted(folder: &Path) -> Result<Vec<u8>> {
+    let mut all = Vec::new();
+    for lockfile in LOCKFILES {
+        let path = folder.join(lockfile);
+        all.extend(fs::read(&path).with_context(|| format!("{} could not be read", path.display()))?);
+    }
+    Ok(all)
 }
 
 fn python(folder: &Path) -> PathBuf {
     folder.join(".venv/bin/python")
 }
 
-/// A copy of the lockfile that was installed last, inside what it installed: deleted along with it.
+/// A copy of the lockfiles that were installed last, inside what it installed: deleted along with it.
 fn stamp(folder: &Path) -> PathBuf {
     folder.join(".venv/installed-requirements.txt")
 }

@@ -19,6 +19,8 @@ use std::{sync::Arc, time::Duration};
 
 use http::HeaderMap;
 
+pub use self::bodies::replace;
+
 use crate::{
     rejected::Rejected,
     secret::Secret,
@@ -194,8 +196,8 @@ fn look(bench: &Bench<'_>, rejection: Rejection) -> Vec<Finding> {
             [secrets::look, bodies::look, urls::look, headers::look].iter().flat_map(|look| look(bench)).collect()
         }
         AddressNotAllowed => vec![not_allowed(bench)],
-        // Rightly signed: there is nothing to be found out, and nothing of it is kept.
-        ReplaySuspected | EventTooOld => Vec::new(),
+        // Refused before or after the signature was judged: there is nothing to be found out, and nothing is kept.
+        CertificateNotAllowed | ReplaySuspected | EventTooOld => Vec::new(),
         SignatureMissing | SignatureRepeated | SignatureMalformed | TimestampMissing | TimestampMalformed
         | IdMissing | KeyUnusable => [secrets::of_others(bench), headers::look(bench)].concat(),
     }
@@ -282,7 +284,11 @@ impl<'a> Bench<'a> {
     }
 
     /// Whether its source would let the address post that it came from: where nothing is signed, that is all there is.
+    /// Published addresses are not at hand here; but what came from elsewhere was never kept.
     fn is_allowed(&self) -> bool {
+        if self.case.source.allow_published {
+            return true;
+        }
         let allow = &self.case.source.allow;
         let remote = self.case.rejected.remote.parse::<std::net::IpAddr>();
         allow.is_empty() || remote.is_ok_and(|remote| allow.iter().any(|net| net.contains(&remote)))

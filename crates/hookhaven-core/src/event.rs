@@ -12,6 +12,8 @@ use crate::{id::EventId, time::Time};
 pub const UNKNOWN_TYPE: &str = "unknown";
 /// Source of the events that were published to us: no configured source has this name.
 pub const PUBLISHED: &str = "publish";
+/// Source of the events that bring a handler's late answer to a sender: no configured source can have this name.
+pub const ANSWERS: &str = "_answers";
 
 /// One stored event.
 #[derive(Clone, PartialEq, Eq)]

@@ -24,6 +24,8 @@ pub struct Route {
     /// Names of destinations, in order; never empty.
     pub to: Vec<Arc<str>>,
     pub policy: Arc<Policy>,
+    /// The handler's answer goes back to the sender if it comes so soon after the request; `None`: it is not asked.
+    pub answer_within: Option<Duration>,
     /// `None`: deliveries go whenever they are due.
     pub ordering: Option<Ordering>,
 }
@@ -98,6 +100,13 @@ pub fn matches<'a>(routes: &'a [Route], event: &Event) -> Vec<Match<'a>> {
     found
 }
 
+/// Whose handler's answer goes back to the sender: the first destination of the first route that asks for it. Of a
+/// destination that an earlier route has taken, that route decides.
+pub fn asked<'a>(found: &[Match<'a>]) -> Option<Match<'a>> {
+    let asks = |m: &&Match<'_>| m.route.answer_within.is_some() && m.route.to.first() == Some(m.destination);
+    found.iter().find(asks).copied()
+}
+
 /// What one route says of an event of its source.
 #[derive(Clone, Debug)]
 pub struct Explained<'a> {
@@ -128,8 +137,6 @@ pub fn explain<'a>(routes: &'a [Route], event: &Event) -> Vec<Explained<'a>> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::{
         Time,
@@ -154,6 +161,7 @@ mod tests {
             when: when.map(|place| Filter::new(vec![is_true(place)])),
             to: to.iter().map(|d| Arc::from(*d)).collect(),
             policy: Arc::new(policy),
+            answer_within: None,
             ordering: None,
         }
     }
@@ -194,6 +202,19 @@ mod tests {
         assert_eq!(found(&routes, &event), pairs(&[("billing", "a"), ("log", "b")]));
         event.source = "github".into();
         assert_eq!(found(&routes, &event), []);
+    }
+
+    #[test]
+    fn one_destination_answers_at_most() {
+        let asks =
+            |name, to: &[&str]| Route { answer_within: Some(Duration::from_secs(1)), ..route(name, "*", None, to) };
+        let event = event_with(&[], b"");
+        let answers = |routes: &[Route]| asked(&matches(routes, &event)).map(|m| m.destination.to_string());
+        assert_eq!(answers(&[route("a", "*", None, &["x"])]), None);
+        assert_eq!(answers(&[route("a", "*", None, &["x"]), asks("b", &["y", "z"])]).as_deref(), Some("y"));
+        assert_eq!(answers(&[asks("a", &["y"]), asks("b", &["z"])]).as_deref(), Some("y"));
+        // The first route decides about x, and does not ask.
+        assert_eq!(answers(&[route("a", "*", None, &["x"]), asks("b", &["x", "z"])]), None);
     }
 
     #[test]

@@ -8,7 +8,11 @@ use std::{borrow::Cow, fmt, time::Duration};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
-use crate::{secret::Secret, senders::Item, time::Time};
+use crate::{
+    secret::Secret,
+    senders::{Item, LateAnswers},
+    time::Time,
+};
 
 /// The HTTP request as it arrived, not yet judged.
 #[derive(Clone, Copy)]
@@ -134,16 +138,18 @@ pub enum Rejection {
     BodyHashMismatch,
     /// The sender signs the URL and no `public_url` is configured.
     UrlUnknown,
-    /// The peer's address is not on the source's allow-list.
+    /// The client's address is not on the source's allow-list.
     AddressNotAllowed,
     /// The same bytes came before under another id, and the sender does not sign the id.
     ReplaySuspected,
     /// It happened longer ago than the source takes.
     EventTooOld,
+    /// It showed no client certificate, or one that is made out for somebody else.
+    CertificateNotAllowed,
 }
 
 impl Rejection {
-    pub const ALL: [Rejection; 16] = [
+    pub const ALL: [Rejection; 17] = [
         Self::SignatureMissing,
         Self::SignatureRepeated,
         Self::SignatureMalformed,
@@ -160,6 +166,7 @@ impl Rejection {
         Self::AddressNotAllowed,
         Self::ReplaySuspected,
         Self::EventTooOld,
+        Self::CertificateNotAllowed,
     ];
 
     /// By its name.
@@ -186,6 +193,7 @@ impl Rejection {
             Self::AddressNotAllowed => "address_not_allowed",
             Self::ReplaySuspected => "replay_suspected",
             Self::EventTooOld => "event_too_old",
+            Self::CertificateNotAllowed => "certificate_not_allowed",
         }
     }
 }
@@ -303,6 +311,11 @@ pub trait Sender: fmt::Debug + Send + Sync {
     /// The answer to an accepted event and to its duplicates.
     fn answer(&self) -> Answer {
         Answer::empty()
+    }
+
+    /// Where it takes a handler's answer that came too late for the request's own.
+    fn late_answers(&self) -> Option<&'static LateAnswers> {
+        None
     }
 
     /// Content types the sender uses, without parameters; empty means any. Others get 415.

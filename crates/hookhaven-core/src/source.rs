@@ -3,12 +3,16 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use ipnet::IpNet;
+use rustls_pki_types::ServerName;
 
 use crate::{
     destination::Rate,
     secret::Secret,
     sender::{Answer, Sender},
 };
+
+/// A DNS name or IP address that a client's certificate may be made out for (its subject alternative names).
+pub type ClientName = ServerName<'static>;
 
 #[derive(Clone, Debug)]
 pub struct Source {
@@ -25,8 +29,12 @@ pub struct Source {
     /// Address as the sender knows it, without query: for senders that sign it. From configuration
     /// only, never from the request.
     pub public_url: Option<Arc<str>>,
-    /// Peers that may post here; empty means any.
+    /// Clients that may post here; empty means any, unless `allow_published`.
     pub allow: Vec<IpNet>,
+    /// Those that the sender's published lists name may post here, too.
+    pub allow_published: bool,
+    /// What the client's certificate must be made out for: one of these.
+    pub client_names: Vec<ClientName>,
     /// Requests beyond which it is asked to come again later, before anything of them is verified; in
     /// one go at most as many as the rate names. `None`: no such limit.
     pub rate: Option<Rate>,

@@ -42,6 +42,9 @@ fn every_sender_says_what_people_need_to_know() {
         if let Retries::For(window, how) = about.retries {
             assert!(!window.is_zero() && !how.is_empty(), "{name}");
         }
+        for list in sender.addresses {
+            assert!(list.url.starts_with("https://"), "{name}: {}", list.url);
+        }
         FactPlaces::parse(sender.order_key, sender.version, &[]).unwrap_or_else(|e| panic!("{name}: {e}"));
     }
 }
@@ -62,6 +65,23 @@ fn a_declarative_sender_is_one_short_file_that_says_where_its_facts_are_from() {
         let of_nobody = sender.about.docs.is_empty();
         assert!(of_nobody || text.contains("Facts: "), "{} does not say where its facts are from", sender.name);
     }
+}
+
+/// Adding a sender is what CONTRIBUTING says it is: this very file, and no other edit.
+#[test]
+fn the_example_of_how_to_add_a_sender_is_one_of_the_table_whole() {
+    let contributing = fs::read_to_string(path("../../CONTRIBUTING.md")).unwrap();
+    let (_, section) = contributing.split_once("## Adding a sender").unwrap();
+    let (_, rest) = section.split_once("```rust\n").unwrap();
+    let (example, _) = rest.split_once("```").unwrap();
+    let example: String = example
+        .trim_end_matches(' ')
+        .lines()
+        .map(|line| format!("{}\n", line.strip_prefix("   ").unwrap_or(line)))
+        .collect();
+    let file = fs::read_to_string(path("src/senders/catalogue/mux.rs")).unwrap();
+    assert_eq!(example, file);
+    assert!(file.lines().count() < 40 && is_declarative(hookhaven_core::senders::find("mux").unwrap()));
 }
 
 #[test]
@@ -86,6 +106,25 @@ whoever holds one request can change that and send it again.
 
 ";
 
+const LEFT_OUT: &str = "
+## What is not here, and why
+
+- **Users of Standard Webhooks** that differ in nothing (Brex, Lithic, Render, incident.io, Recall.ai and many more) are
+  `standard-webhooks`; senders with another HMAC of their own are `hmac`, described in the config file.
+- **Microsoft Graph's validation tokens** (rich notifications) are not judged: they are made out for the app, which a
+  source does not name. Such notifications are taken as `msgraph`, by the `clientState` of each item; what they
+  encrypt is the handler's to decrypt.
+- **Atlassian Connect** signs a JWT with a secret of each installation, and nothing of the body: make a hook with a
+  secret instead (`jira`).
+- **Convoy**, where it encodes a body anew after it signed it: there are no bytes left to judge.
+- **Hook0** signs headers that each request names: no scheme of `hmac` does.
+- **SendGrid Inbound Parse and Mailgun's routes** are multipart forms, the first of them unsigned: `basic-auth` or
+  `query-token` stand before them.
+- **HubSpot's signatures v1 and v2** and **GitHub's SHA-1 header** are weaker than
+  what comes beside them, and never looked at.
+- **Stripe through EventBridge or Event Grid** comes from there, without Stripe's signature.
+";
+
 fn page() -> String {
     let mut senders: Vec<&'static Declaration> = TABLE.to_vec();
     senders.sort_by_key(|sender| sender.title.to_lowercase());
@@ -103,6 +142,7 @@ fn page() -> String {
     for sender in senders {
         section(&mut text, sender);
     }
+    text.push_str(LEFT_OUT);
     text
 }
 
@@ -151,8 +191,10 @@ fn section(text: &mut String, sender: &'static Declaration) {
         );
     }
     line("Answered", &sender.answer_in_words());
-    line("Waits", &about.timeout_s.map(|s| format!("{s} s")).unwrap_or_default());
+    line("Waits", &sender.waits_in_words());
+    line("Late answers", &sender.late_answers_in_words());
     line("Comes again", &sender.retries_in_words());
+    line("Its addresses", &sender.addresses_in_words());
     for quirk in about.quirks {
         line("Note", quirk);
     }

@@ -44,6 +44,8 @@ pub fn agrees(given: &Given<'_>, said: Result<Proof, Rejection>) {
 fn source(given: &Given<'_>) -> Source {
     let public = given.url.as_deref().map(|url| url.split('?').next().unwrap_or_default());
     Source {
+        allow_published: false,
+        client_names: Vec::new(),
         age_max: None,
         refuses_replay: false,
         splits: false,

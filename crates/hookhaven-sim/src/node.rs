@@ -122,8 +122,10 @@ impl Node {
             metrics,
             budget: Arc::default(),
             sender_keys,
+            asker: Some(Arc::new(worker.clone())),
             keeper: None,
             secrets: None,
+            networks: Arc::default(),
         });
         world.say(format_args!("node {name}: up"));
         Some(Arc::new(Node { name, gate, store, ingest, worker, wake, config, breaker_never_opens, _sweeps: sweeps }))

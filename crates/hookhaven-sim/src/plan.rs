@@ -128,6 +128,8 @@ fn sources(draw: &mut Chance) -> BTreeMap<Arc<str>, Arc<Source>> {
             body_bytes_max: 64 << 10,
             public_url: None,
             allow: Vec::new(),
+            allow_published: false,
+            client_names: Vec::new(),
             rate: None,
             reserved: false,
             verify_token: None,
@@ -215,6 +217,7 @@ fn routes(
             critical: draw.percent(50),
         };
         Route {
+            answer_within: None,
             ordering: None,
             name: format!("{source}#1").into(),
             source: source.clone(),

@@ -62,7 +62,7 @@ mod wire;
 
 pub(crate) use self::{
     carried::{state_number, state_of},
-    event::{decode_head, encode_head},
+    event::{decode_head, encode_head, place},
     steps::{step_number, step_of},
 };
 

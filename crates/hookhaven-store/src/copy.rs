@@ -238,7 +238,7 @@ pub(crate) struct FamilyDelivery {
 }
 
 impl Family {
-    /// As memory goes, roughly.
+    /// As memory goes, roughly, but for the request that the event may have come in with others.
     pub fn bytes(&self) -> usize {
         let event = self.event.as_ref().map_or(0, |event| event.body.len());
         let attempts = self.deliveries.iter().flat_map(|d| &d.attempts);

@@ -6,6 +6,7 @@
 
 pub mod api;
 pub mod app;
+pub mod asking;
 pub mod bench;
 pub mod body;
 pub mod cli;
@@ -25,5 +26,6 @@ pub mod secrets;
 pub mod server;
 pub mod stage;
 pub mod sweeps;
+pub mod tls;
 pub mod torture;
 pub mod worker;

@@ -15,6 +15,7 @@ use std::{
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use hookhaven_core::{ErrorClass, Time};
 use hookhaven_store::Stats;
 use prometheus_client::{
@@ -51,6 +52,7 @@ labels! {
     OfSource { source: Arc<str> }
     OfType { source: Arc<str>, r#type: Arc<str> }
     Refused { source: Arc<str>, reason: &'static str }
+    OfAnswer { source: Arc<str>, answer: &'static str }
     Suspected { source: Arc<str>, kind: &'static str }
     OfDelivery { destination: Arc<str>, r#type: Arc<str> }
     OfClass { destination: Arc<str>, class: &'static str }
@@ -74,6 +76,7 @@ pub struct Metrics {
     refused: Family<Refused, Counter>,
     suspicious: Family<Suspected, Counter>,
     duplicate: Family<OfSource, Counter>,
+    asked: Family<OfAnswer, Counter>,
     rejected_kept: Family<OfSource, Counter>,
     rejected_not_kept: Family<NotKept, Counter>,
     rejected_released: Family<OfRelease, Counter>,
@@ -90,6 +93,16 @@ pub struct Metrics {
     config_reloads: Family<OfResult, Counter>,
     config_current: Gauge,
     nodes_differing: Gauge,
+    sender_networks: ArcSwap<Vec<SenderNetworks>>,
+}
+
+/// The addresses that a sender publishes, as they are in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SenderNetworks {
+    pub sender: &'static str,
+    pub networks: usize,
+    /// `None`: there is no copy yet.
+    pub fetched_at: Option<Time>,
 }
 
 impl Metrics {
@@ -100,6 +113,7 @@ impl Metrics {
         let mut registry = Registry::default();
         let r = &mut registry;
         let received = family(r, "webhook_received", "Verified requests answered with success");
+        let asked = "Requests whose route asks for the handler's answer, by whose answer went back";
         let unrouted = family(r, "webhook_unrouted", "Events stored that no route takes");
         let current = "1 while the file's configuration is the one in use, 0 after it was refused";
         let differing = "Other nodes of this version whose configuration is not this one's";
@@ -109,6 +123,7 @@ impl Metrics {
             suspicious: family(r, "webhook_suspicious", "Stored events that look like a replay, or are old"),
             refused: family(r, "webhook_refused", "Requests refused for another reason than their signature"),
             duplicate: family(r, "webhook_duplicate", "Requests whose event was stored before"),
+            asked: family(r, "webhook_asked", asked),
             rejected_kept: family(r, "webhook_rejected_kept", "Rejected requests put into quarantine"),
             rejected_not_kept: family(r, "webhook_rejected_not_kept", "Rejected requests left out of quarantine"),
             rejected_released: family(r, "webhook_rejected_released", "Rejected requests released"),
@@ -125,6 +140,7 @@ impl Metrics {
             config_reloads: family(r, "hookhaven_config_reloads", "Changed configurations, taken or refused"),
             config_current: gauge(r, "hookhaven_config_current", current),
             nodes_differing: gauge(r, "hookhaven_nodes_config_differing", differing),
+            sender_networks: ArcSwap::default(),
             types: Types::new(types_max, received, unrouted),
             started,
             log_lines_dropped,
@@ -152,6 +168,11 @@ impl Metrics {
 
     pub fn duplicate(&self, source: &Arc<str>) {
         self.duplicate.get_or_create(&OfSource { source: source.clone() }).inc();
+    }
+
+    /// A route asked for the handler's answer; `answer` is `handler`, `default` or `no_room`.
+    pub fn asked(&self, source: &Arc<str>, answer: &'static str) {
+        self.asked.get_or_create(&OfAnswer { source: source.clone(), answer }).inc();
     }
 
     /// `kind`: `suspected_replay`, `other_bytes` or `old`.
@@ -247,11 +268,17 @@ impl Metrics {
         self.nodes_differing.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
+    /// The published addresses that sources go by now.
+    pub fn sender_networks(&self, all: Vec<SenderNetworks>) {
+        self.sender_networks.store(Arc::new(all));
+    }
+
     /// The whole exposition. `nodes`: how many live, by role. Its content type is [`CONTENT_TYPE`].
     pub fn render(&self, stats: &Stats, nodes: &[(String, u64)], now: Time) -> String {
         let log_lines_dropped = self.log_lines_dropped.load(Relaxed);
         let then = scrape::registry(stats, nodes, now, now.since(self.started), log_lines_dropped);
-        scrape::text(&[&self.registry, &then])
+        let networks = scrape::networks(&self.sender_networks.load(), now);
+        scrape::text(&[&self.registry, &then, &networks])
     }
 }
 

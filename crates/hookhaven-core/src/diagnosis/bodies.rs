@@ -77,7 +77,8 @@ fn ends(body: &[u8]) -> Vec<Variant> {
     all
 }
 
-fn replace(text: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+/// Each `from`, which is not empty, by `to`.
+pub fn replace(text: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.windows(from.len()).position(|window| window == from) {

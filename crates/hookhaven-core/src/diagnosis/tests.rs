@@ -28,6 +28,8 @@ fn sender(name: &str) -> Arc<dyn Sender> {
 
 fn source(name: &str, sender: Arc<dyn Sender>, secrets: &[&str]) -> Source {
     Source {
+        allow_published: false,
+        client_names: Vec::new(),
         age_max: None,
         refuses_replay: false,
         splits: false,

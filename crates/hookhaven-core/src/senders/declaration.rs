@@ -6,8 +6,8 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    SenderOptionError, SenderOptions, declared::Declared, handshake::Handshake, sample::Named, shared::SharedSpec,
-    signed::SignedSpec,
+    AddressList, SenderOptionError, SenderOptions, declared::Declared, handshake::Handshake, late::LateAnswers,
+    sample::Named, shared::SharedSpec, signed::SignedSpec,
 };
 use crate::{
     secret::Secret,
@@ -49,7 +49,13 @@ pub struct Declaration {
     /// Content types the sender uses; empty means any.
     pub content_types: &'static [&'static str],
     pub handshakes: &'static [Handshake],
+    /// Where it publishes the addresses that it posts from, if it does so for programs.
+    pub addresses: &'static [AddressList],
     pub answer: Told,
+    /// Whether somebody waits for the answer and sees what it says.
+    pub user_waits: bool,
+    /// Where it takes answers that come too late.
+    pub late_answers: Option<LateAnswers>,
     /// Beginnings of texts that are no secret of this sender but are often taken for one, and the mend.
     pub not_secrets: &'static [(&'static str, &'static str)],
     pub sample_types: &'static [&'static str],
@@ -193,7 +199,10 @@ impl Declaration {
         body_bytes_max: 1 << 20,
         content_types: &["application/json"],
         handshakes: &[],
+        addresses: &[],
         answer: Told::EMPTY,
+        user_waits: false,
+        late_answers: None,
         not_secrets: &[],
         sample_types: &["sample"],
         samples: &[],
@@ -212,6 +221,13 @@ impl Declaration {
     /// Options that do not fit this sender.
     pub fn build(&'static self, options: &SenderOptions) -> Result<Arc<dyn Sender>, SenderOptionError> {
         (self.build)(self, options)
+    }
+
+    /// How long a handler may take to answer it in time, where the route does not say: a little less than the sender
+    /// waits, and at most ten seconds, since requests that wait are held in memory.
+    pub fn answer_within(&self) -> Duration {
+        let waits = Duration::from_secs(self.about.timeout_s.map_or(3, u64::from));
+        waits.saturating_sub(Duration::from_millis(500)).min(Duration::from_secs(10))
     }
 
     /// Whether it proves anything. Where not, a source needs an allow-list of addresses instead of secrets.

@@ -10,6 +10,7 @@ use super::{
     Declaration, Retries, Scheme, SenderOptionError, Told,
     facts::{FactPlaces, Item},
     handshake::Handshake,
+    late::LateAnswers,
     sample::{self, Body},
     shared::Shared,
     signed::{BadScheme, SignedScheme},
@@ -184,6 +185,10 @@ impl Sender for Declared {
 
     fn answer(&self) -> Answer {
         self.answer.clone()
+    }
+
+    fn late_answers(&self) -> Option<&'static LateAnswers> {
+        self.declaration.late_answers.as_ref()
     }
 
     fn content_types(&self) -> &'static [&'static str] {

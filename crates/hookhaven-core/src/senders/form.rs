@@ -3,9 +3,10 @@
 //!
 //! Not here: multipart forms.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use http::{HeaderMap, header::CONTENT_TYPE};
+use serde_json::Value;
 
 /// Media type of a form.
 pub const FORM: &str = "application/x-www-form-urlencoded";
@@ -74,6 +75,43 @@ fn decode(text: &[u8]) -> Text<'_> {
     Cow::Owned(out)
 }
 
+/// Distinct fields in the order of their bytes; `None` if there are more than are read.
+pub fn sorted(text: &[u8]) -> Option<Vec<(Text<'_>, Text<'_>)>> {
+    if too_many(text) {
+        return None;
+    }
+    let mut fields: Vec<_> = fields(text).collect();
+    fields.sort_unstable();
+    fields.dedup();
+    Some(fields)
+}
+
+/// The URL and then each field's name and value, with nothing between: what Twilio and Mandrill sign.
+pub fn after_url<'a>(url: &'a str, fields: &'a [(Text<'_>, Text<'_>)]) -> Vec<&'a [u8]> {
+    let fields = fields.iter().flat_map(|(name, value)| [&**name, &**value]);
+    std::iter::once(url.as_bytes()).chain(fields).collect()
+}
+
+/// A form's fields as one JSON object of texts, so that places of JSON lead to them; the last of a name counts, and what
+/// is not UTF-8 is left out.
+pub fn as_json(text: &[u8]) -> Vec<u8> {
+    let text_of = |bytes: Text<'_>| String::from_utf8(bytes.into_owned()).ok();
+    let fields = fields(text).filter_map(|(name, value)| Some((text_of(name)?, text_of(value)?.into())));
+    Value::Object(fields.collect()).to_string().into_bytes()
+}
+
+/// The other way round: what is a text or a number in a JSON object.
+pub fn of_json(json: &[u8]) -> Vec<u8> {
+    let fields: BTreeMap<String, Value> = serde_json::from_slice(json).unwrap_or_default();
+    let text_of = |value: Value| match value {
+        Value::String(text) => Some(text),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
+    let fields: Vec<_> = fields.into_iter().filter_map(|(name, value)| Some((name, text_of(value)?))).collect();
+    write(fields.iter().map(|(name, value)| (&**name, &**value)))
+}
+
 /// Writes fields the way senders do.
 pub fn write<'a>(fields: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<u8> {
     let mut text = url::form_urlencoded::Serializer::new(String::new());
@@ -101,6 +139,13 @@ mod tests {
         let text = write([("From", "+1 415&x=%"), ("Ünicode", "é\0")]);
         assert_eq!(field_text(&text, "From").as_deref(), Some("+1 415&x=%"));
         assert_eq!(field_text(&text, "Ünicode").as_deref(), Some("é\0"));
+    }
+
+    #[test]
+    fn places_of_json_lead_to_fields() {
+        assert_eq!(as_json(b"a=1+2&b=%22&a=3&c=%ff"), br#"{"a":"3","b":"\""}"#);
+        assert_eq!(of_json(r#"{"n":7,"t":"ä &","o":{},"b":true}"#.as_bytes()), b"n=7&t=%C3%A4+%26");
+        assert_eq!(of_json(b"["), b"");
     }
 
     #[test]

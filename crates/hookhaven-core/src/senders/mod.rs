@@ -4,18 +4,21 @@
 //! What they are built from: `declaration` (a sender as data) and `declared` (what the data does), `signed`
 //! (signatures over a text around the body), `signature` (their header), `mac` (algorithms, keys, the comparison),
 //! `template` (what is signed), `shared` (secrets that are shown), `published` (certificates and keys that are fetched),
-//! `jwt`, `place` (where things stand), `form` (form bodies), `facts` (id, type and time), `order`, `handshake`, `sample` (bodies
-//! to try a source with).
+//! `addresses` (published lists of where a sender posts from), `jwt`, `place` (where things stand), `form` (form bodies),
+//! `facts` (id, type and time), `order`, `handshake`, `late` (answers after the answer), `sample` (bodies to try a source
+//! with).
 //!
 //! A new declarative sender is a file of under 40 lines; every law in `tests/sender_laws` then runs over it, and
 //! `docs/senders.md` is made from it. Not here: sources, sockets, configuration syntax.
 
+mod addresses;
 mod declaration;
 mod declared;
 mod facts;
 mod form;
 mod handshake;
 mod jwt;
+mod late;
 mod mac;
 mod order;
 mod place;
@@ -31,12 +34,14 @@ mod catalogue {
     include!(concat!(env!("OUT_DIR"), "/catalogue.rs"));
 }
 
+pub use addresses::{AddressList, BadList, LIST_BYTES_MAX, ListForm, NETS_MAX};
 pub use catalogue::hmac::{HmacOptions, TimestampOptions};
 pub use declaration::{About, Code, Declaration, Retries, Scheme, Told};
 pub use facts::{FactPlaces, Item, KEY_BYTES_MAX, TYPE_BYTES_MAX, bounded, facts_or_fallback};
 pub use form::{FIELDS_MAX, FORM, field, field_text, fields, is_form};
 pub use handshake::{CHALLENGE_BYTES_MAX, Echoed, HANDSHAKE_BYTES_MAX, Handshake};
 pub use jwt::write_hs256;
+pub use late::LateAnswers;
 pub use mac::{Algorithm, BadWord, CANDIDATES_MAX, Encoding, KeyForm, Mechanism, SECRETS_MAX, sha256_hex};
 pub use order::OrderPlaces;
 pub use place::{BadPlace, Place, Unit, header_name};
@@ -55,8 +60,8 @@ mod prelude {
     pub use http::Method;
 
     pub use super::{
-        About, Algorithm::*, Code, Declaration, Echoed, Encoding, Form, Handshake, KeyForm, Mechanism, Retries, Scheme,
-        SharedSpec, SignedSpec, Told, Unit,
+        About, AddressList, Algorithm::*, Code, Declaration, Echoed, Encoding, Form, Handshake, KeyForm, LateAnswers,
+        Mechanism, Retries, Scheme, SharedSpec, SignedSpec, Told, Unit,
     };
 }
 

@@ -17,7 +17,7 @@ use crate::sender::Rejection;
 /// The hash under an RSA signature (PKCS #1 1.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RsaHash {
-    /// Only where a sender may still use it (SNS version 1).
+    /// Only where a sender may still use it (SNS version 1, Paddle Classic).
     Sha1,
     Sha256,
 }
@@ -35,10 +35,12 @@ impl RsaHash {
 pub fn verify_rsa(pem: &[u8], hash: RsaHash, text: &[u8], signature: &[u8]) -> Result<(), Rejection> {
     let der = CertificateDer::from_pem_slice(pem).map_err(|_| Rejection::KeyUnusable)?;
     let certificate = EndEntityCert::try_from(&der).map_err(|_| Rejection::KeyUnusable)?;
-    let key = certificate.subject_public_key_info();
-    UnparsedPublicKey::new(hash.parameters(), key.as_ref())
-        .verify(text, signature)
-        .map_err(|_| Rejection::SignatureMismatch)
+    verify_rsa_key(certificate.subject_public_key_info().as_ref(), hash, text, signature)
+}
+
+/// The same with the key itself, a SubjectPublicKeyInfo.
+pub fn verify_rsa_key(key: &[u8], hash: RsaHash, text: &[u8], signature: &[u8]) -> Result<(), Rejection> {
+    UnparsedPublicKey::new(hash.parameters(), key).verify(text, signature).map_err(|_| Rejection::SignatureMismatch)
 }
 
 /// A URL of the sender's own: HTTPS, its port, no user, no query, a host that passes. The text to fetch is what was

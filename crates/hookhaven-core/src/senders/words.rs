@@ -58,6 +58,31 @@ impl Declaration {
         told(&self.answer)
     }
 
+    /// Where it publishes the addresses that it posts from; empty if it does not, or for people only.
+    pub fn addresses_in_words(&self) -> String {
+        let urls: Vec<String> = self.addresses.iter().map(|list| format!("<{}>", list.url)).collect();
+        match urls.is_empty() {
+            true => String::new(),
+            false => format!("{}; `allow = [\"published\"]`", urls.join(" and ")),
+        }
+    }
+
+    /// How long it waits for that, and whether somebody reads it.
+    pub fn waits_in_words(&self) -> String {
+        let waits = self.about.timeout_s.map(|s| format!("{s} s"));
+        match (waits, self.user_waits) {
+            (Some(waits), true) => format!("{waits}; what is answered counts, so a route may ask the handler for it"),
+            (waits, _) => waits.unwrap_or_default(),
+        }
+    }
+
+    /// Where it takes a handler's answer that came too late; empty if nowhere.
+    pub fn late_answers_in_words(&self) -> String {
+        let Some(late) = &self.late_answers else { return String::new() };
+        let hosts = late.hosts.join("`, `");
+        format!("posted to the address in the request, on `{hosts}`: for {}, {} times", duration(late.valid), late.uses)
+    }
+
     /// Whether it comes again, and how often.
     pub fn retries_in_words(&self) -> String {
         match self.about.retries {

@@ -134,3 +134,20 @@ fn what_the_body_does_not_say_has_a_fallback() {
         read("stripe", &[], &format!(r#"{{"id":"{}","type":"a\u0000b"}}"#, "x".repeat(300)));
     assert_eq!((key.len(), &*event_type), (hash, "a\u{fffd}b"));
 }
+
+#[test]
+fn fields_of_forms_are_facts_too() {
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    let paddle = "alert_id=1234567&alert_name=subscription_created&event_time=2026-11-21+09%3A30%3A00&p_signature=x";
+    let expected = facts("1234567", "subscription_created", "2026-11-21T09:30:00Z");
+    assert_eq!(read("paddle-classic", &[form], paddle).0, expected);
+
+    let event = |id: &str| format!("%7B%22event%22%3A%22send%22%2C%22ts%22%3A1700000000%2C%22_id%22%3A%22{id}%22%7D");
+    let one = format!("mandrill_events=%5B{}%5D", event("abc"));
+    let expected = facts("send:1700000000:abc", "send", "2023-11-14T22:13:20Z");
+    assert_eq!(read("mandrill", &[form], &one).0, expected);
+    let two = format!("mandrill_events=%5B{}%2C{}%5D", event("abc"), event("abd"));
+    let read_two = read("mandrill", &[form], &two);
+    assert_eq!(read_two.0.idempotency_key, None, "a batch has no id of its own");
+    assert!(read_two.1.0.starts_with("sha256:"));
+}

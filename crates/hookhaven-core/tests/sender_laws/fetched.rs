@@ -2,9 +2,10 @@
 //!
 //! The keys are for tests alone. Not here: fetching (tests of the gateway).
 
-use std::sync::LazyLock;
+use std::{borrow::Cow, collections::BTreeMap, sync::LazyLock};
 
 use aws_lc_rs::{
+    digest::{SHA1_FOR_LEGACY_USE_ONLY, digest},
     encoding::{AsDer, PublicKeyX509Der},
     rand::SystemRandom,
     signature::{
@@ -19,8 +20,9 @@ use base64::{
 use hookhaven_core::{
     Secret,
     sender::{Fetch, Keys, Proof, Rejection, Sample, Signed},
-    senders::sha256_hex,
+    senders::{fields, sha256_hex},
 };
+use num_bigint::BigUint;
 use serde_json::{Value, json};
 
 use crate::support::{NOW, TOLERANCE};
@@ -51,6 +53,7 @@ pub fn sign(sender: &str, sample: &Sample, secret: &Secret, position: usize) -> 
         "paypal" => Some(paypal(sample, secret)),
         "plaid" => Some(plaid(sample, position)),
         "aws-sns" => Some(sns(sample, secret)),
+        "paddle-classic" => Some(paddle_classic(sample, position)),
         _ => None,
     }
 }
@@ -121,6 +124,35 @@ fn sns(sample: &Sample, secret: &Secret) -> Signed {
     body["Signature"] = rsa_sign(&text).into();
     let body = if sample.body.is_empty() { Vec::new() } else { body.to_string().into_bytes() };
     signed(&[("content-type", "text/plain; charset=UTF-8"), ("x-amz-sns-message-type", "Notification")], body)
+}
+
+/// Public key as base64 of its SubjectPublicKeyInfo, modulus and private exponent: three vendors' keys.
+pub static RSA_KEYS: LazyLock<Vec<(String, BigUint, BigUint)>> = LazyLock::new(|| {
+    let lines: Vec<&str> = include_str!("fixtures/rsa.txt").lines().collect();
+    let number = |hex: &str| BigUint::parse_bytes(hex.as_bytes(), 16).unwrap();
+    lines.chunks(3).map(|key| (key[0].to_owned(), number(key[1]), number(key[2]))).collect()
+});
+
+/// RSASSA-PKCS1-v1_5 with SHA-1 (RFC 8017), by hand: the library signs with no hash as old as that.
+fn rsa_sha1(text: &[u8], (_, modulus, exponent): &(String, BigUint, BigUint)) -> String {
+    let hash = digest(&SHA1_FOR_LEGACY_USE_ONLY, text);
+    let info = [&hex::decode("3021300906052b0e03021a05000414").unwrap(), hash.as_ref()].concat();
+    let padded = [&[0, 1], &vec![0xff; 256 - 3 - info.len()][..], &[0], &info].concat();
+    let signature = BigUint::from_bytes_be(&padded).modpow(exponent, modulus).to_bytes_be();
+    STANDARD.encode([&vec![0; 256 - signature.len()][..], &signature].concat())
+}
+
+fn paddle_classic(sample: &Sample, position: usize) -> Signed {
+    let text = |bytes: Cow<'_, [u8]>| String::from_utf8(bytes.into_owned()).unwrap();
+    let fields: BTreeMap<String, String> = fields(&sample.body).map(|(n, v)| (text(n), text(v))).collect();
+    let php: String = fields.iter().flat_map(|(n, v)| [n, v]).map(|t| format!("s:{}:\"{t}\";", t.len())).collect();
+    let signature = rsa_sha1(format!("a:{}:{{{php}}}", fields.len()).as_bytes(), &RSA_KEYS[position]);
+    let signature = signature.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
+    let body = match sample.body.is_empty() {
+        true => Vec::new(),
+        false => [format!("p_signature={signature}&").as_bytes(), &sample.body].concat(),
+    };
+    signed(&[("content-type", "application/x-www-form-urlencoded")], body)
 }
 
 fn signed(headers: &[(&str, &str)], body: Vec<u8>) -> Signed {

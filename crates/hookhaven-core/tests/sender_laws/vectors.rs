@@ -151,6 +151,36 @@ const VECTORS: &[Vector] = &[
         headers: &[],
         body: r#"{"live":"false","notificationItems":[{"NotificationRequestItem":{"additionalData":{"hmacSignature":"coqCmt/IZ4E3CzPvMY8zTjQVL5hYJUiBRg8UU+iCWo0="},"amount":{"value":1130,"currency":"EUR"},"pspReference":"7914073381342284","eventCode":"AUTHORISATION","merchantAccountCode":"TestMerchant","merchantReference":"TestPayment-1407325143704","success":"true"}}]}"#,
     },
+    Vector {
+        sender: "mandrill",
+        origin: "the documented steps, taken in Python",
+        secret: "KfFuThPttL_KoUyDndHW3A",
+        at_s: 0,
+        url: Some("https://hooks.example.com/webhooks/mandrill"),
+        headers: &[("x-mandrill-signature", "nJKiMwgbWx3dOVgjcKNkQ5UDFJM=")],
+        body: "mandrill_events=%5B%7B%22event%22%3A%22send%22%2C%22_id%22%3A%22abc%22%2C%22ts%22%3A1700000000%2C%22msg%22%3A%7B%22subject%22%3A%22a+%26+b%22%7D%7D%5D",
+    },
+    Vector {
+        sender: "mux",
+        origin: "the documented steps, taken in Python",
+        secret: "my secret",
+        at_s: 1_565_220_904,
+        url: None,
+        headers: &[(
+            "mux-signature",
+            "t=1565220904,v1=d75e4713130f3569230cc11104c8330994e887e462f64e4fc7691feb60acf29c",
+        )],
+        body: r#"{"type":"video.asset.ready","id":"3a56ac3d-33da-4366-855b-f592d898409d"}"#,
+    },
+    Vector {
+        sender: "paddle-classic",
+        origin: "the documented steps, taken in Python and OpenSSL",
+        secret: "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAhZSw9wfNGpYNZKDFu/aCOCLk1598ty+VFAfoe8K5VmvwrhrZ6FELvU5PzlVh7KRYLKbK3Eoo/hfHb0JvrBKAIVlESEmYbshhSwXoIOfZjmUJ8DGa88OhhHiMrxnTsggJIYsV0552r5TyR8k3Z2hYvKDPnvdexcgxIV0PPrGQab88EA8W7xRwta/BgiLxL3CISzkCtwtZGTsgrlIaMh3gZmSy2bynt+Dx3EQdQHCppF6ASQPfRxm6xE+xkmf9E6LP1fhaDv+7AdMSG6y25iT0sIqmQHTuc8Ifo3TQwIsJg/KbUIjYCCsoUspnZbaBIZ8ZB3CGoFxncw1oJ7wn/lCTxQIDAQAB",
+        at_s: 0,
+        url: None,
+        headers: &[],
+        body: "alert_id=1234567&alert_name=subscription_created&event_time=2026-11-21+09%3A30%3A00&passthrough=Zw%C3%B6lf+%26+mehr&quantity=1&p_signature=P%2BYqxXgD%2BtPHPj8muVSGT8yw0z0iK8TGV2981F4NE93J5dWqXahnxe3tixUKzJvjfTc3k5jHtD%2Bh08gnrTCCbpn8yYA8U%2FuqbHYeuzTKXArSQCpPFlvvsV%2BrWlFcshmU2wnOqChksNFxs9jY1KGk0Ile2K9%2FyiEDb0x8hfXeZTD1%2FDkkHlEFMeCtbVCw%2BfxDP6Sc7geJ3cTc56EoENJMrqMghFOp7FPT%2FLPVRyEOvTZNBLE8xFVoaU3UcQl%2BwIi%2BDrOLPdat5W12keqqvhuUvAX9gBK0pmgS9fmm1BXWMkEtUuSqV8tZEfZF%2FzHslD5PncaDGhBvOgGIZweZg8kFTQ%3D%3D",
+    },
 ];
 
 /// The verdict on a vector, after changes to it.

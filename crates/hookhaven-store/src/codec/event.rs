@@ -32,7 +32,7 @@ pub(super) fn event<'a>(w: &mut Writer<'_>, e: &'a Event, written: &mut Whole<'a
     w.time(e.received_at);
     w.option(e.occurred_at, Writer::time);
     w.text(&e.correlation_id);
-    beginning(w, e);
+    beginning(w, e, e.digest);
     let place = e.part.as_ref().and_then(|part| place(part, e));
     if let Some(part) = &e.part {
         w.varint(u64::from(part.number));
@@ -103,7 +103,7 @@ fn read_part(r: &mut Reader<'_>, read: &mut Option<Bytes>) -> Result<(Option<Par
 }
 
 /// The body of the request, and where in it the event's own begins; `None` where it is no piece of it.
-fn place<'a>(part: &'a Part, event: &Event) -> Option<(&'a Bytes, usize)> {
+pub(crate) fn place<'a>(part: &'a Part, event: &Event) -> Option<(&'a Bytes, usize)> {
     let whole = part.whole.as_ref().filter(|whole| !whole.is_empty())?;
     if event.body.is_empty() {
         // It lies nowhere in memory.
@@ -121,17 +121,17 @@ pub(crate) struct Head {
     pub matched_secret: Option<u8>,
     pub remote: Arc<str>,
     pub headers: Vec<(Arc<str>, Bytes)>,
-    pub digest: Option<BodyDigest>,
     /// Without the body of the request.
     pub part: Option<Part>,
 }
 
+/// Without the digest, which stands elsewhere: who knows of none can read it.
 pub(crate) fn encode_head(e: &Event) -> Vec<u8> {
     let mut bytes = vec![VERSION];
     let w = &mut Writer(&mut bytes);
     w.option(e.occurred_at, Writer::time);
     w.text(&e.correlation_id);
-    beginning(w, e);
+    beginning(w, e, None);
     if let Some(part) = &e.part {
         w.varint(u64::from(part.number));
         w.varint(u64::from(part.of));
@@ -142,13 +142,13 @@ pub(crate) fn encode_head(e: &Event) -> Vec<u8> {
 pub(crate) fn decode_head(bytes: &[u8]) -> Result<Head, DecodeError> {
     let mut r = open(bytes)?;
     let (occurred_at, correlation_id) = (r.option(Reader::time)?, r.text()?);
-    let Beginning { marks, matched_secret, remote, headers, digest } = read_beginning(&mut r)?;
+    let Beginning { marks, matched_secret, remote, headers, .. } = read_beginning(&mut r)?;
     let part = match marks & PART {
         0 => None,
         _ => Some(Part { number: r.u32()?, of: r.u32()?, whole: None }),
     };
     r.end()?;
-    Ok(Head { occurred_at, correlation_id, matched_secret, remote, headers, digest, part })
+    Ok(Head { occurred_at, correlation_id, matched_secret, remote, headers, part })
 }
 
 struct Beginning {
@@ -160,8 +160,8 @@ struct Beginning {
 }
 
 /// From the marks to the digest.
-fn beginning(w: &mut Writer<'_>, e: &Event) {
-    let digest = e.digest.map_or(0, |d| if d.watched { WATCHED } else { DIGEST });
+fn beginning(w: &mut Writer<'_>, e: &Event, kept: Option<BodyDigest>) {
+    let digest = kept.map_or(0, |d| if d.watched { WATCHED } else { DIGEST });
     let of = |mark: u8, there: bool| if there { mark } else { 0 };
     w.u8(of(SECRET, e.matched_secret.is_some()) | of(PART, e.part.is_some()) | digest);
     if let Some(secret) = e.matched_secret {
@@ -169,7 +169,7 @@ fn beginning(w: &mut Writer<'_>, e: &Event) {
     }
     w.text(&e.remote);
     headers(w, &e.headers);
-    if let Some(digest) = e.digest {
+    if let Some(digest) = kept {
         w.id(&digest.bytes);
     }
 }

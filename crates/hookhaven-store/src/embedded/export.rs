@@ -5,7 +5,8 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use hookhaven_core::EventId;
+use bytes::Bytes;
+use hookhaven_core::{Event, EventId};
 
 use super::{
     damages::Damages,
@@ -18,6 +19,7 @@ use super::{
 };
 use crate::{
     clock::Entropy,
+    codec,
     copy::{Counts, Family, FamilyDelivery},
     history::KeyDigest,
     record::CarriedKey,
@@ -86,10 +88,11 @@ impl Export {
 
     /// The next events with all that became of them: at most so many, and no more once they have so many bytes.
     pub fn families(&self, after: Option<EventId>, limit: usize, bytes_max: usize) -> Result<Vec<Family>, StoreError> {
-        let (mut families, mut bytes) = (Vec::new(), 0);
+        let (mut families, mut bytes, mut requests) = (Vec::new(), 0, Vec::new());
         for (id, at) in self.reader.families_after(after, limit)? {
             // Why it cannot be read is in `damages`.
-            let event = at.and_then(|at| engine::read_event(&self.journal, &self.damages, id, at).ok());
+            let mut event = at.and_then(|at| engine::read_event(&self.journal, &self.damages, id, at).ok());
+            bytes += event.as_mut().map_or(0, |event| share(event, &mut requests));
             let mut deliveries = Vec::new();
             for indexed in self.reader.deliveries_of(id)? {
                 deliveries.push(self.whole(indexed)?);
@@ -126,6 +129,21 @@ impl Export {
     pub fn catalog(&self) -> Result<Vec<CatalogEntry>, StoreError> {
         Ok(self.reader.whole_catalog()?)
     }
+}
+
+/// The body of a request is read with each event of it: one is enough. Answers how many bytes are new.
+fn share(event: &mut Arc<Event>, requests: &mut Vec<Bytes>) -> usize {
+    let Some((whole, from)) = event.part.as_ref().and_then(|part| codec::place(part, event)) else { return 0 };
+    let Some(known) = requests.iter().rfind(|known| *known == whole).cloned() else {
+        requests.push(whole.clone());
+        return whole.len();
+    };
+    let event = Arc::make_mut(event);
+    event.body = known.slice(from..from + event.body.len());
+    if let Some(part) = &mut event.part {
+        part.whole = Some(known);
+    }
+    0
 }
 
 /// The index up to where the journal ends, without what retention had still to delete.

@@ -5,6 +5,8 @@
 //! meets a key that somebody is just inserting waits for that commit. Keys are sorted, so that two batches
 //! cannot wait for each other. An expired key is taken over in place. What lost is a duplicate, and is looked
 //! at afterwards, in a statement that sees the commit it lost to.
+//!
+//! A batch in which something must be judged before it is stored takes a few statements more (`judge`).
 
 use std::{
     collections::{HashMap, HashSet},
@@ -12,64 +14,26 @@ use std::{
 };
 
 use hookhaven_core::{DeliveryId, EventId};
-use tokio::sync::oneshot;
 use tokio_postgres::types::Type;
 
 use super::{
     Shared,
     events::Events,
-    pool::Mode,
-    queue::{self, Job},
+    judge,
+    offer::{Fate, Offer, apart},
+    pool::{Args, Mode},
     rows::{At, Uuid},
     slices,
     trouble::{Kind, Trouble},
 };
 use crate::{
-    history::KeyDigest,
+    history::{KeyDigest, KeyHeld},
     live::counted_as,
     seam::{Accepted, NewEvent, Replayed, StoreError},
 };
 
 /// How often a batch is tried that was undone for the sake of another.
 const TRIES: usize = 4;
-
-/// An event and who waits for what became of it.
-#[derive(Debug)]
-pub(super) struct Offer {
-    pub new: NewEvent,
-    pub digest: KeyDigest,
-    /// It is the next of the same call, which puts something into a queue: in their order.
-    with_last: bool,
-    pub answer: oneshot::Sender<Result<Accepted, StoreError>>,
-}
-
-impl Job for Offer {
-    fn bytes(&self) -> usize {
-        self.new.event.body.len()
-    }
-
-    fn with_last(&self) -> bool {
-        self.with_last
-    }
-}
-
-impl Offer {
-    /// The offers of one call.
-    pub fn all(events: Vec<NewEvent>) -> (Vec<Self>, Vec<oneshot::Receiver<Result<Accepted, StoreError>>>) {
-        let together = events.iter().flat_map(|new| &new.deliveries).any(|delivery| delivery.lane.is_queue());
-        let offer = |(n, new): (usize, NewEvent)| {
-            let (answer, answered) = oneshot::channel();
-            let digest = KeyDigest::of(&new.event.source, &new.event.idempotency_key);
-            (Offer { new, digest, with_last: together && n > 0, answer }, answered)
-        };
-        events.into_iter().enumerate().map(offer).unzip()
-    }
-
-    /// Whoever waited may have gone.
-    fn tell(self, what: Result<Accepted, StoreError>) {
-        let _ = self.answer.send(what);
-    }
-}
 
 /// Commits batch after batch until the queue is closed.
 pub(super) async fn committer(shared: Arc<Shared>) {
@@ -82,34 +46,22 @@ pub(super) async fn committer(shared: Arc<Shared>) {
 impl Shared {
     /// Answers what is offered, and gives back what has to wait for the next batch: the same key again.
     async fn commit_offers(&self, offers: Vec<Offer>) -> Vec<Offer> {
-        let (mut batch, mut later) = queue::once_each(offers, |offer| offer.digest);
-        batch.sort_unstable_by_key(|offer| offer.digest);
-        let mut lost = self.without_room(&mut batch);
+        let (mut batch, mut later) = apart(offers);
+        let without = self.without_room(&mut batch);
+        let lost = |offer: Offer| (vec![Fate::Lost; offer.events.len()], offer);
+        let mut known: Vec<_> = without.into_iter().map(lost).collect();
         match self.store(&batch).await {
-            Ok(stored) => {
-                let mut made = 0;
-                for offer in batch {
-                    if stored.contains(&offer.new.event.id) {
-                        made += offer.new.deliveries.len();
-                        offer.tell(Ok(Accepted::New { twin: None }));
-                    } else {
-                        lost.push(offer);
-                    }
-                }
-                if made > 0 {
-                    self.wake.more();
-                }
-            }
+            Ok(fates) => known.extend(self.tell_fates(batch, fates)),
             Err(trouble) if trouble.kind == Kind::Failed && batch.len() > 1 => {
-                // One of them cannot be stored; the others must not suffer for it, nor their order.
-                batch.sort_unstable_by_key(|offer| offer.new.deliveries.first().map(|delivery| delivery.id));
+                // One of them cannot be stored; the others must not suffer for it, nor the order: as given in lines,
+                // as their ids have it in queues.
+                if !batch.iter().any(Offer::must_be_judged) {
+                    let first = |offer: &Offer| offer.events.first()?.deliveries.first().map(|delivery| delivery.id);
+                    batch.sort_unstable_by_key(first);
+                }
                 for offer in batch {
                     match self.store(std::slice::from_ref(&offer)).await {
-                        Ok(stored) if stored.is_empty() => lost.push(offer),
-                        Ok(_) => {
-                            self.wake.more();
-                            offer.tell(Ok(Accepted::New { twin: None }));
-                        }
+                        Ok(fates) => known.extend(self.tell_fates(vec![offer], fates)),
                         Err(trouble) => offer.tell(Err(trouble.into())),
                     }
                 }
@@ -120,15 +72,34 @@ impl Shared {
                 }
             }
         }
-        later.extend(self.answer_duplicates(lost).await);
+        later.extend(self.answer_duplicates(known).await);
         later
+    }
+
+    /// Answers those of which everything is said, and gives back the others.
+    fn tell_fates(&self, batch: Vec<Offer>, fates: Vec<Vec<Fate>>) -> Vec<(Vec<Fate>, Offer)> {
+        let mut made = 0;
+        let mut known = Vec::new();
+        for (offer, fates) in batch.into_iter().zip(fates) {
+            let new = offer.events.iter().zip(&fates).filter(|(_, fate)| matches!(fate, Fate::New { .. }));
+            made += new.map(|(new, _)| new.deliveries.len()).sum::<usize>();
+            let said: Option<Vec<_>> = fates.iter().map(|fate| fate.said()).collect();
+            match said {
+                Some(said) => offer.tell(Ok(said)),
+                None => known.push((fates, offer)),
+            }
+        }
+        if made > 0 {
+            self.wake.more();
+        }
+        known
     }
 
     /// Takes out of a batch what there is no room for. A duplicate needs none.
     fn without_room(&self, batch: &mut Vec<Offer>) -> Vec<Offer> {
         let mut room = self.pending.room();
         let (fits, without) = std::mem::take(batch).into_iter().partition(|offer: &Offer| {
-            let wanted = offer.new.deliveries.len() as u64;
+            let wanted = offer.deliveries();
             let fits = wanted <= room;
             room -= if fits { wanted } else { 0 };
             fits
@@ -137,29 +108,41 @@ impl Shared {
         without
     }
 
-    /// The events of those that were stored: the others' keys are taken.
-    async fn store(&self, batch: &[Offer]) -> Result<HashSet<EventId>, Trouble> {
+    /// What became of each event.
+    async fn store(&self, batch: &[Offer]) -> Result<Vec<Vec<Fate>>, Trouble> {
         if batch.is_empty() {
-            return Ok(HashSet::new());
+            return Ok(Vec::new());
         }
-        let days = || batch.iter().map(|offer| slices::of_event(offer.new.event.id));
+        let days = || batch.iter().flat_map(|offer| &offer.events).map(|new| slices::of_event(new.event.id));
         self.slices.ensure(&self.work, days()).await?;
-        let sorted: Vec<_> = batch.iter().map(|offer| (offer.digest, &offer.new)).collect();
-        let events = Events::of(&sorted, self.now());
-        for _ in 1..TRIES {
-            let mut connection = self.work.get().await?;
-            match events.store(&mut connection).await {
-                Err(trouble) if trouble.kind == Kind::NoSlice => {
-                    drop(connection);
+        let judged = batch.iter().any(Offer::must_be_judged);
+        let mut tries = 1;
+        loop {
+            let done = if judged { self.judge(batch).await } else { self.store_plain(batch).await };
+            match done {
+                Err(trouble) if trouble.kind == Kind::NoSlice && tries < TRIES => {
                     self.slices.forget();
                     self.slices.ensure(&self.work, days()).await?;
                 }
-                Err(trouble) if trouble.kind == Kind::Again => {}
-                done => return Ok(self.note_stored(batch.iter().map(|offer| &offer.new), done?)),
+                Err(trouble) if trouble.kind == Kind::Again && tries < TRIES => {}
+                done => return done,
             }
+            tries += 1;
         }
-        let done = events.store(&mut self.work.get().await?).await?;
-        Ok(self.note_stored(batch.iter().map(|offer| &offer.new), done))
+    }
+
+    /// In one statement: each offer is one event.
+    async fn store_plain(&self, batch: &[Offer]) -> Result<Vec<Vec<Fate>>, Trouble> {
+        let each = batch.iter().flat_map(|offer| offer.keys.iter().copied().zip(&offer.events));
+        let mut sorted: Vec<_> = each.collect();
+        sorted.sort_unstable_by_key(|(key, _)| *key);
+        let stored = Events::of(&sorted, self.now()).store(&mut self.work.get().await?).await?;
+        let stored = self.note_stored(batch.iter().flat_map(|offer| &offer.events), stored);
+        let fate = |new: &NewEvent| match stored.contains(&new.event.id) {
+            true => Fate::New { twin: None },
+            false => Fate::Lost,
+        };
+        Ok(batch.iter().map(|offer| offer.events.iter().map(fate).collect()).collect())
     }
 
     pub(super) fn note_stored<'a>(
@@ -179,31 +162,37 @@ impl Shared {
 
     /// Tells each whose key is taken what it repeats, having revived what is dead of it (I8). Gives back
     /// those whose key is free again by now.
-    async fn answer_duplicates(&self, offers: Vec<Offer>) -> Vec<Offer> {
+    async fn answer_duplicates(&self, offers: Vec<(Vec<Fate>, Offer)>) -> Vec<Offer> {
         if offers.is_empty() {
-            return offers;
+            return Vec::new();
         }
-        let holders = match self.holders(&offers).await {
-            Ok(holders) => holders,
+        let looked = async {
+            let holders = self.holders(&offers).await?;
+            let known = offers.iter().flat_map(|(fates, _)| fates).filter_map(|fate| fate.event());
+            let events: HashSet<_> = known.chain(holders.values().map(|held| held.event)).collect();
+            Ok::<_, Trouble>((holders, self.dead_letters(events.into_iter()).await?))
+        };
+        let (holders, dead) = match looked.await {
+            Ok(found) => found,
             Err(trouble) => {
-                for offer in offers {
+                for (_, offer) in offers {
                     offer.tell(Err(trouble.clone().into()));
                 }
                 return Vec::new();
             }
         };
         let mut free = Vec::new();
-        for offer in offers {
-            match holders.get(&offer.digest) {
-                Some((event, dead)) => {
-                    let revived = if offer.new.revives { self.revive(dead).await } else { Ok(Vec::new()) };
-                    offer.tell(revived.map(|revived| Accepted::Duplicate {
-                        event: *event,
-                        revived,
-                        other_bytes: false,
-                    }));
+        for (fates, offer) in offers {
+            let fate = |(n, fate): (usize, &Fate)| match fate {
+                Fate::Lost => offer.known(n, &holders),
+                fate => Some(*fate),
+            };
+            match fates.iter().enumerate().map(fate).collect::<Option<Vec<_>>>() {
+                Some(fates) => {
+                    let answers = self.answers(&offer, &fates, &dead).await;
+                    offer.tell(answers);
                 }
-                None if self.pending.room() < offer.new.deliveries.len() as u64 => {
+                None if self.pending.room() < offer.deliveries() => {
                     let full = self.pending.full();
                     offer.tell(Err(full));
                 }
@@ -213,31 +202,59 @@ impl Shared {
         free
     }
 
-    /// The events that hold these keys, with their dead letters.
-    async fn holders(&self, offers: &[Offer]) -> Result<HashMap<KeyDigest, (EventId, Vec<DeliveryId>)>, Trouble> {
-        let digests: Vec<Uuid> = offers.iter().map(|offer| Uuid(offer.digest.0)).collect();
-        let sql = "SELECT digest, event FROM hookhaven.keys WHERE digest = ANY($1) AND until > $2";
-        let args: super::pool::Args<'_> = &[(&digests, Type::UUID_ARRAY), (&At(self.now()), Type::TIMESTAMPTZ)];
-        let rows = self.work.once(Mode::Read, sql, args).await?;
-        let mut holders = HashMap::new();
-        for row in &rows {
-            let (digest, event): (Uuid, Uuid) = (row.try_get(0)?, row.try_get(1)?);
-            holders.insert(KeyDigest(digest.0), (event.event(), Vec::new()));
+    async fn answers(
+        &self,
+        offer: &Offer,
+        fates: &[Fate],
+        dead: &HashMap<EventId, Vec<DeliveryId>>,
+    ) -> Result<Vec<Accepted>, StoreError> {
+        let mut answers = Vec::with_capacity(fates.len());
+        for (new, fate) in offer.events.iter().zip(fates) {
+            answers.push(match *fate {
+                Fate::New { twin } => Accepted::New { twin },
+                Fate::Refused { twin } => Accepted::Refused { twin },
+                Fate::Known { event, other_bytes } => {
+                    let letters = dead.get(&event).filter(|_| new.revives).map_or(&[][..], Vec::as_slice);
+                    Accepted::Duplicate { event, revived: self.revive(letters).await?, other_bytes }
+                }
+                Fate::Lost => return Err(StoreError::Unavailable("an event was neither stored nor known".into())),
+            });
         }
-        let events: Vec<Uuid> = holders.values().map(|(event, _)| Uuid::from(*event)).collect();
+        Ok(answers)
+    }
+
+    /// Who holds the keys that were taken.
+    async fn holders(&self, offers: &[(Vec<Fate>, Offer)]) -> Result<HashMap<KeyDigest, KeyHeld>, Trouble> {
+        let lost = |(fates, offer): &(Vec<Fate>, Offer)| {
+            let lost = offer.keys.iter().zip(fates).filter(|(_, fate)| **fate == Fate::Lost);
+            lost.map(|(key, _)| Uuid(key.0)).collect::<Vec<_>>()
+        };
+        let digests: Vec<Uuid> = offers.iter().flat_map(lost).collect();
+        if digests.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let args: Args<'_> = &[(&digests, Type::UUID_ARRAY), (&At(self.now()), Type::TIMESTAMPTZ)];
+        judge::held(&self.work.once(Mode::Read, judge::HELD, args).await?)
+    }
+
+    async fn dead_letters(
+        &self,
+        events: impl Iterator<Item = EventId>,
+    ) -> Result<HashMap<EventId, Vec<DeliveryId>>, Trouble> {
+        let events: Vec<Uuid> = events.map(Uuid::from).collect();
+        let mut dead: HashMap<EventId, Vec<DeliveryId>> = HashMap::new();
+        if events.is_empty() {
+            return Ok(dead);
+        }
         let slices = slices::of_events(events.iter().map(|event| event.event()));
         let sql = "SELECT event, id FROM hookhaven.ended WHERE event = ANY($1) AND slice = ANY($2) \
             AND state = 3 AND replaced_by IS NULL AND dismissed_at IS NULL";
-        let args: super::pool::Args<'_> = &[(&events, Type::UUID_ARRAY), (&slices, Type::INT4_ARRAY)];
-        let mut dead: HashMap<EventId, Vec<DeliveryId>> = HashMap::new();
+        let args: Args<'_> = &[(&events, Type::UUID_ARRAY), (&slices, Type::INT4_ARRAY)];
         for row in &self.work.once(Mode::Read, sql, args).await? {
             let (event, id): (Uuid, Uuid) = (row.try_get(0)?, row.try_get(1)?);
             dead.entry(event.event()).or_default().push(id.delivery());
         }
-        for (event, letters) in holders.values_mut() {
-            *letters = dead.remove(event).unwrap_or_default();
-        }
-        Ok(holders)
+        Ok(dead)
     }
 
     async fn revive(&self, dead: &[DeliveryId]) -> Result<Vec<DeliveryId>, StoreError> {

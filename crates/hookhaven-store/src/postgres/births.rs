@@ -2,10 +2,11 @@
 
 use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
-use hookhaven_core::{DeliveryId, EventId, Lane, Time, event::PUBLISHED};
+use hookhaven_core::{DeliveryId, EventId, Lane, LineId, Order, Time, Version, event::PUBLISHED};
 use tokio_postgres::types::{ToSql, Type};
 
 use super::{
+    lines::Lines,
     pool::Lent,
     rows::{At, Uuid, to_text},
     steps,
@@ -21,6 +22,13 @@ const COLUMNS: &str = "id, event, slice, deadline_us, accepted_at, expires_at, c
 
 /// What a row is in a queue, where any of them is in or beside one.
 const QUEUE_COLUMNS: &str = "queue, holder";
+
+/// What a row is in a line, where any of them is in one.
+const LINE_COLUMNS: &str = "line, line_turn, version, ordering";
+
+/// Behind all of the queue that was due when it was accepted.
+const DUE_IN_QUEUE: &str = "CASE WHEN at_once THEN greatest(due_at, (SELECT max(l.due_at) FROM hookhaven.live l \
+     WHERE l.queue = b.queue AND l.turn IS NOT NULL AND l.tries = 0)) ELSE due_at END";
 
 #[derive(Debug)]
 pub(super) struct Births<'a> {
@@ -44,7 +52,26 @@ pub(super) struct Births<'a> {
     holders: Vec<Option<Uuid>>,
     /// In a queue, and due at once.
     at_once: Vec<bool>,
+    orders: Vec<Option<Ordered<'a>>>,
+    /// Once they have their turns.
+    placed: Option<Placed>,
     published: bool,
+}
+
+/// A birth that stands in a line.
+#[derive(Debug)]
+struct Ordered<'a> {
+    line: LineId,
+    order: &'a Order,
+}
+
+/// Places in lines, column by column.
+#[derive(Debug, Default)]
+struct Placed {
+    lines: Vec<Option<Uuid>>,
+    turns: Vec<Option<i64>>,
+    versions: Vec<Option<Uuid>>,
+    orderings: Vec<Option<Vec<u8>>>,
 }
 
 impl<'a> Births<'a> {
@@ -69,6 +96,8 @@ impl<'a> Births<'a> {
             queues: Vec::new(),
             holders: Vec::new(),
             at_once: Vec::new(),
+            orders: Vec::new(),
+            placed: None,
             published: false,
         }
     }
@@ -104,7 +133,28 @@ impl<'a> Births<'a> {
         self.queues.push(queue);
         self.holders.push(holder);
         self.at_once.push(new.lane.is_queue() && new.due_at <= self.now);
+        self.orders.push(new.order.as_deref().map(|order| Ordered { line: order.line(&new.destination), order }));
         self.published |= &**source == PUBLISHED;
+    }
+
+    /// Gives each that is ordered its place in its line, in their order; without, they stand in none.
+    pub fn line_up(&mut self, lines: &mut Lines) {
+        if self.orders.iter().all(Option::is_none) {
+            return;
+        }
+        let mut placed = Placed::default();
+        for (n, ordered) in self.orders.iter().enumerate() {
+            let turn = ordered.as_ref().map(|Ordered { line, order }| {
+                let replaces = self.replaces[n].map(Uuid::delivery);
+                (order, lines.join(*line, order.version(), replaces, self.slices[n]))
+            });
+            placed.lines.push(ordered.as_ref().map(|ordered| ordered.line.into()));
+            placed.turns.push(turn.map(|(_, turn)| i64::try_from(turn).unwrap_or(i64::MAX)));
+            placed.versions.push(turn.and_then(|(order, _)| order.version()).map(|version: Version| version.into()));
+            let whole = |(order, turn): (&&Order, u64)| codec::encode_order(&Order { turn, ..(*order).clone() });
+            placed.orderings.push(turn.map(whole));
+        }
+        self.placed = Some(placed);
     }
 
     /// Of one commit, what is due at once in a queue has one due time: then the order is that of ids.
@@ -129,29 +179,39 @@ impl<'a> Births<'a> {
     /// Queries of a `WITH` that insert the rows, and the steps of those that were published; their arguments begin
     /// at this number. A condition on `b` may be added.
     pub fn inserts(&self, first: usize, condition: &str) -> String {
-        let placed = self.queues.iter().any(Option::is_some);
+        let (queued, lined) = (self.is_queued(), self.placed.is_some());
         let types = ["timestamptz", "uuid", "uuid", "int4", "int8", "timestamptz", "timestamptz", "bool", "uuid"];
         let types = types.into_iter().chain(["text"; 5]).chain(["bytea"]);
-        let types = types.chain(["text", "uuid", "bool"].into_iter().take(if placed { 3 } else { 0 }));
+        let types = types.chain(["text", "uuid", "bool"].into_iter().take(if queued { 3 } else { 0 }));
+        let types = types.chain(["uuid", "int8", "uuid", "bytea"].into_iter().take(if lined { 4 } else { 0 }));
         let arrays: Vec<_> = types.enumerate().map(|(n, of)| format!("${}::{of}[]", first + n)).collect();
         let arrays = arrays.join(", ");
-        let insert = if placed {
-            format!(
-                "INSERT INTO hookhaven.live (due_at, turn, {COLUMNS}, {QUEUE_COLUMNS}, fence, attempts, tries, lost) \
-                 SELECT CASE WHEN at_once THEN greatest(due_at, (SELECT max(l.due_at) FROM hookhaven.live l \
-                       WHERE l.queue = b.queue AND l.turn IS NOT NULL AND l.tries = 0)) ELSE due_at END, \
-                    CASE WHEN at_once THEN (SELECT nextval('hookhaven.queue_turn')) END, \
-                    {COLUMNS}, {QUEUE_COLUMNS}, 0, 0, 0, 0 \
-                 FROM unnest({arrays}) AS b(due_at, {COLUMNS}, {QUEUE_COLUMNS}, at_once)"
-            )
-        } else {
-            format!(
-                "INSERT INTO hookhaven.live (due_at, {COLUMNS}, fence, attempts, tries, lost) \
-                 SELECT b.*, 0, 0, 0, 0 FROM unnest({arrays}) AS b(due_at, {COLUMNS})"
-            )
-        };
+        let (mut columns, mut given) = (COLUMNS.to_owned(), COLUMNS.to_owned());
+        let (mut named, mut values) = (String::new(), String::new());
+        let mut due_at = "due_at";
+        if queued {
+            due_at = DUE_IN_QUEUE;
+            columns += &format!(", {QUEUE_COLUMNS}");
+            given += &format!(", {QUEUE_COLUMNS}, at_once");
+            named += ", turn";
+            values += ", CASE WHEN at_once THEN (SELECT nextval('hookhaven.queue_turn')) END";
+        }
+        if lined {
+            columns += &format!(", {LINE_COLUMNS}");
+            given += &format!(", {LINE_COLUMNS}");
+            named += ", session";
+            values += ", CASE WHEN line IS NOT NULL THEN -1 END";
+        }
+        let insert = format!(
+            "INSERT INTO hookhaven.live (due_at, {columns}{named}, fence, attempts, tries, lost) \
+             SELECT {due_at}, {columns}{values}, 0, 0, 0, 0 FROM unnest({arrays}) AS b(due_at, {given})"
+        );
         let told = if self.published { steps::of_births() } else { String::new() };
         format!("made AS ({insert} {condition} RETURNING id, source, accepted_at){told}")
+    }
+
+    fn is_queued(&self) -> bool {
+        self.queues.iter().any(Option::is_some)
     }
 
     /// In the order of [`Self::inserts`].
@@ -173,10 +233,16 @@ impl<'a> Births<'a> {
             (&self.routes, Type::TEXT_ARRAY),
             (&self.policies, Type::BYTEA_ARRAY),
         ];
-        if self.queues.iter().any(Option::is_some) {
+        if self.is_queued() {
             args.push((&self.queues, Type::TEXT_ARRAY));
             args.push((&self.holders, Type::UUID_ARRAY));
             args.push((&self.at_once, Type::BOOL_ARRAY));
+        }
+        if let Some(Placed { lines, turns, versions, orderings }) = &self.placed {
+            args.push((lines, Type::UUID_ARRAY));
+            args.push((turns, Type::INT8_ARRAY));
+            args.push((versions, Type::UUID_ARRAY));
+            args.push((orderings, Type::BYTEA_ARRAY));
         }
         args
     }

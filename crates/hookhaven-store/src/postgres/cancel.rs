@@ -8,10 +8,12 @@ use tokio_postgres::types::Type;
 
 use super::{
     Shared,
+    lined::locked,
+    lines::{self, Arranged, Lines},
     pool::{Args, Lent, Mode},
     replay::again,
-    rows::{At, LIVE_COLUMNS, Stored, Uuid},
-    settle::{Change, Ending, settle_rows},
+    rows::{At, NOBODY, Stored, Uuid},
+    settle::{Change, Ending, Scope, settle_rows},
     steps,
     trouble::Trouble,
 };
@@ -23,8 +25,9 @@ use crate::{
 impl Shared {
     pub(super) async fn cancel(&self, deliveries: &[DeliveryId]) -> Result<Vec<Cancelled>, StoreError> {
         self.make_today().await?;
-        let (mut known, changes) = again!(self.cancel_once(deliveries))?;
+        let (mut known, changes, arranged) = again!(self.cancel_once(deliveries))?;
         self.note_settled(&changes);
+        self.note_arranged(&arranged);
         let answer = |id: &DeliveryId| match known.get_mut(id) {
             // Asked for twice: the second time it has been asked for.
             Some(answer) => std::mem::replace(answer, Cancelled::Before),
@@ -37,16 +40,18 @@ impl Shared {
     async fn cancel_once(
         &self,
         deliveries: &[DeliveryId],
-    ) -> Result<(HashMap<DeliveryId, Cancelled>, Vec<Change>), Trouble> {
+    ) -> Result<(HashMap<DeliveryId, Cancelled>, Vec<Change>, Arranged), Trouble> {
         let now = self.now();
         let mut connection = self.work.get().await?;
         connection.begin(Mode::Write).await?;
+        let ids: Vec<Uuid> = deliveries.iter().map(|id| Uuid::from(*id)).collect();
+        let mut lines = Lines::lock(&connection, lines::of_ids(&connection, &ids).await?, now).await?;
         let (mut known, mut endings, mut asked) = (HashMap::new(), Vec::new(), Vec::new());
-        for Stored { delivery, fence, session, .. } in live_for_update(&connection, deliveries).await? {
+        for Stored { delivery, fence, session, .. } in locked(&connection, &ids).await? {
             let answer = match session {
                 _ if delivery.cancel_asked_at.is_some() => Cancelled::Before,
-                None => {
-                    endings.push(Ending::new(delivery.id, None, fence, SettledTo::Cancelled));
+                None | Some(..=NOBODY) => {
+                    endings.push(Ending::new(delivery.id, session, fence, SettledTo::Cancelled));
                     Cancelled::Done
                 }
                 Some(_) => {
@@ -56,7 +61,7 @@ impl Shared {
             };
             known.insert(delivery.id, answer);
         }
-        let changes = settle_rows(&connection, &endings, now, false).await?;
+        let changes = settle_rows(&connection, &endings, now, false, Scope::Lined).await?;
         if !asked.is_empty() {
             let ids: Vec<Uuid> = asked.iter().map(|(id, _)| *id).collect();
             let ask = "UPDATE hookhaven.live SET cancel_asked_at = $2 WHERE id = ANY($1)";
@@ -68,16 +73,10 @@ impl Shared {
         for id in over(&connection, deliveries).await? {
             known.entry(id).or_insert(Cancelled::Before);
         }
+        let arranged = lines.arrange(&connection).await?;
         connection.commit().await?;
-        Ok((known, changes))
+        Ok((known, changes, arranged))
     }
-}
-
-async fn live_for_update(connection: &Lent<'_>, deliveries: &[DeliveryId]) -> Result<Vec<Stored>, Trouble> {
-    let ids: Vec<Uuid> = deliveries.iter().map(|id| Uuid::from(*id)).collect();
-    let sql = format!("SELECT {LIVE_COLUMNS} FROM hookhaven.live WHERE id = ANY($1) ORDER BY id FOR UPDATE");
-    let rows = connection.query(&sql, &[(&ids, Type::UUID_ARRAY)]).await?;
-    rows.iter().map(Stored::read).collect()
 }
 
 async fn over(connection: &Lent<'_>, deliveries: &[DeliveryId]) -> Result<HashSet<DeliveryId>, Trouble> {

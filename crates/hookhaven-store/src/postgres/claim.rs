@@ -23,6 +23,7 @@ use tokio_postgres::types::Type;
 use super::{
     Shared,
     pool::{Args, Mode},
+    replay::again,
     rows::{At, LIVE_COLUMNS, Stored, Uuid, text, time, to_text},
     trouble::{Kind, Trouble},
     turns,
@@ -36,11 +37,18 @@ const CANDIDATES_MAX: usize = 4_096;
 /// What this node holds, by session.
 #[derive(Debug, Default)]
 pub(super) struct Held {
-    leases: Mutex<HashMap<SessionId, HashMap<DeliveryId, i64>>>,
+    leases: Mutex<HashMap<SessionId, HashMap<DeliveryId, InHand>>>,
     /// Claims hold it for reading until what they took is noted.
     claiming: RwLock<()>,
     /// When to look for leases that nobody knows of.
     doubts: Mutex<Vec<Instant>>,
+}
+
+/// What is remembered of a lease.
+#[derive(Clone, Copy, Debug)]
+struct InHand {
+    /// Whether it stands in a line.
+    lined: bool,
 }
 
 /// What was sent may reach the server even after we have given it up: looked for a second time then.
@@ -50,7 +58,8 @@ impl Held {
     fn note(&self, session: SessionId, taken: &[Stored]) {
         let mut leases = self.leases.lock().unwrap_or_else(|e| e.into_inner());
         let of_session = leases.entry(session).or_default();
-        of_session.extend(taken.iter().map(|stored| (stored.delivery.id, stored.fence)));
+        let in_hand = |stored: &Stored| InHand { lined: stored.delivery.order.is_some() };
+        of_session.extend(taken.iter().map(|stored| (stored.delivery.id, in_hand(stored))));
     }
 
     fn doubts(&self) -> MutexGuard<'_, Vec<Instant>> {
@@ -67,6 +76,12 @@ impl Held {
         if let Some(held) = self.leases.lock().unwrap_or_else(|e| e.into_inner()).get_mut(&session) {
             held.remove(&id);
         }
+    }
+
+    /// Whether it is known to stand in a line.
+    pub fn is_lined(&self, session: SessionId, id: DeliveryId) -> bool {
+        let leases = self.leases.lock().unwrap_or_else(|e| e.into_inner());
+        leases.get(&session).and_then(|held| held.get(&id)).is_some_and(|in_hand| in_hand.lined)
     }
 
     pub fn forget_session(&self, session: SessionId) {
@@ -111,17 +126,36 @@ impl Shared {
         }
         self.settle_doubt().await?;
         let _claiming = self.held.claiming.read().await;
-        let taken = match self.take(session, rooms, max).await {
-            Ok(taken) => taken,
-            Err(trouble) => {
-                if trouble.kind == Kind::Lost {
-                    self.held.doubt();
-                }
-                return Err(trouble.into());
-            }
-        };
-        self.held.note(session, &taken);
+        let taken = self.take(session, rooms, max).await;
+        let taken = self.noted(session, taken)?;
         self.note_exhausted(rooms, max, &taken);
+        self.with_events(session, taken).await
+    }
+
+    pub(super) async fn claim_one(
+        &self,
+        session: SessionId,
+        delivery: DeliveryId,
+        limit: Option<usize>,
+    ) -> Result<Option<Leased>, StoreError> {
+        self.settle_doubt().await?;
+        let _claiming = self.held.claiming.read().await;
+        let taken = self.take_one(session, delivery, limit).await;
+        let taken = self.noted(session, taken)?;
+        Ok(self.with_events(session, taken).await?.pop())
+    }
+
+    fn noted(&self, session: SessionId, taken: Result<Vec<Stored>, Trouble>) -> Result<Vec<Stored>, Trouble> {
+        match &taken {
+            Ok(taken) => self.held.note(session, taken),
+            Err(trouble) if trouble.kind == Kind::Lost => self.held.doubt(),
+            Err(_) => {}
+        }
+        taken
+    }
+
+    /// Hands out what was taken.
+    async fn with_events(&self, session: SessionId, taken: Vec<Stored>) -> Result<Vec<Leased>, StoreError> {
         let ids = taken.iter().map(|stored| stored.delivery.event);
         let mut events = match self.read_events(ids).await {
             Ok(events) => events,
@@ -135,6 +169,46 @@ impl Shared {
             }
         };
         Ok(taken.into_iter().map(|stored| leased(stored, &mut events)).collect())
+    }
+
+    async fn take_one(
+        &self,
+        session: SessionId,
+        delivery: DeliveryId,
+        limit: Option<usize>,
+    ) -> Result<Vec<Stored>, Trouble> {
+        let mut connection = self.work.get().await?;
+        connection.begin(Mode::Write).await?;
+        let find = "SELECT lane FROM hookhaven.live WHERE id = $1 AND session IS NULL";
+        let id = Uuid::from(delivery);
+        let found = connection.query(find, &[(&id, Type::UUID)]).await?;
+        let Some(row) = found.first() else {
+            connection.commit().await?;
+            return Ok(Vec::new());
+        };
+        let lane = Lane::from_text(&text(row, 0)?);
+        if limit.is_some() || lane.is_queue() {
+            turns::lock(&connection, [&lane]).await?;
+        }
+        let (limit, lane_text) = (limit.map(whole), to_text(lane.as_str()));
+        let (session, now) = (number(session), At(self.now()));
+        let args: Args<'_> = &[
+            (&id, Type::UUID),
+            (&session, Type::INT8),
+            (&now, Type::TIMESTAMPTZ),
+            (&limit, Type::INT8),
+            (&lane_text, Type::TEXT),
+        ];
+        let its_turn = if lane.is_queue() { turns::may_begin("$5") } else { String::new() };
+        let sql = format!(
+            "UPDATE hookhaven.live l SET session = $2, fence = fence + 1 WHERE l.id = $1 AND l.session IS NULL \
+                AND (l.own_due_at IS NULL OR l.due_at <= $3) \
+                AND ($4 IS NULL OR $4 > (SELECT count(*) FROM hookhaven.live x WHERE x.lane = $5 AND x.session > 0)) \
+                AND EXISTS (SELECT FROM hookhaven.sessions s WHERE s.id = $2 AND s.until > $3) {its_turn} \
+             RETURNING {LIVE_COLUMNS}"
+        );
+        let rows = connection.query_and_commit(&sql, args).await?;
+        rows.iter().map(Stored::read).collect()
     }
 
     async fn take(&self, session: SessionId, rooms: &[LaneRoom], max: usize) -> Result<Vec<Stored>, Trouble> {
@@ -191,18 +265,12 @@ impl Shared {
         let _alone = self.held.claiming.write().await;
         for (session, held) in self.held.all() {
             let held: Vec<Uuid> = held.into_iter().map(Uuid::from).collect();
-            let sql = format!("{GIVE_BACK} AND id <> ALL($2)");
-            let args: Args<'_> = &[(&number(session), Type::INT8), (&held, Type::UUID_ARRAY)];
-            self.work.once(Mode::Write, &sql, args).await?;
+            again!(self.give_back(session, &held, false))?;
         }
         self.held.doubts().retain(|at| *at > now);
         Ok(())
     }
 }
-
-/// What a session holds goes back to its lanes, but for what was to be cancelled: that is nobody's.
-pub(super) const GIVE_BACK: &str = "UPDATE hookhaven.live SET \
-    session = CASE WHEN cancel_asked_at IS NULL THEN NULL ELSE 0 END WHERE session = $1";
 
 /// The claim, column by column.
 struct Wanted<'a> {
@@ -234,7 +302,7 @@ fn claim_sql(with_queues: bool) -> String {
     format!(
         "WITH wanted AS MATERIALIZED ( \
             SELECT w.lane, w.queue, CASE WHEN w.most IS NULL THEN w.room ELSE least(w.room, greatest(0, w.most - ( \
-                SELECT count(*) FROM hookhaven.live x WHERE x.lane = w.lane AND x.session IS NOT NULL))) END AS room \
+                SELECT count(*) FROM hookhaven.live x WHERE x.lane = w.lane AND x.session > 0))) END AS room \
                 {free} \
             FROM unnest($1::text[], $2::int8[], $3::int8[], $7::bool[]) AS w(lane, room, most, queue)), \
          picked AS MATERIALIZED ( \

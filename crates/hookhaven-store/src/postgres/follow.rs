@@ -1,5 +1,6 @@
 //! What follows from a settlement: events stored by the transaction that settles, of those that were settled.
-//! A batch in which nothing follows is settled in one statement and has no part in this.
+//! A batch in which nothing follows is settled in one statement and has no part in this. What follows stands in no
+//! line.
 
 use std::collections::HashMap;
 
@@ -9,7 +10,7 @@ use super::{
     Shared,
     events::Events,
     pool::Mode,
-    settle::{Change, Ending, Report, settle_rows},
+    settle::{Change, Ending, Report, Scope, settle_rows},
     slices,
     trouble::Trouble,
 };
@@ -33,7 +34,7 @@ impl<'a> Follows<'a> {
     }
 
     /// Those that follow, now that this has become of the deliveries.
-    fn after(&self, changes: &[Change]) -> Vec<(KeyDigest, &'a NewEvent)> {
+    pub fn after(&self, changes: &[Change]) -> Vec<(KeyDigest, &'a NewEvent)> {
         let became: HashMap<_, _> = changes.iter().map(|change| (change.delivery, change.state)).collect();
         let follows = |report: &Report, follow: &Follow| match became.get(&report.settlement.delivery) {
             Some(DeliveryState::Cancelled) => !follow.unless_cancelled,
@@ -42,6 +43,11 @@ impl<'a> Follows<'a> {
         };
         let all = self.0.iter().filter(|(_, report, follow)| follows(report, follow));
         all.map(|(digest, _, follow)| (*digest, &follow.event)).collect()
+    }
+
+    /// The slices that they need.
+    pub fn slices(&self) -> impl Iterator<Item = i32> {
+        self.0.iter().map(|(_, _, follow)| slices::of_event(follow.event.event.id))
     }
 }
 
@@ -52,10 +58,10 @@ impl Shared {
         follows: &Follows<'_>,
         now: Time,
     ) -> Result<Vec<Change>, Trouble> {
-        self.slices.ensure(&self.work, follows.0.iter().map(|(_, _, f)| slices::of_event(f.event.event.id))).await?;
+        self.slices.ensure(&self.work, follows.slices()).await?;
         let mut connection = self.work.get().await?;
         connection.begin(Mode::Write).await?;
-        let changes = settle_rows(&connection, endings, now, true).await?;
+        let changes = settle_rows(&connection, endings, now, true, Scope::Plain).await?;
         let new = follows.after(&changes);
         let stored = Events::of(&new, now).store_within(&connection).await?;
         connection.commit().await?;

@@ -158,7 +158,7 @@ impl PostgresImport {
             }
         }
         let now = self.clock.now();
-        let sql = "SELECT FROM hookhaven.sessions WHERE until > $1 \
+        let sql = "SELECT FROM hookhaven.sessions WHERE until > $1 AND id > 0 \
             UNION ALL SELECT FROM hookhaven.nodes WHERE seen_at > $2 LIMIT 1";
         let args: Args<'_> = &[(&At(now), Type::TIMESTAMPTZ), (&At(now.minus(NODE_SILENCE)), Type::TIMESTAMPTZ)];
         let nodes = connection.query(sql, args).await?;
@@ -193,6 +193,7 @@ impl PostgresImport {
         for insert in rows::inserts(&page.content) {
             insert.run(&connection).await?;
         }
+        rows::restore_lines(&connection, &page.content, self.clock.now()).await?;
         if let Content::Steps(_) = &page.content {
             // The next one's number is behind these.
             connection.query(rows::STEP_NUMBER, &[]).await?;

@@ -5,6 +5,9 @@
 //! the same as everywhere (`rules`, `live`). A delivery is one row in one of two tables, `live` or `ended`;
 //! settling moves it. Events, ended deliveries and attempts lie in one partition a day (`slices`, `retain`).
 //!
+//! Of deliveries that are ordered only the first of each line waits where it can be found (`lines`, `lined`); accepts
+//! that need more than one statement are judged first (`judge`).
+//!
 //! Calls that write gather on this side and go to the database together (`queue`), over a few connections
 //! (`pool`) of which none carries state from one transaction to the next: a pooler in transaction mode may
 //! stand between, except for listening, for which another address can be given (`wake`).
@@ -32,9 +35,14 @@ mod follow;
 mod heads;
 mod health;
 pub(crate) mod import;
+mod judge;
+mod lined;
+mod lines;
+mod lines_upkeep;
 mod lists;
 mod migrate;
 mod nodes;
+mod offer;
 mod pool;
 mod quarantine;
 mod queue;
@@ -165,7 +173,7 @@ struct Shared {
     clock: Arc<dyn Clock>,
     database_clock: Option<Arc<DatabaseClock>>,
     entropy: Arc<dyn Entropy>,
-    accepts: Queue<accept::Offer>,
+    accepts: Queue<offer::Offer>,
     settles: Queue<settle::Report>,
     slices: slices::Slices,
     held: claim::Held,
@@ -178,6 +186,8 @@ struct Shared {
     remembered: stats::Remembered,
     retaining: tokio::sync::Mutex<retain::Memo>,
     dismissed_by_age: AtomicU64,
+    /// Deliveries that ended so since the store was opened.
+    superseded: AtomicU64,
     /// Opened here and not closed.
     sessions: Mutex<HashMap<SessionId, Duration>>,
 }
@@ -235,10 +245,12 @@ impl PostgresStore {
             remembered: Default::default(),
             retaining: Default::default(),
             dismissed_by_age: AtomicU64::new(0),
+            superseded: AtomicU64::new(0),
             sessions: Mutex::default(),
             entropy: options.entropy.clone(),
         });
         shared.recount().await?;
+        shared.mend_lines().await?;
         let stop = watch::Sender::new(false);
         tokio::spawn(wake::send(shared.clone(), stop.subscribe()));
         tokio::spawn(wake::listen(shared.clone(), listen, stop.subscribe()));

@@ -6,12 +6,13 @@ use std::{
     sync::Arc,
 };
 
-use hookhaven_core::{DeliveryId, EventId};
+use hookhaven_core::{DeliveryId, EventId, LineId};
 use tokio_postgres::types::Type;
 
 use super::{
     Shared,
     births::Births,
+    lines::Lines,
     pool::{Args, Lent, Mode},
     rows::{At, ENDED_COLUMNS, Stored, Uuid, from_text, text},
     slices,
@@ -66,8 +67,9 @@ impl Shared {
         let now = self.now();
         let mut connection = self.work.get().await?;
         connection.begin(Mode::Write).await?;
-        let mut known: HashMap<_, _> =
-            waiting(&connection, deliveries).await?.into_iter().map(|id| (id, Replayed::NotEnded)).collect();
+        let (waits, in_lines) = waiting(&connection, deliveries).await?;
+        let mut known: HashMap<_, _> = waits.into_iter().map(|id| (id, Replayed::NotEnded)).collect();
+        let mut lines = Lines::lock(&connection, in_lines, now).await?;
         let mut replaced = Vec::new();
         for stored in ended_for_update(&connection, deliveries).await? {
             match stored.delivery.replaced_by {
@@ -85,7 +87,11 @@ impl Shared {
             births.push(new, d.event, old.slice, &d.source, &d.event_type, now, Some(d.id));
             self.heads().add(&new.lane, new.due_at);
         }
-        let births = births.ready();
+        let mut births = births.ready();
+        births.line_up(&mut lines);
+        replaced.iter().filter_map(|(_, old)| Some((old.line()?.0, old))).for_each(|(line, old)| {
+            lines.unpark(line, old.delivery.id);
+        });
         if births.len() > 0 {
             births.insert(&connection).await?;
             let olds: Vec<Uuid> = replaced.iter().map(|(_, old)| old.delivery.id.into()).collect();
@@ -96,11 +102,13 @@ impl Shared {
                 &[(&olds, Type::UUID_ARRAY), (&old_slices, Type::INT4_ARRAY), (&births.ids, Type::UUID_ARRAY)];
             connection.run(sql, args).await?;
         }
+        let arranged = lines.arrange(&connection).await?;
         connection.commit().await?;
         if births.len() > 0 {
             self.pending.add(births.len());
             self.wake.more();
         }
+        self.note_arranged(&arranged);
         known.extend(replaced.iter().map(|(new, old)| (old.delivery.id, Replayed::New(new.id))));
         Ok(Ok(known))
     }
@@ -122,7 +130,9 @@ impl Shared {
     ) -> Result<(HashSet<DeliveryId>, HashSet<DeliveryId>), Trouble> {
         let mut connection = self.work.get().await?;
         connection.begin(Mode::Write).await?;
-        let mut known: HashSet<_> = waiting(&connection, deliveries).await?.into_iter().collect();
+        let (waits, in_lines) = waiting(&connection, deliveries).await?;
+        let mut known: HashSet<_> = waits.into_iter().collect();
+        let mut lines = Lines::lock(&connection, in_lines, self.now()).await?;
         let ended = ended_for_update(&connection, deliveries).await?;
         known.extend(ended.iter().map(|stored| stored.delivery.id));
         let letters = || ended.iter().filter(|stored| stored.delivery.is_dead_letter());
@@ -133,7 +143,12 @@ impl Shared {
         let args: Args<'_> =
             &[(&ids, Type::UUID_ARRAY), (&slices, Type::INT4_ARRAY), (&At(self.now()), Type::TIMESTAMPTZ)];
         connection.run(sql, args).await?;
+        letters().filter_map(|old| Some((old.line()?.0, old))).for_each(|(line, old)| {
+            lines.unpark(line, old.delivery.id);
+        });
+        let arranged = lines.arrange(&connection).await?;
         connection.commit().await?;
+        self.note_arranged(&arranged);
         Ok((done, known))
     }
 
@@ -148,6 +163,8 @@ impl Shared {
         let slices = slices::of_events([event]);
         let mut connection = self.work.get().await?;
         connection.begin(Mode::Write).await?;
+        let in_lines = deliveries.iter().filter_map(|d| Some(d.order.as_ref()?.line(&d.destination)));
+        let mut lines = Lines::lock(&connection, in_lines, now).await?;
         let find = "SELECT slice, source, event_type FROM hookhaven.events WHERE id = $1 AND slice = ANY($2) \
             FOR NO KEY UPDATE";
         let args: Args<'_> = &[(&Uuid::from(event), Type::UUID), (&slices, Type::INT4_ARRAY)];
@@ -173,10 +190,13 @@ impl Shared {
             self.seen.note(&source, counted_as(&source, &new.destination));
             self.heads().add(&new.lane, new.due_at);
         }
-        let births = births.ready();
+        let mut births = births.ready();
+        births.line_up(&mut lines);
         births.insert(&connection).await?;
+        let arranged = lines.arrange(&connection).await?;
         connection.commit().await?;
         self.pending.add(fresh.len());
+        self.note_arranged(&arranged);
         if !fresh.is_empty() {
             self.wake.more();
         }
@@ -184,12 +204,20 @@ impl Shared {
     }
 }
 
-/// Those that have not ended. Asked before what has: whatever ends in between is then found there.
-async fn waiting(connection: &Lent<'_>, deliveries: &[DeliveryId]) -> Result<Vec<DeliveryId>, Trouble> {
+/// Those that have not ended, and the lines of those that have. Asked before what has: whatever ends in between is then
+/// found there.
+async fn waiting(connection: &Lent<'_>, deliveries: &[DeliveryId]) -> Result<(Vec<DeliveryId>, Vec<LineId>), Trouble> {
     let ids: Vec<Uuid> = deliveries.iter().map(|id| Uuid::from(*id)).collect();
-    let rows =
-        connection.query("SELECT id FROM hookhaven.live WHERE id = ANY($1)", &[(&ids, Type::UUID_ARRAY)]).await?;
-    rows.iter().map(|row| Ok(row.try_get::<_, Uuid>(0)?.delivery())).collect()
+    let sql = "SELECT id, NULL::uuid FROM hookhaven.live WHERE id = ANY($1) \
+        UNION ALL SELECT id, line FROM hookhaven.ended WHERE id = ANY($1) AND line IS NOT NULL";
+    let (mut waits, mut lines) = (Vec::new(), Vec::new());
+    for row in &connection.query(sql, &[(&ids, Type::UUID_ARRAY)]).await? {
+        match row.try_get::<_, Option<Uuid>>(1)? {
+            Some(line) => lines.push(line.line()),
+            None => waits.push(row.try_get::<_, Uuid>(0)?.delivery()),
+        }
+    }
+    Ok((waits, lines))
 }
 
 async fn ended_for_update(connection: &Lent<'_>, deliveries: &[DeliveryId]) -> Result<Vec<Stored>, Trouble> {

@@ -13,7 +13,7 @@ use hookhaven_core::Time;
 use tokio_postgres::types::Type;
 
 use super::{
-    Shared,
+    Shared, lines_upkeep,
     pool::{Args, Lent, Mode},
     rows::{At, Uuid},
     slices::{self, KEPT, PARENTS},
@@ -24,6 +24,7 @@ use crate::seam::{Retained, Retention, StoreError};
 /// Per step.
 const DISMISS_MAX: i64 = 1_000;
 const KEYS_MAX: i64 = 5_000;
+const LINES_MAX: i64 = 5_000;
 const MOVE_MAX: i64 = 200;
 const KEPT_LOOK_MAX: i64 = 1_000;
 /// Events of a day are counted exactly up to here; beyond, the server's estimate will do.
@@ -77,7 +78,11 @@ impl Shared {
                 self.clear(&mut connection, slice, memo, retained).await?;
                 retained.more = true;
             }
-            None => retained.more |= self.clear_kept(&mut connection, retention.before, memo, retained).await?,
+            None => {
+                retained.more |= self.clear_kept(&mut connection, retention.before, memo, retained).await?;
+                let day = slices::of_time(retention.before);
+                retained.more |= full(lines_upkeep::forget(&mut connection, day, now, LINES_MAX).await?, LINES_MAX);
+            }
         }
         Ok(())
     }
@@ -86,11 +91,19 @@ impl Shared {
         let sql = "WITH old AS (SELECT id, slice FROM hookhaven.ended WHERE state = 3 AND replaced_by IS NULL \
                AND dismissed_at IS NULL AND ended_at < $1 ORDER BY ended_at LIMIT $3 FOR UPDATE SKIP LOCKED) \
             UPDATE hookhaven.ended e SET dismissed_at = $2 FROM old \
-            WHERE e.id = old.id AND e.slice = old.slice AND e.dismissed_at IS NULL RETURNING 1";
+            WHERE e.id = old.id AND e.slice = old.slice AND e.dismissed_at IS NULL RETURNING e.id, e.line";
         let args: Args<'_> =
             &[(&At(before), Type::TIMESTAMPTZ), (&At(now), Type::TIMESTAMPTZ), (&DISMISS_MAX, Type::INT8)];
-        let dismissed = connection.once(Mode::Write, sql, args).await?.len() as u64;
+        let rows = connection.once(Mode::Write, sql, args).await?;
+        let dismissed = rows.len() as u64;
         self.dismissed_by_age.fetch_add(dismissed, std::sync::atomic::Ordering::Relaxed);
+        let mut in_lines = Vec::new();
+        for row in &rows {
+            if let Some(line) = row.try_get::<_, Option<Uuid>>(1)? {
+                in_lines.push((line.line(), row.try_get::<_, Uuid>(0)?.delivery()));
+            }
+        }
+        self.unpark(&in_lines).await?;
         Ok(dismissed)
     }
 
@@ -205,9 +218,11 @@ async fn living(connection: &Lent<'_>, slice: i32, after: Option<Uuid>) -> Resul
     uuids(&connection.query(sql, args).await?)
 }
 
-/// The rows of `live` first: a settle that comes later then knows the new place.
+/// The rows of `live` first: a settle that comes later then knows the new place. What is a piece of
+/// another event's body gets its own.
 async fn move_out(connection: &Lent<'_>, slice: i32, events: &[Uuid]) -> Result<u64, Trouble> {
     let args: Args<'_> = &[(&events, Type::UUID_ARRAY), (&slice, Type::INT4), (&KEPT, Type::INT4)];
+    lines_upkeep::keep(connection, slice, events).await?;
     let tell = "UPDATE hookhaven.live SET slice = $3 WHERE event = ANY($1) AND slice = $2";
     connection.run(tell, args).await?;
     let attempts = "UPDATE hookhaven.attempts SET slice = $3 WHERE slice = $2 AND delivery IN ( \
@@ -216,11 +231,16 @@ async fn move_out(connection: &Lent<'_>, slice: i32, events: &[Uuid]) -> Result<
     connection.run(attempts, args).await?;
     let ended = "UPDATE hookhaven.ended SET slice = $3 WHERE slice = $2 AND event = ANY($1)";
     connection.run(ended, args).await?;
+    let bodies = "UPDATE hookhaven.events e SET body = substring(w.body FROM e.body_from + 1 FOR e.body_len), \
+           body_of = NULL, body_from = NULL, body_len = NULL FROM hookhaven.events w \
+        WHERE e.slice = $2 AND e.id = ANY($1) AND e.body_of <> e.id AND w.id = e.body_of AND w.slice IN ($2, $3)";
+    connection.run(bodies, args).await?;
     connection.run("UPDATE hookhaven.events SET slice = $3 WHERE slice = $2 AND id = ANY($1)", args).await
 }
 
 async fn delete_kept(connection: &Lent<'_>, events: &[Uuid]) -> Result<u64, Trouble> {
     let args: Args<'_> = &[(&events, Type::UUID_ARRAY)];
+    lines_upkeep::forget_kept(connection, events).await?;
     let attempts = "DELETE FROM hookhaven.attempts WHERE slice = 0 AND delivery IN ( \
         SELECT id FROM hookhaven.ended WHERE slice = 0 AND event = ANY($1))";
     connection.run(attempts, args).await?;

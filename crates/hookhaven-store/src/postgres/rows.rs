@@ -3,7 +3,7 @@
 use std::{borrow::Cow, error::Error, sync::Arc};
 
 use bytes::BytesMut;
-use hookhaven_core::{Delivery, DeliveryId, DeliveryState, EventId, Lane, Time};
+use hookhaven_core::{Delivery, DeliveryId, DeliveryState, EventId, Lane, LineId, Order, Time, Version};
 use tokio_postgres::{
     Row,
     types::{FromSql, IsNull, ToSql, Type, to_sql_checked},
@@ -28,7 +28,27 @@ impl From<DeliveryId> for Uuid {
     }
 }
 
+impl From<LineId> for Uuid {
+    fn from(id: LineId) -> Self {
+        Uuid(id.0)
+    }
+}
+
+impl From<Version> for Uuid {
+    fn from(version: Version) -> Self {
+        Uuid(version.to_bytes())
+    }
+}
+
 impl Uuid {
+    pub fn line(self) -> LineId {
+        LineId(self.0)
+    }
+
+    pub fn version(self) -> Version {
+        Version::from_bytes(self.0)
+    }
+
     pub fn event(self) -> EventId {
         EventId::from_bytes(self.0)
     }
@@ -138,29 +158,31 @@ pub(super) struct Stored {
     pub slice: i32,
     /// 0 once it has ended.
     pub fence: i64,
-    /// [`NOBODY`] if its end was asked for and nobody has it in hand.
+    /// [`NOBODY`] if it is to be ended and nobody has it in hand; [`LINE`] if it is not its turn.
     pub session: Option<i64>,
 }
 
 /// No session's number.
 pub(super) const NOBODY: i64 = 0;
+/// No node's session: holds what is not first in its line.
+pub(super) const LINE: i64 = -1;
 
 /// What [`Stored::read`] reads, out of `live`.
-pub(super) const LIVE_COLUMNS: &str = "id, event, slice, fence, session, due_at, accepted_at, attempts, tries, lost, \
-     replaces, lane, source, event_type, destination, route, policy, 1::int2 AS state, \
+pub(super) const LIVE_COLUMNS: &str = "id, event, slice, fence, session, coalesce(own_due_at, due_at) AS due_at, \
+     accepted_at, attempts, tries, lost, replaces, lane, source, event_type, destination, route, policy, 1::int2 AS state, \
      NULL::int2 AS reason, NULL::timestamptz AS ended_at, NULL::timestamptz AS dismissed_at, NULL::uuid AS replaced_by, \
-     cancel_asked_at";
+     cancel_asked_at, ordering";
 
 /// The same out of `ended`.
 pub(super) const ENDED_COLUMNS: &str = "id, event, slice, 0::int8 AS fence, NULL::int8 AS session, due_at, accepted_at, \
      attempts, tries, lost, replaces, lane, source, event_type, destination, route, policy, state, reason, \
-     ended_at, dismissed_at, replaced_by, cancel_asked_at";
+     ended_at, dismissed_at, replaced_by, cancel_asked_at, ordering";
 
 impl Stored {
     pub fn read(row: &Row) -> Result<Self, Trouble> {
         let session: Option<i64> = row.try_get(4)?;
         let state = match state(row, 17)? {
-            DeliveryState::Pending if session.is_some_and(|session| session != NOBODY) => DeliveryState::Leased,
+            DeliveryState::Pending if session.is_some_and(|session| session > NOBODY) => DeliveryState::Leased,
             state => state,
         };
         let delivery = Delivery {
@@ -184,9 +206,15 @@ impl Stored {
             replaced_by: row.try_get::<_, Option<Uuid>>(21)?.map(Uuid::delivery),
             dismissed_at: maybe_time(row, 20)?,
             cancel_asked_at: maybe_time(row, 22)?,
-            order: None,
+            order: row.try_get::<_, Option<&[u8]>>(23)?.map(codec::decode_order).transpose()?.map(Arc::new),
         };
         Ok(Stored { delivery, slice: row.try_get(2)?, fence: row.try_get(3)?, session })
+    }
+
+    /// The line it stands in.
+    pub fn line(&self) -> Option<(LineId, &Order)> {
+        let order = self.delivery.order.as_deref()?;
+        Some((order.line(&self.delivery.destination), order))
     }
 }
 

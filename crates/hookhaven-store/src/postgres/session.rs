@@ -8,10 +8,13 @@ use tokio_postgres::types::Type;
 
 use super::{
     Shared,
-    claim::{GIVE_BACK, number},
+    claim::number,
+    lined::Endings,
+    lines::{self, Lines},
     pool::{Args, Mode},
-    rows::{At, LIVE_COLUMNS, NOBODY, Stored},
-    settle::{Ending, settle_rows},
+    replay::again,
+    rows::{At, LIVE_COLUMNS, NOBODY, Stored, Uuid},
+    settle::Ending,
     trouble::Trouble,
 };
 use crate::{
@@ -54,31 +57,49 @@ impl Shared {
     pub(super) async fn close_session(&self, session: SessionId) -> Result<(), StoreError> {
         self.sessions().remove(&session);
         self.held.forget_session(session);
-        let id = number(session);
+        again!(self.give_back(session, &[], true)).map_err(StoreError::from)
+    }
+
+    /// What a session holds goes back to its lanes, but for these; nobody's is what was to be cancelled. `close`: the
+    /// session ends with it.
+    pub(super) async fn give_back(&self, session: SessionId, but: &[Uuid], close: bool) -> Result<(), Trouble> {
+        let (id, now) = (number(session), self.now());
         let mut connection = self.work.get().await?;
         connection.begin(Mode::Write).await?;
-        connection.run("DELETE FROM hookhaven.sessions WHERE id = $1", &[(&id, Type::INT8)]).await?;
-        let given_back = connection.run(GIVE_BACK, &[(&id, Type::INT8)]).await?;
+        if close {
+            connection.run("DELETE FROM hookhaven.sessions WHERE id = $1", &[(&id, Type::INT8)]).await?;
+        }
+        let args: Args<'_> = &[(&id, Type::INT8), (&but, Type::UUID_ARRAY)];
+        let of_lines = lines::of_live(&connection, "l.session = $1 AND l.id <> ALL($2)", args).await?;
+        let mut lines = Lines::lock(&connection, of_lines, now).await?;
+        // The next of a line is opened when it is arranged.
+        let sql = "UPDATE hookhaven.live SET session = CASE WHEN cancel_asked_at IS NOT NULL THEN 0 \
+              WHEN line IS NOT NULL THEN -1 END \
+            WHERE session = $1 AND id <> ALL($2)";
+        let given_back = connection.run(sql, args).await?;
+        let arranged = lines.arrange(&connection).await?;
         connection.commit().await?;
         if given_back > 0 {
             self.wake.more();
         }
+        self.note_arranged(&arranged);
         Ok(())
     }
 
     pub(super) async fn release_lapsed(&self) -> Result<usize, StoreError> {
         let now = self.now();
-        let any = "SELECT EXISTS (SELECT FROM hookhaven.sessions WHERE until <= $1) OR EXISTS ( \
-            SELECT FROM hookhaven.live l WHERE session IS NOT NULL \
-            AND NOT EXISTS (SELECT FROM hookhaven.sessions s WHERE s.id = l.session))";
-        let rows = self.work.once(Mode::Read, any, &[(&At(now), Type::TIMESTAMPTZ)]).await?;
+        let any = format!(
+            "{LEFT_BEHIND} SELECT EXISTS (SELECT FROM hookhaven.sessions WHERE until <= $1) \
+             OR EXISTS (SELECT FROM left_behind)"
+        );
+        let rows = self.work.once(Mode::Read, &any, &[(&At(now), Type::TIMESTAMPTZ)]).await?;
         if !rows.first().is_some_and(|row| row.get(0)) {
             return Ok(0);
         }
         self.make_today().await?;
         let mut released = 0;
         loop {
-            let batch = self.release_batch(now).await?;
+            let batch = again!(self.release_batch(now))?;
             released += batch;
             if batch == 0 {
                 break;
@@ -97,24 +118,43 @@ impl Shared {
         let lapse = "DELETE FROM hookhaven.sessions WHERE until <= $1";
         connection.run(lapse, &[(&At(now), Type::TIMESTAMPTZ)]).await?;
         let sql = format!(
-            "SELECT {LIVE_COLUMNS} FROM hookhaven.live l WHERE session IS NOT NULL \
-             AND NOT EXISTS (SELECT FROM hookhaven.sessions s WHERE s.id = l.session) \
-             ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED"
+            "{LEFT_BEHIND} SELECT l.id FROM left_behind p CROSS JOIN LATERAL ( \
+               SELECT id FROM hookhaven.live WHERE lane = p.lane AND session = p.session LIMIT $1) l LIMIT $1"
         );
         let rows = connection.query(&sql, &[(&RELEASE_BATCH, Type::INT8)]).await?;
-        let lost: Vec<Stored> = rows.iter().map(Stored::read).collect::<Result<_, _>>()?;
-        let endings = lost.iter().map(|stored| {
+        let ids: Vec<Uuid> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+        if ids.is_empty() {
+            connection.commit().await?;
+            return Ok(0);
+        }
+        let mut lines = Lines::lock(&connection, lines::of_ids(&connection, &ids).await?, now).await?;
+        let sql = format!(
+            "SELECT {LIVE_COLUMNS} FROM hookhaven.live l WHERE id = ANY($1) AND session >= 0 \
+             AND NOT EXISTS (SELECT FROM hookhaven.sessions s WHERE s.id = l.session) \
+             ORDER BY l.id FOR UPDATE SKIP LOCKED"
+        );
+        let mut endings = Endings::default();
+        for row in &connection.query(&sql, &[(&ids, Type::UUID_ARRAY)]).await? {
+            let stored = Stored::read(row)?;
+            let overtaken = stored.line().is_some_and(|(line, order)| lines.is_overtaken(line, order));
             if stored.session == Some(NOBODY) {
-                return Ending::new(stored.delivery.id, stored.session, stored.fence, SettledTo::Cancelled);
+                let to = match stored.delivery.cancel_asked_at {
+                    Some(_) => SettledTo::Cancelled,
+                    None => SettledTo::Superseded,
+                };
+                endings.all.push(Ending::new(stored.delivery.id, stored.session, stored.fence, to));
+            } else {
+                let (attempt, to) = rules::lost(&stored.delivery, overtaken, now, &*self.entropy);
+                let ending = Ending::new(stored.delivery.id, stored.session, stored.fence, to).with(&attempt);
+                endings.push(&stored, ending, to, now);
             }
-            let (attempt, to) = rules::lost(&stored.delivery, false, now, &*self.entropy);
-            Ending::new(stored.delivery.id, stored.session, stored.fence, to).with(&attempt)
-        });
-        let endings: Vec<Ending> = endings.collect();
-        let settled = settle_rows(&connection, &endings, now, false).await?;
+        }
+        let settled = endings.settle(&connection, &mut lines, now, false).await?;
+        let arranged = lines.arrange(&connection).await?;
         connection.commit().await?;
         self.note_settled(&settled);
-        Ok(settled.len())
+        self.note_arranged(&arranged);
+        Ok(settled.len() + arranged.ended.len())
     }
 
     /// What became of deliveries that could not be attempted: dead, `expired`.
@@ -122,23 +162,44 @@ impl Shared {
         self.make_today().await?;
         let now = self.now();
         let lanes: Vec<_> = lanes.iter().map(|lane| super::rows::to_text(lane.as_str())).collect();
+        again!(self.expire_once(&lanes, now)).map_err(StoreError::from)
+    }
+
+    async fn expire_once(&self, lanes: &[std::borrow::Cow<'_, str>], now: Time) -> Result<usize, Trouble> {
         let mut connection = self.work.get().await?;
         connection.begin(Mode::Write).await?;
-        let sql = format!(
-            "SELECT {LIVE_COLUMNS} FROM hookhaven.live WHERE lane = ANY($1) AND session IS NULL AND expires_at <= $2 \
-             LIMIT $3 FOR UPDATE SKIP LOCKED"
-        );
+        let sql =
+            "SELECT id FROM hookhaven.live WHERE lane = ANY($1) AND session IS NULL AND expires_at <= $2 LIMIT $3";
         let most = i64::try_from(rules::EXPIRE_BATCH).unwrap_or(i64::MAX);
         let args: Args<'_> = &[(&lanes, Type::TEXT_ARRAY), (&At(now), Type::TIMESTAMPTZ), (&most, Type::INT8)];
-        let mut endings = Vec::new();
-        for row in &connection.query(&sql, args).await? {
+        let rows = connection.query(sql, args).await?;
+        let ids: Vec<Uuid> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+        let mut lines = Lines::lock(&connection, lines::of_ids(&connection, &ids).await?, now).await?;
+        let sql = format!(
+            "SELECT {LIVE_COLUMNS} FROM hookhaven.live l WHERE id = ANY($1) AND session IS NULL FOR UPDATE SKIP LOCKED"
+        );
+        let mut endings = Endings::default();
+        for row in &connection.query(&sql, &[(&ids, Type::UUID_ARRAY)]).await? {
             let stored = Stored::read(row)?;
             let to = SettledTo::Dead(hookhaven_core::EndReason::Expired);
-            endings.push(Ending::new(stored.delivery.id, None, stored.fence, to));
+            let ending = Ending::new(stored.delivery.id, None, stored.fence, to);
+            endings.push(&stored, ending, to, now);
         }
-        let settled = settle_rows(&connection, &endings, now, false).await?;
+        let settled = endings.settle(&connection, &mut lines, now, false).await?;
+        let arranged = lines.arrange(&connection).await?;
         connection.commit().await?;
         self.note_settled(&settled);
+        self.note_arranged(&arranged);
         Ok(settled.len())
     }
 }
+
+/// Pairs of lane and session, of sessions that are gone, and of nobody's, found by hopping from one to the next: what
+/// lines keep back costs no more than a hop for each lane.
+const LEFT_BEHIND: &str = "WITH RECURSIVE pairs AS ( \
+       (SELECT lane, session FROM hookhaven.live WHERE session IS NOT NULL ORDER BY lane, session LIMIT 1) \
+       UNION ALL SELECT n.* FROM pairs p CROSS JOIN LATERAL ( \
+          SELECT lane, session FROM hookhaven.live WHERE session IS NOT NULL AND (lane, session) > (p.lane, p.session) \
+          ORDER BY lane, session LIMIT 1) n), \
+    left_behind AS (SELECT lane, session FROM pairs p WHERE session >= 0 \
+       AND NOT EXISTS (SELECT FROM hookhaven.sessions s WHERE s.id = p.session))";

@@ -4,17 +4,18 @@
 //! Each row is matched by delivery, session and fence, and its session must stand: whatever else happened to a
 //! lease, a settle by an earlier holder finds no row (I3).
 
-use std::{collections::HashSet, sync::Arc};
-
-use hookhaven_core::{Attempt, DeliveryId, DeliveryState, EndReason, Lane, Time};
-use tokio::sync::oneshot;
-use tokio_postgres::{
-    Row,
-    types::{ToSql, Type},
+use std::{
+    collections::HashSet,
+    sync::{Arc, atomic::Ordering},
 };
+
+use hookhaven_core::{Attempt, DeliveryId, DeliveryState, EndReason, Lane, Order, Time};
+use tokio::sync::oneshot;
+use tokio_postgres::{Row, types::Type};
 
 use super::{
     Shared,
+    births::Values,
     claim::{fence, number},
     follow::Follows,
     pool::{Lent, Mode},
@@ -30,12 +31,12 @@ use crate::{
     seam::{Next, SessionId, Settled, Settlement, StoreError},
 };
 
-const TRIES: usize = 4;
+pub(super) const TRIES: usize = 4;
 
 /// A settlement and who waits for it.
 #[derive(Debug)]
 pub(super) struct Report {
-    session: SessionId,
+    pub session: SessionId,
     pub settlement: Settlement,
     answer: oneshot::Sender<Result<Settled, StoreError>>,
 }
@@ -63,12 +64,28 @@ pub(super) struct Ending {
     to: Option<SettledTo>,
     counted: Counted,
     attempt: Option<(i32, i16, Vec<u8>)>,
+    /// What its order becomes, if that changes.
+    ordering: Option<Vec<u8>>,
+}
+
+/// Which rows a settlement may change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// Those that stand in no line.
+    Plain,
+    /// Any: whoever asks has locked the lines.
+    Lined,
 }
 
 impl Ending {
     /// Without an attempt.
     pub fn new(delivery: DeliveryId, session: Option<i64>, fence: i64, to: SettledTo) -> Self {
-        Ending { delivery, session, fence, to: Some(to), counted: to.counted(false), attempt: None }
+        Ending { delivery, session, fence, to: Some(to), counted: to.counted(false), attempt: None, ordering: None }
+    }
+
+    /// Back to its lane, as if never claimed.
+    pub fn released(delivery: DeliveryId, session: Option<i64>, fence: i64) -> Self {
+        Ending { delivery, session, fence, to: None, counted: Counted::default(), attempt: None, ordering: None }
     }
 
     pub fn with(self, attempt: &Attempt) -> Self {
@@ -78,15 +95,17 @@ impl Ending {
         Ending { counted, attempt: Some(recorded), ..self }
     }
 
+    pub fn with_order(self, order: &Order) -> Self {
+        Ending { ordering: Some(codec::encode_order(order)), ..self }
+    }
+
     fn of(session: SessionId, settlement: &Settlement) -> Self {
         let to = match settlement.next {
             Next::Delivered => SettledTo::Delivered,
             Next::Retry { due_at } => SettledTo::Retry { due_at },
             Next::Dead(reason) => SettledTo::Dead(reason),
             Next::Release => {
-                let (session, fence) = (Some(number(session)), fence(settlement.fence));
-                let counted = Counted::default();
-                return Ending { delivery: settlement.delivery, session, fence, to: None, counted, attempt: None };
+                return Ending::released(settlement.delivery, Some(number(session)), fence(settlement.fence));
             }
         };
         let ending = Ending::new(settlement.delivery, Some(number(session)), fence(settlement.fence), to);
@@ -104,7 +123,7 @@ impl Ending {
         match self.to {
             Some(SettledTo::Delivered) => DeliveryState::Delivered,
             Some(SettledTo::Dead(_)) => DeliveryState::Dead,
-            Some(SettledTo::Cancelled) => DeliveryState::Cancelled,
+            Some(SettledTo::Cancelled | SettledTo::Superseded) => DeliveryState::Cancelled,
             _ => DeliveryState::Pending,
         }
     }
@@ -113,6 +132,7 @@ impl Ending {
         match self.to {
             Some(SettledTo::Dead(reason)) => Some(i16::from(codec::reason_number(reason))),
             Some(SettledTo::Cancelled) => Some(i16::from(codec::reason_number(EndReason::Cancelled))),
+            Some(SettledTo::Superseded) => Some(i16::from(codec::reason_number(EndReason::Superseded))),
             _ => None,
         }
     }
@@ -137,18 +157,38 @@ impl Shared {
     /// Answers the reports, and gives back those that have to wait: the same delivery again.
     async fn commit_reports(&self, reports: Vec<Report>) -> Vec<Report> {
         let (batch, later) = queue::once_each(reports, |report| report.settlement.delivery);
-        let endings: Vec<Ending> = batch.iter().map(|report| Ending::of(report.session, &report.settlement)).collect();
-        let settled = self.settle_endings(&endings, &batch).await;
-        if let Ok(settled) = &settled {
-            self.note_settled(settled);
-            if endings.iter().any(|ending| ending.to.is_none()) {
+        let in_line = |report: &Report| self.held.is_lined(report.session, report.settlement.delivery);
+        let (mut lined, plain): (Vec<_>, Vec<_>) = batch.into_iter().partition(in_line);
+        if !plain.is_empty() {
+            let endings: Vec<_> = plain.iter().map(|report| Ending::of(report.session, &report.settlement)).collect();
+            let settled = self.settle_endings(&endings, &plain).await;
+            if settled.is_ok() && endings.iter().any(|ending| ending.to.is_none()) {
                 self.wake.more();
             }
+            // What was not found may stand in a line: of a session that somebody else claimed for.
+            lined.extend(self.answer(plain, settled, true));
+        }
+        if !lined.is_empty() {
+            let settled = self.settle_in_lines(&lined).await;
+            self.answer(lined, settled, false);
+        }
+        later
+    }
+
+    /// Gives back those that were not found, if they are to be looked for once more.
+    fn answer(&self, reports: Vec<Report>, settled: Result<Vec<Change>, Trouble>, once_more: bool) -> Vec<Report> {
+        if let Ok(settled) = &settled {
+            self.note_settled(settled);
         }
         let settled = settled.map(|done| done.iter().map(|change| change.delivery).collect::<HashSet<_>>());
-        for report in batch {
+        let mut not_found = Vec::new();
+        for report in reports {
             let id = report.settlement.delivery;
             let answer = match &settled {
+                Ok(done) if !done.contains(&id) && once_more => {
+                    not_found.push(report);
+                    continue;
+                }
                 Ok(done) => {
                     self.held.forget(report.session, id);
                     Ok(if done.contains(&id) { Settled::Done } else { Settled::LeaseLost })
@@ -158,7 +198,7 @@ impl Shared {
             // Whoever waited may have gone.
             let _ = report.answer.send(answer);
         }
-        later
+        not_found
     }
 
     async fn settle_endings(&self, endings: &[Ending], reports: &[Report]) -> Result<Vec<Change>, Trouble> {
@@ -170,7 +210,9 @@ impl Shared {
                 Some(follows) => self.settle_with(endings, &follows, now).await,
             };
             match &last {
-                Err(trouble) if trouble.kind == Kind::NoSlice => self.make_slices_of(endings).await?,
+                Err(trouble) if trouble.kind == Kind::NoSlice => {
+                    self.make_slices_of(endings.iter().map(|ending| ending.delivery)).await?;
+                }
                 Err(trouble) if trouble.kind == Kind::Again => {}
                 _ => break,
             }
@@ -179,8 +221,8 @@ impl Shared {
     }
 
     /// A day's partition is there as long as something of it lives; this is for one dropped by hand.
-    async fn make_slices_of(&self, endings: &[Ending]) -> Result<(), Trouble> {
-        let ids: Vec<Uuid> = endings.iter().map(|ending| ending.delivery.into()).collect();
+    pub(super) async fn make_slices_of(&self, ids: impl Iterator<Item = DeliveryId>) -> Result<(), Trouble> {
+        let ids: Vec<Uuid> = ids.map(Uuid::from).collect();
         let sql = "SELECT DISTINCT slice FROM hookhaven.live WHERE id = ANY($1)";
         let rows = self.work.once(Mode::Read, sql, &[(&ids, Type::UUID_ARRAY)]).await?;
         let mut slices = rows.iter().map(|row| row.try_get(0)).collect::<Result<Vec<i32>, _>>()?;
@@ -193,6 +235,8 @@ impl Shared {
     /// Keeps the count of what is pending, and tells that it may be another's turn.
     pub(super) fn note_settled(&self, changes: &[Change]) {
         self.pending.sub(changes.iter().filter(|change| change.state.is_final()).count());
+        let superseded = changes.iter().filter(|change| change.superseded).count() as u64;
+        self.superseded.fetch_add(superseded, Ordering::Relaxed);
         let now = self.now();
         let mut queues = changes.iter().filter_map(|change| change.queue.as_ref()).peekable();
         if queues.peek().is_some() {
@@ -209,12 +253,13 @@ pub(super) struct Change {
     pub state: DeliveryState,
     /// That it is in or beside.
     queue: Option<Lane>,
+    superseded: bool,
 }
 
 impl Change {
     fn read(row: &Row) -> Result<Self, Trouble> {
         let queue = row.try_get::<_, Option<&str>>(2)?.map(|queue| Lane::from_text(&from_text(queue)));
-        Ok(Change { delivery: row.try_get::<_, Uuid>(0)?.delivery(), state: state(row, 1)?, queue })
+        Ok(Change { delivery: row.try_get::<_, Uuid>(0)?.delivery(), state: state(row, 1)?, queue, superseded: false })
     }
 }
 
@@ -224,28 +269,33 @@ pub(super) async fn settle_rows(
     endings: &[Ending],
     now: Time,
     fenced: bool,
+    scope: Scope,
 ) -> Result<Vec<Change>, Trouble> {
     if endings.is_empty() {
         return Ok(Vec::new());
     }
-    let columns = Columns::of(endings.iter(), now, fenced);
-    let mut changes = changes(&connection.query(&settle_sql(), &columns.args()).await?)?;
+    let columns = Columns::of(endings.iter(), now, fenced, scope);
+    let mut changes = changes(&connection.query(&settle_sql(scope), &columns.args()).await?)?;
     let again = not_found(endings, &changes);
     if !again.is_empty() {
-        let columns = Columns::of(again.into_iter(), now, fenced);
-        changes.extend(self::changes(&connection.query(&settle_sql(), &columns.args()).await?)?);
+        let columns = Columns::of(again.into_iter(), now, fenced, scope);
+        changes.extend(self::changes(&connection.query(&settle_sql(scope), &columns.args()).await?)?);
     }
+    let superseded = |ending: &&Ending| ending.to == Some(SettledTo::Superseded);
+    let superseded: HashSet<_> = endings.iter().filter(superseded).map(|ending| ending.delivery).collect();
+    changes.iter_mut().for_each(|change| change.superseded = superseded.contains(&change.delivery));
     Ok(changes)
 }
 
-/// The same as a transaction of its own.
+/// The same as a transaction of its own, of what stands in no line.
 async fn settle_once(connection: &mut Lent<'_>, endings: &[Ending], now: Time) -> Result<Vec<Change>, Trouble> {
-    let columns = Columns::of(endings.iter(), now, true);
-    let mut changes = changes(&connection.once(Mode::Write, &settle_sql(), &columns.args()).await?)?;
+    let (scope, sql) = (Scope::Plain, settle_sql(Scope::Plain));
+    let columns = Columns::of(endings.iter(), now, true, scope);
+    let mut changes = changes(&connection.once(Mode::Write, &sql, &columns.args()).await?)?;
     let again = not_found(endings, &changes);
     if !again.is_empty() {
-        let columns = Columns::of(again.into_iter(), now, true);
-        changes.extend(self::changes(&connection.once(Mode::Write, &settle_sql(), &columns.args()).await?)?);
+        let columns = Columns::of(again.into_iter(), now, true, scope);
+        changes.extend(self::changes(&connection.once(Mode::Write, &sql, &columns.args()).await?)?);
     }
     Ok(changes)
 }
@@ -280,10 +330,12 @@ struct Columns<'a> {
     fenced: bool,
     /// The slice of now.
     slice: i32,
+    orderings: Vec<Option<&'a [u8]>>,
+    scope: Scope,
 }
 
 impl<'a> Columns<'a> {
-    fn of(endings: impl Iterator<Item = &'a Ending> + Clone, now: Time, fenced: bool) -> Self {
+    fn of(endings: impl Iterator<Item = &'a Ending> + Clone, now: Time, fenced: bool, scope: Scope) -> Self {
         let each = || endings.clone();
         let lost = |ending: &Ending| match ending.counted.lost {
             LostInARow::AsItWas => None,
@@ -307,11 +359,13 @@ impl<'a> Columns<'a> {
             now: At(now),
             fenced,
             slice: slices::of_time(now),
+            orderings: each().map(|e| e.ordering.as_deref()).collect(),
+            scope,
         }
     }
 
-    fn args(&self) -> [(&(dyn ToSql + Sync), Type); 15] {
-        [
+    fn args(&self) -> Values<'_> {
+        let mut args: Values<'_> = vec![
             (&self.ids, Type::UUID_ARRAY),
             (&self.sessions, Type::INT8_ARRAY),
             (&self.fences, Type::INT8_ARRAY),
@@ -327,48 +381,67 @@ impl<'a> Columns<'a> {
             (&self.now, Type::TIMESTAMPTZ),
             (&self.fenced, Type::BOOL),
             (&self.slice, Type::INT4),
-        ]
+        ];
+        if self.scope == Scope::Lined {
+            args.push((&self.orderings, Type::BYTEA_ARRAY));
+        }
+        args
     }
 }
 
 /// State 1 is pending: the row stays, unless its end was asked for; then it goes as cancelled (4), as does
 /// whatever was not delivered (2). What a row becomes is told by the row as it then stands, its slice too, which
 /// retention may have changed a moment ago.
-fn settle_sql() -> String {
-    format!("{SETTLE}{} {SETTLED}", steps::of_settled("$13", "$15"))
+fn settle_sql(scope: Scope) -> String {
+    let lined = scope == Scope::Lined;
+    let either = |in_lines: &'static str, plain: &'static str| if lined { in_lines } else { plain };
+    let orderings = either(", $16::bytea[]", "");
+    let ordering = either(", ordering", "");
+    let only = either("", "AND l.line IS NULL");
+    let stayed = either(
+        ", ordering = coalesce(i.ordering, l.ordering), \
+         own_due_at = CASE WHEN i.due_at IS NULL THEN l.own_due_at END",
+        "",
+    );
+    let gone = either(", i.ordering AS new_ordering", "");
+    let columns = either(", line, version, ordering", "");
+    let values = either(", line, version, coalesce(new_ordering, ordering)", "");
+    let told = steps::of_settled("$13", "$15");
+    format!(
+        "WITH input AS MATERIALIZED ( \
+           SELECT i.* FROM unnest($1::uuid[], $2::int8[], $3::int8[], $4::int2[], $5::int2[], $6::timestamptz[], \
+              $7::int4[], $8::int4[], $9::int4[], $10::int4[], $11::int2[], $12::bytea[]{orderings}) AS i(id, session, \
+              fence, state, reason, due_at, attempts, tries, lost, number, class, body{ordering}) \
+           WHERE NOT $14 OR i.session IN (SELECT s.id FROM hookhaven.sessions s WHERE s.until > $13)), \
+        stayed AS ( \
+           UPDATE hookhaven.live l SET session = NULL, due_at = coalesce(i.due_at, l.due_at), \
+              attempts = l.attempts + i.attempts, tries = l.tries + i.tries, \
+              lost = CASE i.lost WHEN -1 THEN l.lost + 1 ELSE coalesce(i.lost, l.lost) END, \
+              last_class = coalesce(i.class, l.last_class){stayed} \
+           FROM input i WHERE i.state = 1 AND l.cancel_asked_at IS NULL {only} \
+              AND l.id = i.id AND l.fence = i.fence AND l.session IS NOT DISTINCT FROM i.session \
+           RETURNING l.id, l.slice, l.source, l.queue, i.number, i.body), \
+        gone AS ( \
+           DELETE FROM hookhaven.live l USING input i WHERE (i.state > 1 OR l.cancel_asked_at IS NOT NULL) {only} \
+              AND l.id = i.id AND l.fence = i.fence AND l.session IS NOT DISTINCT FROM i.session \
+           RETURNING l.*, l.cancel_asked_at IS NOT NULL AND i.state <> 2 AS let_down, i.state AS state, \
+              i.reason AS reason, i.attempts AS more_attempts, i.tries AS more_tries, i.lost AS now_lost, \
+              i.class AS class, i.number AS number, i.body AS body{gone}), \
+        history AS ( \
+           INSERT INTO hookhaven.ended (slice, id, event, state, reason, ended_at, due_at, accepted_at, attempts, tries, \
+              lost, last_class, critical, replaces, lane, source, event_type, destination, route, policy, \
+              cancel_asked_at{columns}) \
+           SELECT slice, id, event, CASE WHEN let_down THEN 4 ELSE state END, CASE WHEN let_down THEN 6 ELSE reason END, \
+              $13, due_at, accepted_at, attempts + more_attempts, tries + more_tries, \
+              CASE WHEN let_down THEN lost WHEN now_lost = -1 THEN lost + 1 ELSE coalesce(now_lost, lost) END, \
+              coalesce(class, last_class), critical, replaces, lane, source, event_type, destination, route, policy, \
+              cancel_asked_at{values} FROM gone), \
+        tried AS ( \
+           INSERT INTO hookhaven.attempts (slice, delivery, number, body) \
+           SELECT slice, id, number, body FROM stayed WHERE body IS NOT NULL \
+           UNION ALL SELECT slice, id, number, body FROM gone WHERE body IS NOT NULL){told} {SETTLED}"
+    )
 }
-
-const SETTLE: &str = "WITH input AS MATERIALIZED ( \
-       SELECT i.* FROM unnest($1::uuid[], $2::int8[], $3::int8[], $4::int2[], $5::int2[], $6::timestamptz[], \
-          $7::int4[], $8::int4[], $9::int4[], $10::int4[], $11::int2[], $12::bytea[]) AS i(id, session, fence, state, \
-          reason, due_at, attempts, tries, lost, number, class, body) \
-       WHERE NOT $14 OR i.session IN (SELECT s.id FROM hookhaven.sessions s WHERE s.until > $13)), \
-    stayed AS ( \
-       UPDATE hookhaven.live l SET session = NULL, due_at = coalesce(i.due_at, l.due_at), \
-          attempts = l.attempts + i.attempts, tries = l.tries + i.tries, \
-          lost = CASE i.lost WHEN -1 THEN l.lost + 1 ELSE coalesce(i.lost, l.lost) END, \
-          last_class = coalesce(i.class, l.last_class) \
-       FROM input i WHERE i.state = 1 AND l.cancel_asked_at IS NULL \
-          AND l.id = i.id AND l.fence = i.fence AND l.session IS NOT DISTINCT FROM i.session \
-       RETURNING l.id, l.slice, l.source, l.queue, i.number, i.body), \
-    gone AS ( \
-       DELETE FROM hookhaven.live l USING input i WHERE (i.state > 1 OR l.cancel_asked_at IS NOT NULL) \
-          AND l.id = i.id AND l.fence = i.fence AND l.session IS NOT DISTINCT FROM i.session \
-       RETURNING l.*, l.cancel_asked_at IS NOT NULL AND i.state <> 2 AS let_down, i.state AS state, i.reason AS reason, \
-          i.attempts AS more_attempts, i.tries AS more_tries, i.lost AS now_lost, i.class AS class, \
-          i.number AS number, i.body AS body), \
-    history AS ( \
-       INSERT INTO hookhaven.ended (slice, id, event, state, reason, ended_at, due_at, accepted_at, attempts, tries, \
-          lost, last_class, critical, replaces, lane, source, event_type, destination, route, policy, cancel_asked_at) \
-       SELECT slice, id, event, CASE WHEN let_down THEN 4 ELSE state END, CASE WHEN let_down THEN 6 ELSE reason END, \
-          $13, due_at, accepted_at, attempts + more_attempts, tries + more_tries, \
-          CASE WHEN let_down THEN lost WHEN now_lost = -1 THEN lost + 1 ELSE coalesce(now_lost, lost) END, \
-          coalesce(class, last_class), critical, replaces, lane, source, event_type, destination, route, policy, \
-          cancel_asked_at FROM gone), \
-    tried AS ( \
-       INSERT INTO hookhaven.attempts (slice, delivery, number, body) \
-       SELECT slice, id, number, body FROM stayed WHERE body IS NOT NULL \
-       UNION ALL SELECT slice, id, number, body FROM gone WHERE body IS NOT NULL)";
 
 /// In the order of [`Change::read`].
 const SETTLED: &str = "SELECT id, 1::int2, queue FROM stayed \

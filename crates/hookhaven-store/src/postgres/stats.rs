@@ -12,19 +12,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hookhaven_core::{Lane, Time};
+use hookhaven_core::{DeliveryId, Lane, Time};
 use tokio_postgres::{Row, types::Type};
 
 use super::{
     Shared,
     pool::{Args, Mode},
-    rows::{At, text, time, to_text},
+    rows::{At, Uuid, text, time, to_text},
     trouble::Trouble,
     turns,
 };
 use crate::{
     live::counted_as,
-    seam::{Depth, LaneSize, Stats, StoreError},
+    seam::{Depth, InLine, KeptBack, LaneSize, Stats, StoreError},
 };
 
 /// So many pending deliveries and dead letters cost little to count.
@@ -136,7 +136,7 @@ impl Shared {
     async fn count(&self) -> Result<Stats, Trouble> {
         let depths = self.depths().await?;
         let oldest_due = self.oldest_due().await?;
-        let sql = "SELECT (SELECT count(*) FROM hookhaven.sessions), \
+        let sql = "SELECT (SELECT count(*) FROM hookhaven.sessions WHERE id > 0), \
                (SELECT received_at FROM hookhaven.events ORDER BY id LIMIT 1), \
                (SELECT count(*) FROM pg_inherits WHERE inhparent = to_regclass('hookhaven.events')), \
                (SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0)::int8 FROM pg_class c \
@@ -150,6 +150,8 @@ impl Shared {
             pending_max: self.pending.max(),
             depths,
             oldest_due,
+            kept_back: self.kept_back().await?,
+            superseded: self.superseded.load(Ordering::Relaxed),
             oldest_event: super::rows::maybe_time(row, 1)?,
             sessions: whole(0)?,
             segments: whole(2)?,
@@ -160,7 +162,7 @@ impl Shared {
     }
 
     async fn depths(&self) -> Result<Vec<Depth>, Trouble> {
-        let sql = "SELECT source, destination, count(*) FILTER (WHERE session IS NULL OR session = 0), \
+        let sql = "SELECT source, destination, count(*) FILTER (WHERE session IS NULL OR session <= 0), \
                count(*) FILTER (WHERE session > 0), 0::int8, 0::int8 FROM hookhaven.live GROUP BY 1, 2 \
             UNION ALL SELECT source, destination, 0, 0, count(*) FILTER (WHERE NOT critical), \
                count(*) FILTER (WHERE critical) FROM hookhaven.ended \
@@ -204,9 +206,57 @@ impl Shared {
         Ok(oldest.into_iter().collect())
     }
 
+    /// What lines keep back: all but the first, and that too while it is parked.
+    async fn kept_back(&self) -> Result<Vec<KeptBack>, Trouble> {
+        let sql = "SELECT l.destination, count(*), count(DISTINCT l.line) FILTER (WHERE n.parked_until > $1) FROM ( \
+              SELECT destination, line FROM hookhaven.live WHERE line IS NOT NULL AND session = -1 \
+              UNION ALL SELECT destination, line FROM hookhaven.live WHERE line IS NOT NULL AND session IS NULL \
+                 AND own_due_at IS NOT NULL AND due_at > $1) l \
+           LEFT JOIN hookhaven.lines n ON n.id = l.line GROUP BY 1 ORDER BY 1";
+        let rows = self.reads.once(Mode::Read, sql, &[(&At(self.now()), Type::TIMESTAMPTZ)]).await?;
+        let kept = |row: &Row| {
+            let (deliveries, lines): (i64, i64) = (row.try_get(1)?, row.try_get(2)?);
+            let (deliveries, parked_lines) = (deliveries.unsigned_abs(), lines.unsigned_abs());
+            Ok(KeptBack { destination: text(row, 0)?, deliveries, parked_lines })
+        };
+        rows.iter().map(kept).collect()
+    }
+
+    pub(super) async fn in_line(&self, deliveries: &[DeliveryId]) -> Result<Vec<Option<InLine>>, StoreError> {
+        let ids: Vec<Uuid> = deliveries.iter().map(|id| Uuid::from(*id)).collect();
+        // Before it: who is in hand, and who waits and has an earlier turn.
+        let sql = "SELECT l.id, h.id, f.id, a.ahead, n.parked_by, n.parked_until \
+           FROM hookhaven.live l JOIN hookhaven.lines n ON n.id = l.line \
+           LEFT JOIN LATERAL (SELECT x.id FROM hookhaven.live x WHERE x.line = l.line AND x.session > 0 LIMIT 1) h ON true \
+           LEFT JOIN LATERAL (SELECT c.id FROM ( \
+              (SELECT x.id, x.line_turn FROM hookhaven.live x WHERE x.line = l.line AND x.session IS NULL) \
+              UNION ALL (SELECT k.id, k.line_turn FROM hookhaven.live k WHERE k.line = l.line AND k.session = -1 \
+                 ORDER BY k.line_turn, k.id LIMIT 1)) c \
+              WHERE (c.line_turn, c.id) < (l.line_turn, l.id) ORDER BY c.line_turn, c.id LIMIT 1) f ON true \
+           CROSS JOIN LATERAL (SELECT count(*) AS ahead FROM ( \
+              SELECT FROM hookhaven.live x WHERE x.line = l.line AND x.session IS NULL AND (x.line_turn, x.id) < (l.line_turn, l.id) \
+              UNION ALL SELECT FROM hookhaven.live k WHERE k.line = l.line AND k.session = -1 \
+                 AND (k.line_turn, k.id) < (l.line_turn, l.id)) before) a \
+           WHERE l.id = ANY($1)";
+        let now = self.now();
+        let rows = self.reads.once(Mode::Read, sql, &[(&ids, Type::UUID_ARRAY)]).await?;
+        let stands = |row: &Row| -> Result<(DeliveryId, InLine), Trouble> {
+            let id = row.try_get::<_, Uuid>(0)?;
+            let (in_hand, first): (Option<Uuid>, Option<Uuid>) = (row.try_get(1)?, row.try_get(2)?);
+            let behind = in_hand.or(first).filter(|first| *first != id).map(Uuid::delivery);
+            let waiting = row.try_get::<_, i64>(3)?.unsigned_abs();
+            let ahead = if behind.is_some() { waiting + u64::from(in_hand.is_some()) } else { 0 };
+            let by = row.try_get::<_, Option<Uuid>>(4)?.map(Uuid::delivery);
+            let parked = by.zip(super::rows::maybe_time(row, 5)?).filter(|(_, until)| *until > now);
+            Ok((id.delivery(), InLine { behind, ahead, parked }))
+        };
+        let known = rows.iter().map(stands).collect::<Result<BTreeMap<_, _>, _>>()?;
+        Ok(deliveries.iter().map(|id| known.get(id).cloned()).collect())
+    }
+
     pub(super) async fn lane_sizes(&self, lanes: &[Lane]) -> Result<Vec<LaneSize>, StoreError> {
         let names: Vec<_> = lanes.iter().map(|lane| to_text(lane.as_str())).collect();
-        let sql = "SELECT lane, count(*) FILTER (WHERE session IS NULL OR session = 0), \
+        let sql = "SELECT lane, count(*) FILTER (WHERE session IS NULL OR session <= 0), \
                count(*) FILTER (WHERE session > 0) FROM hookhaven.live WHERE lane = ANY($1) GROUP BY 1";
         let rows = self.reads.once(Mode::Read, sql, &[(&names, Type::TEXT_ARRAY)]).await?;
         let size = |row: &Row| -> Result<(Arc<str>, LaneSize), Trouble> {

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use hookhaven_core::{Attempt, DeliveryId, Event, EventId, Lane};
 use tokio::sync::{Notify, oneshot, watch};
 
-use super::{PostgresStore, accept::Offer, settle::Report};
+use super::{PostgresStore, offer::Offer, settle::Report};
 use crate::seam::*;
 
 /// Until what waits is served when the store is closed.
@@ -38,11 +38,17 @@ impl Store for PostgresStore {
         self.shared.health.check()?;
         let (offers, waiting) = Offer::all(events);
         self.shared.accepts.push(offers)?;
-        all(waiting).await
+        Ok(all(waiting).await?.into_iter().flatten().collect())
     }
 
     async fn accept_together(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError> {
-        self.accept(events).await
+        self.shared.health.check()?;
+        if events.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (offer, answered) = Offer::together(events);
+        self.shared.accepts.push([offer])?;
+        Ok(all(vec![answered]).await?.into_iter().flatten().collect())
     }
 
     fn wake(&self) -> Arc<Notify> {
@@ -69,8 +75,13 @@ impl Store for PostgresStore {
         self.shared.claim(session, lanes, max).await
     }
 
-    async fn claim_one(&self, _: SessionId, _: DeliveryId, _: Option<usize>) -> Result<Option<Leased>, StoreError> {
-        Ok(None)
+    async fn claim_one(
+        &self,
+        session: SessionId,
+        delivery: DeliveryId,
+        limit: Option<usize>,
+    ) -> Result<Option<Leased>, StoreError> {
+        self.shared.claim_one(session, delivery, limit).await
     }
 
     async fn settle(&self, session: SessionId, settlements: Vec<Settlement>) -> Result<Vec<Settled>, StoreError> {
@@ -158,7 +169,7 @@ impl Store for PostgresStore {
     }
 
     async fn in_line(&self, deliveries: &[DeliveryId]) -> Result<Vec<Option<InLine>>, StoreError> {
-        Ok(vec![None; deliveries.len()])
+        self.shared.in_line(deliveries).await
     }
 
     async fn retain(&self, retention: Retention) -> Result<Retained, StoreError> {

@@ -104,3 +104,13 @@ pub(super) fn claimable(now: &str) -> String {
         tried("w.lane", "id, due_at")
     )
 }
+
+/// A condition on a row of `live` called `l` that is in the queue that `lane` says: an attempt of it may begin, due or
+/// not.
+pub(super) fn may_begin(lane: &str) -> String {
+    let waits = format!(
+        "(SELECT w.lane, 1000000 AS room, greatest({}, 0) AS free FROM (SELECT {lane}::text AS lane) w)",
+        free("w.lane")
+    );
+    format!("AND (l.tries > 0 OR EXISTS (SELECT FROM {waits} w WHERE l.id = ANY({})))", claimable("'infinity'"))
+}

@@ -32,6 +32,9 @@ enum Decided {
 
 impl Rules<'_> {
     pub(super) fn accept(&mut self, one: &mut Accepting, touched: &mut Touched) -> Result<Decision, StoreError> {
+        if keys_of(&one.event).any(|(key, _)| touched.keys.contains(&key)) {
+            return Ok(Decision::Wait);
+        }
         Ok(match self.accept_one(one, touched)? {
             Decided::Wait => Decision::Wait,
             Decided::Go(changes, accepted) => Decision::Go { changes, answer: Answer::Accepted(accepted) },
@@ -80,10 +83,8 @@ impl Rules<'_> {
         Ok(Decision::Go { changes, answer: Answer::AcceptedTogether(accepted) })
     }
 
+    /// One whose keys nothing in this batch touches but parts of its own request.
     fn accept_one(&mut self, one: &mut Accepting, touched: &mut Touched) -> Result<Decided, StoreError> {
-        if keys_of(&one.event).any(|(key, _)| touched.keys.contains(&key)) {
-            return Ok(Decided::Wait);
-        }
         let twin = match self.known(&mut one.event)? {
             Known::As { first, other_bytes } => return self.duplicate(first, other_bytes, one.revives, touched),
             Known::Not { twin } => twin,

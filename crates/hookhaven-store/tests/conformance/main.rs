@@ -65,7 +65,7 @@ macro_rules! suite {
                     the_same_bytes_under_another_id_are_told_or_refused, bytes_are_forgotten_after_the_window,
                     one_id_with_two_bodies_at_once],
                 together: [each_part_is_an_event, parts_that_are_known_are_duplicates, all_parts_or_none,
-                    the_same_request_many_times_at_once],
+                    the_same_request_many_times_at_once, parts_that_are_alike_are_told_apart_by_their_ids],
                 restart: [everything_but_sessions_survives],
             }
         }

@@ -1,7 +1,7 @@
 //! Requests that hold several events: one commit, their bytes kept once.
 
 use bytes::Bytes;
-use hookhaven_core::event::Part;
+use hookhaven_core::event::{BodyDigest, Part};
 use hookhaven_store::{Accepted, EventFilter, NewEvent, Page, StoreError, clock::Clock};
 
 use crate::bench::*;
@@ -93,4 +93,13 @@ pub async fn the_same_request_many_times_at_once(bench: &dyn Bench) {
     }
     assert_eq!(new, 3);
     assert_eq!(store.stats().await.unwrap().pending, 3);
+}
+
+pub async fn parts_that_are_alike_are_told_apart_by_their_ids(bench: &dyn Bench) {
+    let store = bench.open().await;
+    let (_, mut new) = parts(bench, &["a", "b"], &["billing"]);
+    for one in &mut new {
+        one.event.digest = Some(BodyDigest { bytes: [7; 16], watched: true });
+    }
+    assert_eq!(store.accept_together(new).await.unwrap(), vec![Accepted::New { twin: None }; 2]);
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use hookhaven_core::{DeliveryState, ErrorClass};
+use hookhaven_core::{DeliveryState, EndReason, ErrorClass, Event};
 use hookhaven_store::{Accepted, DeliveryRow, NewEvent, Next, Store, clock::Clock, copy::CopyState};
 use tokio::sync::Notify;
 
@@ -46,6 +46,7 @@ async fn the_new_store_shows_what_the_old_one_showed() {
         let world = World::new(seed);
         let (old, accepted) = world.live(world.open(), 500).await;
         world.leave_one_asked(&old).await;
+        let old = world.reopen(old).await;
         let before = picture(&*old).await;
         seen.extend(before.deliveries.iter().map(|row| row.delivery.state.as_str()));
         assert!(before.events.len() < accepted.len(), "seed {seed}: retention took nothing");
@@ -54,6 +55,12 @@ async fn the_new_store_shows_what_the_old_one_showed() {
             |row: &DeliveryRow| row.delivery.state == DeliveryState::Pending && row.delivery.cancel_asked_at.is_some();
         seen.extend(before.deliveries.iter().any(asked).then_some("asked"));
         seen.extend((!before.steps.is_empty()).then_some("steps"));
+        seen.extend(before.places.iter().flatten().filter(|place| place.ahead > 0).map(|_| "kept back"));
+        seen.extend(before.places.iter().flatten().filter(|place| place.parked.is_some()).map(|_| "parked"));
+        let whole = |event: &&Arc<Event>| event.part.as_ref().is_some_and(|part| part.whole.is_some());
+        seen.extend(before.bodies.iter().find(whole).map(|_| "requests"));
+        let superseded = |row: &&DeliveryRow| row.delivery.end_reason == Some(EndReason::Superseded);
+        seen.extend(before.deliveries.iter().find(superseded).map(|_| "superseded"));
         old.close().await;
         let copied = world.copy().await.unwrap();
         assert_eq!(copied.state, CopyState::Ended { resumed: false }, "seed {seed}: {:?}", copied.differences);
@@ -62,11 +69,25 @@ async fn the_new_store_shows_what_the_old_one_showed() {
         let new = world.copied().await;
         let after = picture(&*new).await;
         assert_eq!(after.turns, before.turns, "seed {seed}");
+        assert_eq!(after.places, before.places, "seed {seed}");
         assert_eq!(after, before, "seed {seed}");
         everything_again(&world, &new, &accepted, &before).await;
     }
     assert!(
-        ["pending", "delivered", "dead", "cancelled", "asked", "steps"].iter().all(|state| seen.contains(state)),
+        [
+            "pending",
+            "delivered",
+            "dead",
+            "cancelled",
+            "asked",
+            "steps",
+            "kept back",
+            "parked",
+            "superseded",
+            "requests"
+        ]
+        .iter()
+        .all(|what| seen.contains(what)),
         "{seen:?}"
     );
 }
@@ -75,6 +96,7 @@ async fn the_new_store_shows_what_the_old_one_showed() {
 async fn a_copy_that_is_interrupted_again_and_again_ends_the_same() {
     let world = World::new(99);
     let (old, _) = world.live(world.open(), 400).await;
+    let old = world.reopen(old).await;
     let before = picture(&*old).await;
     old.close().await;
     let mut interrupted = 0;

@@ -9,12 +9,14 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use hookhaven_core::{
-    Attempt, DeliveryId, DeliveryState, EndReason, ErrorClass, Event, EventId, Lane, event::PUBLISHED,
+    Attempt, DeliveryId, DeliveryState, EndReason, ErrorClass, Event, EventId, Lane, Order, OrderRule, Version,
+    event::{BodyDigest, PUBLISHED, Part},
 };
 use hookhaven_store::{
-    Cancelled, CatalogEntry, DeliveryFilter, DeliveryRow, Depth, EventFilter, EventRow, Follow, LaneDue, LaneRoom,
-    Leased, NewEvent, Next, Page, Retention, Step, StepFilter, Store, StoreError,
+    Cancelled, CatalogEntry, DeliveryFilter, DeliveryRow, Depth, EventFilter, EventRow, Follow, InLine, KeptBack,
+    LaneDue, LaneRoom, Leased, NewEvent, Next, Page, Retention, Step, StepFilter, Store, StoreError,
     clock::{Clock, Entropy, ManualClock, SeededEntropy},
     copy::{Copied, CopyOptions, PageMax, Progress, copy},
     embedded::{EmbeddedOptions, EmbeddedStore, disk::RealDisk},
@@ -82,6 +84,13 @@ impl World {
         self.try_open().unwrap()
     }
 
+    /// The same again, without what it only remembered: parks that have passed, and events that it had just read.
+    pub async fn reopen(&self, store: Arc<dyn Store>) -> Arc<dyn Store> {
+        store.close().await;
+        drop(store);
+        self.open()
+    }
+
     pub fn postgres(&self, url: &str) -> PostgresOptions {
         PostgresOptions { clock: Some(Arc::new(self.clock.clone())), ..PostgresOptions::new(url, self.entropy.clone()) }
     }
@@ -134,8 +143,38 @@ impl World {
             new.event.body = vec![0xff; self.chance(3_000) as usize].into();
         }
         new.key_until = self.clock.now().plus(HOUR * (1 + self.chance(300) as u32));
-        new.deliveries.iter_mut().for_each(|d| d.policy = policy(n.is_multiple_of(3)));
+        if self.chance(2) == 0 {
+            new.event.digest = Some(BodyDigest::of(&new.event.body, self.chance(2) == 0));
+        }
+        for delivery in &mut new.deliveries {
+            delivery.policy = policy(n.is_multiple_of(3));
+            delivery.order = self.order();
+        }
         new
+    }
+
+    /// A place in one of a few lines, or in none.
+    fn order(&self) -> Option<Arc<Order>> {
+        let rule = match self.chance(3) {
+            0 => return None,
+            1 => OrderRule::Fifo { park: HOUR * self.chance(40) as u32 },
+            _ => OrderRule::Latest { version: Version::parse(&self.chance(9).to_string())? },
+        };
+        Some(Arc::new(Order::new(&format!("key {}", self.chance(4)), rule)))
+    }
+
+    /// A request that holds some events.
+    fn request(&self, n: u64) -> Vec<NewEvent> {
+        let count = 2 + self.chance(4) as usize;
+        let whole = Bytes::from(vec![b'a' + (n % 20) as u8; 100 * count]);
+        let part = |number: usize| {
+            let mut new = self.event(1_000 * (n + 1) + number as u64);
+            new.event.body = whole.slice(100 * number..100 * number + 50);
+            new.event.digest = None;
+            new.event.part = Some(Part { number: number as u32 + 1, of: count as u32, whole: Some(whole.clone()) });
+            new
+        };
+        (0..count).map(part).collect()
     }
 
     /// Does what happens to a store, so many times. Answers all that was accepted.
@@ -151,7 +190,12 @@ impl World {
                     accepted.push(new.clone());
                     accept(&store, new).await;
                 }
-                8..14 => self.work(&store).await,
+                8 => {
+                    let request = self.request(n);
+                    accepted.extend(request.iter().cloned());
+                    store.accept_together(request).await.unwrap();
+                }
+                9..14 => self.work(&store).await,
                 14 => self.again(&store, &accepted).await,
                 15 => self.dead_letters(&store).await,
                 16 => self.route(&store).await,
@@ -315,7 +359,7 @@ pub struct Picture {
     pub events: Vec<EventRow>,
     pub deliveries: Vec<DeliveryRow>,
     pub attempts: Vec<Vec<Attempt>>,
-    bodies: Vec<Arc<Event>>,
+    pub bodies: Vec<Arc<Event>>,
     dead_letters: Vec<DeliveryId>,
     unrouted: Vec<EventId>,
     depths: Vec<Depth>,
@@ -324,6 +368,9 @@ pub struct Picture {
     pub steps: Vec<Step>,
     /// What may be claimed now, in each queue.
     pub turns: Vec<LaneDue>,
+    /// Where each delivery stands in its line.
+    pub places: Vec<Option<InLine>>,
+    pub kept_back: Vec<KeptBack>,
 }
 
 pub async fn picture(store: &dyn Store) -> Picture {
@@ -353,6 +400,8 @@ pub async fn picture(store: &dyn Store) -> Picture {
         catalog: store.catalog("destination-paused").await.unwrap(),
         steps: store.steps(&StepFilter::default(), Page::first(10_000)).await.unwrap(),
         turns: store.due(&[], 1_000).await.unwrap().lanes,
+        places: store.in_line(&deliveries.iter().map(|row| row.delivery.id).collect::<Vec<_>>()).await.unwrap(),
+        kept_back: stats.kept_back,
         events,
         deliveries,
         attempts,

@@ -8,10 +8,12 @@
 #[allow(dead_code, reason = "the conformance suite's own helpers, of which some are used here")]
 mod bench;
 mod crash;
+mod lines;
 mod nodes;
 mod queues;
 mod retain;
 mod sealed;
 mod server;
 mod tls;
+mod together;
 mod world;

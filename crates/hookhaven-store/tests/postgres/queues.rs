@@ -278,3 +278,25 @@ async fn what_happens_on_a_day_on_which_nothing_was_accepted_is_told_too() {
         [StepKind::Attempted(1), StepKind::Ended, StepKind::Ended, StepKind::Accepted, StepKind::Attempted(1)];
     assert_eq!(kinds, expected);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_alone_is_claimed_only_if_it_may_begin() {
+    let (url, clock) = (world::database(), world::clock());
+    let store = world::node(&url, &clock).await;
+    let mut all: Vec<_> = (0..3).map(|_| message(clock.now())).collect();
+    all[2].deliveries[0].due_at = clock.now().plus(Duration::from_secs(60));
+    let ids: Vec<_> = all.iter().map(|new| new.deliveries[0].id).collect();
+    store.accept(all).await.unwrap();
+    let session = store.open_session(TTL).await.unwrap();
+    let one = async |id| store.claim_one(session, id, None).await.unwrap();
+    assert!(one(ids[1]).await.is_none(), "it is not its turn");
+    let first = one(ids[0]).await.unwrap();
+    assert!(one(ids[1]).await.is_none(), "the queue is one wide");
+    let later = Next::Retry { due_at: clock.now().plus(Duration::from_secs(9)) };
+    settle(&store, session, &first, ErrorClass::Timeout, later, clock.now()).await;
+    assert!(one(ids[1]).await.is_none(), "the slot is kept");
+    let first = one(ids[0]).await.expect("it has its slot, due or not");
+    settle(&store, session, &first, ErrorClass::Ok, Next::Delivered, clock.now()).await;
+    widen(&store, 2).await;
+    assert!(one(ids[1]).await.is_some() && one(ids[2]).await.is_some());
+}

@@ -327,6 +327,8 @@ pub(crate) fn config() -> Config {
             body_bytes_max: 1 << 20,
             public_url: None,
             allow: Vec::new(),
+            allow_published: false,
+            client_names: Vec::new(),
             rate: None,
             reserved: false,
             verify_token: None,
@@ -381,6 +383,7 @@ pub(crate) fn route(name: &str, source: &str, events: &str, to: &str, critical: 
         critical,
     };
     Route {
+        answer_within: None,
         ordering: None,
         name: name.into(),
         source: source.into(),

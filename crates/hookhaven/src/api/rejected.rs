@@ -12,7 +12,7 @@ use axum::{
 use bytes::Bytes;
 use hookhaven_core::{
     EventId, Rejected, RejectedId, Time,
-    diagnosis::{Diagnosis, Finding},
+    diagnosis::{self, Diagnosis, Finding},
     sender::Rejection,
 };
 use hookhaven_store::quarantine::{Quarantined, RejectedFilter, RejectedRow};
@@ -202,7 +202,7 @@ async fn body(State(api): State<Shared>, Id(id): Id<RejectedId>) -> Result<Respo
     let config = api.parts.config.load();
     let mut body = found.rejected.body.to_vec();
     for secret in config.sources.values().flat_map(|source| &source.secrets) {
-        body = replace(&body, secret.expose(), REDACTED.as_bytes());
+        body = diagnosis::replace(&body, secret.expose(), REDACTED.as_bytes());
     }
     let mut response = Bytes::from(body).into_response();
     let headers = response.headers_mut();
@@ -237,16 +237,4 @@ fn masked_headers(rejected: &Rejected) -> Vec<HeaderView> {
         value: if may_be_credential(name) { Text::Utf8(REDACTED.to_owned()) } else { Text::of(value) },
     };
     rejected.headers.iter().map(view).collect()
-}
-
-fn replace(text: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.windows(from.len()).position(|window| window == from) {
-        out.extend_from_slice(&rest[..at]);
-        out.extend_from_slice(to);
-        rest = &rest[at + from.len()..];
-    }
-    out.extend_from_slice(rest);
-    out
 }

@@ -26,6 +26,7 @@ async fn list(State(api): State<Shared>) -> Json<Listing<ListedRoute>> {
         to: destinations(route),
         critical: route.policy.critical,
         ordering: route.ordering.as_ref().map(|ordering| ordering.mode.as_str().to_owned()),
+        answer_within_ms: route.answer_within.and_then(|within| u64::try_from(within.as_millis()).ok()),
         ordering_key: route.ordering.iter().flat_map(|ordering| ordering.places.key_texts()).cloned().collect(),
     });
     Json(Listing { items: items.collect(), next: None })

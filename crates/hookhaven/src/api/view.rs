@@ -211,6 +211,8 @@ pub struct ListedRoute {
     pub ordering: Option<String>,
     /// Places of the ordering key.
     pub ordering_key: Vec<String>,
+    /// How soon after the request the handler's answer goes back to the sender; `null`: it is not asked for.
+    pub answer_within_ms: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

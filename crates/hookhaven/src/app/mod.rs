@@ -4,6 +4,7 @@
 //! the store or through the few lines here (`wires`). Not here: any rule.
 
 mod nodes;
+mod parts;
 mod store;
 mod token;
 mod upkeep;
@@ -29,30 +30,28 @@ use tokio_util::sync::CancellationToken;
 
 use self::{
     nodes::{NodeParts, Nodes},
+    parts::{Parts, way_out},
     wires::Wires,
 };
 use crate::{
     api::{self, ApiParts},
-    body::Budget,
     config::{
-        Config, Environment, Loaded, SigningKeys,
+        Config, Environment, Loaded, ServerTls, SigningKeys,
         reload::{self, Live, Reload},
     },
-    egress::{Egress, Transport, TransportError, TransportOptions},
-    ingest::{Ingest, IngestParts, keys::SenderKeys, release::Releases},
+    egress::{Egress, TransportError},
+    ingest::{keys::SenderKeys, release::Releases},
     metrics::Metrics,
     publish::{
-        api::{PublishParts, PublishService, Traffic},
-        book::Book,
+        api::Traffic,
         keys::{self, Keys, KeysError},
-        outgoing::Outgoing,
-        scheduler::{Scheduler, SchedulerParts},
     },
     quarantine::{self, Keeper},
     secrets::SecretUse,
-    server::{BindError, Server, ServerLimits},
-    sweeps::{Keep, SweepParts, Sweeps},
-    worker::{Worker, WorkerHandle, WorkerParts},
+    server::{BindError, Server, ServerLimits, TlsNow},
+    sweeps::Sweeps,
+    tls::ListenerTls,
+    worker::{Drained, Worker, WorkerHandle},
 };
 
 pub use store::{Opened, open_store};
@@ -71,6 +70,8 @@ pub struct Outside {
     pub environment: Environment,
     pub clock: Arc<dyn Clock>,
     pub entropy: Arc<dyn Entropy>,
+    /// A way out of a test's own; `None`: the one there is.
+    pub egress: Option<Arc<dyn Egress>>,
     /// The log's count of dropped lines.
     pub log_lines_dropped: Arc<AtomicU64>,
 }
@@ -103,6 +104,8 @@ pub struct Made {
 pub struct Gateway {
     /// `None` if it takes nothing in.
     pub ingest_addr: Option<SocketAddr>,
+    /// Whether it speaks TLS there.
+    pub ingest_tls: bool,
     pub admin_addr: SocketAddr,
     pub admin_token: Secret,
     /// Whether this start made the token.
@@ -113,8 +116,8 @@ pub struct Gateway {
     pub keys: Arc<Keys>,
     pub store: Arc<dyn Store>,
     config: Live,
-    /// `None` on a node that makes no attempts.
-    worker: Option<WorkerHandle>,
+    /// On a node that only takes in, it attempts what senders wait for.
+    worker: WorkerHandle,
     sweeps: Option<Sweeps>,
     accepting: Arc<AtomicBool>,
     stop_ingest: CancellationToken,
@@ -153,18 +156,20 @@ impl Gateway {
     }
 
     async fn wire(mut loaded: Loaded, outside: Outside, doors: Doors, opened: Opened) -> Result<Self, StartError> {
-        let Outside { environment, entropy, log_lines_dropped, .. } = outside;
+        let Outside { environment, entropy, egress, log_lines_dropped, .. } = outside;
         let Opened { store, quarantine, clock } = opened;
         let (made, found) = credentials(&mut loaded.config, &*store, &*entropy).await?;
         let settings = loaded.config.clone();
-        let Doors { ingest: ingest_server, admin: admin_server } = doors;
-        let (ingest_addr, admin_addr) = (ingest_server.as_ref().map(Server::local_addr), admin_server.local_addr());
         let admin_token = token::admin(&settings, &*entropy)?;
 
         let (config, watcher) = reload::watch(loaded, environment, clock.clone());
+        let Doors { ingest: ingest_server, admin: admin_server } = doors.with_tls(&config);
+        let (ingest_addr, admin_addr) = (ingest_server.as_ref().map(Server::local_addr), admin_server.local_addr());
         let keys = Arc::new(Keys::new(config.shared(), found));
         let secrets = Arc::new(SecretUse::open(&*store, &settings, &*entropy, clock.now()).await?);
         let metrics = Arc::new(Metrics::new(settings.limits.metric_types_max, clock.now(), log_lines_dropped));
+        let egress = egress.map_or_else(|| way_out(admin_addr), Ok)?;
+        let sender_keys = Arc::new(SenderKeys::new(egress.clone(), clock.clone()));
         let parts = Parts {
             store: store.clone(),
             clock: clock.clone(),
@@ -172,16 +177,24 @@ impl Gateway {
             metrics,
             config,
             keys: keys.clone(),
-            egress: way_out(admin_addr)?,
+            egress,
             book: Arc::default(),
             budget: Arc::default(),
             secrets: secrets.clone(),
+            sender_keys,
+            networks: Arc::default(),
         };
         parts.book.load(&*store).await?;
-        let (worker, sweeps) = match settings.server.role.works() {
-            true => Some(parts.work(&settings)).unzip(),
-            false => (None, None),
+        parts.networks.load(&*store).await?;
+        let works = settings.server.role.works();
+        let (hands, sweeps) = match works {
+            true => {
+                let worker = Worker::start(parts.worker());
+                (worker.clone(), Some(parts.sweeps(&settings, worker)))
+            }
+            false => (Worker::start_asking(parts.worker()), None),
         };
+        let worker = works.then(|| hands.clone());
         let Parts { metrics, config, .. } = &parts;
         let accepting = Arc::new(AtomicBool::new(true));
         let node = NodeParts {
@@ -189,7 +202,7 @@ impl Gateway {
             clock: clock.clone(),
             config: config.shared(),
             metrics: metrics.clone(),
-            worker: worker.clone(),
+            worker: hands.clone(),
             reloaded: config.state(),
         };
         let nodes = Arc::new(Nodes::new(node, admin_addr.to_string(), &*entropy));
@@ -205,8 +218,7 @@ impl Gateway {
             secrets: secrets.clone(),
         };
         let (keeper, keeping) = Keeper::start(quarantine.clone(), metrics.clone());
-        let sender_keys = Arc::new(SenderKeys::new(parts.egress.clone(), clock.clone()));
-        let releases = Releases::new(parts.of_ingest(sender_keys.clone(), None), quarantine.clone());
+        let releases = Releases::new(parts.of_ingest(None, None), quarantine.clone());
         let ring = KeyRing::new(store.clone(), config.shared(), entropy.clone(), Some(keys.clone()));
         let admin = api::router(ApiParts {
             store: store.clone(),
@@ -224,9 +236,9 @@ impl Gateway {
 
         let [stop_ingest, stop_schedules, stop_nodes, stop_admin] = [(); 4].map(|()| CancellationToken::new());
         let limits = ServerLimits::from(&settings.limits);
-        let upkeep = vec![
+        let mut upkeep = vec![
             tokio::spawn(watcher.run()),
-            tokio::spawn(wires::tell_of_reloads(config.state(), metrics.clone(), worker.clone())),
+            tokio::spawn(wires::tell_of_reloads(config.state(), metrics.clone(), hands.clone())),
             tokio::spawn(wires::follow_keys(keys.clone(), store.clone(), clock.clone())),
             tokio::spawn(wires::follow_book(parts.book.clone(), store.clone(), clock.clone())),
             tokio::spawn(wires::tell_of_book(parts.book.clone(), worker.clone())),
@@ -234,15 +246,19 @@ impl Gateway {
             tokio::spawn(upkeep::keep_secrets(secrets.clone(), store.clone(), config.shared(), clock.clone())),
             tokio::spawn(quarantine::forget_old(quarantine, config.shared(), clock.clone())),
         ];
+        if ingest_server.is_some() {
+            upkeep.push(parts.renew_networks());
+        }
         let traffic = worker.clone().map(|worker| Arc::new(worker) as Arc<dyn Traffic>);
         let ingest = ingest_server.map(|server| {
-            let of_ingest = parts.of_ingest(sender_keys, Some(keeper));
+            let of_ingest = parts.of_ingest(Some(keeper), Some(Arc::new(hands.clone())));
             parts.ingest(server, of_ingest, limits, &stop_ingest, traffic)
         });
         let scheduler = worker.is_some().then(|| parts.schedule(&stop_schedules));
         let admin = admin_server.run(admin, limits, stop_admin.clone().cancelled_owned());
         Ok(Gateway {
             ingest_addr,
+            ingest_tls: settings.server.tls.ingest.is_some(),
             admin_addr,
             admin_token: admin_token.secret,
             token_is_new: admin_token.is_new,
@@ -250,7 +266,7 @@ impl Gateway {
             keys,
             store,
             config: parts.config,
-            worker,
+            worker: hands,
             sweeps,
             accepting,
             ingest,
@@ -293,13 +309,7 @@ impl Gateway {
                 let _ = taking_in.await;
             }
         };
-        let drain = async {
-            match &self.worker {
-                Some(worker) => worker.drain(timeout).await.aborted,
-                None => 0,
-            }
-        };
-        let ((), aborted) = tokio::join!(ingest, drain);
+        let ((), Drained { aborted }) = tokio::join!(ingest, self.worker.drain(timeout));
         if let Some(sweeps) = self.sweeps {
             sweeps.stop().await;
         }
@@ -334,110 +344,6 @@ async fn credentials(
     Ok((made, found.keys))
 }
 
-/// What the parts of a gateway share.
-struct Parts {
-    store: Arc<dyn Store>,
-    clock: Arc<dyn Clock>,
-    entropy: Arc<dyn Entropy>,
-    metrics: Arc<Metrics>,
-    config: Live,
-    keys: Arc<Keys>,
-    egress: Arc<dyn Egress>,
-    book: Arc<Book>,
-    budget: Arc<Budget>,
-    secrets: Arc<SecretUse>,
-}
-
-/// The one way out, which never leads to our own admin side.
-fn way_out(admin: SocketAddr) -> Result<Arc<dyn Egress>, StartError> {
-    let options = TransportOptions { own_addresses: vec![admin], ..TransportOptions::default() };
-    Ok(Arc::new(Transport::new(options)?))
-}
-
-impl Parts {
-    /// Starts what makes attempts, and the upkeep.
-    fn work(&self, settings: &Config) -> (WorkerHandle, Sweeps) {
-        let worker = Worker::start(WorkerParts {
-            store: self.store.clone(),
-            clock: self.clock.clone(),
-            entropy: self.entropy.clone(),
-            config: self.config.shared(),
-            transport: self.egress.clone(),
-            published: Arc::new(Outgoing {
-                config: self.config.shared(),
-                keys: self.keys.clone(),
-                gates: self.book.clone(),
-            }),
-            signals: self.metrics.clone(),
-        });
-        let lanes = worker.clone();
-        let sweeps = Sweeps::start(SweepParts {
-            store: self.store.clone(),
-            clock: self.clock.clone(),
-            failing_lanes: Arc::new(move || lanes.failing_lanes()),
-            keep: Keep { events: settings.store.retention, dead_letters: settings.store.retention_dead },
-        });
-        (worker, sweeps)
-    }
-
-    /// The API beside the senders' door.
-    fn publish(&self, traffic: Option<Arc<dyn Traffic>>) -> PublishService {
-        PublishService::new(PublishParts {
-            store: self.store.clone(),
-            clock: self.clock.clone(),
-            entropy: self.entropy.clone(),
-            config: self.config.shared(),
-            metrics: self.metrics.clone(),
-            budget: self.budget.clone(),
-            book: self.book.clone(),
-            keys: self.keys.clone(),
-            traffic,
-        })
-    }
-
-    /// Starts making messages of schedules.
-    fn schedule(&self, stop: &CancellationToken) -> JoinHandle<()> {
-        let scheduler = Scheduler::new(SchedulerParts {
-            store: self.store.clone(),
-            clock: self.clock.clone(),
-            entropy: self.entropy.clone(),
-            book: self.book.clone(),
-        });
-        tokio::spawn(scheduler.run(stop.clone()))
-    }
-
-    /// What requests are taken in, and released, with.
-    fn of_ingest(&self, sender_keys: Arc<SenderKeys>, keeper: Option<Arc<Keeper>>) -> IngestParts {
-        IngestParts {
-            store: self.store.clone(),
-            clock: self.clock.clone(),
-            entropy: self.entropy.clone(),
-            config: self.config.shared(),
-            metrics: self.metrics.clone(),
-            budget: self.budget.clone(),
-            sender_keys,
-            keeper,
-            secrets: Some(self.secrets.clone()),
-        }
-    }
-
-    /// Starts taking requests in.
-    fn ingest(
-        &self,
-        server: Server,
-        of_ingest: IngestParts,
-        limits: ServerLimits,
-        stop: &CancellationToken,
-        traffic: Option<Arc<dyn Traffic>>,
-    ) -> JoinHandle<()> {
-        let ingest = Ingest::new(of_ingest);
-        let running = server.run(ingest.service(Some(self.publish(traffic))), limits, stop.clone().cancelled_owned());
-        tokio::spawn(async move {
-            let _ = running.await;
-        })
-    }
-}
-
 /// Both addresses, bound; a node that takes nothing in needs but one.
 struct Doors {
     ingest: Option<Server>,
@@ -445,6 +351,13 @@ struct Doors {
 }
 
 impl Doors {
+    /// The same doors, showing what the configuration in use says.
+    fn with_tls(self, config: &Live) -> Self {
+        let ingest = tls_now(config, |tls| tls.ingest.clone());
+        let admin = tls_now(config, |tls| tls.admin.clone());
+        Doors { ingest: self.ingest.map(|server| server.with_tls(ingest)), admin: self.admin.with_tls(admin) }
+    }
+
     fn bind(settings: &Config) -> Result<Self, StartError> {
         let bind = |key, address| Server::bind(address).map_err(|error| StartError::Bind { key, error });
         let wanted = settings.server.role.ingests();
@@ -452,4 +365,11 @@ impl Doors {
         let admin = bind("server.admin", settings.server.admin)?;
         Ok(Doors { ingest, admin })
     }
+}
+
+/// What a listener that begins with TLS shows from then on.
+fn tls_now(config: &Live, of: fn(&ServerTls) -> Option<Arc<ListenerTls>>) -> Option<TlsNow> {
+    let first = of(&config.config().server.tls)?;
+    let config = config.shared();
+    Some(Arc::new(move || of(&config.load().server.tls).unwrap_or_else(|| first.clone())))
 }

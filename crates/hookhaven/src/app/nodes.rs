@@ -37,8 +37,7 @@ pub(super) struct NodeParts {
     pub clock: Arc<dyn Clock>,
     pub config: Arc<ArcSwap<Config>>,
     pub metrics: Arc<Metrics>,
-    /// `None` on a node that makes no attempts.
-    pub worker: Option<WorkerHandle>,
+    pub worker: WorkerHandle,
     /// Says so when the configuration was read again.
     pub reloaded: watch::Receiver<crate::config::reload::ReloadState>,
 }
@@ -70,7 +69,7 @@ impl Nodes {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             config_hash: config.fingerprint.to_string(),
             address: self.address.clone(),
-            session: self.parts.worker.as_ref().and_then(WorkerHandle::session),
+            session: self.parts.worker.session(),
             started_at: self.started_at,
         }
     }
@@ -126,10 +125,9 @@ impl Nodes {
     fn heard_of(&self, rows: Vec<NodeRow>, differing: &mut BTreeSet<String>) {
         let (this, now) = (self.this(), self.parts.clock.now());
         let others = || rows.iter().filter(|row| row.report.id != this.id && lives(row, now)).map(|row| &row.report);
-        if let Some(worker) = &self.parts.worker {
-            let workers = others().filter(|node| node.role != Role::Ingest.as_str()).count();
-            worker.set_others(u32::try_from(workers).unwrap_or(u32::MAX));
-        }
+        // Nodes that only take in make few attempts: those that somebody waits for.
+        let workers = others().filter(|node| node.role != Role::Ingest.as_str()).count();
+        self.parts.worker.set_others(u32::try_from(workers).unwrap_or(u32::MAX));
         // Another version may read the same file differently.
         let differs = |node: &&NodeReport| node.version == this.version && node.config_hash != this.config_hash;
         let now_differing: BTreeSet<String> = others().filter(differs).map(|node| node.id.clone()).collect();

@@ -125,6 +125,7 @@ pub fn rejections(
 ) -> Result<Arc<dyn Rejections>, StartError> {
     let admin = config.load().server.admin;
     let parts = IngestParts {
+        asker: None,
         store,
         metrics: Arc::new(Metrics::new(0, clock.now(), Arc::default())),
         budget: Arc::default(),
@@ -134,6 +135,7 @@ pub fn rejections(
         config,
         keeper: None,
         secrets: None,
+        networks: Arc::default(),
     };
     Ok(Arc::new(Releases::new(parts, quarantine)))
 }

@@ -67,7 +67,7 @@ impl Signals for Wires {
 
     fn working(&self) -> Result<(), String> {
         match &self.worker {
-            Some(worker) if worker.session().is_some() => Ok(()),
+            Some(worker) if worker.is_ready() => Ok(()),
             Some(_) => Err("there is no session with the store, so nothing can be claimed".to_owned()),
             None => Err("this node makes no attempts".to_owned()),
         }
@@ -228,13 +228,11 @@ impl WorkerSignals for Metrics {
 pub(super) async fn tell_of_reloads(
     mut state: watch::Receiver<reload::ReloadState>,
     metrics: Arc<Metrics>,
-    worker: Option<WorkerHandle>,
+    worker: WorkerHandle,
 ) {
     while state.changed().await.is_ok() {
         let ok = state.borrow_and_update().last_error.is_none();
         metrics.config_reload(ok);
-        if let Some(worker) = &worker {
-            worker.refresh();
-        }
+        worker.refresh();
     }
 }

@@ -8,7 +8,11 @@ use std::{process::ExitCode, sync::Arc};
 use hookhaven_core::{sender::Cover, source::Source};
 use serde::Serialize;
 
-use super::{Context, USAGE, args::CheckArgs, probe};
+use super::{
+    Context, USAGE,
+    args::CheckArgs,
+    probe::{self, SenderNetworks},
+};
 use crate::config::{Config, Loaded, Problem, Severity};
 
 pub async fn run(args: CheckArgs, context: &Context) -> anyhow::Result<ExitCode> {
@@ -33,6 +37,8 @@ pub struct Report {
     pub problems: Vec<Problem>,
     /// What is no problem, and good to know.
     pub notes: Vec<String>,
+    /// What senders publish of their addresses, where a source goes by it; not asked for offline.
+    pub sender_networks: Vec<SenderNetworks>,
     /// Its store may have other nodes.
     #[serde(skip)]
     shared: bool,
@@ -45,13 +51,18 @@ async fn report(offline: bool, context: &Context) -> Report {
     let config = origin.file.clone();
     match context.load() {
         Err(refused) => {
-            let (problems, notes) = (refused.problems, Vec::new());
-            Report { ok: false, config, running: false, problems, notes, shared: false, content: None }
+            let (problems, notes, sender_networks) = (refused.problems, Vec::new(), Vec::new());
+            let content = None;
+            Report { ok: false, config, running: false, problems, notes, sender_networks, shared: false, content }
         }
         Ok(loaded) => {
             let probe::Found { running, mut problems } = probe::machine(&loaded).await;
+            let mut sender_networks = Vec::new();
             if !offline {
                 problems.extend(probe::destinations(&loaded.config).await);
+                let (known, unknown) = probe::sender_networks(&loaded.config).await;
+                sender_networks = known;
+                problems.extend(unknown);
             }
             if running && !offline {
                 problems.extend(probe::secrets(context).await);
@@ -61,7 +72,7 @@ async fn report(offline: bool, context: &Context) -> Report {
             let problems: Vec<Problem> = warnings.into_iter().chain(problems).collect();
             let ok = !problems.iter().any(Problem::is_error);
             let (shared, notes, content) = (settings.shares_store(), notes(&settings), Some(content(&settings)));
-            Report { ok, config, running, problems, notes, shared, content }
+            Report { ok, config, running, problems, notes, sender_networks, shared, content }
         }
     }
 }
@@ -73,6 +84,9 @@ impl Report {
         if self.running {
             let of = if self.shared { "at this admin address" } else { "with this data directory" };
             text.push_str(&format!("a hookhaven is running {of}; it takes a changed file by itself\n"));
+        }
+        for SenderNetworks { sender, networks } in &self.sender_networks {
+            text.push_str(&format!("{sender} publishes {}\n", counted(*networks, "network")));
         }
         let errors = self.count(Severity::Error);
         let warnings = self.count(Severity::Warning);
@@ -129,14 +143,11 @@ mod tests {
     use super::*;
     use crate::config::Environment;
 
-    /// A config on free ports whose one destination is `url`.
+    /// A config on any free ports whose one destination is `url`.
     fn written(dir: &Path, url: &str) -> Context {
-        let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let text = format!(
-            "[server]\ningest = \"{}\"\nadmin = \"{}\"\n[sources.s]\nsender = \"stripe\"\nsecrets = [\"env:S\"]\n\
-             [destinations.d]\nurl = \"{url}\"\n[[routes]]\nsource = \"s\"\nto = [\"d\"]\n",
-            free(),
-            free()
+            "[server]\ningest = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n[sources.s]\nsender = \"stripe\"\nsecrets = [\"env:S\"]\n\
+             [destinations.d]\nurl = \"{url}\"\n[[routes]]\nsource = \"s\"\nto = [\"d\"]\n"
         );
         let path = dir.join("hookhaven.toml");
         std::fs::write(&path, text).unwrap();
@@ -192,8 +203,11 @@ mod tests {
     async fn a_taken_port_is_an_error() {
         let dir = tempfile::tempdir().unwrap();
         let context = written(dir.path(), "http://127.0.0.1:9/");
-        let ingest = context.load().unwrap().config.server.ingest;
-        let _other = TcpListener::bind(ingest).unwrap();
+        let other = TcpListener::bind("127.0.0.1:0").unwrap();
+        let ingest = other.local_addr().unwrap();
+        let path = dir.path().join("hookhaven.toml");
+        let text = std::fs::read_to_string(&path).unwrap().replacen("127.0.0.1:0", &ingest.to_string(), 1);
+        std::fs::write(&path, text).unwrap();
         let report = report(true, &context).await;
         let expected = format!(
             "hookhaven.toml:2:10: server.ingest: {ingest} is taken by another program; stop it, or choose another port\n\

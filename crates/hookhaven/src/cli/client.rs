@@ -22,6 +22,7 @@ use hyper_util::{
     client::legacy::{Client as Pool, connect::HttpConnector},
     rt::TokioExecutor,
 };
+use rustls::pki_types::CertificateDer;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use tower::ServiceExt;
@@ -31,6 +32,7 @@ use crate::{
     api::{self, ApiParts, LIMIT_MAX, Offline, Problem},
     app::{self, Opened},
     config::{Config, Place},
+    tls::pinned,
 };
 
 /// How long one request may take; a bulk act on thousands is the longest.
@@ -99,7 +101,7 @@ pub async fn with_gateway<R>(
 impl Client {
     /// A client of the running gateway, else of the data directory.
     pub async fn find(settings: &Settings, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> anyhow::Result<Self> {
-        let client = Client::remote(&settings.url, settings.token.clone())?;
+        let client = Client::pinned(&settings.url, settings.token.clone(), settings.certificate.clone())?;
         match client.send(Method::GET, "/healthz", None).await {
             Ok(_) => return Ok(client),
             Err(error) if is_refused(&error) => {}
@@ -121,15 +123,27 @@ impl Client {
 
     /// A client of the gateway at an admin address.
     pub fn remote(url: &str, token: Option<Secret>) -> anyhow::Result<Self> {
+        Client::pinned(url, token, None)
+    }
+
+    /// The same, which with a certificate speaks to nobody but who has that; else to whom this machine trusts.
+    pub fn pinned(
+        url: &str,
+        token: Option<Secret>,
+        certificate: Option<CertificateDer<'static>>,
+    ) -> anyhow::Result<Self> {
         let mut connector = HttpConnector::new();
         connector.set_connect_timeout(Some(Duration::from_secs(5)));
         let pool = Pool::builder(TokioExecutor::new());
         let via = if url.starts_with("https:") {
             connector.enforce_http(false);
-            let provider = rustls::crypto::aws_lc_rs::default_provider();
-            let tls = hyper_rustls::HttpsConnectorBuilder::new()
-                .with_provider_and_native_roots(provider)
-                .context("reading this machine's root certificates")?;
+            let tls = hyper_rustls::HttpsConnectorBuilder::new();
+            let tls = match certificate {
+                Some(certificate) => tls.with_tls_config(pinned::with_only(certificate).context("setting up TLS")?),
+                None => tls
+                    .with_provider_and_native_roots(rustls::crypto::aws_lc_rs::default_provider())
+                    .context("reading this machine's root certificates")?,
+            };
             Via::Https(pool.build(tls.https_only().enable_http1().wrap_connector(connector)))
         } else {
             Via::Http(pool.build(connector))
@@ -317,9 +331,14 @@ impl Client {
     }
 }
 
-/// Sends one request without a token to any address; for `trigger`.
-pub async fn post_plain(url: &str, headers: &[(String, String)], body: Vec<u8>) -> anyhow::Result<Answer> {
-    let client = Client::remote(url, None)?;
+/// Sends one request without a token to any address, for `trigger`; by HTTPS to who has the certificate.
+pub async fn post_plain(
+    url: &str,
+    certificate: Option<CertificateDer<'static>>,
+    headers: &[(String, String)],
+    body: Vec<u8>,
+) -> anyhow::Result<Answer> {
+    let client = Client::pinned(url, None, certificate)?;
     let mut request = Request::builder().method(Method::POST).uri(url);
     for (name, value) in headers {
         request = request.header(name, value);

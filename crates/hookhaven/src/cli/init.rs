@@ -124,6 +124,9 @@ pub fn text(senders: &[&str]) -> String {
     for sender in senders {
         // Writing to a String cannot fail.
         let _ = write!(text, "\n[[routes]]\nsource = \"{sender}\"\n{ROUTE}");
+        if senders::find(sender).is_some_and(|sender| sender.user_waits) {
+            text.push_str(ANSWER);
+        }
     }
     text.push_str(PUBLISH);
     text
@@ -257,6 +260,11 @@ to     = [\"app\"]
 # when = { \"json:/livemode\" = true }  # conditions on the body (json:/path) and on headers (header:NAME)
 # critical = true          # a dead letter of this route counts as urgent
 # retry = { attempts = 5, initial = \"5s\", factor = 5.0, max = \"1h\" }
+";
+
+/// Where somebody waits for the answer.
+const ANSWER: &str = "\
+# answer = \"handler\"       # the sender hears what your handler says, if that comes in time
 ";
 
 #[cfg(test)]

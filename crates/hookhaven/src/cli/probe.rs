@@ -8,25 +8,33 @@ use std::{
     io::{self, ErrorKind},
     net::SocketAddr,
     path::Path,
+    sync::Arc,
     time::Duration,
 };
 
 use futures_util::{StreamExt, stream};
-use hookhaven_core::{Destination, destination::DestinationState};
+use hookhaven_core::{Destination, destination::DestinationState, senders};
 use hookhaven_store::{
+    clock::SystemClock,
     embedded::{check_dir, disk::RealDisk},
     postgres::examine::{self, Examined, Unfit},
 };
+use serde::Serialize;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::{
     Context,
     client::{Client, Query},
-    settings::{Settings, reachable},
+    settings::{Settings, local_url},
 };
 use crate::{
     api::{SecretView, view::Listing},
-    config::{Config, Database, Loaded, Origin, Place, Problem, Severity, parse::document::path_of},
+    config::{Config, Database, Loaded, Origin, Place, Problem, Server, Severity, parse::document::path_of},
+    egress::{Transport, TransportOptions},
+    ingest::{
+        keys::SenderKeys,
+        networks::{self, wanted},
+    },
 };
 
 /// In the data directory; held locked by the gateway that uses it.
@@ -50,7 +58,7 @@ pub async fn machine(loaded: &Loaded) -> Found {
     let mut found = match &config.store.place {
         Place::Directory(dir) => directory(dir, store_key(&loaded.origin)),
         Place::Memory => Found::default(),
-        Place::Database(of) => database(of, config.server.admin).await,
+        Place::Database(of) => database(of, &config.server).await,
     };
     let ingest = config.server.role.ingests().then_some(("server.ingest", config.server.ingest));
     for (key, address) in ingest.into_iter().chain([("server.admin", config.server.admin)]) {
@@ -65,8 +73,9 @@ pub async fn machine(loaded: &Loaded) -> Found {
 }
 
 /// Whether the database will do. It is only looked at.
-async fn database(database: &Database, admin: SocketAddr) -> Found {
-    let client = Client::remote(&format!("http://{}", reachable(admin)), None);
+async fn database(database: &Database, server: &Server) -> Found {
+    let tls = server.tls.admin.as_ref();
+    let client = Client::pinned(&local_url(server.admin, tls.is_some()), None, tls.map(|tls| tls.certificate()));
     let running = match client {
         Ok(client) => client.is_alive().await,
         Err(_) => false,
@@ -214,6 +223,37 @@ async fn reach(destination: &Destination) -> Option<Problem> {
     let what = format!("cannot connect to {host}:{port}: {why}");
     let mend = "start the handler, or correct the url; deliveries wait and are retried until then";
     Some(Problem::of(Severity::Warning, &path_of("destinations", &destination.name), what, mend))
+}
+
+/// The addresses of a sender, as it publishes them now.
+#[derive(Clone, Debug, Serialize)]
+pub struct SenderNetworks {
+    pub sender: &'static str,
+    pub networks: usize,
+}
+
+/// What the senders publish of whom a source wants the published addresses; a warning for each that cannot be had.
+pub async fn sender_networks(config: &Config) -> (Vec<SenderNetworks>, Vec<Problem>) {
+    let wanted = wanted(config);
+    let Ok(egress) = Transport::new(TransportOptions::default()) else { return Default::default() };
+    let sender_keys = SenderKeys::new(Arc::new(egress), Arc::new(SystemClock::start()));
+    let (mut known, mut problems) = (Vec::new(), Vec::new());
+    for declaration in wanted.into_iter().filter_map(senders::find) {
+        match networks::fetch(&sender_keys, declaration).await {
+            Ok(nets) => known.push(SenderNetworks { sender: declaration.name, networks: nets.len() }),
+            Err(error) => {
+                let what = format!("the addresses that {} publishes cannot be had: {error}", declaration.name);
+                let mend = "until there is a first copy the source answers 503; let the gateway reach that address";
+                let sources =
+                    config.sources.values().filter(|s| s.allow_published && s.sender.name() == declaration.name);
+                problems.extend(sources.map(|source| {
+                    let key = format!("{}.allow", path_of("sources", &source.name));
+                    Problem::of(Severity::Warning, &key, what.clone(), mend)
+                }));
+            }
+        }
+    }
+    (known, problems)
 }
 
 #[cfg(test)]

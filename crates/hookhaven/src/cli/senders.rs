@@ -90,7 +90,8 @@ fn show(sender: &'static Declaration, screen: &mut Screen) -> anyhow::Result<()>
     lines.extend(sender.handshakes_in_words().into_iter().map(|text| ("at set-up", text)));
     lines.extend([
         ("answered", sender.answer_in_words()),
-        ("waits", about.timeout_s.map(|s| format!("{s} s")).unwrap_or_default()),
+        ("waits", sender.waits_in_words()),
+        ("late answers", sender.late_answers_in_words()),
         ("comes again", sender.retries_in_words()),
         ("ordered by", sender.order_key.join(", else ")),
         ("newer by", sender.version.join(", else ")),
@@ -98,6 +99,7 @@ fn show(sender: &'static Declaration, screen: &mut Screen) -> anyhow::Result<()>
             "several in",
             sender.batch.map(|list| if list.is_empty() { "the body" } else { list }).unwrap_or_default().to_owned(),
         ),
+        ("its addresses", sender.addresses_in_words()),
         ("types to try", sender.sample_types.join(", ")),
     ]);
     lines.extend(about.quirks.iter().map(|quirk| ("note", (*quirk).to_owned())));
@@ -131,6 +133,8 @@ fn view(sender: &'static Declaration) -> Value {
         "content_types": content_types.unwrap_or_default(),
         "tolerance_s": sender.tolerance.as_secs(),
         "timeout_s": about.timeout_s,
+        "user_waits": sender.user_waits,
+        "late_answers_s": sender.late_answers.map(|late| late.valid.as_secs()),
         "retry_window_s": window_s,
         "id": sender.id,
         "type": sender.event_type,
@@ -138,6 +142,7 @@ fn view(sender: &'static Declaration) -> Value {
         "order_key": sender.order_key,
         "version": sender.version,
         "batch": sender.batch,
+        "addresses": sender.addresses.iter().map(|list| list.url).collect::<Vec<_>>(),
         "sample_types": sender.sample_types,
         "quirks": about.quirks,
         "docs": about.docs,

@@ -15,7 +15,7 @@ use tokio::{
     sync::oneshot,
 };
 
-use super::{Context, USAGE, UsageError, args::ServeArgs, keys, probe, settings::reachable};
+use super::{Context, USAGE, UsageError, args::ServeArgs, keys, probe, settings::local_url};
 use crate::{
     app::{Gateway, Outside, StartError},
     config::{self, Origin, Place, Places, Problem, Role, Severity, SigningKeys, publish},
@@ -40,6 +40,7 @@ pub async fn run(args: ServeArgs, context: &Context) -> anyhow::Result<ExitCode>
         environment: context.environment.clone(),
         clock,
         entropy: Arc::new(OsEntropy),
+        egress: None,
         log_lines_dropped: log.dropped(),
     };
     // Signals are taken from here on: a long opening can be given up, since nothing is promised yet.
@@ -136,7 +137,7 @@ fn announce_publishing(gateway: &Gateway, public_url: Option<url::Url>, dev: boo
     }
     let url = match public_url {
         Some(url) => url.as_str().trim_end_matches('/').to_owned(),
-        None => format!("http://{}", reachable(address)),
+        None => local_url(address, gateway.ingest_tls),
     };
     if dev {
         println!("Development server of QStash's kind: loopback only, nothing is kept, token and keys are public.");

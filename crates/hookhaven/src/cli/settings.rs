@@ -11,11 +11,13 @@ use std::{
 };
 
 use hookhaven_core::Secret;
+use rustls::pki_types::CertificateDer;
 
 use super::{Context, UsageError};
 use crate::{
     app::TOKEN_FILE,
-    config::{self, Config, Environment, Origin, Place, Refused},
+    config::{self, Config, Environment, Origin, Place, Refused, Server},
+    tls::first_certificate,
 };
 
 /// No token file is longer.
@@ -28,6 +30,8 @@ pub struct Settings {
     pub url: String,
     /// It was given by hand, so no other place is looked in.
     pub url_given: bool,
+    /// What the gateway shows there, where the config file names it.
+    pub certificate: Option<CertificateDer<'static>>,
     /// `None` if the store keeps nothing on disk.
     pub data_dir: Option<PathBuf>,
     pub token: Option<Secret>,
@@ -46,15 +50,15 @@ impl Settings {
             (Err(refused), None) => return Err(refused.clone().into()),
         };
         let data_dir = context.data_dir.clone().or(found.data_dir);
-        let url = match &context.url {
-            Some(url) => checked(url)?,
-            None => format!("http://{}", reachable(found.admin)),
+        let (url, certificate) = match &context.url {
+            Some(url) => (checked(url)?, None),
+            None => (local_url(found.admin, found.certificate.is_some()), found.certificate),
         };
         let token = match context.token.clone().or(found.token) {
             Some(token) => Some(token),
             None => data_dir.as_deref().and_then(token_in),
         };
-        Ok(Settings { url, url_given: context.url.is_some(), data_dir, token, config })
+        Ok(Settings { url, url_given: context.url.is_some(), certificate, data_dir, token, config })
     }
 
     /// The whole configuration, for what cannot do without.
@@ -64,13 +68,21 @@ impl Settings {
 
     #[cfg(test)]
     pub(crate) fn for_tests(url: &str, url_given: bool, data_dir: Option<PathBuf>, config: Config) -> Self {
-        Settings { url: url.to_owned(), url_given, data_dir, token: Secret::new("t0ken"), config: Ok(config) }
+        Settings {
+            url: url.to_owned(),
+            url_given,
+            certificate: None,
+            data_dir,
+            token: Secret::new("t0ken"),
+            config: Ok(config),
+        }
     }
 }
 
 /// What is asked of the config file here.
 struct Found {
     admin: SocketAddr,
+    certificate: Option<CertificateDer<'static>>,
     data_dir: Option<PathBuf>,
     token: Option<Secret>,
 }
@@ -81,7 +93,9 @@ impl Found {
             Place::Directory(dir) => Some(dir.clone()),
             Place::Memory | Place::Database(_) => None,
         };
-        Found { admin: config.server.admin, data_dir, token: config.server.admin_token.clone() }
+        let Server { admin, tls, admin_token, .. } = &config.server;
+        let certificate = tls.admin.as_ref().map(|tls| tls.certificate());
+        Found { admin: *admin, certificate, data_dir, token: admin_token.clone() }
     }
 
     /// Of a file that was refused: what can be read all the same. `None` if it is not TOML.
@@ -100,7 +114,9 @@ impl Found {
             _ => Secret::new(token),
         });
         let admin = text("server", "admin").and_then(|a| a.parse().ok()).unwrap_or(defaults.admin);
-        Some(Found { admin, data_dir: data_dir.map(beside), token })
+        let certificate = root.get("server").and_then(|server| server.get("tls")?.get("admin")?.get("cert")?.as_str());
+        let certificate = certificate.and_then(|path| first_certificate(&std::fs::read(beside(path.into())).ok()?));
+        Some(Found { admin, certificate, data_dir: data_dir.map(beside), token })
     }
 }
 
@@ -127,8 +143,13 @@ fn checked(url: &str) -> anyhow::Result<String> {
     Ok(parsed.as_str().trim_end_matches('/').to_owned())
 }
 
+/// Where a listener of this machine is called.
+pub fn local_url(bound: SocketAddr, tls: bool) -> String {
+    format!("{}://{}", if tls { "https" } else { "http" }, reachable(bound))
+}
+
 /// An address to call for one that is bound to every interface.
-pub fn reachable(bound: SocketAddr) -> SocketAddr {
+fn reachable(bound: SocketAddr) -> SocketAddr {
     let ip = match bound.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),

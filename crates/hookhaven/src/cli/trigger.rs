@@ -18,7 +18,7 @@ use super::{
     args::TriggerArgs,
     client::{Answer, is_refused, post_plain, segment},
     print::{Colour, Screen, clean, clean_bytes, short, span},
-    settings::{Settings, reachable},
+    settings::{Settings, local_url},
 };
 use crate::config::Config;
 
@@ -41,13 +41,15 @@ pub(super) async fn act(
 ) -> anyhow::Result<u8> {
     let source = source(config, &args.source)?;
     let body = args.body.as_deref().map(read_body).transpose()?;
-    let url = format!("http://{}/webhooks/{}", reachable(config.server.ingest), segment(&args.source));
+    let tls = config.server.tls.ingest.as_ref();
+    let url = format!("{}/webhooks/{}", local_url(config.server.ingest, tls.is_some()), segment(&args.source));
     let mut refused = 0;
     for _ in 0..args.count {
         let id = args.id.clone().unwrap_or_else(|| fresh_id(entropy));
         let signed = signed(source, &args.event_type, &id, body.clone(), clock)?;
         let started = clock.now();
-        let answer = post_plain(&format!("{url}{}", signed.query), &signed.headers, signed.body).await;
+        let certificate = tls.map(|tls| tls.certificate());
+        let answer = post_plain(&format!("{url}{}", signed.query), certificate, &signed.headers, signed.body).await;
         let answer = answer.map_err(|error| no_answer(error, &url))?;
         report(&answer, &id, clock.now().since(started), screen)?;
         refused += u32::from(!answer.status.is_success());

@@ -9,6 +9,7 @@ use hookhaven_store::{Leave, postgres::PostgresAddress};
 use ipnet::IpNet;
 
 use super::quarantine::{Quarantine, SecretAges};
+use crate::tls::ListenerTls;
 
 /// The whole configuration. Replaced as one value when the file changes.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +39,11 @@ impl Config {
         matches!(self.store.place, Place::Database(_))
     }
 
+    /// Whether some route asks for its handler's answer.
+    pub fn asks_handlers(&self) -> bool {
+        self.routes.iter().any(|route| route.answer_within.is_some())
+    }
+
     /// What a source must leave free for those whose senders do not come again.
     pub fn leave(&self, source: &Source) -> Leave {
         if source.reserved || !self.sources.values().any(|other| other.reserved) {
@@ -62,6 +68,17 @@ pub struct Server {
     pub admin_token: Option<Secret>,
     /// Host names, beside loopback and the admin address itself, under which the admin side answers.
     pub admin_hosts: Vec<String>,
+    /// Proxies of ours that say whose request they pass on.
+    pub trusted_proxies: Vec<IpNet>,
+    pub tls: ServerTls,
+}
+
+/// What each listener shows; `None`: it speaks plain HTTP. A listener with TLS has it as long as the process runs;
+/// what it shows may change.
+#[derive(Clone, Debug, Default)]
+pub struct ServerTls {
+    pub ingest: Option<Arc<ListenerTls>>,
+    pub admin: Option<Arc<ListenerTls>>,
 }
 
 /// What a node does. All but `All` need a store that nodes can share.
@@ -69,7 +86,7 @@ pub struct Server {
 pub enum Role {
     #[default]
     All,
-    /// Accepts events and makes no attempts.
+    /// Accepts events, and makes no attempts but those that a sender waits for.
     Ingest,
     /// Makes attempts and keeps the store tidy; senders cannot post to it.
     Worker,
@@ -270,6 +287,8 @@ impl Default for Server {
             public_url: None,
             admin_token: None,
             admin_hosts: Vec::new(),
+            trusted_proxies: Vec::new(),
+            tls: ServerTls::default(),
         }
     }
 }

@@ -19,7 +19,7 @@ use super::{
     environment::Environment,
     files::Files,
     load::{self, Loaded, Origin, Reading},
-    model::{Config, Publish, Server},
+    model::{Config, Publish, Server, ServerTls},
     problem::{Problem, Refused, Severity},
 };
 
@@ -196,7 +196,17 @@ fn keep_fixed(old: &Config, new: Config) -> Config {
         next_signing_key: kept(&old.publish.next_signing_key, new.publish.next_signing_key, Option::is_none),
         ..new.publish
     };
-    let server = Server { public_url: new.server.public_url, admin_hosts: new.server.admin_hosts, ..old.server };
+    let tls = ServerTls {
+        ingest: kept_open(old.server.tls.ingest, new.server.tls.ingest),
+        admin: kept_open(old.server.tls.admin, new.server.tls.admin),
+    };
+    let server = Server {
+        public_url: new.server.public_url,
+        admin_hosts: new.server.admin_hosts,
+        trusted_proxies: new.server.trusted_proxies,
+        tls,
+        ..old.server
+    };
     Config {
         server,
         store: old.store,
@@ -219,6 +229,11 @@ fn kept<T: Clone>(old: &T, new: T, gone: impl Fn(&T) -> bool) -> T {
     if gone(&new) { old.clone() } else { new }
 }
 
+/// A listener with TLS can change what it shows, and never become one without.
+fn kept_open<T>(old: Option<T>, new: Option<T>) -> Option<T> {
+    old.map(|old| new.unwrap_or(old))
+}
+
 /// What the file now says differently and the process cannot change.
 fn at_next_start(old: &Config, new: &Config) -> Vec<Problem> {
     let differing = [
@@ -226,6 +241,8 @@ fn at_next_start(old: &Config, new: &Config) -> Vec<Problem> {
         ("server.ingest", old.server.ingest != new.server.ingest),
         ("server.admin", old.server.admin != new.server.admin),
         ("server.admin_token", old.server.admin_token != new.server.admin_token),
+        ("server.tls.ingest", old.server.tls.ingest.is_some() != new.server.tls.ingest.is_some()),
+        ("server.tls.admin", old.server.tls.admin.is_some() != new.server.tls.admin.is_some()),
         ("store", old.store != new.store),
         ("limits", old.limits != new.limits),
         ("worker", old.worker != new.worker),

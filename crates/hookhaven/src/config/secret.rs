@@ -16,6 +16,9 @@ use super::{environment::Environment, files::Files, parse::document::Item, sugge
 /// No secret file is longer; a longer one is the wrong file.
 pub const FILE_BYTES_MAX: u64 = 64 << 10;
 
+/// Of a PEM file; bundles of authorities are the longest.
+const PEM_BYTES_MAX: u64 = 1 << 20;
+
 const WANTED: &str = "a secret in quotes: \"env:NAME\", \"file:PATH\" or the secret itself";
 
 /// Resolves references to secrets, and remembers the files it read.
@@ -94,6 +97,21 @@ impl<'e> Resolver<'e> {
         }
     }
 
+    /// What stands in the PEM file that an item names. What is wrong is reported on the item.
+    pub fn pem(&self, item: &Item<'_>) -> Option<Vec<u8>> {
+        let name = item.text("a file's path in quotes, such as \"server.pem\"")?;
+        let path = self.base.join(name);
+        let read = self.files.borrow_mut().read(&path, PEM_BYTES_MAX);
+        match read {
+            Ok(bytes) => Some(bytes),
+            Err(error) => {
+                let Wrong { what, mend } = unreadable("the file", PEM_BYTES_MAX, &path, &error);
+                item.error(what, mend);
+                None
+            }
+        }
+    }
+
     fn remember(&self, secret: &Secret) {
         let mut found = self.found.borrow_mut();
         found.update(&secret.expose().len().to_be_bytes());
@@ -155,8 +173,11 @@ impl<'e> Resolver<'e> {
             });
         }
         let path = self.base.join(path);
-        let mut bytes =
-            self.files.borrow_mut().read(&path, FILE_BYTES_MAX).map_err(|error| unreadable(&path, &error))?;
+        let mut bytes = self
+            .files
+            .borrow_mut()
+            .read(&path, FILE_BYTES_MAX)
+            .map_err(|error| unreadable("the secret file", FILE_BYTES_MAX, &path, &error))?;
         if bytes.last() == Some(&b'\n') {
             bytes.pop();
             if bytes.last() == Some(&b'\r') {
@@ -170,13 +191,15 @@ impl<'e> Resolver<'e> {
     }
 }
 
-fn unreadable(path: &Path, error: &io::Error) -> Wrong {
+fn unreadable(file: &str, bytes_max: u64, path: &Path, error: &io::Error) -> Wrong {
     let (why, mend) = match error.kind() {
         io::ErrorKind::NotFound => ("there is no such file".to_owned(), "check the path"),
-        io::ErrorKind::FileTooLarge => ("longer than 64 KiB".to_owned(), "check that it is the right file"),
+        io::ErrorKind::FileTooLarge => {
+            (format!("longer than {} KiB", bytes_max >> 10), "check that it is the right file")
+        }
         _ => (error.to_string(), "check the path and who may read it"),
     };
-    Wrong { what: format!("cannot read the secret file {}: {why}", path.display()), mend: mend.to_owned() }
+    Wrong { what: format!("cannot read {file} {}: {why}", path.display()), mend: mend.to_owned() }
 }
 
 fn is_variable_name(name: &str) -> bool {

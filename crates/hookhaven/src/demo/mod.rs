@@ -94,7 +94,13 @@ impl Demo {
         let environment = Environment::default();
         let loaded = config::load(Origin { file: Some(file), ..Origin::default() }, &environment)?;
         let log_lines_dropped = Arc::new(AtomicU64::new(0));
-        let outside = Outside { environment, clock: clock.clone(), entropy: Arc::new(OsEntropy), log_lines_dropped };
+        let outside = Outside {
+            environment,
+            clock: clock.clone(),
+            entropy: Arc::new(OsEntropy),
+            egress: None,
+            log_lines_dropped,
+        };
         let gateway = Gateway::start(loaded, outside).await?;
         let api = Client::remote(&format!("http://{}", gateway.admin_addr), Some(gateway.admin_token.clone()))?;
         Ok(Demo { gateway, api, handler, ledger, sources, clock })

@@ -1,6 +1,6 @@
 //! From a whole body to a stored event: handshake, signature, facts, routes, one commit.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use hookhaven_core::{
@@ -15,11 +15,11 @@ use tokio::time::timeout;
 use super::{
     IngestParts,
     answer::{Novelty, Outcome, Refusal, Stored},
-    handover,
+    ask, handover,
     keys::{NotFetched, SenderKeys},
     release, split,
 };
-use crate::{config::Config, server::Peer};
+use crate::config::Config;
 
 /// How long an accept may take before the sender is told to come again. It may yet be stored; then the
 /// next try is its duplicate.
@@ -30,7 +30,7 @@ pub(super) struct Taken<'a> {
     pub source: &'a Source,
     pub head: &'a request::Parts,
     pub body: &'a Bytes,
-    pub peer: Peer,
+    pub client: IpAddr,
     pub arrived: Time,
 }
 
@@ -64,15 +64,18 @@ pub(super) async fn accept(
     if let Some(reply) = sender.handshake(&request, &own) {
         return reply_to(parts, taken.source, reply).await;
     }
-    let events = split::events(&taken, &request, proof, config, &*parts.entropy, correlation_id);
+    let mut events = split::events(&taken, &request, proof, config, &*parts.entropy, correlation_id);
     if let Some(refusal) = too_old(taken.source, &events) {
         return Outcome::Refused(refusal);
     }
-    let answer = taken.source.answer.clone().unwrap_or_else(|| sender.answer());
-    match store(parts, events).await {
-        Ok(stored) => Outcome::Stored { stored, answer },
-        Err(refusal) => Outcome::Refused(refusal),
-    }
+    let asking = ask::prepare(parts, config, &mut events);
+    let stored = match store(parts, events).await {
+        Ok(stored) => stored,
+        Err(refusal) => return Outcome::Refused(refusal),
+    };
+    let (answer, heard) = ask::hear(asking, &stored, &*parts.clock).await;
+    let default = || taken.source.answer.clone().unwrap_or_else(|| sender.answer());
+    Outcome::Stored { stored, answer: answer.unwrap_or_else(default), heard }
 }
 
 /// The answer to a request without a body, if the sender asks that way.

@@ -14,6 +14,7 @@ use hookhaven_store::StoreError;
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use http_body_util::Full;
 
+use super::ask::Heard;
 use crate::body::BodyError;
 
 /// When to come again after a 503, in seconds. Long enough for a restart; senders that know better
@@ -41,6 +42,8 @@ pub(super) enum Refusal {
     Rejected(Rejection),
     /// A handshake with a token or secret that is not ours, or that nobody awaits.
     Handshake,
+    /// There is no copy yet of the addresses that the sender publishes.
+    NetworksUnknown,
     /// What the request must be judged by could not be fetched.
     KeyNotFetched(String),
     /// A subscription could not be confirmed, or a secret not kept.
@@ -74,6 +77,7 @@ impl Refusal {
             Self::Busy => "busy",
             Self::Rejected(rejection) => rejection.as_str(),
             Self::Handshake => "handshake",
+            Self::NetworksUnknown => "networks_unknown",
             Self::KeyNotFetched(_) => "key_not_fetched",
             Self::NotConfirmed(_) => "not_confirmed",
             Self::NotStored(_) => "not_stored",
@@ -91,9 +95,12 @@ impl Refusal {
             Self::BodyBroken => StatusCode::BAD_REQUEST,
             Self::Rejected(_) => StatusCode::UNAUTHORIZED,
             Self::Handshake => StatusCode::FORBIDDEN,
-            Self::NotReady(_) | Self::Busy | Self::KeyNotFetched(_) | Self::NotConfirmed(_) | Self::NotStored(_) => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::NotReady(_)
+            | Self::Busy
+            | Self::NetworksUnknown
+            | Self::KeyNotFetched(_)
+            | Self::NotConfirmed(_)
+            | Self::NotStored(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -117,6 +124,7 @@ impl Refusal {
         match self {
             Self::NotReady(error) | Self::NotStored(error) => Some(error.to_string()),
             Self::KeyNotFetched(why) | Self::NotConfirmed(why) => Some(why.clone()),
+            Self::NetworksUnknown => Some("the sender's addresses have not been fetched yet".to_owned()),
             _ => None,
         }
     }
@@ -167,6 +175,8 @@ pub(super) enum Outcome {
         /// Its events: at least one.
         stored: Vec<Stored>,
         answer: Answer,
+        /// Whom the sender hears, where a route asks for the handler's answer.
+        heard: Option<Heard>,
     },
     Handshake(Answer),
     Refused(Refusal),
@@ -234,7 +244,8 @@ impl Line<'_> {
         let duration_ms = self.took.as_micros() as f64 / 1_000.0;
         let correlation_id = self.correlation_id.as_deref();
         match outcome {
-            Outcome::Stored { stored, .. } => {
+            Outcome::Stored { stored, heard, .. } => {
+                let heard = heard.map(Heard::as_str);
                 for (number, Stored { event, event_type, novelty, unrouted, .. }) in (1..).zip(stored) {
                     let status = match (novelty.is_duplicate(), unrouted) {
                         (true, _) => "duplicate",
@@ -257,6 +268,7 @@ impl Line<'_> {
                         part,
                         suspicion,
                         twin,
+                        heard,
                         duration_ms,
                         correlation_id,
                         "request"

@@ -1,5 +1,6 @@
 //! What senders publish and their signatures rest on, fetched and kept: certificates of SNS and PayPal, keys of
-//! Plaid. Also the one call by which a subscription is confirmed.
+//! Plaid. Also the one call by which a subscription is confirmed, and the documents that `networks` asks for and keeps
+//! itself.
 //!
 //! The addresses come from the sender's own file in the core, which has compared them with the sender's hosts; here
 //! they go through the guarded way out: HTTPS, public addresses only, no redirects, bounded in size and time. One
@@ -17,9 +18,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use hookhaven_core::{Time, destination::Rate, pace::Pace, sender::Fetch};
+use hookhaven_core::{Time, destination::Rate, pace::Pace, sender::Fetch, senders::LIST_BYTES_MAX};
 use hookhaven_store::clock::Clock;
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use tokio::sync::Mutex as AsyncMutex;
 
 use crate::egress::{Egress, Outbound, To};
@@ -34,10 +35,19 @@ pub const REST: Duration = Duration::from_secs(10);
 const KEPT_MAX: usize = 256;
 /// Fetches in a minute, of all senders together.
 const FETCHES_A_MINUTE: NonZeroU32 = NonZeroU32::new(60).expect("it is not zero");
-/// From the name to the last byte. Senders wait little longer for their answer.
-const TIMEOUT: Duration = Duration::from_secs(3);
-/// A certificate is 2 KiB, a key less.
-const BYTES_MAX: usize = 64 << 10;
+/// Of a key: senders wait little longer for their answer. A certificate is 2 KiB, a key less.
+const OF_KEYS: Bounds = Bounds { timeout: Duration::from_secs(3), bytes_max: 64 << 10 };
+/// Of a list of addresses: nobody waits for it.
+const OF_LISTS: Bounds = Bounds { timeout: Duration::from_secs(30), bytes_max: LIST_BYTES_MAX };
+/// GitHub answers nobody without one.
+const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("hookhaven/", env!("CARGO_PKG_VERSION")));
+
+/// What one fetch may take: from the name to the last byte, and how many of them.
+#[derive(Clone, Copy, Debug)]
+struct Bounds {
+    timeout: Duration,
+    bytes_max: usize,
+}
 
 /// Why there is nothing to judge by.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -103,6 +113,17 @@ impl SenderKeys {
         }
     }
 
+    /// Fetches a list of addresses that a sender publishes. Nothing is kept, and no stranger can ask for it, so it
+    /// takes no turn.
+    ///
+    /// # Errors
+    /// It could not be had.
+    pub async fn list(&self, url: &str) -> Result<Bytes, NotFetched> {
+        let mut fetch = Fetch::get(url.to_owned());
+        fetch.headers.push((header::USER_AGENT, USER_AGENT));
+        self.send(&fetch, OF_LISTS).await
+    }
+
     fn entry(&self, key: &str) -> Arc<AsyncMutex<Kept>> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(entry) = kept.get(key) {
@@ -121,14 +142,18 @@ impl SenderKeys {
     }
 
     async fn fetch(&self, fetch: &Fetch, now: Time) -> Result<Bytes, NotFetched> {
+        self.take_a_turn(now)?;
+        self.send(fetch, OF_KEYS).await
+    }
+
+    async fn send(&self, fetch: &Fetch, bounds: Bounds) -> Result<Bytes, NotFetched> {
         if !fetch.url.starts_with("https://") {
             return Err(NotFetched::Failed("only HTTPS is fetched".to_owned()));
         }
-        self.take_a_turn(now)?;
-        let sent = self.egress.send(outbound(fetch)).await;
+        let sent = self.egress.send(outbound(fetch, bounds)).await;
         let answer = sent.result.map_err(|failure| NotFetched::Failed(failure.error))?;
         match answer.status {
-            status if status.is_success() && answer.excerpt.len() <= BYTES_MAX => Ok(answer.excerpt),
+            status if status.is_success() && answer.excerpt.len() <= bounds.bytes_max => Ok(answer.excerpt),
             StatusCode::BAD_REQUEST | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND | StatusCode::GONE => {
                 Err(NotFetched::NoSuch)
             }
@@ -157,7 +182,7 @@ impl Kept {
     }
 }
 
-fn outbound(fetch: &Fetch) -> Outbound {
+fn outbound(fetch: &Fetch, bounds: Bounds) -> Outbound {
     let headers: HeaderMap = fetch.headers.iter().cloned().collect();
     let method = if fetch.body.is_empty() { Method::GET } else { fetch.method.clone() };
     Outbound {
@@ -165,9 +190,9 @@ fn outbound(fetch: &Fetch) -> Outbound {
         to: To::Sender(fetch.url.as_str().into()),
         headers,
         body: fetch.body.clone(),
-        timeout: TIMEOUT,
-        excerpt_bytes_max: BYTES_MAX + 1,
-        response_bytes_max: BYTES_MAX + 1,
+        timeout: bounds.timeout,
+        excerpt_bytes_max: bounds.bytes_max + 1,
+        response_bytes_max: bounds.bytes_max + 1,
     }
 }
 
@@ -275,7 +300,8 @@ mod tests {
         assert_eq!(keys.get(&Fetch::get("http://api.paypal.com/cert".into())).await, failed("only HTTPS is fetched"));
         assert_eq!(keys.call("https://sns.eu-west-1.amazonaws.com/?Action=x").await, Ok(()));
         let asked = script.asked.lock().unwrap();
-        assert!(matches!(&asked[..], [Outbound { to: To::Sender(_), timeout: TIMEOUT, .. }]), "{asked:?}");
+        assert!(matches!(&asked[..], [Outbound { to: To::Sender(_), .. }]), "{asked:?}");
+        assert_eq!(asked[0].timeout, OF_KEYS.timeout);
     }
 
     #[tokio::test]

@@ -1,11 +1,11 @@
 //! Ingest: a sender's request becomes a stored event, or an answer that says no and not why.
 //!
-//! Order of work, cheapest and least trusting first: the source is known (404) → the peer
-//! is allowed (401) → its rate (429) → another method than POST is a handshake or refused (405) → the store can accept (503, before the body, I9) → declared length
+//! Order of work, cheapest and least trusting first: the source is known (404) → the client's address and
+//! certificate are allowed (401; 503 before the sender's list is there) → its rate (429) → another method than POST is a handshake or refused (405) → the store can accept (503, before the body, I9) → declared length
 //! (413) → content type (415) → body, bounded in bytes and time (413, 408, 503) → handshakes that nobody signs →
 //! signature over the raw bytes (401), if need be by a key that the sender publishes (503 where that cannot be
-//! had) → handshakes that are signed, else id and type → routes → **one commit** → the sender's answer. A duplicate is
-//! answered like the first time. Nothing reads the store before the signature holds, and no body, be
+//! had) → handshakes that are signed, else id and type → routes → **one commit** → the sender's answer, or the handler's
+//! where a route asks for it (`ask`). A duplicate gets the sender's usual answer. Nothing reads the store before the signature holds, and no body, be
 //! it what it may, leads to a 5xx.
 //!
 //! No 2xx leaves before `Store::accept` has answered (I1). A peer that goes away in the middle loses
@@ -15,14 +15,17 @@
 
 mod accept;
 mod answer;
+mod ask;
+mod client;
 mod handover;
 mod headers;
 pub mod keys;
+pub mod networks;
 mod rates;
 pub mod release;
 mod split;
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -37,17 +40,20 @@ use hyper::body::{Body, Incoming};
 
 use self::{
     answer::{Line, Novelty, Outcome, Refusal, Stored},
+    client::client_address,
     keys::SenderKeys,
+    networks::{Admission, Networks},
     rates::Rates,
 };
 use crate::{
+    asking::Asker,
     body::{self, Budget},
     config::Config,
     correlation,
     metrics::Metrics,
     quarantine::Keeper,
     secrets::SecretUse,
-    server::{Handler, Peer},
+    server::{ClientCertificate, Handler, Peer},
 };
 
 /// Where senders post: this and the source's name.
@@ -65,10 +71,13 @@ pub struct IngestParts {
     /// Of all bodies held, other doors' included.
     pub budget: Arc<Budget>,
     pub sender_keys: Arc<SenderKeys>,
+    /// Where handlers can be asked for their answer at once; without it none is.
+    pub asker: Option<Arc<dyn Asker>>,
     /// Keeps what is refused; `None`: nobody does.
     pub keeper: Option<Arc<Keeper>>,
     /// Watches which secrets are in use; `None`: nobody does.
     pub secrets: Option<Arc<SecretUse>>,
+    pub networks: Arc<Networks>,
 }
 
 /// Takes requests in. Shared by all connections.
@@ -120,7 +129,8 @@ impl Ingest {
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        if let Err(refusal) = self.may_ask(source, peer, arrived) {
+        let client = client_address(peer.0, request.headers(), &config.server.trusted_proxies);
+        if let Err(refusal) = self.may_ask(source, client, &request, arrived) {
             return (Outcome::Refused(refusal), None);
         }
         if request.method() != Method::POST {
@@ -136,7 +146,8 @@ impl Ingest {
         let correlation_id = correlation::of(&head.headers, entropy);
         let outcome = match body::read(body, source.body_bytes_max, leave, &config.limits, &self.parts.budget).await {
             Ok(body) => {
-                let taken = accept::Taken { source, head: &head, body: &body.bytes, peer, arrived };
+                let client = client.unwrap_or_else(|| peer.0.ip().to_canonical());
+                let taken = accept::Taken { source, head: &head, body: &body.bytes, client, arrived };
                 accept::accept(&self.parts, config, taken, &correlation_id).await
             }
             Err(error) => Outcome::Refused(error.into()),
@@ -144,11 +155,24 @@ impl Ingest {
         (outcome, Some(correlation_id))
     }
 
-    /// Whether the peer may ask anything at all just now.
-    fn may_ask(&self, source: &Source, peer: Peer, arrived: Time) -> Result<(), Refusal> {
-        let peer = peer.0.ip().to_canonical();
-        if !source.allow.is_empty() && !source.allow.iter().any(|net| net.contains(&peer)) {
-            return Err(Refusal::Rejected(Rejection::AddressNotAllowed));
+    /// Whether the client may ask anything at all just now.
+    fn may_ask<B>(
+        &self,
+        source: &Source,
+        client: Option<IpAddr>,
+        request: &Request<B>,
+        arrived: Time,
+    ) -> Result<(), Refusal> {
+        match self.parts.networks.judge(source, client) {
+            Admission::Granted => {}
+            Admission::Denied => return Err(Refusal::Rejected(Rejection::AddressNotAllowed)),
+            Admission::Undecided => return Err(Refusal::NetworksUnknown),
+        }
+        if !source.client_names.is_empty() {
+            let certificate = request.extensions().get::<ClientCertificate>();
+            if !certificate.is_some_and(|certificate| certificate.is_for(&source.client_names)) {
+                return Err(Refusal::Rejected(Rejection::CertificateNotAllowed));
+            }
         }
         self.rates.take(source, arrived).map_err(Refusal::RateExceeded)
     }
@@ -166,7 +190,12 @@ impl Ingest {
     fn count(&self, source: &Source, outcome: &Outcome, took: Duration) {
         let metrics = &self.parts.metrics;
         match outcome {
-            Outcome::Stored { stored, .. } => stored.iter().for_each(|stored| self.count_stored(source, stored, took)),
+            Outcome::Stored { stored, heard, .. } => {
+                stored.iter().for_each(|stored| self.count_stored(source, stored, took));
+                if let Some(heard) = heard {
+                    metrics.asked(&source.name, heard.as_str());
+                }
+            }
             Outcome::Handshake(_) => {}
             Outcome::Refused(Refusal::Rejected(rejection)) => {
                 metrics.signature_invalid(&source.name, rejection.as_str());

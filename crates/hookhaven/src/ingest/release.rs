@@ -8,7 +8,7 @@
 //! Not here: diagnosis (the core's), who may ask (`api`).
 
 use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr},
     sync::Arc,
 };
 
@@ -36,7 +36,6 @@ use crate::{
     config::Config,
     correlation,
     quarantine::{Rejections, Release},
-    server::Peer,
 };
 
 /// Diagnoses and releases.
@@ -132,9 +131,8 @@ impl Releases {
         body: &Bytes,
         proof: Proof,
     ) -> Result<Option<(hookhaven_core::EventId, bool)>, StoreError> {
-        let ip: IpAddr = it.remote.parse().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-        let peer = Peer(SocketAddr::new(ip, 0));
-        let taken = Taken { source, head, body, peer, arrived: it.received_at };
+        let client: IpAddr = it.remote.parse().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let taken = Taken { source, head, body, client, arrived: it.received_at };
         let url = source.signed_url(it.query());
         let request = Request {
             method: &head.method,
@@ -209,6 +207,6 @@ pub(super) fn rejected(taken: &Taken<'_>, reason: Rejection, random: [u8; 10]) -
         // A copy: a small one must not keep a large one in memory.
         body: Bytes::copy_from_slice(&taken.body[..kept]),
         body_bytes: taken.body.len() as u64,
-        remote: taken.peer.0.ip().to_canonical().to_string().into(),
+        remote: taken.client.to_string().into(),
     }
 }

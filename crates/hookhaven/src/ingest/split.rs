@@ -45,7 +45,7 @@ pub(super) fn events(
             occurred_at,
             correlation_id: correlation_id.clone(),
             matched_secret: proof.secret,
-            remote: taken.peer.0.ip().to_canonical().to_string().into(),
+            remote: taken.client.to_string().into(),
             headers: kept.clone(),
             digest: Some(BodyDigest::of(&body, watched)),
             body,

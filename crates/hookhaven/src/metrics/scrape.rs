@@ -18,13 +18,14 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use super::{OfDestination, OfPair, gauges};
+use super::{OfDestination, OfPair, SenderNetworks, gauges};
 
 /// Ticks of `/proc/self/stat` in a second: fixed by the kernel's interface to programs (`USER_HZ`).
 const TICKS_PER_S: f64 = 100.0;
 
 labels! {
     OfRole { role: String }
+    OfSender { sender: &'static str }
     OfState { destination: Arc<str>, state: &'static str }
     DeadLetters { source: Arc<str>, destination: Arc<str>, critical: bool }
 }
@@ -47,6 +48,23 @@ pub(super) fn registry(
     }
     let dropped = ConstCounter::new(log_lines_dropped);
     registry.register("hookhaven_log_lines_dropped", "Log lines nobody took fast enough", dropped);
+    registry
+}
+
+/// A registry of the addresses that senders publish.
+pub(super) fn networks(all: &[SenderNetworks], now: Time) -> Registry {
+    let mut registry = Registry::default();
+    let r = &mut registry;
+    let count =
+        gauges(r, "hookhaven_sender_networks", "Networks in the copy of what a sender publishes; 0: no copy yet");
+    let ages: Family<OfSender, Gauge<f64, std::sync::atomic::AtomicU64>> = Family::default();
+    for SenderNetworks { sender, networks, fetched_at } in all {
+        add(&count, &OfSender { sender }, *networks as u64);
+        if let Some(at) = fetched_at {
+            ages.get_or_create(&OfSender { sender }).set(now.since(*at).as_secs_f64());
+        }
+    }
+    r.register_with_unit("hookhaven_sender_networks_age", "How old that copy is", Unit::Seconds, ages);
     registry
 }
 

@@ -28,6 +28,7 @@ fn what_happens_is_counted_under_the_documented_names() {
     m.signature_invalid(&stripe, "timestamp_stale");
     m.refused(&stripe, "body_too_large");
     m.duplicate(&stripe);
+    m.asked(&stripe, "no_room");
     m.unrouted("stripe", "x");
     m.attempt(&stripe, &billing, "invoice.paid", "retry", ErrorClass::Http5xx, Duration::from_millis(7));
     m.attempt(&stripe, &billing, "invoice.paid", "delivered", ErrorClass::Ok, Duration::from_millis(7));
@@ -47,6 +48,7 @@ fn what_happens_is_counted_under_the_documented_names() {
         r#"webhook_signature_invalid_total{source="stripe",reason="timestamp_stale"} 1"#,
         r#"webhook_refused_total{source="stripe",reason="body_too_large"} 1"#,
         r#"webhook_duplicate_total{source="stripe"} 1"#,
+        r#"webhook_asked_total{source="stripe",answer="no_room"} 1"#,
         r#"webhook_unrouted_total{source="stripe",type="x"} 1"#,
         r#"webhook_attempts_total{source="stripe",destination="billing",outcome="retry"} 1"#,
         r#"webhook_attempts_total{source="stripe",destination="billing",outcome="delivered"} 1"#,

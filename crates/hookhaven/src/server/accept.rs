@@ -6,14 +6,16 @@ use std::{future::Future, io, net::SocketAddr, pin::pin, sync::Arc, time::Durati
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
+    sync::OwnedSemaphorePermit,
     task::JoinSet,
     time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Drained, Handler, Peer, ServerLimits, busy,
+    Drained, Handler, Peer, ServerLimits, TlsNow, busy,
     connection::{self, Terms},
+    handshake,
     seats::{Seat, Seats},
 };
 
@@ -42,6 +44,7 @@ pub(super) async fn run<L: Listen, H: Handler>(
     mut listener: L,
     handler: H,
     limits: ServerLimits,
+    tls: Option<TlsNow>,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Drained {
     let terms = Arc::new(Terms { handler, limits, http: limits.http() });
@@ -67,23 +70,11 @@ pub(super) async fn run<L: Listen, H: Handler>(
         match accepted {
             Ok((stream, peer)) => {
                 trouble.over();
-                let (peer, drain) = (Peer(peer), drain.child_token());
+                let opened = Opened { stream, peer: Peer(peer), tls: tls.clone(), drain: drain.child_token() };
                 match seats.best(seat) {
-                    Seat::Served(permit) => {
-                        let connection = connection::serve(stream, peer, terms.clone(), drain);
-                        connections.spawn(async move {
-                            connection.await;
-                            drop(permit);
-                        })
-                    }
-                    Seat::TurnedAway(permit) => {
-                        let connection = connection::serve(stream, peer, no_room.clone(), drain);
-                        connections.spawn(async move {
-                            connection.await;
-                            drop(permit);
-                        })
-                    }
-                };
+                    Seat::Served(permit) => opened.spawn(&mut connections, terms.clone(), permit),
+                    Seat::TurnedAway(permit) => opened.spawn(&mut connections, no_room.clone(), permit),
+                }
             }
             Err(error) => {
                 if let Some(wait) = trouble.after(&error) {
@@ -98,6 +89,31 @@ pub(super) async fn run<L: Listen, H: Handler>(
     drop(listener);
     drain.cancel();
     finish(connections, limits.drain_timeout).await
+}
+
+/// A connection before its first byte.
+struct Opened<S> {
+    stream: S,
+    peer: Peer,
+    tls: Option<TlsNow>,
+    drain: CancellationToken,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Opened<S> {
+    /// Serves it in a task of its own, which keeps the permit as long.
+    fn spawn<H: Handler>(self, connections: &mut JoinSet<()>, terms: Arc<Terms<H>>, permit: OwnedSemaphorePermit) {
+        let Opened { stream, peer, tls, drain } = self;
+        match tls {
+            None => connections.spawn(async move {
+                connection::serve(stream, peer, None, terms, drain).await;
+                drop(permit);
+            }),
+            Some(tls) => connections.spawn(async move {
+                handshake::serve(stream, peer, &tls(), terms, drain).await;
+                drop(permit);
+            }),
+        };
+    }
 }
 
 async fn finish(mut connections: JoinSet<()>, drain_timeout: Duration) -> Drained {
@@ -184,7 +200,7 @@ mod tests {
         let script = Script(VecDeque::from([full(), full(), gone, full(), Ok(server)]));
         let (stop, stopped) = oneshot::channel::<()>();
         let before = Instant::now();
-        let running = tokio::spawn(run(script, hello(), limits(), async { drop(stopped.await) }));
+        let running = tokio::spawn(run(script, hello(), limits(), None, async { drop(stopped.await) }));
         client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await.unwrap();
         let mut answer = String::new();
         client.read_to_string(&mut answer).await.unwrap();

@@ -19,7 +19,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Handler, Peer, ServerLimits,
+    ClientCertificate, Handler, Peer, ServerLimits,
     activity::{Activity, Verdict},
     body::{Answered, UnderWay},
     stream::Watched,
@@ -36,19 +36,26 @@ pub(super) struct Terms<H> {
 struct Connection<H> {
     terms: Arc<Terms<H>>,
     peer: Peer,
+    certificate: Option<ClientCertificate>,
     activity: Arc<Activity>,
 }
 
 /// Serves one stream until either side ends it, a deadline passes, or, after `drain`, the requests
 /// under way are answered.
-pub(super) async fn serve<T, H>(stream: T, peer: Peer, terms: Arc<Terms<H>>, drain: CancellationToken)
-where
+/// `certificate`: what the client showed in a handshake.
+pub(super) async fn serve<T, H>(
+    stream: T,
+    peer: Peer,
+    certificate: Option<ClientCertificate>,
+    terms: Arc<Terms<H>>,
+    drain: CancellationToken,
+) where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     H: Handler,
 {
     let activity = Arc::new(Activity::new(Instant::now()));
     let io = TokioIo::new(Watched::new(stream, activity.clone()));
-    let connection = Arc::new(Connection { terms: terms.clone(), peer, activity: activity.clone() });
+    let connection = Arc::new(Connection { terms: terms.clone(), peer, certificate, activity: activity.clone() });
     let service = service_fn(move |request| answer(connection.clone(), request));
     let mut http = pin!(terms.http.serve_connection(io, service));
     let mut timer = pin!(sleep_until(Instant::now() + terms.limits.tick()));
@@ -84,9 +91,12 @@ where
 
 async fn answer<H: Handler>(
     connection: Arc<Connection<H>>,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
 ) -> Result<Response<Answered<H::Body>>, Infallible> {
-    let Connection { terms, peer, activity } = &*connection;
+    let Connection { terms, peer, certificate, activity } = &*connection;
+    if let Some(certificate) = certificate {
+        request.extensions_mut().insert(certificate.clone());
+    }
     let under_way = UnderWay::begin(activity, request.version() == Version::HTTP_2);
     let has_body = !request.body().is_end_stream();
     let response = if request.headers().len() > terms.limits.headers_max {

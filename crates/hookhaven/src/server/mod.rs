@@ -8,8 +8,9 @@
 //!
 //! A connection's way: `accept` (a seat first; beyond `connections_max` one is answered 503, and beyond
 //! those that are being answered so, one waits in the kernel) →
-//! [`connection::serve`] over any byte stream → the handler. TLS is a step between the two: a stream
-//! that has been through a handshake is served by the same function under the same deadlines.
+//! [`connection::serve`] over any byte stream → the handler. TLS (`handshake`) is a step between the two: a stream
+//! that has been through a handshake is served by the same function under the same deadlines. What is shown is asked
+//! for at each connection, so that a certificate can change while the server runs.
 //!
 //! Not here: paths, bodies, answers, authentication.
 
@@ -18,11 +19,12 @@ mod activity;
 mod body;
 mod busy;
 mod connection;
+mod handshake;
 mod limits;
 mod seats;
 mod stream;
 
-use std::{future::Future, io, net::SocketAddr};
+use std::{fmt, future::Future, io, net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -31,6 +33,8 @@ use tokio::net::{TcpListener, TcpSocket};
 use tower::ServiceExt;
 
 pub use self::limits::ServerLimits;
+pub use crate::tls::ClientCertificate;
+use crate::tls::ListenerTls;
 
 /// Connections the kernel may hold for us before we accept them; it may cap this itself.
 const BACKLOG: u32 = 4_096;
@@ -95,11 +99,20 @@ pub struct Drained {
     pub cut: usize,
 }
 
+/// What a server shows now. Asked at each connection.
+pub type TlsNow = Arc<dyn Fn() -> Arc<ListenerTls> + Send + Sync>;
+
 /// A bound address, not yet served: connections wait in the kernel until [`Server::run`].
-#[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
     addr: SocketAddr,
+    tls: Option<TlsNow>,
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("addr", &self.addr).field("tls", &self.tls.is_some()).finish_non_exhaustive()
+    }
 }
 
 impl Server {
@@ -112,9 +125,14 @@ impl Server {
             socket.bind(addr)?;
             let listener = socket.listen(BACKLOG)?;
             let addr = listener.local_addr()?;
-            Ok(Server { listener, addr })
+            Ok(Server { listener, addr, tls: None })
         };
         listen().map_err(|source| BindError { addr, source })
+    }
+
+    /// The same server, speaking TLS if there is something to show.
+    pub fn with_tls(self, tls: Option<TlsNow>) -> Self {
+        Server { tls, ..self }
     }
 
     pub fn local_addr(&self) -> SocketAddr {
@@ -129,6 +147,6 @@ impl Server {
         limits: ServerLimits,
         shutdown: impl Future<Output = ()> + Send,
     ) -> Drained {
-        accept::run(self.listener, handler, limits, shutdown).await
+        accept::run(self.listener, handler, limits, self.tls, shutdown).await
     }
 }

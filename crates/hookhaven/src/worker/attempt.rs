@@ -10,7 +10,8 @@ use hookhaven_core::{
     event::PUBLISHED,
     lifecycle::{self, Decision},
 };
-use hookhaven_store::{CatalogEntry, Leased, Next, Settled, Settlement};
+use hookhaven_store::{CatalogEntry, Follow, Leased, Next, Settled, Settlement, clock::Entropy};
+use tokio::sync::oneshot;
 
 use super::{
     PAUSED_KIND, WorkerParts,
@@ -18,15 +19,24 @@ use super::{
     lanes::Effect,
     session::Session,
     shared,
+    tried::Tried,
     work::Work,
 };
-use crate::egress::ExactUrl;
+use crate::{asking::HandlerAnswer, egress::ExactUrl};
 
 /// Waits between tries to record an attempt while the store cannot: the first, and the longest.
 const SETTLE_AGAIN: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(2)];
 
-/// Makes one attempt of a leased delivery and settles it. Sending stops when the session ends.
-pub async fn run(parts: Arc<WorkerParts>, board: Arc<Board>, session: Arc<Session>, leased: Leased, mut slot: Slot) {
+/// Makes one attempt of a leased delivery and settles it. Sending stops when the session ends. `asked` is whoever waits
+/// for the handler's answer.
+pub async fn run(
+    parts: Arc<WorkerParts>,
+    session: Arc<Session>,
+    leased: Leased,
+    mut slot: Slot,
+    asked: Option<oneshot::Sender<HandlerAnswer>>,
+) {
+    let board = slot.board().clone();
     let Some(work) = Work::of(&parts, &leased) else {
         return release(&parts, &session, &leased).await;
     };
@@ -55,6 +65,8 @@ pub async fn run(parts: Arc<WorkerParts>, board: Arc<Board>, session: Arc<Sessio
         }
         tried = work.attempt(&parts, &leased) => tried,
     };
+    // Before anything is recorded: whoever waits has little time, and the event is stored.
+    let late = pass_on(&work, &tried, asked);
     let decision = work.decide(&leased, &tried, parts.clock.now(), parts.entropy.unit());
     let (effect, settling) = slot.finish(leased.delivery.id, &decision, work.destination().map(|d| &**d));
     if let Some(destination) = work.destination() {
@@ -66,7 +78,10 @@ pub async fn run(parts: Arc<WorkerParts>, board: Arc<Board>, session: Arc<Sessio
     let attempt = tried.record(id, &leased, decision.class, next);
     let follows = match &work {
         Work::Published(message) => message.follows(&attempt, next, now, &mut || parts.entropy.id_bytes()),
-        Work::Configured(_) | Work::Unread => Vec::new(),
+        Work::Configured(..) => {
+            late_answer(&work, &leased, next, late, now, parts.entropy.as_ref()).into_iter().collect()
+        }
+        Work::Late(_) | Work::Unread => Vec::new(),
     };
     let settlement =
         Settlement { delivery: leased.delivery.id, fence: leased.fence, attempt: Some(attempt.clone()), next, follows };
@@ -76,6 +91,28 @@ pub async fn run(parts: Arc<WorkerParts>, board: Arc<Board>, session: Arc<Sessio
     }
     drop(settling);
     tell(&parts, &leased, &attempt, next, settled);
+}
+
+/// Gives the handler's answer to whoever waits for it. Answers what of it nobody waits for any more.
+fn pass_on(work: &Work, tried: &Tried, asked: Option<oneshot::Sender<HandlerAnswer>>) -> Option<HandlerAnswer> {
+    let answer = work.answers().and_then(|_| tried.answer())?;
+    match asked {
+        Some(asked) => asked.send(answer).err(),
+        None => Some(answer),
+    }
+}
+
+/// What of a success comes too late for whoever asked, or was asked by nobody: the sender may take it all the same.
+fn late_answer(
+    work: &Work,
+    leased: &Leased,
+    next: Next,
+    late: Option<HandlerAnswer>,
+    now: Time,
+    entropy: &dyn Entropy,
+) -> Option<Follow> {
+    let event = leased.event.as_ref().ok().filter(|_| next == Next::Delivered)?;
+    work.answers()?.late(event, &late?.body, now, || entropy.id_bytes())
 }
 
 async fn release(parts: &WorkerParts, session: &Session, leased: &Leased) {

@@ -66,6 +66,13 @@ impl Board {
         Slot { board: self.clone(), ticket: Some(ticket) }
     }
 
+    /// Room for an attempt that begins at once, and how many of the lane all nodes together may have in hand.
+    pub fn seat(self: &Arc<Self>, lane: &Lane) -> Option<(Slot, Option<usize>)> {
+        let config = self.config.load();
+        let (ticket, limit) = self.lanes().seat(lane, &config, self.clock.now())?;
+        Some((Slot { board: self.clone(), ticket: Some(ticket) }, limit))
+    }
+
     pub fn set_paused(&self, destination: &str, paused: bool) {
         self.lanes().set_paused(destination, paused);
         self.changed.notify_one();
@@ -132,6 +139,10 @@ pub struct Slot {
 }
 
 impl Slot {
+    pub fn board(&self) -> &Arc<Board> {
+        &self.board
+    }
+
     /// Whether this attempt is to show how its destination is.
     pub fn is_probe(&self) -> bool {
         self.ticket.as_ref().is_some_and(Ticket::is_probe)

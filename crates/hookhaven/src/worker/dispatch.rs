@@ -84,7 +84,7 @@ pub async fn run(mut dispatcher: Dispatcher, stop: CancellationToken) {
 }
 
 /// Never, once nobody can say so any more.
-async fn changed(changes: &mut watch::Receiver<Changes>) {
+pub async fn changed(changes: &mut watch::Receiver<Changes>) {
     if changes.changed().await.is_err() {
         std::future::pending().await
     }
@@ -157,7 +157,7 @@ impl Dispatcher {
         let claimed = leased.len();
         for leased in leased {
             let slot = self.board.start(&leased.delivery.lane);
-            self.attempts.spawn(attempt::run(self.parts.clone(), self.board.clone(), session.clone(), leased, slot));
+            self.attempts.spawn(attempt::run(self.parts.clone(), session.clone(), leased, slot, None));
         }
         Ok(claimed)
     }

@@ -13,7 +13,7 @@ use crate::headers::is_of_the_connection;
 /// Of text that a sender wrote, in a header of ours.
 const TEXT_BYTES_MAX: usize = 1_024;
 
-const AGENT: &str = concat!("Hookhaven/", env!("CARGO_PKG_VERSION"));
+pub const AGENT: &str = concat!("Hookhaven/", env!("CARGO_PKG_VERSION"));
 
 /// Ours; a sender's own would not fit the id and the time that we send.
 const NOT_PASSED_ON: [&str; 2] = ["webhook-signature", "webhook-timestamp"];

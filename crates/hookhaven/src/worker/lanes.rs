@@ -13,6 +13,7 @@
 
 mod budget;
 mod flows;
+mod seat;
 mod terms;
 mod told;
 
@@ -83,6 +84,8 @@ pub struct Lanes {
     others: u32,
     /// Destinations paused by the catalog.
     paused: HashSet<String>,
+    /// Whether the catalog was read for that.
+    paused_known: bool,
     /// Attempts that ended and are being recorded.
     settling: usize,
     tickets: u64,
@@ -161,6 +164,7 @@ impl Lanes {
             flows: Flows::default(),
             others: 0,
             paused: HashSet::new(),
+            paused_known: false,
             settling: 0,
             tickets: 0,
         }

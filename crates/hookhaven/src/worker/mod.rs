@@ -9,12 +9,15 @@
 //!   share half of the slots, fast ones always have the other. No I/O there.
 //! - `attempt` makes one attempt of a piece of `work`, configured or published (`crate::published`); `tried` is what it came to, and
 //!   `headers` what it says to a configured handler.
+//! - `ask` makes attempts that a sender waits for (`crate::asking`); `answers` brings back what handlers say too late.
 //! - `shared` is what workers of several nodes tell each other: pauses and breakers.
 //! - `board` shares the lanes between the loop, the attempts and those who look.
 //!
 //! Decisions are the core's (`lifecycle`, `breaker`, `pace`); this is the part that acts. Not here:
 //! upkeep of the store (`sweeps`), and where metrics go ([`WorkerSignals`]).
 
+mod answers;
+mod ask;
 mod attempt;
 mod board;
 mod dispatch;
@@ -100,25 +103,21 @@ impl Worker {
     /// Starts the worker's tasks on the current runtime. Paused states are read from the store before
     /// anything is claimed.
     pub fn start(parts: WorkerParts) -> WorkerHandle {
-        let parts = Arc::new(parts);
-        let board = Arc::new(Board::new(parts.clock.clone(), parts.config.clone(), parts.published.clone()));
-        let (stop_claiming, stop_session) = (CancellationToken::new(), CancellationToken::new());
-        let (publish, session) = watch::channel(None);
-        let [attempts, claiming, keeping] = [(); 3].map(|()| TaskTracker::new());
-        keeping.spawn(session::keep(parts.clone(), publish, stop_session.clone()));
-        claiming.spawn(dispatch::run(
-            dispatch::Dispatcher { parts, board: board.clone(), session: session.clone(), attempts: attempts.clone() },
-            stop_claiming.clone(),
-        ));
-        claiming.close();
-        keeping.close();
-        WorkerHandle { board, session, attempts, claiming, keeping, stop_claiming, stop_session }
+        let (handle, publish) = WorkerHandle::new(parts);
+        let WorkerHandle { parts, board, session, attempts, .. } = handle.clone();
+        handle.keeping.spawn(session::keep(parts.clone(), publish, handle.stop_session.clone()));
+        let dispatcher = dispatch::Dispatcher { parts, board, session, attempts };
+        handle.claiming.spawn(dispatch::run(dispatcher, handle.stop_claiming.clone()));
+        handle.claiming.close();
+        handle.keeping.close();
+        handle
     }
 }
 
 /// A running worker. Clones are the same worker.
 #[derive(Clone, Debug)]
 pub struct WorkerHandle {
+    parts: Arc<WorkerParts>,
     board: Arc<Board>,
     session: watch::Receiver<Option<Arc<Session>>>,
     attempts: TaskTracker,
@@ -136,6 +135,16 @@ pub struct Drained {
 }
 
 impl WorkerHandle {
+    /// Nothing runs yet. The sender is for whoever keeps the session.
+    fn new(parts: WorkerParts) -> (Self, watch::Sender<Option<Arc<Session>>>) {
+        let parts = Arc::new(parts);
+        let board = Arc::new(Board::new(parts.clock.clone(), parts.config.clone(), parts.published.clone()));
+        let [stop_claiming, stop_session] = [(); 2].map(|()| CancellationToken::new());
+        let [attempts, claiming, keeping] = [(); 3].map(|()| TaskTracker::new());
+        let (publish, session) = watch::channel(None);
+        (WorkerHandle { parts, board, session, attempts, claiming, keeping, stop_claiming, stop_session }, publish)
+    }
+
     /// Every lane seen so far, by name, and why it gives nothing out, if it does not.
     pub fn lanes(&self) -> Vec<LaneView> {
         self.board.view()
@@ -171,6 +180,11 @@ impl WorkerHandle {
     /// The session that stands; `None` while there is none, and so nothing is claimed.
     pub fn session(&self) -> Option<SessionId> {
         self.session.borrow().as_ref().map(|session| session.id)
+    }
+
+    /// Whether it can make attempts: there is a session, and it is known who is paused.
+    pub fn is_ready(&self) -> bool {
+        self.session().is_some() && self.board.lanes().knows_pauses()
     }
 
     /// The config was replaced, or paused states changed in the catalog: look again.

@@ -8,9 +8,13 @@ use hookhaven_core::{
     lifecycle::{Answer, Outcome},
 };
 use hookhaven_store::{Leased, Next};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, StatusCode, header::CONTENT_TYPE};
 
-use crate::egress::Sent;
+use super::answers::NotPosted;
+use crate::{
+    asking::{ANSWER_BYTES_MAX, HandlerAnswer},
+    egress::Sent,
+};
 
 /// Headers of an answer that are recorded.
 const RECORDED_HEADERS_MAX: usize = 32;
@@ -27,19 +31,35 @@ pub struct Tried {
     pub error: String,
     pub headers: HeaderMap,
     excerpt: Bytes,
+    /// The body as far as it was read, where that is more than what is recorded.
+    whole: Option<Bytes>,
 }
 
 impl Tried {
     pub fn unreadable(started_at: Time, why: &str) -> Self {
+        Self::unsent(started_at, Outcome::Unreadable, format!("the stored event could not be read: {why}"))
+    }
+
+    /// A late answer that cannot be posted.
+    pub fn not_posted(started_at: Time, why: &NotPosted) -> Self {
+        let class = match why {
+            NotPosted::Never(_) => ErrorClass::Refused,
+            NotPosted::Unread(_) => ErrorClass::Store,
+        };
+        Self::unsent(started_at, Outcome::Failed(class), why.to_string())
+    }
+
+    fn unsent(started_at: Time, outcome: Outcome, error: String) -> Self {
         Tried {
-            outcome: Outcome::Unreadable,
+            outcome,
             started_at,
             duration: Duration::ZERO,
             phases: Phases::default(),
             status: None,
-            error: format!("the stored event could not be read: {why}"),
+            error,
             headers: HeaderMap::new(),
             excerpt: Bytes::new(),
+            whole: None,
         }
     }
 
@@ -51,7 +71,21 @@ impl Tried {
             }
             Err(f) => (Outcome::Failed(f.class), f.status, f.error, HeaderMap::new(), Bytes::new()),
         };
-        Tried { outcome, started_at, duration: sent.duration, phases: sent.phases, status, error, headers, excerpt }
+        let (duration, phases) = (sent.duration, sent.phases);
+        Tried { outcome, started_at, duration, phases, status, error, headers, excerpt, whole: None }
+    }
+
+    /// More of the body was kept than is recorded.
+    pub fn with_whole_body(self, recorded_bytes_max: usize) -> Self {
+        let excerpt = self.excerpt.slice(..self.excerpt.len().min(recorded_bytes_max));
+        Tried { excerpt, whole: Some(self.excerpt), ..self }
+    }
+
+    /// A success that can be passed on; `None` if it is none, was not kept, or is too long.
+    pub fn answer(&self) -> Option<HandlerAnswer> {
+        let status = self.status.filter(StatusCode::is_success)?;
+        let body = self.whole.clone().filter(|body| body.len() <= ANSWER_BYTES_MAX)?;
+        Some(HandlerAnswer { status, content_type: self.headers.get(CONTENT_TYPE).cloned(), body })
     }
 
     /// The attempt as it is recorded.

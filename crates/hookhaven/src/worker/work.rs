@@ -1,26 +1,35 @@
-//! What a leased delivery is to do: call a configured destination, or bring out a published message. The two
-//! differ in what is sent and in the rules of what follows; everything else is the attempt's.
+//! What a leased delivery is to do: call a configured destination, bring out a published message, or post a late
+//! answer. They differ in what is sent and in the rules of what follows; everything else is the attempt's.
 
 use std::sync::Arc;
 
 use hookhaven_core::{
     Destination, Event, Time,
     destination::DestinationState,
-    event::PUBLISHED,
+    event::{ANSWERS, PUBLISHED},
     hints,
     lifecycle::{self, Decision, Standing},
 };
 use hookhaven_store::Leased;
 use http::Method;
 
-use super::{WorkerParts, headers, tried::Tried};
+use super::{
+    WorkerParts,
+    answers::{self, Answers, LateAnswer},
+    headers,
+    tried::Tried,
+};
 use crate::{
+    asking::ANSWER_BYTES_MAX,
     egress::{Outbound, To},
     published::Message,
 };
 
 pub enum Work {
-    Configured(Arc<Destination>),
+    /// With it, whether the handler's answer goes back to the sender.
+    Configured(Arc<Destination>, Option<Answers>),
+    /// A handler's late answer, to the sender.
+    Late(LateAnswer),
     Published(Box<dyn Message>),
     /// The event of a published message could not be read back.
     Unread,
@@ -36,8 +45,17 @@ impl Work {
                 Err(_) => Work::Unread,
             });
         }
-        let destination = parts.config.load().destinations.get(&delivery.destination).cloned();
-        destination.filter(|d| d.state == DestinationState::Active).map(Work::Configured)
+        if &*delivery.source == ANSWERS {
+            return Some(match &leased.event {
+                Ok(event) => Work::Late(LateAnswer::of(leased, event)),
+                Err(_) => Work::Unread,
+            });
+        }
+        let config = parts.config.load();
+        let destination = config.destinations.get(&delivery.destination).cloned();
+        let destination = destination.filter(|d| d.state == DestinationState::Active)?;
+        let answers = leased.event.as_ref().ok().and_then(|event| Answers::of(&config, event, delivery));
+        Some(Work::Configured(destination, answers))
     }
 
     /// The flow-control key it is under, if that is not its lane's.
@@ -50,8 +68,16 @@ impl Work {
 
     pub fn destination(&self) -> Option<&Arc<Destination>> {
         match self {
-            Work::Configured(destination) => Some(destination),
-            Work::Published(_) | Work::Unread => None,
+            Work::Configured(destination, _) => Some(destination),
+            Work::Published(_) | Work::Late(_) | Work::Unread => None,
+        }
+    }
+
+    /// Where the handler's answer goes beside the record, if anywhere.
+    pub fn answers(&self) -> Option<Answers> {
+        match self {
+            Work::Configured(_, answers) => *answers,
+            _ => None,
         }
     }
 
@@ -62,14 +88,30 @@ impl Work {
             Err(why) => return Tried::unreadable(started_at, why),
         };
         let outbound = match self {
-            Work::Configured(destination) => configured(parts, destination, event, leased, started_at),
+            Work::Configured(destination, answers) => {
+                let mut outbound = configured(parts, destination, event, leased, started_at);
+                if answers.is_some() {
+                    // One byte more shows that it is too long.
+                    outbound.excerpt_bytes_max = outbound.excerpt_bytes_max.max(ANSWER_BYTES_MAX + 1);
+                    outbound.response_bytes_max = outbound.response_bytes_max.max(ANSWER_BYTES_MAX + 1);
+                }
+                outbound
+            }
+            Work::Late(answer) => match answer.outbound(&*parts.store, &parts.config.load_full(), started_at).await {
+                Ok(outbound) => outbound,
+                Err(why) => return Tried::not_posted(started_at, &why),
+            },
             Work::Published(message) => {
                 message.outbound(leased.delivery.attempts, started_at, parts.entropy.id_bytes())
             }
             Work::Unread => return Tried::unreadable(started_at, "it was not read"),
         };
         let sent = parts.transport.send(outbound).await;
-        Tried::sent(started_at, sent, parts.clock.now())
+        let tried = Tried::sent(started_at, sent, parts.clock.now());
+        match self.answers() {
+            Some(_) => tried.with_whole_body(parts.config.load().worker.excerpt_bytes_max),
+            None => tried,
+        }
     }
 
     pub fn decide(&self, leased: &Leased, tried: &Tried, now: Time, jitter: f64) -> Decision {
@@ -80,7 +122,8 @@ impl Work {
                 let (wait, hint) = (message.wait(delivery.attempts), hints::wait(&tried.headers, now));
                 lifecycle::decide_published(&tried.outcome, standing, wait, hint, now)
             }
-            Work::Configured(_) | Work::Unread => {
+            Work::Late(_) => answers::decide(tried, standing, now, jitter),
+            Work::Configured(..) | Work::Unread => {
                 let decision = lifecycle::decide(&tried.outcome, standing, now, jitter);
                 lifecycle::decide_ordered(decision, delivery.order.as_deref(), now)
             }

@@ -6,6 +6,7 @@
 mod support;
 
 mod answers;
+mod asked;
 mod backup;
 mod bench;
 mod canaries;
@@ -33,6 +34,7 @@ mod rejected;
 mod reload;
 mod retries;
 mod rotation;
+mod shapes;
 mod shutdown;
 mod signals;
 mod signatures;

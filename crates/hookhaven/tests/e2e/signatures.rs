@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use hookhaven_core::Time;
 use hookhaven_load::now::unix_s;
 use serde_json::Value;
 
@@ -80,7 +81,23 @@ async fn what_the_sdks_sign_is_accepted_and_delivered_as_it_came() {
     }
 }
 
-/// All that GitHub publishes as examples: their types and ids as a plain parser reads them.
+/// Where GitHub's events say when they happened, the narrowest thing that changed first.
+const GITHUB_TIMES: [&str; 12] = [
+    "/comment/updated_at",
+    "/review/submitted_at",
+    "/workflow_run/updated_at",
+    "/workflow_job/completed_at",
+    "/check_run/completed_at",
+    "/check_suite/updated_at",
+    "/deployment_status/updated_at",
+    "/deployment/updated_at",
+    "/release/published_at",
+    "/pull_request/updated_at",
+    "/issue/updated_at",
+    "/head_commit/timestamp",
+];
+
+/// All that GitHub publishes as examples: their types, ids and times as a plain parser reads them.
 #[tokio::test]
 async fn githubs_own_payloads_are_stored_as_what_they_are() {
     let (handler, mut sdk) = (Handler::answering(200).await, Sdk::start());
@@ -106,21 +123,26 @@ async fn githubs_own_payloads_are_stored_as_what_they_are() {
         let signed = sdk.sign(&to_sign).await;
         let answer = gateway.post("/webhooks/github", &signed.headers, body.as_bytes()).await;
         assert_eq!(answer.status, 200, "{event_type}: {body}");
-        expected.insert(id, (event_type, body.as_bytes()));
+        let times = GITHUB_TIMES.iter().filter_map(|at| parsed.pointer(at)?.as_str());
+        let at = times.filter_map(Time::parse_rfc3339).next();
+        expected.insert(id, (event_type, at, body.as_bytes()));
     }
     assert_eq!(expected.len(), payloads.len());
     gateway.until_drained().await;
 
     let events = gateway.items("/api/v1/events?limit=500").await;
     let text = |event: &Value, name: &str| event[name].as_str().unwrap_or_default().to_owned();
+    let at = |event: &Value| event["occurred_at"].as_str().and_then(Time::parse_rfc3339);
     let stored: BTreeMap<_, _> =
-        events.iter().map(|event| (text(event, "idempotency_key"), text(event, "type"))).collect();
-    let types: BTreeMap<_, _> = expected.iter().map(|(id, (event_type, _))| (id.clone(), event_type.clone())).collect();
-    assert_eq!(stored, types);
+        events.iter().map(|event| (text(event, "idempotency_key"), (text(event, "type"), at(event)))).collect();
+    let facts: BTreeMap<_, _> =
+        expected.iter().map(|(id, (event_type, at, _))| (id.clone(), (event_type.clone(), *at))).collect();
+    assert_eq!(stored, facts);
+    assert!(facts.values().filter(|(_, at)| at.is_some()).count() > 120, "many of them say when");
     let received = handler.received();
     assert_eq!(received.len(), expected.len());
     for attempt in &received {
-        let (event_type, body) = &expected[attempt.header("x-github-delivery")];
+        let (event_type, _, body) = &expected[attempt.header("x-github-delivery")];
         assert_eq!((attempt.header("hookhaven-event-type"), &attempt.body[..]), (&**event_type, *body));
     }
 }

@@ -81,7 +81,8 @@ async fn verdict_on(seed: u64, store: impl FnOnce(Arc<dyn Store>) -> Arc<dyn Sto
     let loaded = config::load(Origin { file: Some(file), ..Default::default() }, &environment);
     let loaded = loaded.unwrap_or_else(|refused| panic!("{refused}"));
     let inner = Arc::new(MemoryStore::with_pending_max(clock.clone(), Arc::new(OsEntropy), 100_000));
-    let outside = Outside { environment, clock, entropy: Arc::new(OsEntropy), log_lines_dropped: Arc::default() };
+    let outside =
+        Outside { environment, clock, entropy: Arc::new(OsEntropy), egress: None, log_lines_dropped: Arc::default() };
     let gateway = Gateway::start_on(loaded, outside, store(inner)).await.expect("the gateway starts");
 
     field.aim(gateway.ingest_addr);

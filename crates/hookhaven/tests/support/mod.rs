@@ -15,7 +15,7 @@ use bytes::Bytes;
 use hookhaven::{
     config::{Config, Limits, Log, Server as ServerConfig, Store as StoreConfig, Worker},
     egress::{Answered as Fetched, Egress, Outbound, Sent, To},
-    ingest::{Ingest, IngestParts, keys::SenderKeys},
+    ingest::{Ingest, IngestParts, IngestService, keys::SenderKeys, networks::Networks},
     metrics::Metrics,
     server::{Drained, Server, ServerLimits},
 };
@@ -78,6 +78,8 @@ pub fn source(name: &str, sender_name: &str) -> Source {
         body_bytes_max: 64 << 10,
         public_url: (sender_name == "twilio").then(|| PUBLIC.into()),
         allow: Vec::new(),
+        allow_published: false,
+        client_names: Vec::new(),
         rate: None,
         reserved: false,
         verify_token: None,
@@ -107,6 +109,7 @@ pub fn route(source: &str, events: &str, to: &[&str]) -> Route {
         critical: false,
     };
     Route {
+        answer_within: None,
         ordering: None,
         name: format!("{source}#1").into(),
         source: source.into(),
@@ -174,6 +177,9 @@ pub struct Gateway {
     pub config: Arc<ArcSwap<Config>>,
     pub metrics: Arc<Metrics>,
     pub web: Arc<Web>,
+    pub networks: Arc<Networks>,
+    pub sender_keys: Arc<SenderKeys>,
+    ingest: Arc<Ingest>,
     pub stop: oneshot::Sender<()>,
     pub ended: JoinHandle<Drained>,
     client: Client<HttpConnector, Full<Bytes>>,
@@ -192,6 +198,7 @@ impl Gateway {
         let config = Arc::new(ArcSwap::from_pointee(config));
         let web = Arc::new(Web::default());
         let sender_keys = Arc::new(SenderKeys::new(web.clone(), Arc::new(clock.clone())));
+        let networks = Arc::new(Networks::default());
         let ingest = Ingest::new(IngestParts {
             store: store.clone(),
             clock: Arc::new(clock.clone()),
@@ -199,16 +206,23 @@ impl Gateway {
             config: config.clone(),
             metrics: metrics.clone(),
             budget: Arc::default(),
-            sender_keys,
+            sender_keys: sender_keys.clone(),
+            asker: None,
             keeper: None,
             secrets: None,
+            networks: networks.clone(),
         });
         let server = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         let addr = server.local_addr();
         let (stop, stopped) = oneshot::channel();
         let ended = tokio::spawn(server.run(ingest.service(beside), limits, async { drop(stopped.await) }));
         let client = Client::builder(TokioExecutor::new()).build_http();
-        Gateway { addr, store, clock, config, metrics, web, stop, ended, client }
+        Gateway { addr, store, clock, config, metrics, web, networks, sender_keys, ingest, stop, ended, client }
+    }
+
+    /// Its ingest address's handler, to be put behind another listener.
+    pub fn service(&self) -> IngestService<axum::Router> {
+        self.ingest.service(None)
     }
 
     /// Signs a sample of this id as the source's sender would.

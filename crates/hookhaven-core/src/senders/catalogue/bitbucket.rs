@@ -17,6 +17,7 @@ pub static SENDER: Declaration = Declaration {
     event_type: &["header:x-event-key"],
     time: &["json:/date", "json:/pullrequest/updated_on"],
     order_key: &["json:/pullrequest/id", "json:/repository/uuid"],
+    addresses: &[AddressList::atlassian(&[("product", "bitbucket"), ("direction", "egress")])],
     sample_types: &["repo:push", "pullrequest:created"],
     about: About {
         secret: "a text that you make up and enter as Secret",

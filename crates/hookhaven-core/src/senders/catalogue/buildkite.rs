@@ -21,6 +21,7 @@ pub static SENDER: Declaration = Declaration {
     event_type: &["header:x-buildkite-event"],
     time: &["json:/job/finished_at", "json:/build/finished_at", "json:/build/created_at"],
     order_key: &["json:/job/id", "json:/build/id"],
+    addresses: &[AddressList::json("https://api.buildkite.com/v2/meta", "/webhook_ips")],
     sample_types: &["build.finished", "job.started"],
     about: About {
         secret: "the webhook's Token, with \"Send an HMAC signature\" chosen",

@@ -13,6 +13,7 @@ pub static SENDER: Declaration = Declaration {
     prefixes: &["svix-"],
     time: &["json:/timestamp ms"],
     order_key: &["json:/data/id"],
+    addresses: &[AddressList::SVIX],
     sample_types: &["user.created", "session.ended"],
     sample: r#"{"object":"event"}"#,
     about: About {

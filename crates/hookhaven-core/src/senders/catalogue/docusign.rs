@@ -27,6 +27,7 @@ pub static SENDER: Declaration = Declaration {
         quirks: &[
             "HMAC must be switched on in the configuration (\"Include HMAC Signature\").",
             "No time is signed: only the idempotency key stops replays.",
+            "Offers mutual TLS, a check box of the configuration: `client_certificate` then insists on its name.",
         ],
         docs: "https://developers.docusign.com/platform/webhooks/connect/",
         retries: Retries::hours(360, "for up to 15 days"),

@@ -65,6 +65,7 @@ pub static SENDER: Declaration = Declaration {
         ("ghp_", "this is an access token; the hook's secret is the text entered under \"Secret\" in its settings"),
         ("github_pat_", "this is an access token; the hook's secret is the text entered under \"Secret\""),
     ],
+    addresses: &[AddressList::json("https://api.github.com/meta", "/hooks")],
     sample_types: &["push", "pull_request.opened", "workflow_run.completed", "issues.opened", "ping"],
     samples: SAMPLES,
     about: About {

@@ -18,6 +18,7 @@ pub static SENDER: Declaration = Declaration {
     event_type: &["json:/webhookEvent"],
     time: &["json:/timestamp ms"],
     order_key: &["json:/issue/id"],
+    addresses: &[AddressList::atlassian(&[("product", "jira"), ("direction", "egress")])],
     sample_types: &["jira:issue_created", "jira:issue_updated"],
     about: About {
         secret: "a text that you make up and enter as Secret",

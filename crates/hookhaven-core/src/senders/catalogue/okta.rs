@@ -16,6 +16,7 @@ pub static SENDER: Declaration = Declaration {
     batch: Some("/data/events"),
     handshakes: &[Handshake::HeaderToJson { header: "x-okta-verification-challenge", field: "verification" }],
     answer: Told::status(204),
+    addresses: &[AddressList::json("https://s3.amazonaws.com/okta-ip-ranges/ip_ranges.json", "/*/ip_ranges")],
     sample_types: &["user.session.start", "user.lifecycle.create"],
     about: About {
         secret: "made up by you and entered as the hook's Authentication secret",
@@ -23,7 +24,7 @@ pub static SENDER: Declaration = Declaration {
         quirks: &[
             "Okta comes again at most once, and never after a 4xx.",
             "Events come in batches.",
-            "Nothing is signed; Okta publishes its addresses for `allow`.",
+            "Nothing is signed: `allow = [\"published\"]` keeps others away.",
         ],
         docs: "https://developer.okta.com/docs/concepts/event-hooks/",
         timeout_s: Some(3),

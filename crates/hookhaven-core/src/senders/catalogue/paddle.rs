@@ -22,6 +22,10 @@ pub static SENDER: Declaration = Declaration {
         ("pdl_live_apikey", "this is an API key; the secret key of the notification destination is meant"),
         ("pdl_sdbx_apikey", "this is an API key; the secret key of the notification destination is meant"),
     ],
+    addresses: &[
+        AddressList::json("https://api.paddle.com/ips", "/data/ipv4_cidrs"),
+        AddressList::json("https://sandbox-api.paddle.com/ips", "/data/ipv4_cidrs"),
+    ],
     sample_types: &["transaction.completed", "subscription.created"],
     about: About {
         secret: "Developer tools → Notifications → the destination → Secret key",

@@ -16,6 +16,10 @@ pub static SENDER: Declaration = Declaration {
     event_type: &["json:/event/event_type"],
     time: &["json:/event/occurred_at"],
     order_key: &["json:/event/data/id"],
+    addresses: &[
+        AddressList::text("https://developer.pagerduty.com/ip-safelists/webhooks-us-service-region"),
+        AddressList::text("https://developer.pagerduty.com/ip-safelists/webhooks-eu-service-region"),
+    ],
     sample_types: &["incident.triggered", "pagey.ping"],
     about: About {
         secret: "shown once when the subscription is made",
@@ -24,6 +28,7 @@ pub static SENDER: Declaration = Declaration {
             "No time is signed: only the idempotency key stops replays.",
             "`pagey.ping` is the test button.",
             "After long failure the subscription is disabled for a while.",
+            "Offers mutual TLS, under a root of DigiCert's: `client_certificate` insists on its name.",
         ],
         docs: "https://developer.pagerduty.com/docs/webhooks-overview",
         ..About::DEFAULT

@@ -13,6 +13,7 @@ pub static SENDER: Declaration = Declaration {
     prefixes: &["svix-"],
     time: &["json:/created_at"],
     order_key: &["json:/data/email_id"],
+    addresses: &[AddressList::SVIX],
     sample_types: &["email.delivered", "email.bounced"],
     about: About {
         secret: "Webhooks → the endpoint → Signing Secret (\"whsec_…\")",

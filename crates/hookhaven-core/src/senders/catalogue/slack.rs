@@ -41,6 +41,14 @@ pub static SENDER: Declaration = Declaration {
     order_key: &["json:/event/channel", "json:/team_id"],
     version: &["json:/event/event_ts"],
     content_types: &["application/json", FORM],
+    user_waits: true,
+    late_answers: Some(LateAnswers {
+        at: &["response_url", "payload /response_url", "payload /response_urls/0/response_url"],
+        hosts: &["hooks.slack.com"],
+        valid: Duration::from_secs(30 * 60),
+        uses: 5,
+        text_as: "text",
+    }),
     not_secrets: &[("xoxb-", NOT_A_SECRET), ("xoxp-", NOT_A_SECRET), ("xapp-", NOT_A_SECRET)],
     sample_types: &["message", "app_mention", "/deploy", "block_actions", "url_verification"],
     samples: SAMPLES,
@@ -57,6 +65,7 @@ pub static SENDER: Declaration = Declaration {
             "A new signing secret counts at once: add it here before it is made in Slack.",
             "Commands and interactions are not sent again, and their `trigger_id` dies after 3 seconds.",
             "Above 95% of failures in an hour Slack switches the subscriptions off.",
+            "Offers mutual TLS: `client_certificate = { names = [\"platform-tls-client.slack.com\"] }`, DigiCert's roots as `client_ca`.",
         ],
         docs: "https://docs.slack.dev/apis/events-api/",
         timeout_s: Some(3),
@@ -79,8 +88,10 @@ const SAMPLES: &[Named] =
 const INTERACTIONS: &[Named] = &[sample!("slack", "block_actions")];
 
 static INTERACTION: LazyLock<FactPlaces> = LazyLock::new(|| {
-    let ids = ["json:/trigger_id", "json:/actions/0/action_ts"];
-    FactPlaces::parse(&ids, &["json:/type"], &["json:/actions/0/action_ts", SENT_AT]).unwrap_or_default()
+    // Shortcuts and old dialogs have their own time beside the type; a closed view has nothing but its content.
+    let acted_at = ["json:/actions/0/action_ts", "json:/action_ts"];
+    let ids = ["json:/trigger_id", acted_at[0], acted_at[1]];
+    FactPlaces::parse(&ids, &["json:/type"], &[acted_at[0], acted_at[1], SENT_AT]).unwrap_or_default()
 });
 
 /// Only the time: the rest of a command stands in the form.

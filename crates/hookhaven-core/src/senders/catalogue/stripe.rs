@@ -33,6 +33,7 @@ pub static SENDER: Declaration = Declaration {
         ("rk_", "this is a restricted API key; the endpoint's signing secret begins with \"whsec_\""),
         ("pk_", "this is a publishable key; the endpoint's signing secret begins with \"whsec_\""),
     ],
+    addresses: &[AddressList::text("https://stripe.com/files/ips/ips_webhooks.txt")],
     sample_types: &[
         "payment_intent.succeeded",
         "payment_intent.payment_failed",

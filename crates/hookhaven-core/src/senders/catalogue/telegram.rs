@@ -15,6 +15,7 @@ pub static SENDER: Declaration = Declaration {
     ],
     time: &["json:/message/date s"],
     order_key: &["json:/message/chat/id"],
+    addresses: &[AddressList::text("https://core.telegram.org/resources/cidr.txt")],
     sample_types: &["message", "callback_query"],
     about: About {
         secret: "made up by you (A-Z a-z 0-9 _ -) and given to setWebhook as `secret_token`",

@@ -20,6 +20,7 @@ pub static SENDER: Declaration = Declaration {
     time: &["json:/action/date"],
     order_key: &["json:/model/id"],
     handshakes: &[Handshake::Head],
+    addresses: &[AddressList::atlassian(&[("product", "trello"), ("direction", "egress")])],
     sample_types: &["createCard", "updateCard"],
     about: About {
         secret: "trello.com/power-ups/admin → the app → API key → Secret",

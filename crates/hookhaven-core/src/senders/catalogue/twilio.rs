@@ -49,6 +49,7 @@ pub static SENDER: Declaration = Declaration {
     content_types: &[],
     // Instructions that do nothing. Plain text would be sent to the customer as a message.
     answer: Told { status: 200, content_type: Some("text/xml"), body: "<Response/>" },
+    user_waits: true,
     sample_types: &["message.delivered", "message.failed", "message.received", "call.completed", "call.ringing"],
     about: About {
         secret: "the account's auth token (primary; add the secondary before it is promoted); sub-accounts have \
@@ -98,13 +99,13 @@ fn verify(request: &Request<'_>, keys: &Keys<'_>) -> Result<Proof, Rejection> {
     let hash = body_hash(url)?;
     let fields = match hash {
         Some(_) => Vec::new(),
-        None if form::is_form(request.headers) => sorted_fields(request.body)?,
+        None if form::is_form(request.headers) => form::sorted(request.body).ok_or(Rejection::SignatureMalformed)?,
         None => return Err(Rejection::BodyHashMismatch),
     };
     let secret = spellings(url)
         .into_iter()
         .find_map(|url| {
-            let parts = parts(&url, &fields);
+            let parts = form::after_url(&url, &fields);
             mac::matching_secret(HMAC_SHA1, KeyForm::Text, keys.secrets, &[digest], &parts)
         })
         .ok_or(Rejection::SignatureMismatch)?;
@@ -156,10 +157,10 @@ fn sign(_: &Declared, sample: &Sample, url: Option<&str>, secret: &Secret, _: Ti
     } else {
         String::new()
     };
-    let fields = if is_json { Ok(Vec::new()) } else { sorted_fields(&sample.body) };
-    let fields = fields.map_err(|_| CannotSign("the form has too many fields".into()))?;
+    let fields = if is_json { Some(Vec::new()) } else { form::sorted(&sample.body) };
+    let fields = fields.ok_or_else(|| CannotSign("the form has too many fields".into()))?;
     let signed_url = format!("{url}{query}");
-    let parts = parts(&signed_url, &fields);
+    let parts = form::after_url(&signed_url, &fields);
     let signature = mac::write(HMAC_SHA1, Encoding::Base64, KeyForm::Text, secret, &parts)
         .ok_or_else(|| CannotSign("the secret is empty".into()))?;
     let content_type = if is_json { "application/json" } else { FORM };
@@ -204,22 +205,6 @@ fn body_hash(url: &str) -> Result<Option<Text<'_>>, Rejection> {
         (Some(hash), None) if hash.is_empty() => Err(Rejection::BodyHashMismatch),
         (hash, _) => Ok(hash),
     }
-}
-
-/// Distinct pairs in the order of their bytes.
-fn sorted_fields(body: &[u8]) -> Result<Vec<(Text<'_>, Text<'_>)>, Rejection> {
-    if form::too_many(body) {
-        return Err(Rejection::SignatureMalformed);
-    }
-    let mut fields: Vec<_> = form::fields(body).collect();
-    fields.sort_unstable();
-    fields.dedup();
-    Ok(fields)
-}
-
-fn parts<'a>(url: &'a str, fields: &'a [(Text<'_>, Text<'_>)]) -> Vec<&'a [u8]> {
-    let fields = fields.iter().flat_map(|(name, value)| [&**name, &**value]);
-    std::iter::once(url.as_bytes()).chain(fields).collect()
 }
 
 /// The URL as it is, without its port, and with the standard port of its scheme.

@@ -1,6 +1,6 @@
 //! What is copied as rows: which column holds what, and how much of everything there is.
 
-use hookhaven_core::Delivery;
+use hookhaven_core::{Delivery, LineId, Time};
 use tokio_postgres::{
     Row,
     types::{ToSql, Type},
@@ -12,9 +12,10 @@ use crate::{
     live::DUE_AT_ONCE_US,
     postgres::{
         births::place,
-        events::key_hash,
+        events::{Pieces, key_hash},
+        lines::Lines,
         pool::Lent,
-        rows::{At, NOBODY, Uuid, number, to_text},
+        rows::{At, LINE, NOBODY, Uuid, number, to_text},
         slices,
         trouble::Trouble,
     },
@@ -85,6 +86,8 @@ pub(super) fn inserts(content: &Content) -> Vec<Insert<'_>> {
 fn events(families: &[Family]) -> Insert<'_> {
     let whole: Vec<_> = families.iter().filter_map(|family| Some((family, family.event.as_deref()?))).collect();
     let all = || whole.iter().map(|(_, event)| *event);
+    let mut bodies: Vec<_> = all().map(|e| &e.body[..]).collect();
+    let pieces = Pieces::of(all(), &mut bodies);
     Insert::into("events", whole.len())
         .column("slice", Type::INT4_ARRAY, all().map(|e| slices::of_event(e.id)))
         .column("id", Type::UUID_ARRAY, all().map(|e| Uuid::from(e.id)))
@@ -95,7 +98,12 @@ fn events(families: &[Family]) -> Insert<'_> {
         .column("received_at", Type::TIMESTAMPTZ_ARRAY, all().map(|e| At(e.received_at)))
         .column("routed", Type::BOOL_ARRAY, whole.iter().map(|(family, _)| !family.deliveries.is_empty()))
         .column("head", Type::BYTEA_ARRAY, all().map(codec::encode_head))
-        .column("body", Type::BYTEA_ARRAY, all().map(|e| &e.body[..]))
+        .column("body", Type::BYTEA_ARRAY, bodies.into_iter())
+        .column("digest", Type::UUID_ARRAY, all().map(|e| e.digest.map(|digest| Uuid(digest.bytes))))
+        .column("watched", Type::BOOL_ARRAY, all().map(|e| e.digest.map(|digest| digest.watched)))
+        .column("body_of", Type::UUID_ARRAY, pieces.of.into_iter())
+        .column("body_from", Type::INT4_ARRAY, pieces.from.into_iter())
+        .column("body_len", Type::INT4_ARRAY, pieces.len.into_iter())
 }
 
 /// A delivery, with the slice of its event.
@@ -124,12 +132,32 @@ fn delivery_columns<'a>(table: &'static str, placed: &[Placed<'a>]) -> Insert<'a
         .column("route", Type::TEXT_ARRAY, all().map(|d| to_text(&d.route)))
         .column("policy", Type::BYTEA_ARRAY, all().map(|d| codec::encode_policy(&d.policy)))
         .column("cancel_asked_at", Type::TIMESTAMPTZ_ARRAY, all().map(|d| d.cancel_asked_at.map(At)))
+        .column("line", Type::UUID_ARRAY, all().map(|d| line(d).map(Uuid::from)))
+        .column("version", Type::UUID_ARRAY, all().map(|d| d.order.as_ref()?.version().map(Uuid::from)))
+        .column("ordering", Type::BYTEA_ARRAY, all().map(|d| d.order.as_deref().map(codec::encode_order)))
+}
+
+fn line(d: &Delivery) -> Option<LineId> {
+    Some(d.order.as_ref()?.line(&d.destination))
+}
+
+/// What a page does to lines, once its rows are in: the first of each is opened.
+pub(super) async fn restore_lines(connection: &Lent<'_>, content: &Content, now: Time) -> Result<(), Trouble> {
+    let Content::Families(families) = content else { return Ok(()) };
+    let of = |family: &'_ Family| slices::of_event(family.id);
+    let all = families.iter().flat_map(|family| family.deliveries.iter().map(move |one| (of(family), &one.delivery)));
+    let all: Vec<_> = all.filter(|(_, delivery)| delivery.order.is_some()).collect();
+    let mut lines = Lines::lock(connection, all.iter().filter_map(|(_, delivery)| line(delivery)), now).await?;
+    all.into_iter().for_each(|(day, delivery)| lines.restore(delivery, day));
+    lines.arrange_restored(connection).await
 }
 
 fn waiting<'a>(placed: &[Placed<'a>]) -> Insert<'a> {
     let all = || placed.iter().map(|(_, one)| &one.delivery);
     let place = |d: &Delivery| place(&d.lane, d.id).unzip();
-    let session = |d: &Delivery| d.cancel_asked_at.map(|_| NOBODY);
+    let in_line = |d: &Delivery| d.order.as_ref().map(|_| LINE);
+    let session = |d: &Delivery| d.cancel_asked_at.map(|_| NOBODY).or(in_line(d));
+    let line_turn = |d: &Delivery| d.order.as_ref().map(|order| i64::try_from(order.turn).unwrap_or(i64::MAX));
     let deadline_us = |d: &Delivery| i64::try_from(d.policy.deadline.as_micros()).unwrap_or(i64::MAX);
     delivery_columns("live", placed)
         .column("fence", Type::INT8_ARRAY, placed.iter().map(|_| 0_i64))
@@ -137,6 +165,7 @@ fn waiting<'a>(placed: &[Placed<'a>]) -> Insert<'a> {
         .column("queue", Type::TEXT_ARRAY, all().map(|d| place(d).0))
         .column("holder", Type::UUID_ARRAY, all().map(|d| place(d).1))
         .column("turn", Type::INT8_ARRAY, all().map(turn))
+        .column("line_turn", Type::INT8_ARRAY, all().map(line_turn))
         .column("deadline_us", Type::INT8_ARRAY, all().map(deadline_us))
         .column("expires_at", Type::TIMESTAMPTZ_ARRAY, all().map(|d| At(d.accepted_at.plus(d.policy.max_age))))
 }
@@ -177,6 +206,7 @@ fn keys(some: &[CarriedKey]) -> Insert<'_> {
         .column("digest", Type::UUID_ARRAY, some.iter().map(|key| Uuid(key.digest.0)))
         .column("event", Type::UUID_ARRAY, some.iter().map(|key| Uuid::from(key.event)))
         .column("until", Type::TIMESTAMPTZ_ARRAY, some.iter().map(|key| At(key.until)))
+        .column("body", Type::UUID_ARRAY, some.iter().map(|key| key.body.map(Uuid)))
 }
 
 fn steps(some: &[Step]) -> Insert<'_> {
@@ -205,7 +235,7 @@ pub(super) const COUNTS: &str = "WITH over AS (SELECT count(*) FILTER (WHERE sta
       count(*) FILTER (WHERE state = 3) AS dead, count(*) FILTER (WHERE state = 4) AS cancelled, \
       count(*) FILTER (WHERE state = 3 AND replaced_by IS NULL AND dismissed_at IS NULL) AS letters, \
       count(replaces) AS replays FROM hookhaven.ended), \
-   stored AS (SELECT count(*) AS events, coalesce(sum(octet_length(body)), 0)::int8 AS bytes FROM hookhaven.events), \
+   stored AS (SELECT count(*) AS events, coalesce(sum(coalesce(body_len, octet_length(body))), 0)::int8 AS bytes FROM hookhaven.events), \
    waiting AS (SELECT count(*) AS pending, count(replaces) AS replays FROM hookhaven.live) \
    SELECT events, bytes, pending, delivered, dead, cancelled, letters, over.replays + waiting.replays, \
       (SELECT count(*) FROM hookhaven.attempts), (SELECT count(*) FROM hookhaven.keys), \

@@ -4,6 +4,7 @@
 use hookhaven_core::{Destination, glob::Glob, route::Mode, source::Source};
 
 use super::{
+    ask,
     document::{Document, path_of},
     name::Named,
     route::{Placed, Routes},
@@ -15,6 +16,7 @@ pub fn check(doc: &Document<'_>, sources: &Named<Source>, destinations: &Named<D
     if routes.complete {
         unused(doc, sources, destinations, &routes.routes);
     }
+    ask::check(doc, &routes.routes);
     routes.routes.iter().for_each(|placed| cancels(doc, placed));
     for (n, later) in routes.routes.iter().enumerate() {
         for first in &routes.routes[..n] {
@@ -64,15 +66,20 @@ fn unused(doc: &Document<'_>, sources: &Named<Source>, destinations: &Named<Dest
 /// A destination to which both routes would send the same event. Where the first has a filter of its own, the
 /// later may well be for what that leaves: nothing is said then.
 fn shared<'a>(first: &Placed, later: &'a Placed) -> Option<&'a str> {
+    let takes_the_same = overlap(first, later);
     let (first, later) = (&first.route, &later.route);
-    let overlap =
-        first.source == later.source && first.events.iter().any(|a| later.events.iter().any(|b| overlap(a, b)));
-    let overlap = overlap && (first.when.is_none() || first.when == later.when);
+    let overlap = takes_the_same && (first.when.is_none() || first.when == later.when);
     later.to.iter().find(|to| overlap && first.to.contains(to)).map(|to| &**to)
 }
 
+/// Whether some event is of a type that both take, their filters aside.
+pub(super) fn overlap(first: &Placed, later: &Placed) -> bool {
+    let (first, later) = (&first.route, &later.route);
+    first.source == later.source && first.events.iter().any(|a| later.events.iter().any(|b| meet(a, b)))
+}
+
 /// Whether some text matches both patterns. Patterns are at most 256 bytes, so the table is small.
-fn overlap(a: &Glob, b: &Glob) -> bool {
+fn meet(a: &Glob, b: &Glob) -> bool {
     let (a, b) = (a.as_str().as_bytes(), b.as_str().as_bytes());
     // reach[j]: whether what is left of `a` from the present row on and of `b` from j on can meet.
     let mut below = vec![false; b.len() + 1];
@@ -114,8 +121,8 @@ mod tests {
             ("x", "x*y", false),
         ] {
             let glob = |text| Glob::parse(text).expect("a pattern");
-            assert_eq!(overlap(&glob(a), &glob(b)), want, "{a} {b}");
-            assert_eq!(overlap(&glob(b), &glob(a)), want, "{b} {a}");
+            assert_eq!(meet(&glob(a), &glob(b)), want, "{a} {b}");
+            assert_eq!(meet(&glob(b), &glob(a)), want, "{b} {a}");
         }
     }
 }

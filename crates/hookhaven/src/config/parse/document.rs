@@ -238,6 +238,11 @@ impl<'d> Item<'d> {
         }
     }
 
+    /// Whether it is this very text.
+    pub fn is_text(&self, word: &str) -> bool {
+        matches!(self.value, DeValue::String(text) if text == word)
+    }
+
     pub fn list(&self, wanted: &str) -> Option<Vec<Item<'d>>> {
         let DeValue::Array(values) = self.value else {
             self.expected(wanted);

@@ -4,6 +4,8 @@
 //! Not here: finding the file (`load`), noticing that it changed (`reload`).
 
 mod answer;
+mod ask;
+mod clients;
 mod cross;
 mod destination;
 pub mod document;
@@ -20,6 +22,7 @@ mod source;
 mod store;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod values;
 
 use std::path::Path;
@@ -101,7 +104,7 @@ fn read(
     let mut quarantine = quarantine::quarantine(&mut root);
     let mut secret_ages = quarantine::secret_ages(&mut root);
     let beside = source::Beside { quarantine: &mut quarantine, secret_ages: &mut secret_ages };
-    let sources = source::all(&mut root, secrets, server.public_url.as_ref(), beside);
+    let sources = source::all(&mut root, secrets, &server, beside);
     let destinations = destination::all(&mut root, secrets, &server);
     let routes = route::all(&mut root, &sources, &destinations);
     root.not_yet("alerts");

@@ -2,9 +2,10 @@
 
 use std::{collections::BTreeMap, ops::Range, sync::Arc, time::Duration};
 
-use hookhaven_core::{Destination, Policy, glob::Glob, retry::RetryPolicy, route::Route, source::Source};
+use hookhaven_core::{Destination, Policy, glob::Glob, retry::RetryPolicy, route::Route, senders, source::Source};
 
 use super::{
+    ask,
     document::{Item, Table},
     filter::{Paths, filter},
     name::Named,
@@ -71,12 +72,15 @@ fn one(
         .require("to", "add to = [\"NAME\"], the destinations")
         .and_then(|item| known_destinations(&item, destinations));
     let policy = policy(&mut table);
+    let answer = table.take("answer");
     let ordering = table.take("ordering").map(|item| {
         let source = source.as_ref().and_then(|name| sources.get(name));
         ordering(&item, source.map(|source| &**source))
     });
     table.finish();
     let source = source?;
+    let sender = || sources.get(&source).and_then(|source| senders::find(source.sender.name()));
+    let answer = answer.map(|item| ask::read(&item, sender()));
     let position = of_source.entry(source.to_string()).or_default();
     *position += 1;
     let name = match given {
@@ -86,7 +90,16 @@ fn one(
     // A filter that could not be read must not be taken for none.
     let when = when.map_or(Some(None), |when| when.map(Some))?;
     let ordering = ordering.unwrap_or(Some(None))?;
-    Some(Route { name, source, events: events?, when, to: to?, policy: Arc::new(policy?), ordering })
+    Some(Route {
+        name,
+        source,
+        events: events?,
+        when,
+        to: to?,
+        policy: Arc::new(policy?),
+        ordering,
+        answer_within: answer.flatten(),
+    })
 }
 
 fn name(item: &Item<'_>) -> Option<Arc<str>> {

@@ -2,8 +2,11 @@
 
 use std::{ops::RangeInclusive, time::Duration};
 
+use ipnet::IpNet;
+
 use super::{
     document::{Item, Table},
+    tls,
     values::quote,
 };
 use crate::config::{
@@ -49,8 +52,19 @@ pub fn server(root: &mut Table<'_>, secrets: &Resolver<'_>) -> Server {
     if let Some(hosts) = table.take("admin_hosts").and_then(|item| item.list("a list of host names")) {
         server.admin_hosts = hosts.iter().filter_map(host).collect();
     }
+    set(&mut server.trusted_proxies, table.take("trusted_proxies").and_then(|item| trusted_proxies(&item)));
+    server.tls = tls::tls(&mut table, secrets);
     table.finish();
     server
+}
+
+fn trusted_proxies(item: &Item<'_>) -> Option<Vec<IpNet>> {
+    let nets = item.nets()?;
+    if nets.iter().any(|net| net.prefix_len() == 0) {
+        item.error("this would believe everybody who they are", "name the addresses of your proxies");
+        return None;
+    }
+    Some(nets)
 }
 
 fn collide(server: &Server) -> bool {

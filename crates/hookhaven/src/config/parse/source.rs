@@ -9,10 +9,9 @@ use hookhaven_core::{
     senders::{self, Declaration, Handshake, SECRETS_MAX, SenderOptions},
     source::Source,
 };
-use ipnet::IpNet;
 
 use super::{
-    answer,
+    answer, clients,
     document::{Item, Table},
     hmac,
     name::Named,
@@ -20,6 +19,7 @@ use super::{
     values::quote,
 };
 use crate::config::{
+    model::Server,
     quarantine::{Quarantine, SecretAges},
     secret::Resolver,
     suggest,
@@ -41,25 +41,16 @@ pub struct Beside<'b> {
     pub secret_ages: &'b mut SecretAges,
 }
 
-pub fn all(
-    root: &mut Table<'_>,
-    secrets: &Resolver<'_>,
-    public_url: Option<&url::Url>,
-    beside: Beside<'_>,
-) -> Named<Source> {
+pub fn all(root: &mut Table<'_>, secrets: &Resolver<'_>, server: &Server, beside: Beside<'_>) -> Named<Source> {
     Named::read(root, "sources", RESERVED, |name, mut table| {
         quarantine::of_source(name, &mut table, beside.quarantine);
         quarantine::secrets_max_age(name, &mut table, beside.secret_ages);
-        one(name, table, secrets, public_url)
+        one(name, table, secrets, server)
     })
 }
 
-fn one(
-    name: &Arc<str>,
-    mut table: Table<'_>,
-    resolver: &Resolver<'_>,
-    public_url: Option<&url::Url>,
-) -> Option<Source> {
+fn one(name: &Arc<str>, mut table: Table<'_>, resolver: &Resolver<'_>, server: &Server) -> Option<Source> {
+    let public_url = server.public_url.as_ref();
     let sender_item = table.require("sender", "add sender = \"stripe\", or which one it is");
     let def = sender_item.as_ref().and_then(known_sender);
     let sender = built(&mut table, def);
@@ -67,7 +58,8 @@ fn one(
     let secrets = secrets(&mut table, name, def, sender.as_deref(), resolver, handed.as_ref());
     let verify_token = verify_token(&mut table, def, sender_item.as_ref(), resolver);
     let answer = table.take("answer").map_or(Some(None), |item| answer::read(&item).map(Some));
-    let allow = allow(&mut table, def, sender_item.as_ref());
+    let allow = clients::allow(&mut table, def, sender_item.as_ref(), server);
+    let client_names = clients::names(&mut table, server);
     let (second, day) = (Duration::from_secs(1), Duration::from_secs(86_400));
     let tolerance = match table.take("tolerance") {
         Some(item) => item.duration(second..=7 * day),
@@ -98,7 +90,9 @@ fn one(
         dedupe_window: dedupe_window?,
         body_bytes_max: body_max?,
         public_url: own_url?.or_else(|| public_url.map(|url| address_of(url, name))),
-        allow: allow?,
+        allow_published: allow.as_ref()?.published,
+        allow: allow?.nets,
+        client_names: client_names?,
         rate,
         reserved,
         verify_token: verify_token?,
@@ -306,24 +300,4 @@ fn secrets(
         found.push(secret);
     }
     fine.then_some(found)
-}
-
-/// Peers that may post. An unverified source has nothing else, so it must have this.
-fn allow(table: &mut Table<'_>, def: Option<&Declaration>, sender: Option<&Item<'_>>) -> Option<Vec<IpNet>> {
-    let item = table.take("allow");
-    let nets = match &item {
-        Some(item) => item.nets()?,
-        None => Vec::new(),
-    };
-    if def.is_none_or(|def| def.verifies()) {
-        return Some(nets);
-    }
-    let sender = sender?;
-    if nets.is_empty() {
-        let mend = "add allow = [\"10.0.0.0/8\"], the addresses that may post here";
-        sender.error("an unverified source must say who may post to it", mend);
-        return None;
-    }
-    sender.warn("nothing that comes in here is verified", "any program at the allowed addresses can post events");
-    Some(nets)
 }

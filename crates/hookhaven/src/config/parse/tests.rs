@@ -1,5 +1,6 @@
 //! What the config file may say, and the exact message for each thing that it may not.
 
+mod clients;
 mod ordering;
 mod sources;
 

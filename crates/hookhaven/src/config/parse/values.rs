@@ -133,7 +133,7 @@ impl<'d> Item<'d> {
         nets.into_iter().collect()
     }
 
-    fn net(&self) -> Option<IpNet> {
+    pub fn net(&self) -> Option<IpNet> {
         let text = self.text("an address or a range in quotes, such as \"10.0.0.0/8\"")?;
         let net = text.parse().ok().or_else(|| text.parse().ok().map(|ip: IpAddr| IpNet::from(ip)));
         if net.is_none() {

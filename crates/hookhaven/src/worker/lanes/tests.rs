@@ -342,3 +342,36 @@ fn a_rate_is_shared_out_among_the_nodes_that_make_attempts() {
         assert_eq!(started, in_a_second, "beside {others} others");
     }
 }
+
+#[test]
+fn a_seat_is_room_by_the_rule_of_claims_and_counts_from_then_on() {
+    let mut config = config(&["a", "off"]);
+    change(&mut config, "a", |d| d.concurrency = NonZeroU32::new(2).unwrap());
+    change(&mut config, "off", |d| d.state = DestinationState::Paused);
+    let (mut lanes, a) = (lanes(), Lane::of_destination("a"));
+    assert!(lanes.seat(&a, &config, NOW).is_none(), "nobody knows who is paused");
+    lanes.set_all_paused(HashSet::new());
+    for lane in [Lane::of_destination("off"), Lane::of_destination("gone")] {
+        assert!(lanes.seat(&lane, &config, NOW).is_none(), "{lane:?}");
+    }
+    let (first, limit) = lanes.seat(&a, &config, NOW).unwrap();
+    assert_eq!(limit, None);
+    let (second, _) = lanes.seat(&a, &config, NOW).unwrap();
+    assert!(lanes.seat(&a, &config, NOW).is_none(), "its concurrency");
+    assert!(lanes.claims(&config, &due(&["a"]), NOW).0.is_empty(), "which claims see too");
+    finish(&mut lanes, &config, first, 200, NOW);
+    lanes.set_paused("a", true);
+    assert!(lanes.seat(&a, &config, NOW).is_none());
+    lanes.set_paused("a", false);
+    let (third, limit) = lanes.seat(&a, &shared(config.clone()), NOW).unwrap();
+    assert_eq!(limit, Some(2));
+    for ticket in [second, third] {
+        lanes.finished(ticket, None, NOW);
+    }
+    for n in 0..10 {
+        let (ticket, _) = lanes.seat(&a, &config, NOW).unwrap();
+        let told = Some((DeliveryId::from_bytes([n; 16]), &outcome(500), Some(&*config.destinations["a"])));
+        lanes.finished(ticket, told, NOW);
+    }
+    assert!(lanes.seat(&a, &config, NOW).is_none(), "it rests");
+}

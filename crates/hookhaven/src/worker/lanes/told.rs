@@ -54,9 +54,15 @@ impl Lanes {
         }
     }
 
+    /// Whether anybody has said who is paused.
+    pub fn knows_pauses(&self) -> bool {
+        self.paused_known
+    }
+
     /// Exactly these are paused.
     pub fn set_all_paused(&mut self, destinations: HashSet<String>) {
         self.paused = destinations;
+        self.paused_known = true;
     }
 
     pub fn view(&self, config: &Config, now: Time) -> Vec<LaneView> {

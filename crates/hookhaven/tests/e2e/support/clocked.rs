@@ -15,6 +15,7 @@ use hookhaven::{
     },
     app::{Gateway, Outside},
     config::{self, Environment, Origin},
+    egress::Egress,
 };
 use hookhaven_core::{DeliveryId, Time};
 use hookhaven_load::{
@@ -43,6 +44,8 @@ pub struct Clocked {
     pub directory: TempDir,
     gateway: Option<Gateway>,
     starts: u64,
+    /// Instead of the real way out.
+    pub egress: Option<Arc<dyn Egress>>,
 }
 
 impl Clocked {
@@ -63,7 +66,7 @@ impl Clocked {
             data.display()
         );
         std::fs::write(directory.path().join("hookhaven.toml"), text).expect("the config file can be written");
-        Clocked { clock: ManualClock::at(START), directory, gateway: None, starts: 0 }
+        Clocked { clock: ManualClock::at(START), directory, gateway: None, starts: 0, egress: None }
     }
 
     pub async fn serve(&mut self) {
@@ -86,6 +89,7 @@ impl Clocked {
             environment: environment.clone(),
             clock: Arc::new(self.clock.clone()),
             entropy: Arc::new(SeededEntropy::new(self.starts)),
+            egress: self.egress.clone(),
             log_lines_dropped: Arc::default(),
         };
         (config::load(origin, &environment).unwrap_or_else(|refused| panic!("{refused}")), outside)
@@ -117,6 +121,15 @@ impl Clocked {
         self.clock.advance(at.since(self.now()).saturating_sub(TICK));
         let idle = poll(PATIENCE, async || (self.clock.next_wake() == Some(at)).then_some(()));
         idle.await.unwrap_or_else(|| panic!("nobody sleeps until {at}, but until {:?}", self.clock.next_wake()));
+    }
+
+    /// Waits until it can make attempts.
+    pub async fn until_ready(&self) {
+        let ready = poll(PATIENCE, async || {
+            let answer = self.admin().send("GET", "/readyz", b"").await.ok()?;
+            (answer.status == 200).then_some(())
+        });
+        ready.await.expect("it is ready");
     }
 
     /// Posts this event to a source with Stripe's scheme, signed now. The same number is the same event.

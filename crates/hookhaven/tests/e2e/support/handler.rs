@@ -57,11 +57,21 @@ pub enum Reply {
     Cut,
     /// Waits for the gate, then answers with this status.
     After(Gate, u16),
+    /// Waits for the gate, then answers with 200, this content type and this body.
+    SaysAfter(Gate, &'static str, String),
 }
 
 /// Closed until a test opens it, for all who wait and will wait.
 #[derive(Clone, Debug)]
 pub struct Gate(watch::Sender<bool>);
+
+impl Reply {
+    /// 200 with this content type and body.
+    pub fn says(content_type: &str, body: &str) -> Self {
+        let headers = vec![("content-type", content_type.to_owned())];
+        Reply::Full { status: 200, headers, body: body.to_owned() }
+    }
+}
 
 impl Gate {
     pub fn closed() -> Self {
@@ -185,6 +195,10 @@ async fn respond(shared: Arc<Shared>, request: Request<Incoming>) -> io::Result<
         Reply::After(gate, status) => {
             gate.passed().await;
             Ok(response(status, &[], String::new()))
+        }
+        Reply::SaysAfter(gate, content_type, body) => {
+            gate.passed().await;
+            Ok(response(200, &[("content-type", content_type.to_owned())], body))
         }
     }
 }

@@ -116,12 +116,48 @@ pub async fn github_payloads() -> Vec<(String, String)> {
     text.lines().map(read).collect()
 }
 
+/// A request of a shape that a sender declares in a package of its own.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Shape {
+    pub sender: String,
+    /// The package, and what of it.
+    pub origin: String,
+    /// The body is a form, else JSON.
+    pub form: bool,
+    pub body: String,
+}
+
+/// Shapes made from the packages of Stripe, Slack and Twilio, those for Node.js and those for Python.
+pub async fn shapes() -> Vec<Shape> {
+    let mut all = Vec::new();
+    for (what, mut command) in [("shapes.mjs", node("shapes.mjs")), ("shapes.py", python("shapes.py"))] {
+        let output = soon("the shapes", command.output()).await.expect("it runs");
+        assert!(output.status.success(), "{what} ended with {}", output.status);
+        let text = String::from_utf8(output.stdout).expect("JSON is UTF-8");
+        all.extend(text.lines().map(|line| serde_json::from_str::<Shape>(line).expect("a JSON line")));
+    }
+    all
+}
+
 fn node(script: &str) -> Command {
-    let clients = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests-clients");
-    assert!(clients.join("node_modules").is_dir(), "the senders' SDKs are not installed: run cargo xtask test");
-    let mut command = Command::new("node");
-    command.arg(script).current_dir(clients).stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
+    assert!(clients().join("node_modules").is_dir(), "the senders' SDKs are not installed: run cargo xtask test");
+    program("node", script)
+}
+
+fn python(script: &str) -> Command {
+    let python = clients().join(".venv/bin/python");
+    assert!(python.exists(), "the packages for Python are not installed: run cargo xtask test");
+    program(&python.to_string_lossy(), script)
+}
+
+fn program(program: &str, script: &str) -> Command {
+    let mut command = Command::new(program);
+    command.arg(script).current_dir(clients()).stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
     command
+}
+
+fn clients() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests-clients")
 }
 
 #[cfg(test)]

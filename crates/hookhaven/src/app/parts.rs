@@ -1,0 +1,160 @@
+//! What the parts of a gateway share, and how each of them is started with it. Not here: in which order, and the end.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use hookhaven_store::{
+    Store,
+    clock::{Clock, Entropy},
+};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::StartError;
+use crate::{
+    asking::Asker,
+    body::Budget,
+    config::{Config, reload::Live},
+    egress::{Egress, Transport, TransportOptions},
+    ingest::{
+        Ingest, IngestParts,
+        keys::SenderKeys,
+        networks::{Networks, Renewal, RenewalParts},
+    },
+    metrics::Metrics,
+    publish::{
+        api::{PublishParts, PublishService, Traffic},
+        book::Book,
+        keys::Keys,
+        outgoing::Outgoing,
+        scheduler::{Scheduler, SchedulerParts},
+    },
+    quarantine::Keeper,
+    secrets::SecretUse,
+    server::{Server, ServerLimits},
+    sweeps::{Keep, SweepParts, Sweeps},
+    worker::{WorkerHandle, WorkerParts},
+};
+
+/// What the parts of a gateway share.
+pub(super) struct Parts {
+    pub store: Arc<dyn Store>,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
+    pub metrics: Arc<Metrics>,
+    pub config: Live,
+    pub keys: Arc<Keys>,
+    pub egress: Arc<dyn Egress>,
+    pub book: Arc<Book>,
+    pub budget: Arc<Budget>,
+    pub secrets: Arc<SecretUse>,
+    pub sender_keys: Arc<SenderKeys>,
+    pub networks: Arc<Networks>,
+}
+
+/// The one way out, which never leads to our own admin side.
+pub(super) fn way_out(admin: SocketAddr) -> Result<Arc<dyn Egress>, StartError> {
+    let options = TransportOptions { own_addresses: vec![admin], ..TransportOptions::default() };
+    Ok(Arc::new(Transport::new(options)?))
+}
+
+impl Parts {
+    /// What makes attempts.
+    pub fn worker(&self) -> WorkerParts {
+        WorkerParts {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            entropy: self.entropy.clone(),
+            config: self.config.shared(),
+            transport: self.egress.clone(),
+            published: Arc::new(Outgoing {
+                config: self.config.shared(),
+                keys: self.keys.clone(),
+                gates: self.book.clone(),
+            }),
+            signals: self.metrics.clone(),
+        }
+    }
+
+    /// Starts the upkeep.
+    pub fn sweeps(&self, settings: &Config, lanes: WorkerHandle) -> Sweeps {
+        Sweeps::start(SweepParts {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            failing_lanes: Arc::new(move || lanes.failing_lanes()),
+            keep: Keep { events: settings.store.retention, dead_letters: settings.store.retention_dead },
+        })
+    }
+
+    /// Starts keeping fresh what senders publish of their addresses.
+    pub fn renew_networks(&self) -> JoinHandle<()> {
+        let renewal = Renewal::new(RenewalParts {
+            networks: self.networks.clone(),
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            entropy: self.entropy.clone(),
+            sender_keys: self.sender_keys.clone(),
+            metrics: self.metrics.clone(),
+        });
+        let (config, reloaded) = (self.config.shared(), self.config.state());
+        tokio::spawn(async move { renewal.run(config, reloaded).await })
+    }
+
+    /// The API beside the senders' door.
+    pub fn publish(&self, traffic: Option<Arc<dyn Traffic>>) -> PublishService {
+        PublishService::new(PublishParts {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            entropy: self.entropy.clone(),
+            config: self.config.shared(),
+            metrics: self.metrics.clone(),
+            budget: self.budget.clone(),
+            book: self.book.clone(),
+            keys: self.keys.clone(),
+            traffic,
+        })
+    }
+
+    /// Starts making messages of schedules.
+    pub fn schedule(&self, stop: &CancellationToken) -> JoinHandle<()> {
+        let scheduler = Scheduler::new(SchedulerParts {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            entropy: self.entropy.clone(),
+            book: self.book.clone(),
+        });
+        tokio::spawn(scheduler.run(stop.clone()))
+    }
+
+    /// What requests are taken in, and released, with.
+    pub fn of_ingest(&self, keeper: Option<Arc<Keeper>>, asker: Option<Arc<dyn Asker>>) -> IngestParts {
+        IngestParts {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            entropy: self.entropy.clone(),
+            config: self.config.shared(),
+            metrics: self.metrics.clone(),
+            budget: self.budget.clone(),
+            sender_keys: self.sender_keys.clone(),
+            keeper,
+            asker,
+            secrets: Some(self.secrets.clone()),
+            networks: self.networks.clone(),
+        }
+    }
+
+    /// Starts taking requests in.
+    pub fn ingest(
+        &self,
+        server: Server,
+        of_ingest: IngestParts,
+        limits: ServerLimits,
+        stop: &CancellationToken,
+        traffic: Option<Arc<dyn Traffic>>,
+    ) -> JoinHandle<()> {
+        let ingest = Ingest::new(of_ingest);
+        let running = server.run(ingest.service(Some(self.publish(traffic))), limits, stop.clone().cancelled_owned());
+        tokio::spawn(async move {
+            let _ = running.await;
+        })
+    }
+}
