@@ -2,6 +2,7 @@
 
 use std::{process::ExitCode, time::Duration};
 
+use hookhaven_core::Time;
 use serde_json::{Value, json};
 
 use super::{
@@ -13,7 +14,7 @@ use super::{
         Colour, Column, Screen, clean, clean_bytes, column, millisecond, optional, relative, short, span, when, whole,
     },
 };
-use crate::api::view::{AttemptView, DeliveryDetail, DeliveryView, HeaderView, Listing, ReplayAnswer};
+use crate::api::view::{AttemptView, DeliveryDetail, DeliveryView, HeaderView, Listing, OrderView, ReplayAnswer};
 
 /// Shown of the beginning of a handler's answer.
 const EXCERPT_LINES_SHOWN: usize = 5;
@@ -93,6 +94,22 @@ pub(super) fn listed(
     Ok(DONE)
 }
 
+/// Where a delivery stands among those of its ordering key, and what keeps it back.
+pub(super) fn ordering(order: &OrderView, now: Time) -> String {
+    let version = order.version.as_ref().map(|version| format!(", version {}", clean(version))).unwrap_or_default();
+    let mut text = format!("{} by {}{version}", clean(&order.mode), clean(&order.key));
+    if let Some(until) = order.parks_until.filter(|until| *until > now) {
+        text.push_str(&format!("; dead, it keeps those behind it back; that ends {}", relative(until, now)));
+    }
+    let Some(waits) = &order.waits_for else { return text };
+    if let (Some(by), Some(until)) = (waits.parked_by, waits.parked_until) {
+        text.push_str(&format!("; kept back by {by}, which is dead; that ends {}", relative(until, now)));
+    } else if let Some(behind) = waits.behind {
+        text.push_str(&format!("; kept back by {behind}, {} before it", waits.ahead));
+    }
+    text
+}
+
 async fn show(args: DeliveryShowArgs, client: &Client, screen: &mut Screen) -> anyhow::Result<u8> {
     let answer: Value = client.get(&format!("/deliveries/{}", args.id), &Query::default()).await?;
     if screen.json {
@@ -110,6 +127,9 @@ async fn show(args: DeliveryShowArgs, client: &Client, screen: &mut Screen) -> a
     screen.line(format!("route          {}{}", clean(&d.route), if d.critical { " (critical)" } else { "" }))?;
     screen.line(format!("accepted       {}", when(d.accepted_at, screen.now)))?;
     screen.line(format!("state          {}", in_short(d, screen)))?;
+    if let Some(order) = &d.ordering {
+        screen.line(format!("ordering       {}", ordering(order, screen.now)))?;
+    }
     for (word, other) in [("replaces", d.replaces), ("replaced by", d.replaced_by)] {
         if let Some(other) = other {
             screen.line(format!("{word:<15}{other}"))?;

@@ -136,6 +136,9 @@ async fn show(args: EventShowArgs, client: &Client, screen: &mut Screen) -> anyh
     screen.line("deliveries")?;
     for delivery in &detail.deliveries {
         screen.line(format!("  {}  {}", delivery.delivery.id, deliveries::in_short(&delivery.delivery, screen)))?;
+        if let Some(order) = &delivery.delivery.ordering {
+            screen.line(format!("    {}", deliveries::ordering(order, screen.now)))?;
+        }
     }
     Ok(DONE)
 }

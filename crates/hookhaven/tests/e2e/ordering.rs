@@ -202,6 +202,8 @@ async fn a_key_that_fails_keeps_itself_back_and_says_so() {
     let event = waiting["event"].as_str().expect("an id");
     let told = String::from_utf8(gateway.ask(&["why", event]).await.stdout).expect("text");
     assert!(told.contains("of the same ordering key (shop/key_0) go first"), "{told}");
+    let shown = String::from_utf8(gateway.ask(&["events", "show", event]).await.stdout).expect("text");
+    assert!(shown.contains("fifo by shop/key_0; kept back by dlv_"), "{shown}");
     let metrics = gateway.admin().send("GET", "/metrics", b"").await.expect("metrics");
     let metrics = String::from_utf8_lossy(&metrics.body).into_owned();
     assert!(metrics.contains("webhook_ordering_kept_back{destination=\"line\"} 1"), "{metrics}");
