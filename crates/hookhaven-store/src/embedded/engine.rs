@@ -31,13 +31,7 @@ use super::{
     segment::Damage,
     space::Space,
 };
-use crate::{
-    codec,
-    live::{Live, PendingImage},
-    position::Position,
-    record::Record,
-    seam::StoreError,
-};
+use crate::{codec, live::Live, position::Position, record::Record, seam::StoreError};
 
 /// What one transaction takes while the index catches up at start.
 const CATCH_UP_RECORDS: usize = 20_000;
@@ -255,7 +249,7 @@ fn remember(index: &Index, journal: &JournalReader, shared: &Shared) -> Result<(
     shared.options.entropy.fill(&mut epoch);
     // Random, so that no session of an earlier run has the number of a later one.
     live.start_sessions_after(u64::from_le_bytes(epoch) >> 2);
-    writer.pending(|PendingImage { delivery, event_at }| live.restore_pending(PendingImage { delivery, event_at }))?;
+    writer.pending(|image| live.restore_pending(image))?;
     let past = writer.remembered()?;
     for dead in past.dead_letters {
         live.restore_dead_letters(&dead.source, &dead.destination, dead.critical, dead.count);

@@ -113,6 +113,12 @@ impl Lines {
         })
     }
 
+    /// What was newest before start-up, though it has ended since. A delivery of the line comes next.
+    pub fn restore_newest(&mut self, id: LineId, newest: Version) {
+        let line = self.lines.entry(id).or_default();
+        line.newest = line.newest.max(Some(newest));
+    }
+
     /// One that ended before start-up parks its line.
     pub fn restore_park(&mut self, id: LineId, delivery: DeliveryId, order: &Order) -> (Option<u32>, Turns) {
         self.last_turn = self.last_turn.max(order.turn);

@@ -148,6 +148,8 @@ pub enum Standing {
 pub struct PendingImage {
     pub delivery: Delivery,
     pub event_at: Position,
+    /// The newest version that its line has had.
+    pub newest: Option<Version>,
 }
 
 impl Live {
@@ -158,6 +160,9 @@ impl Live {
     /// Puts back a pending delivery that the index remembers. Before any record is applied.
     pub fn restore_pending(&mut self, image: PendingImage) {
         let d = image.delivery;
+        if let (Some(order), Some(newest)) = (&d.order, image.newest) {
+            self.lines.restore_newest(order.line(&d.destination), newest);
+        }
         let birth = DeliveryBirth {
             id: d.id,
             event: d.event,

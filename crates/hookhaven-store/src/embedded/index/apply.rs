@@ -3,8 +3,8 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use hookhaven_core::Delivery;
-use rusqlite::{Connection, params};
+use hookhaven_core::{Delivery, Version};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{IndexError, Reached, batch::Batch, rows};
 use crate::{
@@ -109,9 +109,18 @@ impl IndexWriter {
         let mut found = select.query([])?;
         while let Some(row) = found.next()? {
             let indexed = names.delivery(&self.connection, row)?;
-            take(PendingImage { delivery: indexed.delivery, event_at: indexed.event_at });
+            let newest = self.newest_before(&indexed.delivery)?;
+            take(PendingImage { delivery: indexed.delivery, event_at: indexed.event_at, newest });
         }
         Ok(())
+    }
+
+    /// The newest version of the line of a delivery that has one.
+    fn newest_before(&self, delivery: &Delivery) -> Result<Option<Version>, IndexError> {
+        let Some(order) = delivery.order.as_ref().filter(|order| order.version().is_some()) else { return Ok(None) };
+        let mut select = self.connection.prepare_cached("SELECT version FROM versions WHERE line = ?1")?;
+        let found = select.query_row([order.line(&delivery.destination).0], |row| row.get(0)).optional()?;
+        Ok(found.map(Version::from_bytes))
     }
 
     /// What else start-up needs.
