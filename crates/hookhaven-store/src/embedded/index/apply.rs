@@ -6,7 +6,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use hookhaven_core::{Delivery, Version};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{IndexError, Reached, batch::Batch, rows};
+use super::{GONE, IndexError, Reached, batch::Batch, rows};
 use crate::{
     embedded::journal::JournalReader, live::PendingImage, position::Position, record::Record, seam::CatalogEntry,
 };
@@ -19,9 +19,6 @@ pub struct IndexWriter {
     journal: JournalReader,
     policies: HashMap<Vec<u8>, i64>,
 }
-
-/// Up to which segment rows have no meaning any more, though some may not be deleted yet.
-const GONE: &str = "(SELECT coalesce(max(upto), 0) FROM removed)";
 
 /// What start-up needs of the past.
 #[derive(Debug, Default)]

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension, ToSql, params_from_iter};
 use tokio::sync::Semaphore;
 
 use super::{
-    Index, IndexError,
+    GONE, Index, IndexError,
     rows::{self, Indexed, Names},
 };
 use crate::{
@@ -125,6 +125,7 @@ impl Reader {
     pub fn events(&self, filter: &EventFilter, page: Page<EventId>) -> Result<Vec<EventRow>, IndexError> {
         let mut wanted = Where::default();
         let (beyond, order) = direction(page.oldest_first);
+        wanted.plain(&format!("segment > {GONE}"));
         wanted.value(beyond, page.after.map(|id| *id.as_bytes()));
         wanted.value("source =", filter.source.clone());
         wanted.value("event_type =", filter.event_type.clone());
@@ -169,7 +170,8 @@ impl Reader {
 
     /// Where an event lies in the journal.
     pub fn event_at(&self, id: EventId) -> Result<Option<Position>, IndexError> {
-        let mut select = self.connection.prepare_cached("SELECT segment, offset, len FROM events WHERE id = ?1")?;
+        let sql = format!("SELECT segment, offset, len FROM events WHERE id = ?1 AND segment > {GONE}");
+        let mut select = self.connection.prepare_cached(&sql)?;
         let mut found = select.query([id.as_bytes()])?;
         found.next()?.map(|row| rows::position(row, 0)).transpose()
     }
@@ -236,7 +238,8 @@ impl Reader {
         self.select_deliveries_by("id DESC", wanted, limit)
     }
 
-    fn select_deliveries_by(&self, order: &str, wanted: Where, limit: usize) -> Result<Vec<Indexed>, IndexError> {
+    fn select_deliveries_by(&self, order: &str, mut wanted: Where, limit: usize) -> Result<Vec<Indexed>, IndexError> {
+        wanted.plain(&format!("segment > {GONE}"));
         let mut select = self.connection.prepare_cached(&format!(
             "SELECT {} FROM deliveries{} ORDER BY {order} LIMIT {}",
             rows::DELIVERY_COLUMNS,

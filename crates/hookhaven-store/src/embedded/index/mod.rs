@@ -34,6 +34,9 @@ use crate::{codec, position::Position, seam::StoreError};
 const SCHEMA_VERSION: i64 = 4;
 const SCHEMA: &str = include_str!("schema.sql");
 
+/// Up to which segment rows have no meaning any more, though some may not be deleted yet.
+const GONE: &str = "(SELECT coalesce(max(upto), 0) FROM removed)";
+
 const STATEMENTS_MAX: usize = 64;
 /// How long a connection waits for another's write lock; only the applier writes.
 const BUSY: Duration = Duration::from_secs(5);
