@@ -131,7 +131,7 @@ struct PauseRequest {
     path = "/destinations/{name}/pause",
     operation_id = "pause_destination",
     params(("name" = String, Path, description = "Its name in the config file", example = "billing")),
-    request_body = PauseRequest,
+    request_body = Option<PauseRequest>,
     responses((status = 200, body = DestinationView)),
     extensions(("x-codes" = json!([problem::DESTINATION_NOT_FOUND.code]))),
 )]
@@ -166,7 +166,7 @@ struct ResumeRequest {}
     path = "/destinations/{name}/resume",
     operation_id = "resume_destination",
     params(("name" = String, Path, description = "Its name in the config file", example = "billing")),
-    request_body = ResumeRequest,
+    request_body = Option<ResumeRequest>,
     responses((status = 200, body = DestinationView)),
     extensions(("x-codes" = json!([problem::DESTINATION_NOT_FOUND.code, problem::STATE_FROM_CONFIG.code]))),
 )]
