@@ -1,5 +1,5 @@
-//! Ids of events, deliveries, attempts and rejected requests: 16 bytes that sort by time of birth and print with a
-//! prefix (`evt_06d2…`). Not idempotency keys, which come from senders (see `event`).
+//! Ids of events, deliveries, attempts, rejected requests and entries of the audit log: 16 bytes that sort by time of
+//! birth and print with a prefix (`evt_06d2…`). Not idempotency keys, which come from senders (see `event`).
 
 use std::{fmt, str::FromStr};
 
@@ -120,6 +120,8 @@ id!(/// One try of a delivery.
     AttemptId, "att_");
 id!(/// One rejected request in quarantine.
     RejectedId, "rej_");
+id!(/// One entry of the audit log.
+    AuditId, "aud_");
 
 #[cfg(test)]
 mod tests {

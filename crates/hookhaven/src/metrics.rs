@@ -60,6 +60,7 @@ labels! {
     OfPair { source: Arc<str>, destination: Arc<str> }
     OfDestination { destination: Arc<str> }
     OfResult { result: &'static str }
+    OfCode { code: String }
     NotKept { source: Arc<str>, reason: &'static str }
     OfRelease { source: Arc<str>, outcome: &'static str }
     OfSecret { source: Arc<str>, secret: usize }
@@ -91,6 +92,7 @@ pub struct Metrics {
     leases_lost: Counter,
     breaker_open: Family<OfDestination, Gauge>,
     config_reloads: Family<OfResult, Counter>,
+    access_refused: Family<OfCode, Counter>,
     config_current: Gauge,
     nodes_differing: Gauge,
     sender_networks: ArcSwap<Vec<SenderNetworks>>,
@@ -138,6 +140,11 @@ impl Metrics {
             leases_lost: counter(r, "webhook_lease_lost", "Settles refused because the lease was no longer ours"),
             breaker_open: gauges(r, "webhook_breaker_open", "1 while the destination's breaker is open"),
             config_reloads: family(r, "hookhaven_config_reloads", "Changed configurations, taken or refused"),
+            access_refused: family(
+                r,
+                "hookhaven_access_refused",
+                "Requests refused on the admin side, by the problem's code",
+            ),
             config_current: gauge(r, "hookhaven_config_current", current),
             nodes_differing: gauge(r, "hookhaven_nodes_config_differing", differing),
             sender_networks: ArcSwap::default(),
@@ -261,6 +268,11 @@ impl Metrics {
         let result = if ok { "ok" } else { "refused" };
         self.config_reloads.get_or_create(&OfResult { result }).inc();
         self.config_current.set(i64::from(ok));
+    }
+
+    /// The admin side refused a request; `code` is one of the API's.
+    pub fn access_refused(&self, code: &str) {
+        self.access_refused.get_or_create(&OfCode { code: code.to_owned() }).inc();
     }
 
     /// How many other nodes are configured differently.

@@ -7,20 +7,22 @@
 use std::time::Duration;
 
 use axum::{
-    Json, Router,
+    Extension, Json, Router,
     extract::State,
     routing::{get, post},
 };
 use hookhaven_core::{DeliveryId, EventId, Time};
 use hookhaven_store::{DeliveryFilter, Dismissed, Page, Replayed};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::{
-    Api, LIMIT_MAX, Shared, deliveries,
+    Api, LIMIT_MAX, Noted, Shared, deliveries,
     page::{self, Input, Params},
     problem::{self, Problem},
     view::{BulkAnswer, DeliveryView, Listing},
 };
+use crate::access::Note;
 
 /// Most deliveries that one bulk request acts on.
 pub const BULK_DELIVERIES_MAX: usize = 5_000;
@@ -125,12 +127,19 @@ enum Act {
     Dismiss,
 }
 
-async fn replay(State(api): State<Shared>, Input(request): Input<BulkRequest>) -> Result<Json<BulkAnswer>, Problem> {
-    bulk(&api, Act::Replay, request).await.map(Json)
+async fn replay(State(api): State<Shared>, Input(request): Input<BulkRequest>) -> Result<Noted<BulkAnswer>, Problem> {
+    noted(&api, Act::Replay, request).await
 }
 
-async fn dismiss(State(api): State<Shared>, Input(request): Input<BulkRequest>) -> Result<Json<BulkAnswer>, Problem> {
-    bulk(&api, Act::Dismiss, request).await.map(Json)
+async fn dismiss(State(api): State<Shared>, Input(request): Input<BulkRequest>) -> Result<Noted<BulkAnswer>, Problem> {
+    noted(&api, Act::Dismiss, request).await
+}
+
+async fn noted(api: &Api, act: Act, request: BulkRequest) -> Result<Noted<BulkAnswer>, Problem> {
+    let (ids, filter) = (request.ids.as_ref().map(Vec::len), request.filter.clone());
+    let answer = bulk(api, act, request).await?;
+    let note = Note::after(json!({ "ids": ids, "filter": filter, "answer": answer }));
+    Ok((Extension(note), Json(answer)))
 }
 
 async fn bulk(api: &Api, act: Act, request: BulkRequest) -> Result<BulkAnswer, Problem> {

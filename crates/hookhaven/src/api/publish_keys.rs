@@ -5,7 +5,7 @@
 
 use async_trait::async_trait;
 use axum::{
-    Json, Router,
+    Extension, Json, Router,
     extract::State,
     routing::{get, post},
 };
@@ -13,9 +13,10 @@ use hookhaven_store::StoreError;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Shared,
+    Noted, Shared,
     problem::{KEYS_FROM_CONFIG, NO_KEYS, Problem},
 };
+use crate::access::Note;
 
 pub(super) fn routes() -> Router<Shared> {
     Router::new().route("/publish/keys", get(show)).route("/publish/keys/rotate", post(rotate))
@@ -60,6 +61,7 @@ async fn show(State(api): State<Shared>) -> Result<Json<SigningKeysView>, Proble
     Ok(Json(api.parts.keys.show().await?))
 }
 
-async fn rotate(State(api): State<Shared>) -> Result<Json<SigningKeysView>, Problem> {
-    Ok(Json(api.parts.keys.rotate().await?))
+async fn rotate(State(api): State<Shared>) -> Result<Noted<SigningKeysView>, Problem> {
+    let note = Note { subject: Some("signing keys".to_owned()), ..Note::default() };
+    Ok((Extension(note), Json(api.parts.keys.rotate().await?)))
 }

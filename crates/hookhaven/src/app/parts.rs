@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::StartError;
 use crate::{
+    access::Access,
     asking::Asker,
     body::Budget,
     config::{Config, reload::Live},
@@ -49,6 +50,7 @@ pub(super) struct Parts {
     pub secrets: Arc<SecretUse>,
     pub sender_keys: Arc<SenderKeys>,
     pub networks: Arc<Networks>,
+    pub access: Arc<Access>,
 }
 
 /// The one way out, which never leads to our own admin side.
@@ -110,6 +112,7 @@ impl Parts {
             budget: self.budget.clone(),
             book: self.book.clone(),
             keys: self.keys.clone(),
+            tokens: self.access.tokens.clone(),
             traffic,
         })
     }

@@ -25,7 +25,7 @@ mod tests;
 mod tls;
 mod values;
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use toml::de::DeTable;
 
@@ -124,5 +124,6 @@ fn read(
         destinations: destinations.into_values(),
         routes: routes.routes.into_iter().map(|r| r.route).collect(),
         fingerprint: fingerprint::of(tree, secrets),
+        switches: Arc::default(),
     }
 }
