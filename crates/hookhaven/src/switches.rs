@@ -9,6 +9,7 @@ use hookhaven_core::Time;
 use hookhaven_store::{Store, StoreError, clock::Clock};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
+use utoipa::ToSchema;
 
 use crate::shelf::{self, Entry, Shelf};
 
@@ -16,7 +17,7 @@ use crate::shelf::{self, Entry, Shelf};
 const AGAIN: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// The value of a `destination-disabled` entry, as JSON; its name is the destination's.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Disabled {
     /// A token's name.
     #[serde(default)]

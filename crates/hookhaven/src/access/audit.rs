@@ -26,6 +26,7 @@ use hookhaven_store::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 /// Kind of the catalog entries that hold the pages.
 pub const AUDIT_KIND: &str = "audit";
@@ -89,15 +90,18 @@ impl Note {
 }
 
 /// An entry as it is kept and shown.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AuditEntry {
     pub id: AuditId,
     pub at: Time,
+    /// A token's name, `admin token`, `command line`, `config` or `system`.
     pub who: String,
+    /// Id of the token, of those that people made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
+    /// What kind of thing was done, e.g. `destinations.pause`.
     pub action: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
@@ -105,6 +109,7 @@ pub struct AuditEntry {
     pub method: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
+    /// What was answered, of requests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

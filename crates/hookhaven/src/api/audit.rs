@@ -5,20 +5,22 @@
 //! here: they are counted and logged, for a flood of them must not push out what was done.
 
 use axum::{
-    Json, Router,
+    Json,
     extract::{MatchedPath, Request, State},
     middleware::Next,
     response::Response,
-    routing::get,
 };
 use hookhaven_core::{AuditId, Time};
 use http::Method;
 use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Shared,
     page::{self, Params},
     problem::Problem,
+    schema,
     view::Listing,
 };
 use crate::access::{
@@ -26,22 +28,41 @@ use crate::access::{
     audit::{AuditEntry, AuditFilter, Done},
 };
 
-pub(super) fn routes() -> Router<Shared> {
-    Router::new().route("/audit", get(list))
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(list))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct ListParams {
+    /// Only what was done with the token of this name; or by `admin token`, `command line`, `config`, `system`.
     who: Option<String>,
+    /// Only this action, or those whose name begins with this and a dot.
+    #[param(example = "destinations.pause")]
     action: Option<String>,
+    /// Only what was done to this.
     subject: Option<String>,
+    /// Done at or after.
     since: Option<Time>,
+    /// Done before.
     until: Option<Time>,
+    /// `next` of the page before.
     after: Option<AuditId>,
+    #[param(schema_with = schema::limit)]
     limit: Option<usize>,
 }
 
+/// Lists who did what, newest first.
+///
+/// Every request that may change something, whatever was answered, and what the gateway itself changed.
+#[utoipa::path(
+    get,
+    path = "/audit",
+    operation_id = "list_audit",
+    params(ListParams),
+    responses((status = 200, body = Listing<AuditEntry>)),
+)]
 async fn list(State(api): State<Shared>, Params(p): Params<ListParams>) -> Result<Json<Listing<AuditEntry>>, Problem> {
     page::check_span(p.since, p.until)?;
     let page = page::page(p.after, p.limit)?;

@@ -6,19 +6,17 @@
 
 use std::collections::BTreeMap;
 
-use axum::{
-    Extension, Json, Router,
-    extract::{Path, State},
-    routing::{get, post},
-};
+use axum::{Extension, Json, extract::State};
 use hookhaven_core::{Destination, Time, destination::DestinationState};
 use hookhaven_store::{CatalogEntry, Stats};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Api, Breaker, Noted, Shared,
-    page::Input,
+    page::{Input, Name},
     problem::{self, Problem},
     view::{Listing, shown_url},
 };
@@ -34,18 +32,18 @@ pub const BREAKER_KIND: &str = "destination-breaker";
 /// Longest reason that is kept.
 const REASON_BYTES_MAX: usize = 1_000;
 
-pub(super) fn routes() -> Router<Shared> {
-    Router::new()
-        .route("/destinations", get(list))
-        .route("/destinations/{name}", get(show))
-        .route("/destinations/{name}/pause", post(pause))
-        .route("/destinations/{name}/resume", post(resume))
-        .route("/destinations/{name}/disable", post(disable))
-        .route("/destinations/{name}/enable", post(enable))
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(show))
+        .routes(routes!(pause))
+        .routes(routes!(resume))
+        .routes(routes!(disable))
+        .routes(routes!(enable))
 }
 
 /// The value of a `destination-paused` entry, as JSON.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Pause {
     /// `operator` for a person, else the name of the rule.
     #[serde(default)]
@@ -60,7 +58,7 @@ pub struct Pause {
 }
 
 /// A destination as it stands.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct DestinationView {
     pub name: String,
     /// What holds: `active`, `paused`, `disabled`, or `missing` from the config file.
@@ -86,6 +84,15 @@ pub struct DestinationView {
     pub oldest_due_at: Option<Time>,
 }
 
+/// Lists destinations, by name.
+///
+/// Those of the config file, and those that deliveries still wait for.
+#[utoipa::path(
+    get,
+    path = "/destinations",
+    operation_id = "list_destinations",
+    responses((status = 200, body = Listing<DestinationView>)),
+)]
 async fn list(State(api): State<Shared>) -> Result<Json<Listing<DestinationView>>, Problem> {
     let scene = Scene::of(&api).await?;
     let config = api.parts.config.load();
@@ -96,26 +103,50 @@ async fn list(State(api): State<Shared>) -> Result<Json<Listing<DestinationView>
     Ok(Json(Listing { items, next: None }))
 }
 
-async fn show(State(api): State<Shared>, Path(name): Path<String>) -> Result<Json<DestinationView>, Problem> {
+/// Shows one destination.
+#[utoipa::path(
+    get,
+    path = "/destinations/{name}",
+    operation_id = "show_destination",
+    params(("name" = String, Path, description = "Its name in the config file", example = "billing")),
+    responses((status = 200, body = DestinationView)),
+    extensions(("x-codes" = json!([problem::DESTINATION_NOT_FOUND.code]))),
+)]
+async fn show(State(api): State<Shared>, Name(name): Name) -> Result<Json<DestinationView>, Problem> {
     known(&api, &name).await.map(Json)
 }
 
-/// What a person asks for, with why.
-#[derive(Default, Deserialize)]
+/// Why, for whoever asks later.
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ReasonRequest {
+    /// At most 1,000 bytes.
     #[serde(default)]
+    #[schema(max_length = 1000)]
     reason: String,
 }
 
-#[derive(Default, Deserialize)]
+/// Nothing is to be said.
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NoRequest {}
 
+/// Pauses a destination.
+///
+/// Events are accepted and deliveries wait, over restarts too, until it is resumed. Paused again, it keeps the new reason.
+#[utoipa::path(
+    post,
+    path = "/destinations/{name}/pause",
+    operation_id = "pause_destination",
+    params(("name" = String, Path, description = "Its name in the config file", example = "billing")),
+    request_body = ReasonRequest,
+    responses((status = 200, body = DestinationView)),
+    extensions(("x-codes" = json!([problem::DESTINATION_NOT_FOUND.code]))),
+)]
 async fn pause(
     State(api): State<Shared>,
     Extension(who): Extension<Who>,
-    Path(name): Path<String>,
+    Name(name): Name,
     Input(ReasonRequest { reason }): Input<ReasonRequest>,
 ) -> Result<Noted<DestinationView>, Problem> {
     let before = before(&api, &name, &reason).await?;
@@ -127,10 +158,21 @@ async fn pause(
     changed(&api, before).await
 }
 
-/// Takes away what the catalog says. What the config file says only the config file can change.
+/// Resumes a destination.
+///
+/// What the config file says only the config file can change.
+#[utoipa::path(
+    post,
+    path = "/destinations/{name}/resume",
+    operation_id = "resume_destination",
+    params(("name" = String, Path, description = "Its name in the config file", example = "billing")),
+    request_body = NoRequest,
+    responses((status = 200, body = DestinationView)),
+    extensions(("x-codes" = json!([problem::DESTINATION_NOT_FOUND.code, problem::STATE_FROM_CONFIG.code]))),
+)]
 async fn resume(
     State(api): State<Shared>,
-    Path(name): Path<String>,
+    Name(name): Name,
     Input(NoRequest {}): Input<NoRequest>,
 ) -> Result<Noted<DestinationView>, Problem> {
     let before = known(&api, &name).await?;
@@ -138,10 +180,22 @@ async fn resume(
     changed_unless_in_file(&api, before, &["paused", "disabled"]).await
 }
 
+/// Disables a destination.
+///
+/// New events make no delivery there, on all nodes and over restarts, until it is enabled; what waits there stays.
+#[utoipa::path(
+    post,
+    path = "/destinations/{name}/disable",
+    operation_id = "disable_destination",
+    params(("name" = String, Path, description = "Its name in the config file", example = "billing")),
+    request_body = ReasonRequest,
+    responses((status = 200, body = DestinationView)),
+    extensions(("x-codes" = json!([problem::DESTINATION_NOT_FOUND.code]))),
+)]
 async fn disable(
     State(api): State<Shared>,
     Extension(who): Extension<Who>,
-    Path(name): Path<String>,
+    Name(name): Name,
     Input(ReasonRequest { reason }): Input<ReasonRequest>,
 ) -> Result<Noted<DestinationView>, Problem> {
     let before = before(&api, &name, &reason).await?;
@@ -150,10 +204,21 @@ async fn disable(
     changed(&api, before).await
 }
 
-/// As [`resume`]: what the config file says stays.
+/// Enables a destination.
+///
+/// What the config file says only the config file can change. A pause stays.
+#[utoipa::path(
+    post,
+    path = "/destinations/{name}/enable",
+    operation_id = "enable_destination",
+    params(("name" = String, Path, description = "Its name in the config file", example = "billing")),
+    request_body = NoRequest,
+    responses((status = 200, body = DestinationView)),
+    extensions(("x-codes" = json!([problem::DESTINATION_NOT_FOUND.code, problem::STATE_FROM_CONFIG.code]))),
+)]
 async fn enable(
     State(api): State<Shared>,
-    Path(name): Path<String>,
+    Name(name): Name,
     Input(NoRequest {}): Input<NoRequest>,
 ) -> Result<Noted<DestinationView>, Problem> {
     let before = known(&api, &name).await?;

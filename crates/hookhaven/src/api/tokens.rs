@@ -5,18 +5,19 @@
 use std::{fmt, time::Duration};
 
 use axum::{
-    Extension, Json, Router,
-    extract::{Path, State},
+    Extension, Json,
+    extract::State,
     response::{IntoResponse, Response},
-    routing::{delete, get},
 };
 use hookhaven_core::Time;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    Shared,
-    page::Input,
+    Noted, Shared,
+    page::{Input, Name},
     problem::{self, Problem},
     view::Listing,
 };
@@ -25,22 +26,23 @@ use crate::access::{
     tokens::{CannotMake, EXPIRES_AFTER, EXPIRES_AFTER_MAX, Listed, Wanted},
 };
 
-pub(super) fn routes() -> Router<Shared> {
-    Router::new()
-        .route("/tokens", get(list).post(create))
-        .route("/tokens/{token}", delete(revoke))
-        .route("/me", get(me))
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(revoke)).routes(routes!(me))
 }
 
 /// A token that is wanted.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateToken {
     /// 1 to 64 letters, digits and `-_.@`; no two tokens have the same.
+    #[schema(pattern = "^[A-Za-z0-9_.@-]{1,64}$", example = "ci")]
     pub name: String,
+    /// At least one; `operate` holds `read`, and `admin` everything.
+    #[schema(min_items = 1)]
     pub scopes: Vec<Scope>,
     /// Seconds from now; without it, 90 days.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 315_360_000)]
     pub expires_in_s: Option<u64>,
     /// Instead of an end.
     #[serde(default)]
@@ -48,7 +50,7 @@ pub struct CreateToken {
 }
 
 /// A token, without what opens anything.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TokenView {
     pub id: String,
     pub name: String,
@@ -64,7 +66,7 @@ pub struct TokenView {
 }
 
 /// The one answer that holds the token.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CreatedToken {
     /// It cannot be had again.
     pub token: String,
@@ -79,7 +81,7 @@ impl fmt::Debug for CreatedToken {
 }
 
 /// Who asks.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct MeView {
     /// The token's name, or `admin token`.
     pub name: String,
@@ -92,6 +94,10 @@ pub struct MeView {
     pub address: Option<String>,
 }
 
+/// Shows whose token this is.
+///
+/// Any right token may ask, whatever it opens.
+#[utoipa::path(get, path = "/me", operation_id = "show_me", responses((status = 200, body = MeView)))]
 async fn me(Extension(who): Extension<Who>) -> Json<MeView> {
     Json(MeView {
         name: who.name.to_string(),
@@ -102,12 +108,32 @@ async fn me(Extension(who): Extension<Who>) -> Json<MeView> {
     })
 }
 
+/// Lists tokens, by name.
+///
+/// Without what opens anything: that was shown once, when each was made.
+#[utoipa::path(
+    get,
+    path = "/tokens",
+    operation_id = "list_tokens",
+    responses((status = 200, body = Listing<TokenView>)),
+)]
 async fn list(State(api): State<Shared>) -> Result<Json<Listing<TokenView>>, Problem> {
     let (tokens, now) = (&api.parts.access.tokens, api.parts.clock.now());
     tokens.load(&*api.parts.store).await?;
     Ok(Json(Listing { items: tokens.list().into_iter().map(|listed| view(listed, now)).collect(), next: None }))
 }
 
+/// Makes a token.
+///
+/// The answer is the only one that holds it: the gateway keeps its SHA-256.
+#[utoipa::path(
+    post,
+    path = "/tokens",
+    operation_id = "create_token",
+    request_body = CreateToken,
+    responses((status = 201, body = CreatedToken)),
+    extensions(("x-codes" = json!([problem::TOKEN_NAME_TAKEN.code, problem::TOO_MANY_TOKENS.code]))),
+)]
 async fn create(
     State(api): State<Shared>,
     Extension(who): Extension<Who>,
@@ -122,13 +148,23 @@ async fn create(
     Ok((StatusCode::CREATED, Extension(note), Json(created)).into_response())
 }
 
-/// By id or by name.
-async fn revoke(State(api): State<Shared>, Path(which): Path<String>) -> Result<Response, Problem> {
+/// Revokes a token.
+///
+/// It opens nothing on the node that answers from then on, and on the others a moment later.
+#[utoipa::path(
+    delete,
+    path = "/tokens/{name}",
+    operation_id = "revoke_token",
+    params(("name" = String, Path, description = "Its name, or its id", example = "ci")),
+    responses((status = 200, body = TokenView)),
+    extensions(("x-codes" = json!([problem::TOKEN_NOT_FOUND.code]))),
+)]
+async fn revoke(State(api): State<Shared>, Name(which): Name) -> Result<Noted<TokenView>, Problem> {
     let revoked = api.parts.access.tokens.revoke(&*api.parts.store, &which).await?;
     let unknown = || Problem::new(&problem::TOKEN_NOT_FOUND, format!("there is no token {which:?}"));
     let view = view(revoked.ok_or_else(unknown)?, api.parts.clock.now());
     let note = Note { subject: Some(view.name.clone()), before: serde_json::to_value(&view).ok(), after: None };
-    Ok((Extension(note), Json(view)).into_response())
+    Ok((Extension(note), Json(view)))
 }
 
 fn wanted(request: CreateToken, who: &Who, now: Time) -> Result<Wanted, Problem> {

@@ -7,6 +7,7 @@ use http::{StatusCode, header};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
+use super::document::operations;
 use crate::{
     access::{Scope, failures::FAILURES_MAX},
     api::fixture::{Got, Scene, TOKEN},
@@ -32,37 +33,50 @@ impl Scene {
     }
 }
 
+/// Every operation of the API that wants a token: method, a path of its kind, what it says it needs.
+fn guarded() -> Vec<(String, String, &'static str)> {
+    let guarded = operations().into_iter().filter_map(|(path, method, operation)| {
+        let target = path.replace("{id}", "x").replace("{name}", "x");
+        Some((method.to_uppercase(), target, operation["x-scope"].as_str()?))
+    });
+    let all: Vec<_> = guarded.collect();
+    assert!(all.len() > 20, "{all:?}");
+    all
+}
+
 #[tokio::test]
-async fn each_scope_opens_what_it_says_and_nothing_else() {
+async fn each_scope_opens_what_it_says_and_nothing_else_over_the_whole_api() {
     let scene = Scene::new();
-    let paths = [
-        ("GET", "/api/v1/events", Scope::Read),
-        ("GET", "/metrics", Scope::Read),
-        ("GET", "/api/v1/audit", Scope::Read),
-        ("POST", "/api/v1/destinations/billing/pause", Scope::Operate),
-        ("POST", "/api/v1/no/such/path", Scope::Operate),
-        ("GET", "/api/v1/tokens", Scope::Admin),
-        ("POST", "/api/v1/tokens", Scope::Admin),
-        ("DELETE", "/api/v1/tokens/x", Scope::Admin),
-        ("GET", "/api/v1/publish/keys", Scope::Admin),
-        ("POST", "/api/v1/publish/keys/rotate", Scope::Admin),
-        ("GET", "/api/v1/secrets", Scope::Admin),
-        ("POST", "/api/v1/backup", Scope::Admin),
-    ];
     for scope in Scope::ALL {
         let token = scene.make(scope.as_str(), &[scope.as_str()]).await;
-        for (method, path, needed) in paths {
-            let opens = scope == needed || scope == Scope::Admin || (scope == Scope::Operate && needed == Scope::Read);
-            let got = scene.with(&token, method, path).await;
+        for (method, path, needed) in guarded() {
+            let opens = needed == "any"
+                || scope == Scope::Admin
+                || scope.as_str() == needed
+                || (scope == Scope::Operate && needed == "read");
+            let got = scene.with(&token, &method, &path).await;
             assert_eq!(got.status != StatusCode::FORBIDDEN, opens, "{scope}: {method} {path}: {}", got.status);
             if !opens {
                 assert_eq!(got.code(), "forbidden");
                 let detail = got.json()["detail"].as_str().unwrap().to_owned();
-                assert!(detail.contains(needed.as_str()) && detail.contains(scope.as_str()), "{detail}");
+                assert!(detail.contains(needed) && detail.contains(scope.as_str()), "{detail}");
             }
         }
         let me = scene.with(&token, "GET", "/api/v1/me").await.json();
         assert_eq!((&me["name"], &me["scopes"]), (&json!(scope), &json!([scope])));
+    }
+}
+
+#[tokio::test]
+async fn every_operation_wants_a_token_and_what_is_about_credentials_the_admin_s() {
+    let scene = Scene::new();
+    for (method, path, needed) in guarded() {
+        let headers = [("-authorization", ""), ("content-type", "application/json")];
+        let got = scene.send(&method, &path, &headers, Body::empty()).await;
+        assert_eq!(got.code(), "unauthorized", "{method} {path}");
+        let credentials = ["token", "key", "secret", "backup"].iter().any(|word| path.contains(word));
+        assert!(!credentials || needed == "admin", "{method} {path} needs {needed}");
+        assert!(method == "GET" || needed != "read", "{method} {path} needs {needed}");
     }
 }
 
