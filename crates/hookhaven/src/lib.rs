@@ -26,6 +26,7 @@ pub mod secrets;
 pub mod server;
 pub mod stage;
 pub mod sweeps;
+pub mod telemetry;
 pub mod tls;
 pub mod torture;
 pub mod worker;

@@ -63,6 +63,7 @@ labels! {
     NotKept { source: Arc<str>, reason: &'static str }
     OfRelease { source: Arc<str>, outcome: &'static str }
     OfSecret { source: Arc<str>, secret: usize }
+    OfFate { fate: &'static str }
 }
 
 /// Everything counted by one gateway.
@@ -93,6 +94,7 @@ pub struct Metrics {
     config_reloads: Family<OfResult, Counter>,
     config_current: Gauge,
     nodes_differing: Gauge,
+    trace_spans: Family<OfFate, Counter>,
     sender_networks: ArcSwap<Vec<SenderNetworks>>,
 }
 
@@ -140,6 +142,7 @@ impl Metrics {
             config_reloads: family(r, "hookhaven_config_reloads", "Changed configurations, taken or refused"),
             config_current: gauge(r, "hookhaven_config_current", current),
             nodes_differing: gauge(r, "hookhaven_nodes_config_differing", differing),
+            trace_spans: family(r, "hookhaven_trace_spans", "Spans by what became of them"),
             sender_networks: ArcSwap::default(),
             types: Types::new(types_max, received, unrouted),
             started,
@@ -266,6 +269,12 @@ impl Metrics {
     /// How many other nodes are configured differently.
     pub fn nodes_differing(&self, count: usize) {
         self.nodes_differing.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// `fate`: `exported`, `queue_full` where the collector was too slow, `failed` after the last try to export, or
+    /// `refused` by the collector.
+    pub fn trace_spans(&self, fate: &'static str, count: u64) {
+        self.trace_spans.get_or_create(&OfFate { fate }).inc_by(count);
     }
 
     /// The published addresses that sources go by now.

@@ -50,6 +50,7 @@ use crate::{
     secrets::SecretUse,
     server::{BindError, Server, ServerLimits, TlsNow},
     sweeps::Sweeps,
+    telemetry::{self, Exporting},
     tls::ListenerTls,
     worker::{Drained, Worker, WorkerHandle},
 };
@@ -132,6 +133,8 @@ pub struct Gateway {
     upkeep: Vec<JoinHandle<()>>,
     /// Ends when nobody can refuse any more.
     keeping: JoinHandle<()>,
+    /// Where traces are made.
+    exporting: Option<Exporting>,
     secrets: Arc<SecretUse>,
     clock: Arc<dyn Clock>,
 }
@@ -170,6 +173,8 @@ impl Gateway {
         let metrics = Arc::new(Metrics::new(settings.limits.metric_types_max, clock.now(), log_lines_dropped));
         let egress = egress.map_or_else(|| way_out(admin_addr), Ok)?;
         let sender_keys = Arc::new(SenderKeys::new(egress.clone(), clock.clone()));
+        let (tracer, exporting) =
+            telemetry::start(&settings.telemetry, egress.clone(), clock.clone(), entropy.clone(), metrics.clone());
         let parts = Parts {
             store: store.clone(),
             clock: clock.clone(),
@@ -183,6 +188,7 @@ impl Gateway {
             secrets: secrets.clone(),
             sender_keys,
             networks: Arc::default(),
+            tracer,
         };
         parts.book.load(&*store).await?;
         parts.networks.load(&*store).await?;
@@ -281,6 +287,7 @@ impl Gateway {
             stop_admin,
             upkeep,
             keeping,
+            exporting,
             secrets,
             clock,
         })
@@ -312,6 +319,9 @@ impl Gateway {
         let ((), Drained { aborted }) = tokio::join!(ingest, self.worker.drain(timeout));
         if let Some(sweeps) = self.sweeps {
             sweeps.stop().await;
+        }
+        if let Some(exporting) = self.exporting {
+            exporting.stop().await;
         }
         self.stop_nodes.cancel();
         let _ = tokio::time::timeout(LEAVE_TIMEOUT, self.nodes).await;

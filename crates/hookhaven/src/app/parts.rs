@@ -32,6 +32,7 @@ use crate::{
     secrets::SecretUse,
     server::{Server, ServerLimits},
     sweeps::{Keep, SweepParts, Sweeps},
+    telemetry::Tracer,
     worker::{WorkerHandle, WorkerParts},
 };
 
@@ -49,6 +50,7 @@ pub(super) struct Parts {
     pub secrets: Arc<SecretUse>,
     pub sender_keys: Arc<SenderKeys>,
     pub networks: Arc<Networks>,
+    pub tracer: Tracer,
 }
 
 /// The one way out, which never leads to our own admin side.
@@ -72,6 +74,7 @@ impl Parts {
                 gates: self.book.clone(),
             }),
             signals: self.metrics.clone(),
+            tracer: self.tracer.clone(),
         }
     }
 
@@ -111,6 +114,7 @@ impl Parts {
             book: self.book.clone(),
             keys: self.keys.clone(),
             traffic,
+            tracer: self.tracer.clone(),
         })
     }
 
@@ -139,6 +143,7 @@ impl Parts {
             asker,
             secrets: Some(self.secrets.clone()),
             networks: self.networks.clone(),
+            tracer: self.tracer.clone(),
         }
     }
 

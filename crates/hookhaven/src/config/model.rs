@@ -8,7 +8,10 @@ use hookhaven_core::{Destination, Secret, route::Route, source::Source};
 use hookhaven_store::{Leave, postgres::PostgresAddress};
 use ipnet::IpNet;
 
-use super::quarantine::{Quarantine, SecretAges};
+use super::{
+    quarantine::{Quarantine, SecretAges},
+    telemetry::Telemetry,
+};
 use crate::tls::ListenerTls;
 
 /// The whole configuration. Replaced as one value when the file changes.
@@ -21,6 +24,7 @@ pub struct Config {
     pub publish: Publish,
     pub net: Net,
     pub log: Log,
+    pub telemetry: Telemetry,
     /// How rejected requests are kept.
     pub quarantine: Quarantine,
     /// When secrets should have been replaced.
