@@ -64,6 +64,7 @@ labels! {
     OfRelease { source: Arc<str>, outcome: &'static str }
     OfSecret { source: Arc<str>, secret: usize }
     OfFate { fate: &'static str }
+    OfPause { destination: Arc<str>, by: &'static str }
 }
 
 /// Everything counted by one gateway.
@@ -91,6 +92,7 @@ pub struct Metrics {
     retries: Counter,
     leases_lost: Counter,
     breaker_open: Family<OfDestination, Gauge>,
+    destination_paused: Family<OfPause, Gauge>,
     config_reloads: Family<OfResult, Counter>,
     config_current: Gauge,
     nodes_differing: Gauge,
@@ -139,6 +141,7 @@ impl Metrics {
             retries: counter(r, "webhook_retries", "Attempts that were not the first of their delivery"),
             leases_lost: counter(r, "webhook_lease_lost", "Settles refused because the lease was no longer ours"),
             breaker_open: gauges(r, "webhook_breaker_open", "1 while the destination's breaker is open"),
+            destination_paused: gauges(r, "webhook_destination_paused", "1 while the destination is paused"),
             config_reloads: family(r, "hookhaven_config_reloads", "Changed configurations, taken or refused"),
             config_current: gauge(r, "hookhaven_config_current", current),
             nodes_differing: gauge(r, "hookhaven_nodes_config_differing", differing),
@@ -257,6 +260,14 @@ impl Metrics {
     pub fn breaker(&self, destination: &Arc<str>, open: bool) {
         let of = OfDestination { destination: destination.clone() };
         self.breaker_open.get_or_create(&of).set(i64::from(open));
+    }
+
+    /// Who is paused, and by whom: `config`, `operator` or `410` (its own answers).
+    pub fn destinations_paused(&self, paused: impl IntoIterator<Item = (Arc<str>, &'static str)>) {
+        self.destination_paused.clear();
+        for (destination, by) in paused {
+            self.destination_paused.get_or_create(&OfPause { destination, by }).set(1);
+        }
     }
 
     /// A changed configuration was taken, or refused.

@@ -113,7 +113,10 @@ mod tests {
             let parsed = parsed(text);
             let problems: Vec<String> = parsed.problems.iter().map(ToString::to_string).collect();
             assert!(parsed.config.is_none(), "{text}");
-            assert!(problems.iter().any(|p| p.contains(said)) && !problems.concat().contains("hunter2"), "{problems:?}");
+            assert!(
+                problems.iter().any(|p| p.contains(said)) && !problems.concat().contains("hunter2"),
+                "{problems:?}"
+            );
         }
     }
 }
