@@ -280,6 +280,23 @@ pub struct Log {
 pub enum LogFormat {
     Json,
     Text,
+    /// Text where a person looks, at a terminal; else JSON.
+    Auto,
+}
+
+impl LogFormat {
+    pub const ALL: [(&str, LogFormat); 3] =
+        [("json", LogFormat::Json), ("text", LogFormat::Text), ("auto", LogFormat::Auto)];
+
+    /// What `Auto` comes to.
+    #[must_use]
+    pub fn on(self, terminal: bool) -> Self {
+        match self {
+            LogFormat::Auto if terminal => LogFormat::Text,
+            LogFormat::Auto => LogFormat::Json,
+            said => said,
+        }
+    }
 }
 
 impl Default for Server {
@@ -374,6 +391,6 @@ impl Default for Net {
 
 impl Default for Log {
     fn default() -> Self {
-        Log { format: LogFormat::Json, level: tracing::Level::INFO }
+        Log { format: LogFormat::Auto, level: tracing::Level::INFO }
     }
 }
