@@ -82,7 +82,9 @@ async fn everything() -> Known {
     post("evt_3", "good.two", "whsec_of_somebody_else", 401).await;
     post("evt_4", "bad.one", SECRET, 200).await;
     post("evt_5", "late.one", SECRET, 200).await;
+    // The second waits behind the first, which dies.
     post("evt_6", "bad.line", SECRET, 200).await;
+    post("evt_7", "bad.line", SECRET, 200).await;
     let plain = [("content-type".to_owned(), "text/plain".to_owned())];
     assert_eq!(gateway.post("/webhooks/shop", &plain, b"x").await.status, 415);
     // The same bytes under another id, where that is not signed.

@@ -19,6 +19,8 @@ pub struct Collector {
 #[derive(Clone, Debug)]
 pub struct Seen {
     pub service: String,
+    /// Tells the process.
+    pub instance: String,
     pub trace: String,
     pub id: String,
     /// Empty for the first of a trace.
@@ -83,10 +85,12 @@ fn spans_of(received: &Received) -> Vec<Seen> {
     let request = ExportTraceServiceRequest::decode(&received.body[..]).expect("OTLP's protobuf");
     let mut seen = Vec::new();
     for resource in request.resource_spans {
-        let service = attribute(&resource.resource.expect("a resource").attributes, "service.name");
+        let of = resource.resource.expect("a resource").attributes;
+        let (service, instance) = (attribute(&of, "service.name"), attribute(&of, "service.instance.id"));
         for span in resource.scope_spans.into_iter().flat_map(|scope| scope.spans) {
             seen.push(Seen {
                 service: service.clone(),
+                instance: instance.clone(),
                 trace: hex::encode(&span.trace_id),
                 id: hex::encode(&span.span_id),
                 parent: hex::encode(&span.parent_span_id),
