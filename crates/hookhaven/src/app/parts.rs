@@ -33,6 +33,7 @@ use crate::{
     secrets::SecretUse,
     server::{Server, ServerLimits},
     sweeps::{Keep, SweepParts, Sweeps},
+    telemetry::Tracer,
     worker::{WorkerHandle, WorkerParts},
 };
 
@@ -51,6 +52,7 @@ pub(super) struct Parts {
     pub sender_keys: Arc<SenderKeys>,
     pub networks: Arc<Networks>,
     pub access: Arc<Access>,
+    pub tracer: Tracer,
 }
 
 /// The one way out, which never leads to our own admin side.
@@ -74,6 +76,7 @@ impl Parts {
                 gates: self.book.clone(),
             }),
             signals: self.metrics.clone(),
+            tracer: self.tracer.clone(),
         }
     }
 
@@ -114,6 +117,7 @@ impl Parts {
             keys: self.keys.clone(),
             tokens: self.access.tokens.clone(),
             traffic,
+            tracer: self.tracer.clone(),
         })
     }
 
@@ -142,6 +146,7 @@ impl Parts {
             asker,
             secrets: Some(self.secrets.clone()),
             networks: self.networks.clone(),
+            tracer: self.tracer.clone(),
         }
     }
 
