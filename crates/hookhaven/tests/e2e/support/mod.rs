@@ -3,6 +3,7 @@
 
 pub mod chance;
 pub mod clocked;
+pub mod collector;
 pub mod dev;
 pub mod gateway;
 pub mod handler;
