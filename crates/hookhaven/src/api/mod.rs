@@ -34,6 +34,7 @@ mod routes;
 mod schema;
 mod secrets;
 mod signals;
+mod sources;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -75,6 +76,7 @@ pub use release::{ReleaseAnswer, ReleaseRequest, ReleasedView};
 pub use routes::routing;
 pub use secrets::SecretView;
 pub use signals::{Breaker, LaneView, Offline, ReloadState, Signals};
+pub use sources::SourceView;
 pub use status::{DepthView, Status, StoreStatus};
 pub use tokens::{CreateToken, CreatedToken, MeView, TokenView};
 
@@ -152,6 +154,7 @@ fn guarded() -> OpenApiRouter<Shared> {
         .merge(secrets::routes())
         .merge(backup::routes())
         .merge(analysis::routes())
+        .merge(sources::routes())
         .merge(tokens::routes())
         .merge(audit::routes());
     OpenApiRouter::new().nest("/api/v1", resources).merge(health::guarded_routes())
