@@ -13,6 +13,7 @@ mod flow;
 mod found;
 mod keys;
 mod logs;
+mod managed;
 mod messages;
 mod publish;
 mod queues;
@@ -34,7 +35,7 @@ use hyper::body::{Body, Incoming};
 use serde::Serialize;
 
 use super::{
-    auth::{Access, Door},
+    auth::{Access, Caller, Door},
     book::Book,
     compose::Occasion,
     error::ApiError,
@@ -44,7 +45,7 @@ use super::{
     settings::Limits,
 };
 use crate::{
-    access::Tokens,
+    access::{Audit, Tokens},
     body::{self, BodyError, Budget, Whole},
     config::Config,
     correlation,
@@ -76,6 +77,8 @@ pub struct PublishParts {
     pub keys: Arc<Keys>,
     /// Those with the scope `publish`, beside the configured ones.
     pub tokens: Arc<Tokens>,
+    /// Written to whenever somebody manages, rather than publishes.
+    pub audit: Option<Arc<Audit>>,
     /// `None` on a node that makes no attempts.
     pub traffic: Option<Arc<dyn Traffic>>,
 }
@@ -139,7 +142,7 @@ impl PublishService {
             return Err(ApiError::not_found("publishing is off: there is no token for it"));
         }
         let door = Door { publish: &config.publish, tokens: &parts.tokens, store: &parts.store, now };
-        let access = door.check(request.headers(), request.uri().query()).await?;
+        let Caller { access, name: caller } = door.check(request.headers(), request.uri().query()).await?;
         let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
         let call = route::parse(request.method(), target)?;
         if !access.may_write && !call.only_reads() {
@@ -153,9 +156,13 @@ impl PublishService {
         let body = whole.as_ref().map(|whole| whole.bytes.clone()).unwrap_or_default();
         let request = Received { parts, config: &config, head: &head, access, body: &body, now, peer };
         let manages = !call.only_reads() && !matches!(call, Call::Publish { .. } | Call::Enqueue { .. } | Call::Batch);
+        let managed = managed::of(&call);
         let answer = request.answer(call).await;
         if manages {
             parts.book.tell();
+        }
+        if let Some(managed) = managed {
+            managed::record(parts, managed, caller, peer, &answer).await;
         }
         answer
     }
