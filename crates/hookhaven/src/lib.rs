@@ -29,6 +29,7 @@ pub mod shelf;
 pub mod stage;
 pub mod sweeps;
 pub mod switches;
+pub mod telemetry;
 pub mod tls;
 pub mod torture;
 pub mod worker;

@@ -139,7 +139,7 @@ struct NoRequest {}
     path = "/destinations/{name}/pause",
     operation_id = "pause_destination",
     params(("name" = String, Path, description = "Its name in the config file", example = "billing")),
-    request_body = ReasonRequest,
+    request_body = Option<ReasonRequest>,
     responses((status = 200, body = DestinationView)),
     extensions(("x-codes" = json!([problem::DESTINATION_NOT_FOUND.code]))),
 )]
@@ -166,7 +166,7 @@ async fn pause(
     path = "/destinations/{name}/resume",
     operation_id = "resume_destination",
     params(("name" = String, Path, description = "Its name in the config file", example = "billing")),
-    request_body = NoRequest,
+    request_body = Option<NoRequest>,
     responses((status = 200, body = DestinationView)),
     extensions(("x-codes" = json!([problem::DESTINATION_NOT_FOUND.code, problem::STATE_FROM_CONFIG.code]))),
 )]
@@ -188,7 +188,7 @@ async fn resume(
     path = "/destinations/{name}/disable",
     operation_id = "disable_destination",
     params(("name" = String, Path, description = "Its name in the config file", example = "billing")),
-    request_body = ReasonRequest,
+    request_body = Option<ReasonRequest>,
     responses((status = 200, body = DestinationView)),
     extensions(("x-codes" = json!([problem::DESTINATION_NOT_FOUND.code]))),
 )]
@@ -212,7 +212,7 @@ async fn disable(
     path = "/destinations/{name}/enable",
     operation_id = "enable_destination",
     params(("name" = String, Path, description = "Its name in the config file", example = "billing")),
-    request_body = NoRequest,
+    request_body = Option<NoRequest>,
     responses((status = 200, body = DestinationView)),
     extensions(("x-codes" = json!([problem::DESTINATION_NOT_FOUND.code, problem::STATE_FROM_CONFIG.code]))),
 )]

@@ -214,10 +214,9 @@ fn answer(codes: &[&Code]) -> Value {
 }
 
 fn leave_out_null(schema: &mut Value) {
-    if let Some(kinds) = schema.get("type").and_then(Value::as_array) {
-        if let [kind] = kinds.iter().filter(|kind| *kind != "null").collect::<Vec<_>>()[..] {
-            schema["type"] = kind.clone();
-        }
+    let kinds = schema.get("type").and_then(Value::as_array).cloned().unwrap_or_default();
+    if let [kind] = kinds.into_iter().filter(|kind| *kind != "null").collect::<Vec<_>>().as_mut_slice() {
+        schema["type"] = std::mem::take(kind);
     }
     let of = schema.get("oneOf").and_then(Value::as_array).cloned().unwrap_or_default();
     if let [one] = of.into_iter().filter(|of| of["type"] != "null").collect::<Vec<_>>().as_mut_slice() {

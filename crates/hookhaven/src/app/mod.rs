@@ -52,6 +52,7 @@ use crate::{
     secrets::SecretUse,
     server::{BindError, Server, ServerLimits, TlsNow},
     sweeps::Sweeps,
+    telemetry::{self, Exporting},
     tls::ListenerTls,
     worker::{Drained, Worker, WorkerHandle},
 };
@@ -134,6 +135,8 @@ pub struct Gateway {
     upkeep: Vec<JoinHandle<()>>,
     /// Ends when nobody can refuse any more.
     keeping: JoinHandle<()>,
+    /// Where traces are made.
+    exporting: Option<Exporting>,
     secrets: Arc<SecretUse>,
     clock: Arc<dyn Clock>,
 }
@@ -175,6 +178,8 @@ impl Gateway {
         let token = &admin_token.secret;
         let access = Access::new(token, access::ADMIN_TOKEN, store.clone(), clock.clone(), entropy.clone());
         let access = Arc::new(access);
+        let (tracer, exporting) =
+            telemetry::start(&settings.telemetry, egress.clone(), clock.clone(), entropy.clone(), metrics.clone());
         let parts = Parts {
             store: store.clone(),
             clock: clock.clone(),
@@ -189,6 +194,7 @@ impl Gateway {
             sender_keys,
             networks: Arc::default(),
             access: access.clone(),
+            tracer,
         };
         access.tokens.load(&*store).await?;
         settings.switches.load(&*store).await?;
@@ -293,6 +299,7 @@ impl Gateway {
             stop_admin,
             upkeep,
             keeping,
+            exporting,
             secrets,
             clock,
         })
@@ -324,6 +331,9 @@ impl Gateway {
         let ((), Drained { aborted }) = tokio::join!(ingest, self.worker.drain(timeout));
         if let Some(sweeps) = self.sweeps {
             sweeps.stop().await;
+        }
+        if let Some(exporting) = self.exporting {
+            exporting.stop().await;
         }
         self.stop_nodes.cancel();
         let _ = tokio::time::timeout(LEAVE_TIMEOUT, self.nodes).await;

@@ -33,6 +33,7 @@ use crate::{
     secrets::SecretUse,
     server::{Server, ServerLimits},
     sweeps::{Keep, SweepParts, Sweeps},
+    telemetry::Tracer,
     worker::{WorkerHandle, WorkerParts},
 };
 
@@ -51,6 +52,7 @@ pub(super) struct Parts {
     pub sender_keys: Arc<SenderKeys>,
     pub networks: Arc<Networks>,
     pub access: Arc<Access>,
+    pub tracer: Tracer,
 }
 
 /// The one way out, which never leads to our own admin side.
@@ -74,6 +76,7 @@ impl Parts {
                 gates: self.book.clone(),
             }),
             signals: Arc::new(Told { metrics: self.metrics.clone(), audit: self.access.audit.clone() }),
+            tracer: self.tracer.clone(),
         }
     }
 
@@ -115,6 +118,7 @@ impl Parts {
             tokens: self.access.tokens.clone(),
             audit: Some(self.access.audit.clone()),
             traffic,
+            tracer: self.tracer.clone(),
         })
     }
 
@@ -143,6 +147,7 @@ impl Parts {
             asker,
             secrets: Some(self.secrets.clone()),
             networks: self.networks.clone(),
+            tracer: self.tracer.clone(),
         }
     }
 

@@ -8,7 +8,7 @@ use std::sync::{
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use hookhaven_core::{Lane, breaker::BreakerState};
+use hookhaven_core::{Lane, breaker::BreakerState, destination::DestinationState};
 use hookhaven_store::{
     NodeReport, Store,
     clock::{Clock, Entropy},
@@ -29,7 +29,7 @@ use crate::{
     published::FlowNow,
     secrets::SecretUse,
     switches::Switches,
-    worker::{Hold, WorkerHandle},
+    worker::{Hold, PAUSED_KIND, WorkerHandle},
 };
 
 /// What the API sees of the running gateway.
@@ -54,6 +54,7 @@ impl Signals for Wires {
         let stats = self.store.stats().await.unwrap_or_default();
         let (config, now) = (self.config.load_full(), self.clock.now());
         self.metrics.secret_ages(secret_ages(&*self.store, &config, &self.secrets, now).await);
+        self.metrics.destinations_paused(paused(&*self.store, &config).await);
         self.metrics.render(&stats, &self.nodes.by_role(), self.clock.now())
     }
 
@@ -107,6 +108,15 @@ impl Signals for Wires {
     fn refused(&self, code: &str) {
         self.metrics.access_refused(code);
     }
+}
+
+/// Who is paused, and by whom; what the store says as far as it can say just now.
+async fn paused(store: &dyn Store, config: &Config) -> Vec<(Arc<str>, &'static str)> {
+    let entries = store.catalog(PAUSED_KIND).await.unwrap_or_default();
+    let by_410 = |value: &[u8]| serde_json::from_slice(value).is_ok_and(|v: serde_json::Value| v["by"] == "410");
+    let told = entries.into_iter().map(|e| (Arc::from(e.name), if by_410(&e.value) { "410" } else { "operator" }));
+    let in_file = config.destinations.values().filter(|d| d.state == DestinationState::Paused);
+    told.chain(in_file.map(|d| (d.name.clone(), "config"))).collect()
 }
 
 /// The signing keys, as the API shows and rotates them: of a running gateway, or of a store that was opened

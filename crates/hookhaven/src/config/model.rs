@@ -8,7 +8,10 @@ use hookhaven_core::{Destination, Secret, destination::DestinationState, route::
 use hookhaven_store::{Leave, postgres::PostgresAddress};
 use ipnet::IpNet;
 
-use super::quarantine::{Quarantine, SecretAges};
+use super::{
+    quarantine::{Quarantine, SecretAges},
+    telemetry::Telemetry,
+};
 use crate::{switches::Switches, tls::ListenerTls};
 
 /// The whole configuration. Replaced as one value when the file changes.
@@ -21,6 +24,7 @@ pub struct Config {
     pub publish: Publish,
     pub net: Net,
     pub log: Log,
+    pub telemetry: Telemetry,
     /// How rejected requests are kept.
     pub quarantine: Quarantine,
     /// When secrets should have been replaced.
@@ -284,6 +288,23 @@ pub struct Log {
 pub enum LogFormat {
     Json,
     Text,
+    /// Text where a person looks, at a terminal; else JSON.
+    Auto,
+}
+
+impl LogFormat {
+    pub const ALL: [(&str, LogFormat); 3] =
+        [("json", LogFormat::Json), ("text", LogFormat::Text), ("auto", LogFormat::Auto)];
+
+    /// What `Auto` comes to.
+    #[must_use]
+    pub fn on(self, terminal: bool) -> Self {
+        match self {
+            LogFormat::Auto if terminal => LogFormat::Text,
+            LogFormat::Auto => LogFormat::Json,
+            said => said,
+        }
+    }
 }
 
 impl Default for Server {
@@ -378,6 +399,6 @@ impl Default for Net {
 
 impl Default for Log {
     fn default() -> Self {
-        Log { format: LogFormat::Json, level: tracing::Level::INFO }
+        Log { format: LogFormat::Auto, level: tracing::Level::INFO }
     }
 }

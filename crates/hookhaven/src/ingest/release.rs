@@ -131,7 +131,7 @@ impl Releases {
         proof: Proof,
     ) -> Result<Option<(hookhaven_core::EventId, bool)>, StoreError> {
         let client: IpAddr = it.remote.parse().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-        let taken = Taken { source, head, body, client, arrived: it.received_at };
+        let taken = Taken { source, head, body, client, arrived: it.received_at, span: None };
         let url = source.signed_url(it.query());
         let request = Request {
             method: &head.method,

@@ -19,12 +19,17 @@ mod publish;
 mod queues;
 mod schedules;
 mod topics;
+mod trace;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use hookhaven_core::Time;
+use hookhaven_core::{EventId, Time};
 use hookhaven_store::{
     Leave, Store,
     clock::{Clock, Entropy},
@@ -52,6 +57,7 @@ use crate::{
     metrics::Metrics,
     published::FlowNow,
     server::{Handler, Peer},
+    telemetry::{Open, Tracer},
 };
 
 /// What the worker on this node is doing, for those who ask.
@@ -81,6 +87,7 @@ pub struct PublishParts {
     pub audit: Option<Arc<Audit>>,
     /// `None` on a node that makes no attempts.
     pub traffic: Option<Arc<dyn Traffic>>,
+    pub tracer: Tracer,
 }
 
 /// The publishing API, shared by all connections.
@@ -96,6 +103,10 @@ struct Received<'p> {
     body: &'p Bytes,
     now: Time,
     peer: Peer,
+    /// Of a call that publishes, where traces are made.
+    span: Option<&'p Open>,
+    /// The first of what was published.
+    first: &'p OnceLock<(EventId, Arc<str>)>,
 }
 
 type Answer = Result<Response<Full<Bytes>>, ApiError>;
@@ -148,18 +159,30 @@ impl PublishService {
         if !access.may_write && !call.only_reads() {
             return Err(ApiError::new(StatusCode::FORBIDDEN, "this token may only read"));
         }
-        if !call.only_reads() {
-            parts.store.ready(Leave::NOTHING)?;
-        }
+        let publishes = matches!(call, Call::Publish { .. } | Call::Enqueue { .. } | Call::Batch);
+        let span = if publishes { trace::begin(&parts.tracer, request.headers(), now) } else { None };
         let (head, body) = request.into_parts();
-        let whole = read(parts, &config, &call, body).await?;
-        let body = whole.as_ref().map(|whole| whole.bytes.clone()).unwrap_or_default();
-        let request = Received { parts, config: &config, head: &head, access, body: &body, now, peer };
-        let manages = !call.only_reads() && !matches!(call, Call::Publish { .. } | Call::Enqueue { .. } | Call::Batch);
         let managed = managed::of(&call);
-        let answer = request.answer(call).await;
-        if manages {
-            parts.book.tell();
+        let first = OnceLock::new();
+        let answer = async {
+            if !call.only_reads() {
+                parts.store.ready(Leave::NOTHING)?;
+            }
+            let whole = read(parts, &config, &call, body).await?;
+            let body = whole.as_ref().map(|whole| whole.bytes.clone()).unwrap_or_default();
+            let span = span.as_ref();
+            let request =
+                Received { parts, config: &config, head: &head, access, body: &body, now, peer, span, first: &first };
+            let manages = !call.only_reads() && !publishes;
+            let answer = request.answer(call).await;
+            if manages {
+                parts.book.tell();
+            }
+            answer
+        };
+        let answer = answer.await;
+        if let Some(span) = span {
+            trace::end(span, first.into_inner(), &answer, parts.clock.now());
         }
         if let Some(managed) = managed {
             managed::record(parts, managed, caller, peer, &answer).await;
@@ -237,6 +260,7 @@ impl Received<'_> {
             correlation_id: correlation::of(&self.head.headers, &*self.parts.entropy),
             dedupe_window: self.config.publish.dedupe_window,
             key: None,
+            trace: self.span.map(|span| span.context().clone()),
         }
     }
 

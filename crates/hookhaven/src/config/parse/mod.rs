@@ -20,6 +20,7 @@ mod route;
 mod server;
 mod source;
 mod store;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -101,6 +102,7 @@ fn read(
     let publish = publish::publish(&mut root, secrets, &limits);
     let net = publish::net(&mut root);
     let log = server::log(&mut root);
+    let telemetry = telemetry::telemetry(&mut root, of_process);
     let mut quarantine = quarantine::quarantine(&mut root);
     let mut secret_ages = quarantine::secret_ages(&mut root);
     let beside = source::Beside { quarantine: &mut quarantine, secret_ages: &mut secret_ages };
@@ -118,6 +120,7 @@ fn read(
         publish,
         net,
         log,
+        telemetry,
         quarantine,
         secret_ages,
         sources: sources.into_values(),
