@@ -60,6 +60,7 @@ labels! {
     OfPair { source: Arc<str>, destination: Arc<str> }
     OfDestination { destination: Arc<str> }
     OfResult { result: &'static str }
+    OfCode { code: String }
     NotKept { source: Arc<str>, reason: &'static str }
     OfRelease { source: Arc<str>, outcome: &'static str }
     OfSecret { source: Arc<str>, secret: usize }
@@ -94,6 +95,7 @@ pub struct Metrics {
     breaker_open: Family<OfDestination, Gauge>,
     destination_paused: Family<OfPause, Gauge>,
     config_reloads: Family<OfResult, Counter>,
+    access_refused: Family<OfCode, Counter>,
     config_current: Gauge,
     nodes_differing: Gauge,
     trace_spans: Family<OfFate, Counter>,
@@ -143,6 +145,11 @@ impl Metrics {
             breaker_open: gauges(r, "webhook_breaker_open", "1 while the destination's breaker is open"),
             destination_paused: gauges(r, "webhook_destination_paused", "1 while the destination is paused"),
             config_reloads: family(r, "hookhaven_config_reloads", "Changed configurations, taken or refused"),
+            access_refused: family(
+                r,
+                "hookhaven_access_refused",
+                "Requests refused on the admin side, by the problem's code",
+            ),
             config_current: gauge(r, "hookhaven_config_current", current),
             nodes_differing: gauge(r, "hookhaven_nodes_config_differing", differing),
             trace_spans: family(r, "hookhaven_trace_spans", "Spans by what became of them"),
@@ -275,6 +282,11 @@ impl Metrics {
         let result = if ok { "ok" } else { "refused" };
         self.config_reloads.get_or_create(&OfResult { result }).inc();
         self.config_current.set(i64::from(ok));
+    }
+
+    /// The admin side refused a request; `code` is one of the API's.
+    pub fn access_refused(&self, code: &str) {
+        self.access_refused.get_or_create(&OfCode { code: code.to_owned() }).inc();
     }
 
     /// How many other nodes are configured differently.

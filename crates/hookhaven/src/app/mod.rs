@@ -34,6 +34,7 @@ use self::{
     wires::Wires,
 };
 use crate::{
+    access::{self, Access},
     api::{self, ApiParts},
     config::{
         Config, Environment, Loaded, ServerTls, SigningKeys,
@@ -173,6 +174,9 @@ impl Gateway {
         let metrics = Arc::new(Metrics::new(settings.limits.metric_types_max, clock.now(), log_lines_dropped));
         let egress = egress.map_or_else(|| way_out(admin_addr), Ok)?;
         let sender_keys = Arc::new(SenderKeys::new(egress.clone(), clock.clone()));
+        let token = &admin_token.secret;
+        let access = Access::new(token, access::ADMIN_TOKEN, store.clone(), clock.clone(), entropy.clone());
+        let access = Arc::new(access);
         let (tracer, exporting) =
             telemetry::start(&settings.telemetry, egress.clone(), clock.clone(), entropy.clone(), metrics.clone());
         let parts = Parts {
@@ -188,8 +192,11 @@ impl Gateway {
             secrets: secrets.clone(),
             sender_keys,
             networks: Arc::default(),
+            access: access.clone(),
             tracer,
         };
+        access.tokens.load(&*store).await?;
+        settings.switches.load(&*store).await?;
         parts.book.load(&*store).await?;
         parts.networks.load(&*store).await?;
         let works = settings.server.role.works();
@@ -232,7 +239,7 @@ impl Gateway {
             entropy,
             keys: Arc::new(ring),
             config: config.shared(),
-            admin_token: admin_token.secret.clone(),
+            access: access.clone(),
             bound: admin_addr,
             signals: Arc::new(signals),
             quarantine: quarantine.clone(),
@@ -245,6 +252,9 @@ impl Gateway {
         let mut upkeep = vec![
             tokio::spawn(watcher.run()),
             tokio::spawn(wires::tell_of_reloads(config.state(), metrics.clone(), hands.clone())),
+            tokio::spawn(wires::follow_tokens(access, store.clone(), clock.clone())),
+            tokio::spawn(wires::follow_switches(settings.switches.clone(), store.clone(), clock.clone())),
+            tokio::spawn(wires::tell_of_switches(settings.switches.clone(), worker.clone())),
             tokio::spawn(wires::follow_keys(keys.clone(), store.clone(), clock.clone())),
             tokio::spawn(wires::follow_book(parts.book.clone(), store.clone(), clock.clone())),
             tokio::spawn(wires::tell_of_book(parts.book.clone(), worker.clone())),

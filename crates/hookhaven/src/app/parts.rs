@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::StartError;
 use crate::{
+    access::Access,
     asking::Asker,
     body::Budget,
     config::{Config, reload::Live},
@@ -50,6 +51,7 @@ pub(super) struct Parts {
     pub secrets: Arc<SecretUse>,
     pub sender_keys: Arc<SenderKeys>,
     pub networks: Arc<Networks>,
+    pub access: Arc<Access>,
     pub tracer: Tracer,
 }
 
@@ -113,6 +115,7 @@ impl Parts {
             budget: self.budget.clone(),
             book: self.book.clone(),
             keys: self.keys.clone(),
+            tokens: self.access.tokens.clone(),
             traffic,
             tracer: self.tracer.clone(),
         })

@@ -20,6 +20,7 @@ use tokio::sync::watch;
 
 use super::{nodes::Nodes, upkeep::secret_ages};
 use crate::{
+    access::Access,
     api::{Breaker, LaneView, ReloadState, Ring, RingError, Signals, SigningKeysView},
     config::{Config, SigningKeys, reload},
     metrics::Metrics,
@@ -30,6 +31,7 @@ use crate::{
     },
     published::FlowNow,
     secrets::SecretUse,
+    switches::Switches,
     worker::{Hold, PAUSED_KIND, WorkerHandle, WorkerSignals},
 };
 
@@ -105,6 +107,10 @@ impl Signals for Wires {
             worker.refresh();
         }
     }
+
+    fn refused(&self, code: &str) {
+        self.metrics.access_refused(code);
+    }
 }
 
 /// Who is paused, and by whom; what the store says as far as it can say just now.
@@ -168,6 +174,25 @@ fn ring_error(error: KeysError) -> RingError {
         KeysError::Configured => RingError::Configured(error.to_string()),
         KeysError::Unreadable => RingError::Store(hookhaven_store::StoreError::Failed(error.to_string())),
         KeysError::Store(error) => RingError::Store(error),
+    }
+}
+
+/// Uses what other nodes make of tokens.
+pub(super) async fn follow_tokens(access: Arc<Access>, store: Arc<dyn Store>, clock: Arc<dyn Clock>) {
+    access.tokens.follow(store, clock).await;
+}
+
+/// Uses what other nodes make of who is disabled.
+pub(super) async fn follow_switches(switches: Arc<Switches>, store: Arc<dyn Store>, clock: Arc<dyn Clock>) {
+    switches.follow(store, clock).await;
+}
+
+/// Whom people enable again, the worker looks at at once.
+pub(super) async fn tell_of_switches(switches: Arc<Switches>, worker: Option<WorkerHandle>) {
+    let Some(worker) = worker else { return };
+    let mut changes = switches.changes();
+    while changes.changed().await.is_ok() {
+        worker.refresh();
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use hookhaven_core::{Destination, Secret, route::Route, source::Source};
+use hookhaven_core::{Destination, Secret, destination::DestinationState, route::Route, source::Source};
 use hookhaven_store::{Leave, postgres::PostgresAddress};
 use ipnet::IpNet;
 
@@ -12,7 +12,7 @@ use super::{
     quarantine::{Quarantine, SecretAges},
     telemetry::Telemetry,
 };
-use crate::tls::ListenerTls;
+use crate::{switches::Switches, tls::ListenerTls};
 
 /// The whole configuration. Replaced as one value when the file changes.
 #[derive(Clone, Debug, Default)]
@@ -35,12 +35,20 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// Tells sources, destinations, routes and their secrets from others: nodes of one store should agree.
     pub fingerprint: Arc<str>,
+    /// What people switch while it runs; the same for every reading of the file.
+    pub switches: Arc<Switches>,
 }
 
 impl Config {
     /// Whether other nodes may work on the same store.
     pub fn shares_store(&self) -> bool {
         matches!(self.store.place, Place::Database(_))
+    }
+
+    /// Whether new events make no delivery to a destination: disabled by the file or by people, or not in the file.
+    pub fn is_disabled(&self, destination: &str) -> bool {
+        let in_file = self.destinations.get(destination);
+        in_file.is_none_or(|d| d.state == DestinationState::Disabled) || self.switches.is_disabled(destination)
     }
 
     /// Whether some route asks for its handler's answer.

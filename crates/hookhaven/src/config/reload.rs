@@ -222,6 +222,7 @@ fn keep_fixed(old: &Config, new: Config) -> Config {
         destinations: new.destinations,
         routes: new.routes,
         fingerprint: new.fingerprint,
+        switches: old.switches,
     }
 }
 

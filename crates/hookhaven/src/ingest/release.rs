@@ -111,9 +111,8 @@ impl Releases {
                     Marked::Done | Marked::Unknown => {
                         let outcome = if duplicate { "duplicate" } else { "queued" };
                         self.parts.metrics.rejected_released(&source.name, outcome);
-                        let (who, what) = ("admin token", "rejected.release");
                         let source = &*source.name;
-                        tracing::info!(who, what, rejected = %it.id, %event, source, outcome, restored, "audit");
+                        tracing::info!(rejected = %it.id, %event, source, outcome, restored, "released");
                         Ok(Release::Done { event, duplicate, restored })
                     }
                 }

@@ -39,7 +39,7 @@ use hyper::body::{Body, Incoming};
 use serde::Serialize;
 
 use super::{
-    auth::{self, Access},
+    auth::{Access, Door},
     book::Book,
     compose::Occasion,
     error::ApiError,
@@ -49,6 +49,7 @@ use super::{
     settings::Limits,
 };
 use crate::{
+    access::Tokens,
     body::{self, BodyError, Budget, Whole},
     config::Config,
     correlation,
@@ -79,6 +80,8 @@ pub struct PublishParts {
     pub budget: Arc<Budget>,
     pub book: Arc<Book>,
     pub keys: Arc<Keys>,
+    /// Those with the scope `publish`, beside the configured ones.
+    pub tokens: Arc<Tokens>,
     /// `None` on a node that makes no attempts.
     pub traffic: Option<Arc<dyn Traffic>>,
     pub tracer: Tracer,
@@ -143,10 +146,11 @@ impl PublishService {
         let parts = &*self.0;
         let now = parts.clock.now();
         let config = parts.config.load_full();
-        if !config.publish.is_open() {
-            return Err(ApiError::not_found("publishing is off: no token is configured"));
+        if !config.publish.enabled || !(config.publish.is_open() || parts.tokens.any_publishes(now)) {
+            return Err(ApiError::not_found("publishing is off: there is no token for it"));
         }
-        let access = auth::check(&config.publish, request.headers(), request.uri().query())?;
+        let door = Door { publish: &config.publish, tokens: &parts.tokens, store: &parts.store, now };
+        let access = door.check(request.headers(), request.uri().query()).await?;
         let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
         let call = route::parse(request.method(), target)?;
         if !access.may_write && !call.only_reads() {

@@ -28,6 +28,7 @@ mod monitoring;
 mod newcomer;
 mod nodes;
 mod odd_events;
+mod openapi;
 mod ordering;
 mod publish;
 mod publish_clients;

@@ -94,7 +94,7 @@ pub enum Command {
     /// List routes, and say which take an event and why
     #[command(subcommand)]
     Routes(RoutesCommand),
-    /// List, pause and resume destinations
+    /// List destinations; pause and resume, disable and enable them
     #[command(subcommand)]
     Destinations(DestinationsCommand),
     /// Show and rotate the keys that published messages are signed with
@@ -172,7 +172,7 @@ impl Command {
             | Command::Man(_)
             | Command::Reindex(_)
             | Command::Migrate(_) => false,
-            Command::Destinations(DestinationsCommand::Pause(_) | DestinationsCommand::Resume(_)) => false,
+            Command::Destinations(_) => false,
         }
     }
 

@@ -26,7 +26,7 @@ mod tests;
 mod tls;
 mod values;
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use toml::de::DeTable;
 
@@ -127,5 +127,6 @@ fn read(
         destinations: destinations.into_values(),
         routes: routes.routes.into_iter().map(|r| r.route).collect(),
         fingerprint: fingerprint::of(tree, secrets),
+        switches: Arc::default(),
     }
 }

@@ -64,6 +64,7 @@ impl Api {
             budget: Arc::default(),
             book: Arc::default(),
             keys: Arc::new(Keys::new(config, keys)),
+            tokens: Arc::default(),
             traffic: None,
         });
         Api { service, clock }
