@@ -18,6 +18,7 @@ mod backup;
 mod dead_letters;
 mod deliveries;
 mod destinations;
+mod docs_page;
 mod events;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -132,6 +133,7 @@ pub fn router(parts: ApiParts) -> Router {
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn_with_state(api.clone(), guard::check));
     Router::from(open())
+        .merge(docs_page::routes())
         .method_not_allowed_fallback(problem::method_not_allowed)
         .merge(guarded)
         .layer(middleware::map_response(guard::harden))
