@@ -1,4 +1,4 @@
-//! Ids of events, deliveries, attempts and rejected requests: 16 bytes that sort by time of birth and print with a
+//! Ids of events, deliveries, attempts, rejected requests and jobs: 16 bytes that sort by time of birth and print with a
 //! prefix (`evt_06d2…`). Not idempotency keys, which come from senders (see `event`).
 
 use std::{fmt, str::FromStr};
@@ -120,6 +120,8 @@ id!(/// One try of a delivery.
     AttemptId, "att_");
 id!(/// One rejected request in quarantine.
     RejectedId, "rej_");
+id!(/// One piece of bulk work.
+    JobId, "job_");
 
 #[cfg(test)]
 mod tests {
