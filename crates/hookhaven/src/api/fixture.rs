@@ -30,6 +30,7 @@ use hookhaven_store::{
 use http::{HeaderMap, StatusCode, header};
 use http_body_util::BodyExt;
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::{ApiParts, Breaker, LaneView, ReloadState, Signals, router};
@@ -37,6 +38,7 @@ use super::{ApiParts, Breaker, LaneView, ReloadState, Signals, router};
 use crate::{
     app::{self, KeyRing},
     config::{Config, Limits, Log, Server, Worker},
+    jobs::{Jobs, JobsParts},
     quarantine::Rejections,
 };
 
@@ -178,6 +180,20 @@ impl Scene {
         app::rejections(store, self.quarantine.clone(), self.config.clone(), clock, entropy).unwrap()
     }
 
+    /// Bulk work over a store, run until the test's runtime ends.
+    fn jobs(&self, store: Arc<dyn Store>) -> Arc<Jobs> {
+        let jobs = Arc::new(Jobs::new(JobsParts {
+            store,
+            clock: Arc::new(self.clock.clone()),
+            entropy: self.entropy.clone(),
+            config: self.config.clone(),
+            node: "here".into(),
+            runs: true,
+        }));
+        tokio::spawn(jobs.clone().run(CancellationToken::new()));
+        jobs
+    }
+
     /// The same API over another store.
     pub fn router_over(&self, store: Arc<dyn Store>) -> Router {
         let keys = KeyRing::new(store.clone(), self.config.clone(), self.entropy.clone(), None);
@@ -191,7 +207,8 @@ impl Scene {
             bound: "10.1.2.3:8081".parse().unwrap(),
             signals: self.signals.clone(),
             quarantine: self.quarantine.clone(),
-            rejections: self.rejections(store),
+            rejections: self.rejections(store.clone()),
+            jobs: self.jobs(store),
             secrets: None,
         })
     }

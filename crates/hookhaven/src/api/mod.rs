@@ -20,6 +20,7 @@ mod events;
 pub(crate) mod fixture;
 mod guard;
 mod health;
+mod jobs;
 mod nodes;
 mod page;
 mod problem;
@@ -45,13 +46,14 @@ use hookhaven_store::{
     quarantine::Quarantine,
 };
 
-use crate::{config::Config, quarantine::Rejections, secrets::SecretUse};
+use crate::{config::Config, jobs::Jobs, quarantine::Rejections, secrets::SecretUse};
 
 pub use analysis::{AnalysisView, FoundView, SuggestionView, TooFewView};
 pub use backup::{BackupRequest, BackupState, BackupView};
 pub use dead_letters::{BULK_DELIVERIES_MAX, BulkRequest, DeadLetterFilter};
 pub use destinations::{DestinationView, PAUSED_KIND, Pause};
 pub use health::Ready;
+pub use jobs::{JobDelivery, JobView};
 pub use nodes::{NODE_SILENCE_MAX, NodeView};
 pub use page::LIMIT_MAX;
 pub use problem::{CODES, Problem};
@@ -83,6 +85,8 @@ pub struct ApiParts {
     /// Rejected requests that are kept, and what may be done with them.
     pub quarantine: Arc<dyn Quarantine>,
     pub rejections: Arc<dyn Rejections>,
+    /// Where bulk work is asked for.
+    pub jobs: Arc<Jobs>,
     /// Of the running gateway; `None` without one.
     pub secrets: Option<Arc<SecretUse>>,
 }
@@ -121,7 +125,8 @@ pub fn router(parts: ApiParts) -> Router {
         .merge(release::routes())
         .merge(secrets::routes())
         .merge(backup::routes())
-        .merge(analysis::routes());
+        .merge(analysis::routes())
+        .merge(jobs::routes());
     let guarded = Router::new()
         .nest("/api/v1", resources)
         .merge(health::guarded_routes())

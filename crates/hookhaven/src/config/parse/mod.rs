@@ -27,6 +27,8 @@ mod values;
 
 use std::path::Path;
 
+pub use self::route::{DEADLINE, MAX_AGE};
+
 use toml::de::DeTable;
 
 use self::document::{Document, Table};
