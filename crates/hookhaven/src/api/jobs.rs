@@ -4,54 +4,50 @@
 use std::collections::BTreeMap;
 
 use axum::{
-    Json, Router,
+    Json,
     extract::State,
     response::{IntoResponse, Response},
-    routing::{get, post},
 };
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use hookhaven_core::{DeliveryId, EventId, JobId, Time};
 use hookhaven_store::{DeliveryFilter, DeliveryRow, Page, Store, StoreError};
 use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    LIMIT_MAX, Shared,
-    page::{Id, Input, Params},
+    Shared,
+    page::{self, Id, Input, Params},
     problem::{self, Problem},
+    schema,
     view::{DeliveryView, Listing},
 };
-use crate::jobs::{Act, Counts, Job, JobError, Of, Order, Want, is_own};
+use crate::jobs::{Act, Counts, Job, JobError, Order, State as Kept, Want, is_own};
 
 /// Longest idempotency key.
 const KEY_BYTES_MAX: usize = 255;
-/// Items of a page unless told otherwise.
-const LIMIT_DEFAULT: usize = 100;
 /// Deliveries of one event that are looked at for what was answered before.
 const OF_EVENT_MAX: usize = 100;
 /// Events asked for at once.
 const AT_ONCE: usize = 8;
 
-pub(super) fn routes() -> Router<Shared> {
-    Router::new()
-        .route("/jobs", get(list).post(make))
-        .route("/jobs/{id}", get(show))
-        .route("/jobs/{id}/deliveries", get(deliveries))
-        .route("/jobs/{id}/pause", post(async |api, id| want(api, id, Want::Pause).await))
-        .route("/jobs/{id}/resume", post(async |api, id| want(api, id, Want::Resume).await))
-        .route("/jobs/{id}/cancel", post(async |api, id| want(api, id, Want::Cancel).await))
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(list, make))
+        .routes(routes!(show))
+        .routes(routes!(deliveries))
+        .routes(routes!(pause))
+        .routes(routes!(resume))
+        .routes(routes!(cancel))
 }
 
 /// A job, and how far it is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct JobView {
     pub id: JobId,
-    #[serde(flatten)]
     pub order: Order,
-    /// What it walks through.
-    pub walks: Of,
-    /// `counting`, `counted` (waits for `resume`), `running`, `paused`, `done`, `cancelled` or `failed`.
-    pub state: String,
+    pub state: JobState,
     /// What came after this is not touched.
     pub asked_at: Time,
     /// How many it is about; grows while it counts.
@@ -70,14 +66,52 @@ pub struct JobView {
     pub waits: Option<String>,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum JobState {
+    Counting,
+    /// It was counted, and waits for `resume`.
+    Counted,
+    Running,
+    Paused,
+    Done,
+    Cancelled,
+    Failed,
+}
+
+impl JobState {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            JobState::Counting => "counting",
+            JobState::Counted => "counted",
+            JobState::Running => "running",
+            JobState::Paused => "paused",
+            JobState::Done => "done",
+            JobState::Cancelled => "cancelled",
+            JobState::Failed => "failed",
+        }
+    }
+
+    fn of(kept: Kept, paused: bool) -> Self {
+        match kept {
+            Kept::Done => JobState::Done,
+            Kept::Cancelled => JobState::Cancelled,
+            Kept::Failed => JobState::Failed,
+            _ if paused => JobState::Paused,
+            Kept::Counting => JobState::Counting,
+            Kept::Counted => JobState::Counted,
+            Kept::Running => JobState::Running,
+        }
+    }
+}
+
 impl From<Job> for JobView {
     fn from(Job { spec, progress, wish }: Job) -> Self {
-        let paused = wish.pause && !progress.state.is_final();
+        let state = JobState::of(progress.state, wish.pause);
         JobView {
             id: spec.id,
-            walks: spec.order.of(),
             order: spec.order,
-            state: if paused { "paused".to_owned() } else { progress.state.to_string() },
+            state,
             asked_at: spec.asked_at,
             matched: progress.matched,
             counts: progress.counts,
@@ -86,14 +120,14 @@ impl From<Job> for JobView {
             started_at: progress.started_at,
             ended_at: progress.ended_at,
             error: progress.error,
-            waits: progress.waits.filter(|_| !paused),
+            waits: progress.waits.filter(|_| state != JobState::Paused),
         }
     }
 }
 
 impl JobView {
     pub fn has_ended(&self) -> bool {
-        self.ended_at.is_some()
+        matches!(self.state, JobState::Done | JobState::Cancelled | JobState::Failed)
     }
 
     /// How many of those it is about were looked after.
@@ -104,7 +138,7 @@ impl JobView {
 }
 
 /// A delivery that a job made, beside what was answered to the same event before.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct JobDelivery {
     #[serde(flatten)]
     pub delivery: DeliveryView,
@@ -114,6 +148,21 @@ pub struct JobDelivery {
     pub differs: bool,
 }
 
+/// Asks for bulk work: replay, dismiss, cancel or delete whatever a filter names, each once.
+///
+/// With `dry_run` it only counts, with `ask` it counts and waits for `resume`. Asked again with the same
+/// `Idempotency-Key`, it answers the job that was made the first time.
+#[utoipa::path(
+    post,
+    path = "/jobs",
+    operation_id = "make_job",
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible characters")),
+    request_body = Order,
+    responses((status = 201, body = JobView), (status = 200, body = JobView, description = "It was asked for before")),
+    extensions(("x-codes" = json!([
+        problem::BAD_JOB.code, problem::BAD_QUERY.code, problem::TOO_MANY_JOBS.code, problem::KEY_IN_USE.code
+    ]))),
+)]
 async fn make(State(api): State<Shared>, headers: HeaderMap, Input(order): Input<Order>) -> Result<Response, Problem> {
     let key = headers.get("idempotency-key").map(|key| {
         let text = key.to_str().ok().filter(|text| !text.is_empty() && text.len() <= KEY_BYTES_MAX);
@@ -125,51 +174,108 @@ async fn make(State(api): State<Shared>, headers: HeaderMap, Input(order): Input
     Ok((status, Json(JobView::from(job))).into_response())
 }
 
+/// Lists jobs, newest first: those that have not ended, and the last hundred that have.
+#[utoipa::path(get, path = "/jobs", operation_id = "list_jobs", responses((status = 200, body = Listing<JobView>)))]
 async fn list(State(api): State<Shared>) -> Result<Json<Listing<JobView>>, Problem> {
     let all = api.parts.jobs.all().await?;
     Ok(Json(Listing { items: all.into_iter().map(JobView::from).collect(), next: None }))
 }
 
+/// Shows one job and how far it is.
+#[utoipa::path(
+    get,
+    path = "/jobs/{id}",
+    operation_id = "show_job",
+    params(("id" = JobId, Path, description = "Of the job")),
+    responses((status = 200, body = JobView)),
+    extensions(("x-codes" = json!([problem::JOB_NOT_FOUND.code]))),
+)]
 async fn show(State(api): State<Shared>, Id(id): Id<JobId>) -> Result<Json<JobView>, Problem> {
     Ok(Json(api.parts.jobs.one(id).await?.into()))
+}
+
+/// Holds a job back after the step it is in.
+#[utoipa::path(
+    post,
+    path = "/jobs/{id}/pause",
+    operation_id = "pause_job",
+    params(("id" = JobId, Path, description = "Of the job")),
+    responses((status = 200, body = JobView)),
+    extensions(("x-codes" = json!([problem::JOB_NOT_FOUND.code, problem::JOB_ENDED.code]))),
+)]
+async fn pause(api: State<Shared>, id: Id<JobId>) -> Result<Json<JobView>, Problem> {
+    want(api, id, Want::Pause).await
+}
+
+/// Lets a paused job go on, or one that was counted begin.
+#[utoipa::path(
+    post,
+    path = "/jobs/{id}/resume",
+    operation_id = "resume_job",
+    params(("id" = JobId, Path, description = "Of the job")),
+    responses((status = 200, body = JobView)),
+    extensions(("x-codes" = json!([problem::JOB_NOT_FOUND.code, problem::JOB_ENDED.code]))),
+)]
+async fn resume(api: State<Shared>, id: Id<JobId>) -> Result<Json<JobView>, Problem> {
+    want(api, id, Want::Resume).await
+}
+
+/// Ends a job after the step it is in. What it did stays done.
+#[utoipa::path(
+    post,
+    path = "/jobs/{id}/cancel",
+    operation_id = "cancel_job",
+    params(("id" = JobId, Path, description = "Of the job")),
+    responses((status = 200, body = JobView)),
+    extensions(("x-codes" = json!([problem::JOB_NOT_FOUND.code, problem::JOB_ENDED.code]))),
+)]
+async fn cancel(api: State<Shared>, id: Id<JobId>) -> Result<Json<JobView>, Problem> {
+    want(api, id, Want::Cancel).await
 }
 
 async fn want(State(api): State<Shared>, Id(id): Id<JobId>, want: Want) -> Result<Json<JobView>, Problem> {
     Ok(Json(api.parts.jobs.want(id, want).await?.into()))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct PageParams {
+    /// `next` of the page before.
     after: Option<DeliveryId>,
+    #[param(schema_with = schema::limit)]
     limit: Option<usize>,
 }
 
-/// What a replay made, oldest first.
+/// Lists the deliveries that a replay made, oldest first, beside what was answered before.
+#[utoipa::path(
+    get,
+    path = "/jobs/{id}/deliveries",
+    operation_id = "list_job_deliveries",
+    params(("id" = JobId, Path, description = "Of the job"), PageParams),
+    responses((status = 200, body = Listing<JobDelivery>)),
+    extensions(("x-codes" = json!([problem::JOB_NOT_FOUND.code]))),
+)]
 async fn deliveries(
     State(api): State<Shared>,
     Id(id): Id<JobId>,
     Params(params): Params<PageParams>,
 ) -> Result<Json<Listing<JobDelivery>>, Problem> {
-    let limit = params.limit.unwrap_or(LIMIT_DEFAULT);
-    if !(1..=LIMIT_MAX).contains(&limit) {
-        return Err(Problem::new(&problem::BAD_QUERY, format!("limit = {limit} is not within 1..{LIMIT_MAX}")));
-    }
+    let after = params.after.unwrap_or_else(|| id.before_its_own());
+    let page = page::page(Some(after), params.limit)?.oldest_first();
     let job = api.parts.jobs.one(id).await?;
     if job.spec.order.act != Act::Replay {
         return Ok(Json(Listing { items: Vec::new(), next: None }));
     }
     let store = &*api.parts.store;
     let filter = DeliveryFilter { destination: job.spec.order.to.clone(), ..DeliveryFilter::default() };
-    let after = params.after.unwrap_or_else(|| id.before_its_own());
-    let rows = store.deliveries(&filter, Page { after: Some(after), limit, oldest_first: true }).await?;
+    let rows = store.deliveries(&filter, page).await?;
+    let Listing { mut items, next } = page::listing(rows, &page, |row| row.delivery.id, |row| row);
     // Its own are all of one millisecond of ids: behind the last of those there is none.
-    let more = rows.len() == limit && rows.last().is_some_and(|last| id.may_have_made(last.delivery.id));
-    let next = rows.last().filter(|_| more).map(|row| row.delivery.id.to_string());
-    let own: Vec<_> = rows.into_iter().filter(|row| is_own(id, &row.delivery)).collect();
-    let before = Originals::of(store, &job, &own).await?;
-    let items = own.into_iter().map(|row| before.beside(row)).collect();
-    Ok(Json(Listing { items, next }))
+    let next = next.filter(|_| items.last().is_some_and(|last| id.may_have_made(last.delivery.id)));
+    items.retain(|row| is_own(id, &row.delivery));
+    let before = Originals::of(store, &job, &items).await?;
+    Ok(Json(Listing { items: items.into_iter().map(|row| before.beside(row)).collect(), next }))
 }
 
 /// What was answered before, by event.

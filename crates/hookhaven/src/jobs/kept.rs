@@ -6,6 +6,7 @@ use std::{collections::HashMap, fmt};
 use hookhaven_core::{DeliveryId, JobId, Time};
 use hookhaven_store::{CatalogEntry, Store, StoreError};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use utoipa::ToSchema;
 
 use super::{KEPT_MAX, spec::Spec};
 
@@ -47,7 +48,8 @@ impl fmt::Display for State {
 }
 
 /// What became of those that a job named.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = JobCounts)]
 pub struct Counts {
     pub done: u64,
     /// Somebody else had done it.

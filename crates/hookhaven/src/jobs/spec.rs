@@ -9,12 +9,14 @@ use hookhaven_core::{
     glob::Glob,
 };
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::config::{Config, size, suggest};
 
 /// What is done to each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = JobAct)]
 pub enum Act {
     /// A new delivery with a fresh budget; with `to`, of the event, to that destination.
     Replay,
@@ -27,8 +29,9 @@ pub enum Act {
 }
 
 /// What a job walks through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = JobOf)]
 pub enum Of {
     DeadLetters,
     /// Those that have not ended; for `delete` dead letters too.
@@ -38,7 +41,7 @@ pub enum Of {
 }
 
 /// Which of them; all set fields must hold.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct JobFilter {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -62,8 +65,9 @@ pub struct JobFilter {
 }
 
 /// What somebody asks for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = JobOrder)]
 pub struct Order {
     pub act: Act,
     /// Dead letters to replay and dismiss, deliveries to cancel and delete, unless it says otherwise.
