@@ -134,6 +134,8 @@ pub(crate) struct Scene {
     pub config: Arc<ArcSwap<Config>>,
     pub signals: Arc<TestSignals>,
     pub router: Router,
+    /// Ends what runs jobs.
+    pub stop_jobs: CancellationToken,
 }
 
 /// An answer of the router.
@@ -170,8 +172,8 @@ impl Scene {
         let config = Arc::new(ArcSwap::from_pointee(config()));
         let signals = Arc::new(TestSignals::default());
         let quarantine = Arc::default();
-        let mut scene =
-            Scene { quarantine, clock, entropy, store: store.clone(), config, signals, router: Router::new() };
+        let (router, stop_jobs) = (Router::new(), CancellationToken::new());
+        let mut scene = Scene { quarantine, clock, entropy, store: store.clone(), config, signals, router, stop_jobs };
         scene.router = scene.router_over(store);
         scene
     }
@@ -181,18 +183,26 @@ impl Scene {
         app::rejections(store, self.quarantine.clone(), self.config.clone(), clock, entropy).unwrap()
     }
 
-    /// Bulk work over a store, run until the test's runtime ends.
+    /// Bulk work over a store, run until the scene or the test ends.
     fn jobs(&self, store: Arc<dyn Store>) -> Arc<Jobs> {
-        let jobs = Arc::new(Jobs::new(JobsParts {
+        let jobs = self.node(store, "here");
+        // Without a runtime nothing runs.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(jobs.clone().run(self.stop_jobs.clone()));
+        }
+        jobs
+    }
+
+    /// What runs jobs on a node of this name.
+    pub fn node(&self, store: Arc<dyn Store>, node: &str) -> Arc<Jobs> {
+        Arc::new(Jobs::new(JobsParts {
             store,
             clock: Arc::new(self.clock.clone()),
             entropy: self.entropy.clone(),
             config: self.config.clone(),
-            node: "here".into(),
+            node: node.into(),
             runs: true,
-        }));
-        tokio::spawn(jobs.clone().run(CancellationToken::new()));
-        jobs
+        }))
     }
 
     /// The same API over another store.

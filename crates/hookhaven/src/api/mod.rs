@@ -55,6 +55,7 @@ use crate::{config::Config, jobs::Jobs, quarantine::Rejections, secrets::SecretU
 pub use analysis::{AnalysisView, FoundView, SuggestionView, TooFewView};
 pub use backup::{BackupRequest, BackupState, BackupView};
 pub use dead_letters::{BULK_DELIVERIES_MAX, BulkRequest, DeadLetterFilter};
+pub use deliveries::{CancelAnswer, CancelBecame};
 pub use destinations::{DestinationView, PAUSED_KIND, Pause};
 pub use health::Ready;
 pub use jobs::{JobDelivery, JobState, JobView};

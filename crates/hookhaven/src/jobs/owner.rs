@@ -61,7 +61,7 @@ mod tests {
     }
 
     fn job(runner: Option<&str>, silent_s: u64) -> Job {
-        let order = serde_json::from_value::<Order>(serde_json::json!({"act": Act::Dismiss})).unwrap();
+        let order = Order::new(Act::Dismiss);
         let id = JobId::mint(NOW, [1; 10]);
         let beat_at = NOW.minus(Duration::from_secs(silent_s));
         let progress = Progress { runner: runner.map(str::to_owned), beat_at, ..Progress::default() };

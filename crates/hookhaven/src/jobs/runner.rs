@@ -250,9 +250,11 @@ impl Hand {
     ) -> Result<Option<String>, StoreError> {
         let row = parts.store.delivery(first).await?;
         let now = parts.clock.now();
-        self.next_at = now.plus(TICK);
         match first::verdict(first, row.as_ref()) {
-            First::Waits => return Ok(Some(format!("for the first one, {first}, to be delivered"))),
+            First::Waits => {
+                self.next_at = now.plus(TICK);
+                return Ok(Some(format!("for the first one, {first}, to be delivered")));
+            }
             First::Delivered => {
                 self.progress.first_delivered = true;
                 self.dirty = true;

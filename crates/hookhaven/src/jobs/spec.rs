@@ -116,6 +116,21 @@ fn bad<T>(what: impl Into<String>) -> Result<T, BadJob> {
 }
 
 impl Order {
+    /// On everything, where it went, at once.
+    pub fn new(act: Act) -> Self {
+        Order {
+            act,
+            of: None,
+            filter: JobFilter::default(),
+            to: None,
+            rate: None,
+            one_first: false,
+            new_key: false,
+            dry_run: false,
+            ask: false,
+        }
+    }
+
     pub fn of(&self) -> Of {
         self.of.unwrap_or(match self.act {
             Act::Replay | Act::Dismiss => Of::DeadLetters,

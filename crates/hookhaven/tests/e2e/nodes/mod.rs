@@ -3,6 +3,7 @@
 mod asked;
 mod check;
 mod idle;
+mod jobs;
 mod kills;
 mod limits;
 mod outage;
