@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::State,
     response::{IntoResponse, Response},
 };
@@ -13,16 +13,18 @@ use hookhaven_core::{DeliveryId, EventId, JobId, Time};
 use hookhaven_store::{DeliveryFilter, DeliveryRow, Page, Store, StoreError};
 use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    Shared,
+    Noted, Shared,
     page::{self, Id, Input, Params},
     problem::{self, Problem},
     schema,
     view::{DeliveryView, Listing},
 };
+use crate::access::Note;
 use crate::jobs::{Act, Counts, Job, JobError, Order, State as Kept, Want, is_own};
 
 /// Longest idempotency key.
@@ -171,7 +173,8 @@ async fn make(State(api): State<Shared>, headers: HeaderMap, Input(order): Input
     });
     let (job, new) = api.parts.jobs.make(order, key.transpose()?).await?;
     let status = if new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(JobView::from(job))).into_response())
+    let note = Note::after(json!({ "job": job.spec.id, "order": job.spec.order }));
+    Ok((status, Extension(note), Json(JobView::from(job))).into_response())
 }
 
 /// Lists jobs, newest first: those that have not ended, and the last hundred that have.
@@ -203,7 +206,7 @@ async fn show(State(api): State<Shared>, Id(id): Id<JobId>) -> Result<Json<JobVi
     responses((status = 200, body = JobView)),
     extensions(("x-codes" = json!([problem::JOB_NOT_FOUND.code, problem::JOB_ENDED.code]))),
 )]
-async fn pause(api: State<Shared>, id: Id<JobId>) -> Result<Json<JobView>, Problem> {
+async fn pause(api: State<Shared>, id: Id<JobId>) -> Result<Noted<JobView>, Problem> {
     want(api, id, Want::Pause).await
 }
 
@@ -216,7 +219,7 @@ async fn pause(api: State<Shared>, id: Id<JobId>) -> Result<Json<JobView>, Probl
     responses((status = 200, body = JobView)),
     extensions(("x-codes" = json!([problem::JOB_NOT_FOUND.code, problem::JOB_ENDED.code]))),
 )]
-async fn resume(api: State<Shared>, id: Id<JobId>) -> Result<Json<JobView>, Problem> {
+async fn resume(api: State<Shared>, id: Id<JobId>) -> Result<Noted<JobView>, Problem> {
     want(api, id, Want::Resume).await
 }
 
@@ -229,12 +232,14 @@ async fn resume(api: State<Shared>, id: Id<JobId>) -> Result<Json<JobView>, Prob
     responses((status = 200, body = JobView)),
     extensions(("x-codes" = json!([problem::JOB_NOT_FOUND.code, problem::JOB_ENDED.code]))),
 )]
-async fn cancel(api: State<Shared>, id: Id<JobId>) -> Result<Json<JobView>, Problem> {
+async fn cancel(api: State<Shared>, id: Id<JobId>) -> Result<Noted<JobView>, Problem> {
     want(api, id, Want::Cancel).await
 }
 
-async fn want(State(api): State<Shared>, Id(id): Id<JobId>, want: Want) -> Result<Json<JobView>, Problem> {
-    Ok(Json(api.parts.jobs.want(id, want).await?.into()))
+async fn want(State(api): State<Shared>, Id(id): Id<JobId>, want: Want) -> Result<Noted<JobView>, Problem> {
+    let job = JobView::from(api.parts.jobs.want(id, want).await?);
+    let note = Note::after(json!({ "state": job.state, "done": job.counts.done, "matched": job.matched }));
+    Ok((Extension(note), Json(job)))
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -272,7 +277,8 @@ async fn deliveries(
     let rows = store.deliveries(&filter, page).await?;
     let Listing { mut items, next } = page::listing(rows, &page, |row| row.delivery.id, |row| row);
     // Its own are all of one millisecond of ids: behind the last of those there is none.
-    let next = next.filter(|_| items.last().is_some_and(|last| id.may_have_made(last.delivery.id)));
+    let last = items.last().filter(|_| next.is_some()).map(|row| row.delivery.id);
+    let next = last.filter(|last| id.may_have_made(*last)).map(|last| last.to_string());
     items.retain(|row| is_own(id, &row.delivery));
     let before = Originals::of(store, &job, &items).await?;
     Ok(Json(Listing { items: items.into_iter().map(|row| before.beside(row)).collect(), next }))

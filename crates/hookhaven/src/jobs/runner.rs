@@ -281,9 +281,7 @@ impl Hand {
             self.next_at = before.plus(LOOK_EVERY);
             return Ok(Some(why));
         }
-        // Patterns leave rows out: a page may be longer than a step.
-        let rows_max = if self.spec.order.glob().is_some() { ROWS_MAX } else { room };
-        let page = walk.page(&**store, &self.spec, self.progress.after.as_deref(), rows_max).await?;
+        let page = walk.page(&**store, &self.spec, self.progress.after.as_deref(), room).await?;
         let (mut items, mut after, mut taken): (Vec<Item>, _, _) = (Vec::new(), None, 0);
         for row in &page.rows {
             if !items.is_empty() && items.len() + row.items.len() > room {

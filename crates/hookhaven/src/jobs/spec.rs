@@ -142,15 +142,6 @@ impl Order {
         self.rate.as_deref().and_then(size::parse_rate)
     }
 
-    pub fn glob(&self) -> Option<Glob> {
-        self.filter.event_type.as_deref().and_then(|text| Glob::parse(text).ok())
-    }
-
-    /// The whole type, where the pattern has no star.
-    pub fn exact_type(&self) -> Option<String> {
-        self.filter.event_type.clone().filter(|text| !text.contains('*'))
-    }
-
     pub fn class(&self) -> Option<ErrorClass> {
         self.filter.class.as_deref().and_then(ErrorClass::parse)
     }

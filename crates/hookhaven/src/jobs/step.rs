@@ -150,8 +150,9 @@ pub async fn made(store: &dyn Store, spec: &Spec) -> Result<(u64, Option<Deliver
             made += 1;
             one = one.or(Some(row.delivery.id));
         }
-        match rows.last().filter(|_| rows.len() == ROWS_MAX) {
-            Some(last) if spec.id.may_have_made(last.delivery.id) => after = last.delivery.id,
+        let last = rows.last().filter(|_| rows.len() == ROWS_MAX).map(|row| row.delivery.id);
+        match last {
+            Some(last) if spec.id.may_have_made(last) => after = last,
             _ => return Ok((made, one)),
         }
     }

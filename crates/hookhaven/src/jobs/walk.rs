@@ -7,7 +7,6 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use hookhaven_core::{
     DeliveryId, DeliveryState, EventId,
     event::{ANSWERS, PUBLISHED},
-    glob::Glob,
 };
 use hookhaven_store::{DeliveryFilter, DeliveryRow, EventFilter, EventRow, Page, Store, StoreError};
 
@@ -60,6 +59,15 @@ pub struct Rows {
     pub last: bool,
 }
 
+impl Rows {
+    /// A look that ended before its page was full may have come to its limit, and is gone on with behind that.
+    fn of(mut rows: Vec<Row>, full: bool, upto: Option<impl ToString>) -> Self {
+        let last = !full && upto.is_none();
+        rows.extend(upto.map(|upto| Row { after: upto.to_string(), items: Vec::new() }));
+        Rows { rows, last }
+    }
+}
+
 impl Walk {
     /// The passes of a job, in their order.
     pub fn all(spec: &Spec) -> &'static [Walk] {
@@ -85,17 +93,18 @@ impl Walk {
                 let after = after.map(str::parse).transpose().map_err(|error| broken(&error))?;
                 let sends = spec.order.to.is_some();
                 let limit = if sends { rows_max } else { rows_max.min(EVENTS_MAX) };
-                let found = store.events(&events(spec), Page { after, limit, oldest_first: true }).await?;
-                let last = found.len() < limit;
-                let rows = stream::iter(found.into_iter().map(|row| of_event(store, spec, row)));
-                Ok(Rows { rows: rows.buffered(AT_ONCE).try_collect().await?, last })
+                let found = store.look_events(&events(spec), Page { after, limit, oldest_first: true }).await?;
+                let full = found.rows.len() >= limit;
+                let rows = stream::iter(found.rows.into_iter().map(|row| of_event(store, spec, row)));
+                Ok(Rows::of(rows.buffered(AT_ONCE).try_collect().await?, full, found.upto))
             }
             Walk::DeadLetters | Walk::Pending => {
                 let after = after.map(str::parse).transpose().map_err(|error| broken(&error))?;
                 let page = Page { after, limit: rows_max, oldest_first: true };
-                let found = store.deliveries(&self.deliveries(spec), page).await?;
-                let last = found.len() < rows_max;
-                Ok(Rows { rows: found.iter().map(|row| self.of_delivery(spec, row)).collect(), last })
+                let found = store.look_deliveries(&self.deliveries(spec), page).await?;
+                let full = found.rows.len() >= rows_max;
+                let rows = found.rows.iter().map(|row| self.of_delivery(spec, row)).collect();
+                Ok(Rows::of(rows, full, found.upto))
             }
         }
     }
@@ -108,7 +117,7 @@ impl Walk {
             event: filter.event,
             source: filter.source.clone(),
             destination: filter.destination.clone(),
-            event_type: spec.order.exact_type(),
+            event_type: filter.event_type.clone(),
             state: (self == Walk::Pending).then_some(DeliveryState::Pending),
             dead_letters: self == Walk::DeadLetters,
             class: spec.order.class(),
@@ -120,8 +129,7 @@ impl Walk {
 
     fn of_delivery(self, spec: &Spec, row: &DeliveryRow) -> Row {
         let d = &row.delivery;
-        let wanted =
-            takes(spec.order.glob().as_ref(), &d.event_type) && d.accepted_at <= spec.asked_at && !is_own(spec.id, d);
+        let wanted = d.accepted_at <= spec.asked_at && !is_own(spec.id, d);
         let item = || match (self, spec.order.act, &spec.order.to) {
             (Walk::Pending, ..) => Some(Item::Cancel(d.id)),
             (_, Act::Replay, Some(_)) if &*d.source == PUBLISHED || &*d.source == ANSWERS => None,
@@ -139,15 +147,12 @@ fn bound(spec: &Spec) -> hookhaven_core::Time {
     spec.asked_at.plus(Duration::from_micros(1))
 }
 
-fn takes(glob: Option<&Glob>, event_type: &str) -> bool {
-    glob.is_none_or(|glob| glob.matches(event_type))
-}
-
 fn events(spec: &Spec) -> EventFilter {
     let filter = &spec.order.filter;
     EventFilter {
         source: filter.source.clone(),
-        event_type: spec.order.exact_type(),
+        event_type: filter.event_type.clone(),
+        destination: filter.destination.clone(),
         since: filter.since,
         until: Some(filter.until.map_or(bound(spec), |until| until.min(bound(spec)))),
         ..EventFilter::default()
@@ -161,7 +166,7 @@ async fn of_event(store: &dyn Store, spec: &Spec, row: EventRow) -> Result<Row, 
     let named = spec.order.filter.source.is_some();
     // Late answers are for their moment only; published messages are replayed only if somebody names them.
     let apart = &*row.source == ANSWERS || (&*row.source == PUBLISHED && !(named && spec.order.to.is_none()));
-    if apart || !takes(spec.order.glob().as_ref(), &row.event_type) {
+    if apart {
         return Ok(Row { after, items: Vec::new() });
     }
     if spec.order.to.is_some() {

@@ -145,7 +145,12 @@ async fn one_first_that_fails_stops_and_shows_why() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn events_are_replayed_to_another_destination_and_compared() {
     let (handler, staging) = (Handler::answering(200).await, Handler::answering(200).await);
-    let more = format!("[destinations.staging]\nurl = \"{}\"\n", staging.url());
+    // The policy of what goes there is that of the first route there, whatever that takes.
+    let more = format!(
+        "[destinations.staging]\nurl = \"{}\"\n[[routes]]\nsource = \"shop\"\nevents = [\"nothing.of.the.kind\"]\n\
+         to = [\"staging\"]\nretry = {{ attempts = 1 }}\n",
+        staging.url()
+    );
     let gateway = Gateway::start(&config(&handler, &more)).await;
     let load = Stripe::new("shop", SECRET);
     load.send(gateway.ingest(), 4, 12).await;

@@ -6,6 +6,7 @@ mod find;
 mod jobs;
 mod keys;
 mod look;
+mod reference;
 mod routes;
 mod trigger;
 mod why;

@@ -10,12 +10,20 @@ use crate::{
 
 const COUNT: u64 = 2_000;
 
+/// A sender that sends nothing twice: that would replay what is dead.
+fn once(to: &Gateway, count: u64) -> Arc<Faithful> {
+    let events = Events { run: "nodes".into(), secret: SECRET.into(), body_bytes: 2_048 };
+    let plan =
+        Plan { events, path: "/webhooks/shop".into(), count, connections: 16, per_second: None, twice_percent: 0 };
+    Faithful::new(plan, vec![to.ingest()])
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_node_goes_on_when_the_runner_is_killed() {
     let handler = Handler::answering(400).await;
     let (database, config) = (database(), config(&handler, "concurrency = 64").replace("attempts = 9", "attempts = 1"));
     let [ingest, first, second] = nodes(&database, ["ingest", "worker", "worker"], &config).await;
-    let sender = sender(&[&ingest], COUNT);
+    let sender = once(&ingest, COUNT);
     soon("the sender's end", tokio::spawn(sender.clone().send())).await.expect("the sender does not panic");
     ingest.until_drained().await;
     handler.change(|_| Reply::Status(200));
