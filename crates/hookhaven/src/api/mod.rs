@@ -18,6 +18,7 @@ mod backup;
 mod dead_letters;
 mod deliveries;
 mod destinations;
+mod docs_page;
 mod events;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -35,6 +36,7 @@ mod routes;
 mod schema;
 mod secrets;
 mod signals;
+mod sources;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -79,6 +81,7 @@ pub use release::{ReleaseAnswer, ReleaseRequest, ReleasedView};
 pub use routes::routing;
 pub use secrets::SecretView;
 pub use signals::{Breaker, LaneView, Offline, ReloadState, Signals};
+pub use sources::SourceView;
 pub use status::{DepthView, Status, StoreStatus};
 pub use tokens::{CreateToken, CreatedToken, MeView, TokenView};
 
@@ -136,6 +139,7 @@ pub fn router(parts: ApiParts) -> Router {
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn_with_state(api.clone(), guard::check));
     Router::from(open())
+        .merge(docs_page::routes())
         .method_not_allowed_fallback(problem::method_not_allowed)
         .merge(guarded)
         .layer(middleware::map_response(guard::harden))
@@ -158,6 +162,7 @@ fn guarded() -> OpenApiRouter<Shared> {
         .merge(secrets::routes())
         .merge(backup::routes())
         .merge(analysis::routes())
+        .merge(sources::routes())
         .merge(tokens::routes())
         .merge(audit::routes())
         .merge(jobs::routes());

@@ -59,6 +59,7 @@ codes! {
     EVENT_NOT_FOUND = NOT_FOUND, "event_not_found", "No such event";
     DELIVERY_NOT_FOUND = NOT_FOUND, "delivery_not_found", "No such delivery";
     REJECTED_NOT_FOUND = NOT_FOUND, "rejected_not_found", "No such rejected request";
+    SOURCE_NOT_FOUND = NOT_FOUND, "source_not_found", "No such source";
     TOKEN_NOT_FOUND = NOT_FOUND, "token_not_found", "No such token";
     TOKEN_NAME_TAKEN = CONFLICT, "token_name_taken", "There is a token of this name";
     TOO_MANY_TOKENS = CONFLICT, "too_many_tokens", "There are too many tokens";

@@ -205,6 +205,8 @@ impl From<Finding> for FindingView {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ListedRoute {
     pub name: String,
+    /// `active`; `disabled`: all its destinations are, so that it makes no delivery.
+    pub state: String,
     pub source: String,
     pub events: Vec<String>,
     /// The conditions of its filter, in words; all must hold.

@@ -7,6 +7,7 @@ mod nodes;
 mod parts;
 mod store;
 mod token;
+mod told;
 mod upkeep;
 mod wires;
 
@@ -258,6 +259,7 @@ impl Gateway {
         let mut upkeep = vec![
             tokio::spawn(watcher.run()),
             tokio::spawn(wires::tell_of_reloads(config.state(), metrics.clone(), hands.clone())),
+            tokio::spawn(told::note_reloads(config.shared(), config.state(), access.audit.clone())),
             tokio::spawn(wires::follow_tokens(access, store.clone(), clock.clone())),
             tokio::spawn(wires::follow_switches(settings.switches.clone(), store.clone(), clock.clone())),
             tokio::spawn(wires::tell_of_switches(settings.switches.clone(), worker.clone())),

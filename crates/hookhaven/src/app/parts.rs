@@ -9,7 +9,7 @@ use hookhaven_store::{
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::StartError;
+use super::{StartError, told::Told};
 use crate::{
     access::Access,
     asking::Asker,
@@ -76,7 +76,7 @@ impl Parts {
                 keys: self.keys.clone(),
                 gates: self.book.clone(),
             }),
-            signals: self.metrics.clone(),
+            signals: Arc::new(Told { metrics: self.metrics.clone(), audit: self.access.audit.clone() }),
             tracer: self.tracer.clone(),
         }
     }
@@ -117,6 +117,7 @@ impl Parts {
             book: self.book.clone(),
             keys: self.keys.clone(),
             tokens: self.access.tokens.clone(),
+            audit: Some(self.access.audit.clone()),
             traffic,
             tracer: self.tracer.clone(),
         })

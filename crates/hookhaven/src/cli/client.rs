@@ -279,6 +279,11 @@ impl Client {
         self.read(answer)
     }
 
+    pub async fn delete<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+        let answer = self.send(Method::DELETE, &format!("/api/v1{path}"), None).await?;
+        self.read(answer)
+    }
+
     /// Up to `limit` items of a list, over as many pages as that takes, and where it goes on.
     pub async fn list(&self, path: &str, query: &Query, limit: usize, after: Option<String>) -> anyhow::Result<Value> {
         let mut items = Vec::new();
@@ -312,13 +317,16 @@ impl Client {
         };
         match answer.status {
             StatusCode::UNAUTHORIZED if self.token.is_none() => bail!(
-                "the gateway at {} wants its admin token; give it with --token or HOOKHAVEN_ADMIN_TOKEN, or name its \
-                 data directory with --data",
+                "the gateway at {} wants a token; give it with --token or HOOKHAVEN_ADMIN_TOKEN, keep one with \
+                 `hookhaven login {}`, or name its data directory with --data",
+                self.name,
                 self.name
             ),
             StatusCode::UNAUTHORIZED => bail!(
-                "the gateway at {} refuses this admin token; is it another gateway's? Give the right one with --token \
-                 or HOOKHAVEN_ADMIN_TOKEN",
+                "the gateway at {} refuses this token: {}. Give the right one with --token or HOOKHAVEN_ADMIN_TOKEN, or \
+                 keep one with `hookhaven login {}`",
+                self.name,
+                clean(&problem.detail),
                 self.name
             ),
             _ => Err(Refusal(problem).into()),
@@ -329,8 +337,7 @@ impl Client {
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
         if let Some(token) = &self.token {
             let value = [b"Bearer ", token.expose()].concat();
-            let mut value =
-                http::HeaderValue::from_bytes(&value).context("the admin token cannot stand in a header")?;
+            let mut value = http::HeaderValue::from_bytes(&value).context("the token cannot stand in a header")?;
             value.set_sensitive(true);
             request = request.header(header::AUTHORIZATION, value);
         }

@@ -5,6 +5,7 @@
 
 mod support;
 
+mod access;
 mod answers;
 mod asked;
 mod backup;

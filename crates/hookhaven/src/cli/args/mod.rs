@@ -4,6 +4,7 @@
 //! Nothing is done here. Each command is one file of `cli`, with a `run` that takes its
 //! arguments and the [`Context`](super::Context).
 
+mod access;
 mod jobs;
 mod look;
 mod machine;
@@ -19,6 +20,7 @@ use hookhaven_core::Secret;
 
 use super::values;
 
+pub use access::*;
 pub use jobs::*;
 pub use look::*;
 pub use machine::*;
@@ -57,10 +59,10 @@ pub struct Globals {
     /// The data directory, instead of the one under [store] in the config file
     #[arg(long, global = true, value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// The running gateway's admin address [default: `admin` under [server] in the config file]
+    /// The running gateway's admin address [env: HOOKHAVEN_URL] [default: `admin` under [server] in the config file]
     #[arg(long, global = true, value_name = "URL")]
     pub url: Option<String>,
-    /// The admin token [env: HOOKHAVEN_ADMIN_TOKEN] [default: the one in the data directory]
+    /// The token [env: HOOKHAVEN_ADMIN_TOKEN] [default: that of `hookhaven login`, else the one in the data directory]
     #[arg(long, global = true, value_name = "TOKEN", value_parser = values::secret)]
     pub token: Option<Secret>,
 }
@@ -104,6 +106,18 @@ pub enum Command {
     /// List destinations; pause and resume, disable and enable them
     #[command(subcommand)]
     Destinations(DestinationsCommand),
+    /// List sources
+    #[command(subcommand)]
+    Sources(SourcesCommand),
+    /// Make, list and revoke tokens
+    #[command(subcommand)]
+    Tokens(TokensCommand),
+    /// Say who did what, and what it was before and after
+    Audit(AuditArgs),
+    /// Keep a token for a gateway elsewhere
+    Login(LoginArgs),
+    /// Forget it
+    Logout(LogoutArgs),
     /// Show and rotate the keys that published messages are signed with
     #[command(subcommand)]
     Keys(KeysCommand),
@@ -168,6 +182,12 @@ impl Command {
             Command::Destinations(DestinationsCommand::List(a)) => a.json,
             Command::Routes(RoutesCommand::List(a)) => a.json,
             Command::Routes(RoutesCommand::Test(a)) => a.json,
+            Command::Sources(SourcesCommand::List(a)) => a.json,
+            Command::Tokens(TokensCommand::Create(a)) => a.json,
+            Command::Tokens(TokensCommand::List(a)) => a.json,
+            Command::Tokens(TokensCommand::Revoke(_)) => false,
+            Command::Audit(a) => a.page.json,
+            Command::Login(_) | Command::Logout(_) => false,
             Command::Why(a) => a.json,
             Command::Analyze(a) => a.json,
             Command::Backup(a) => a.json,
@@ -202,6 +222,8 @@ impl Command {
             | Command::Openapi(_)
             | Command::Completions(_)
             | Command::Man(_) => &["--config", "--data", "--url", "--token"],
+            Command::Login(_) => &["--config", "--data", "--url"],
+            Command::Logout(_) => &["--config", "--data", "--url", "--token"],
             Command::Torture(_) | Command::Bench(_) => &["--config", "--url", "--token"],
             Command::Init(_) => &["--data", "--url", "--token"],
             Command::Migrate(_) => &["--data", "--url", "--token"],
