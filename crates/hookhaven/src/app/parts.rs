@@ -21,6 +21,7 @@ use crate::{
         keys::SenderKeys,
         networks::{Networks, Renewal, RenewalParts},
     },
+    jobs::{Jobs, JobsParts},
     metrics::Metrics,
     publish::{
         api::{PublishParts, PublishService, Traffic},
@@ -131,6 +132,18 @@ impl Parts {
             book: self.book.clone(),
         });
         tokio::spawn(scheduler.run(stop.clone()))
+    }
+
+    /// Where bulk work is asked for, and run if this node works.
+    pub fn jobs(&self, node: String, runs: bool) -> Jobs {
+        Jobs::new(JobsParts {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            entropy: self.entropy.clone(),
+            config: self.config.shared(),
+            node,
+            runs,
+        })
     }
 
     /// What requests are taken in, and released, with.

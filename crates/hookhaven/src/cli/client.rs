@@ -25,6 +25,8 @@ use hyper_util::{
 use rustls::pki_types::CertificateDer;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::{Context, print::Screen, print::clean, settings::Settings};
@@ -33,6 +35,7 @@ use crate::{
     api::{self, ApiParts, LIMIT_MAX, Offline, Problem},
     app::{self, Opened},
     config::{Config, Place},
+    jobs::{Jobs, JobsParts},
     tls::pinned,
 };
 
@@ -60,7 +63,15 @@ enum Via {
         router: Router,
         store: Arc<dyn Store>,
         shared: bool,
+        /// Bulk work goes on for as long as the command asks for it.
+        jobs: Running,
     },
+}
+
+/// What runs beside a command.
+struct Running {
+    stop: CancellationToken,
+    task: JoinHandle<()>,
 }
 
 /// An HTTP answer, read to its end.
@@ -198,6 +209,16 @@ impl Client {
         let keys = Arc::new(app::KeyRing::new(store.clone(), config.clone(), entropy.clone(), None));
         let rejections =
             app::rejections(store.clone(), quarantine.clone(), config.clone(), clock.clone(), entropy.clone())?;
+        let jobs = Arc::new(Jobs::new(JobsParts {
+            store: store.clone(),
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+            config: config.clone(),
+            node: format!("command-{}", hex::encode(&random[..6])),
+            runs: true,
+        }));
+        let stop = CancellationToken::new();
+        let running = Running { task: tokio::spawn(jobs.clone().run(stop.clone())), stop };
         let router = api::router(ApiParts {
             store: store.clone(),
             clock,
@@ -209,10 +230,11 @@ impl Client {
             signals: Arc::new(Offline),
             quarantine,
             rejections,
+            jobs,
             secrets: None,
         });
         Ok(Client {
-            via: Via::Opened { router, store, shared },
+            via: Via::Opened { router, store, shared, jobs: running },
             name,
             base: "http://localhost".to_owned(),
             token: Some(token),
@@ -221,7 +243,10 @@ impl Client {
 
     /// Lets go of an opened data directory.
     pub async fn close(self) {
-        if let Via::Opened { store, .. } = self.via {
+        if let Via::Opened { store, jobs: Running { stop, task }, .. } = self.via {
+            stop.cancel();
+            // A panic in it was told where it happened.
+            let _ = task.await;
             store.close().await;
         }
     }

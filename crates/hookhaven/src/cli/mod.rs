@@ -21,6 +21,7 @@ pub mod dlq;
 pub mod doctor;
 pub mod events;
 pub mod init;
+pub mod jobs;
 pub mod keys;
 pub mod login;
 pub mod man;
@@ -31,6 +32,7 @@ pub mod print;
 mod probe;
 pub mod reindex;
 pub mod rejected;
+pub mod replay;
 pub mod routes;
 pub mod secrets;
 pub mod senders;
@@ -156,6 +158,8 @@ async fn dispatch(command: Command, context: &Context) -> anyhow::Result<ExitCod
         Command::Events(command) => events::run(command, context).await,
         Command::Deliveries(command) => deliveries::run(command, context).await,
         Command::Dlq(command) => dlq::run(command, context).await,
+        Command::Replay(args) => replay::run(args, context).await,
+        Command::Jobs(command) => jobs::run(command, context).await,
         Command::Destinations(command) => destinations::run(command, context).await,
         Command::Rejected(command) => rejected::run(command, context).await,
         Command::Verify(args) => verify::run(args, context).await,

@@ -5,6 +5,7 @@
 //! arguments and the [`Context`](super::Context).
 
 mod access;
+mod jobs;
 mod look;
 mod machine;
 mod rejected;
@@ -20,6 +21,7 @@ use hookhaven_core::Secret;
 use super::values;
 
 pub use access::*;
+pub use jobs::*;
 pub use look::*;
 pub use machine::*;
 pub use rejected::*;
@@ -86,6 +88,11 @@ pub enum Command {
     /// List, show, replay and dismiss dead letters
     #[command(subcommand)]
     Dlq(DlqCommand),
+    /// Deliver old events again, where they went or elsewhere
+    Replay(ReplayArgs),
+    /// List, watch, pause, resume and cancel bulk work
+    #[command(subcommand)]
+    Jobs(JobsCommand),
     /// List and show rejected requests, and release them once what was wrong is mended
     #[command(subcommand)]
     Rejected(RejectedCommand),
@@ -154,9 +161,19 @@ impl Command {
             Command::Events(EventsCommand::Replay(a)) => a.json,
             Command::Deliveries(DeliveriesCommand::List(a)) => a.page.json,
             Command::Deliveries(DeliveriesCommand::Show(a)) | Command::Dlq(DlqCommand::Show(a)) => a.json,
-            Command::Deliveries(DeliveriesCommand::Replay(a)) => a.select.json,
+            Command::Deliveries(DeliveriesCommand::Replay(a) | DeliveriesCommand::Cancel(a)) => a.select.json,
             Command::Dlq(DlqCommand::List(a)) => a.page.json,
-            Command::Dlq(DlqCommand::Replay(a) | DlqCommand::Dismiss(a)) => a.select.json,
+            Command::Dlq(DlqCommand::Replay(a)) => a.letters.select.json,
+            Command::Dlq(DlqCommand::Dismiss(a)) => a.select.json,
+            Command::Replay(a) => a.json,
+            Command::Jobs(JobsCommand::List(a)) => a.json,
+            Command::Jobs(
+                JobsCommand::Show(a)
+                | JobsCommand::Watch(a)
+                | JobsCommand::Pause(a)
+                | JobsCommand::Resume(a)
+                | JobsCommand::Cancel(a),
+            ) => a.json,
             Command::Rejected(RejectedCommand::List(a)) => a.page.json,
             Command::Rejected(RejectedCommand::Show(a)) => a.json,
             Command::Rejected(RejectedCommand::Release(a)) => a.json,

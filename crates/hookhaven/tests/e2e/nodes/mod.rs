@@ -4,6 +4,7 @@ mod access;
 mod asked;
 mod check;
 mod idle;
+mod jobs;
 mod kills;
 mod limits;
 mod outage;
