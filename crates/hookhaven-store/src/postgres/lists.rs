@@ -120,9 +120,8 @@ impl Shared {
         values: &mut Values,
     ) -> Result<Option<Pairs>, Trouble> {
         let (source, pattern) = (source.map(to_text), pattern.map(to_text));
-        let is_meant = |_: &str, event_type: &str| {
-            pattern.as_deref().is_none_or(|pattern| glob::matches(pattern, event_type))
-        };
+        let is_meant =
+            |_: &str, event_type: &str| pattern.as_deref().is_none_or(|pattern| glob::matches(pattern, event_type));
         self.pairs(table, ["source", "event_type"], source.as_deref(), is_meant, values).await
     }
 
@@ -248,11 +247,7 @@ impl Shared {
         Ok(Looked { rows: self.with_last_attempts(&rows).await?, upto: upto.map(Uuid::delivery) })
     }
 
-    async fn list_of_deliveries(
-        &self,
-        filter: &DeliveryFilter,
-        page: Page<DeliveryId>,
-    ) -> Result<List, Trouble> {
+    async fn list_of_deliveries(&self, filter: &DeliveryFilter, page: Page<DeliveryId>) -> Result<List, Trouble> {
         let waits = |state| matches!(state, DeliveryState::Pending | DeliveryState::Leased);
         let (in_live, in_ended) = match filter.state {
             _ if filter.dead_letters => (false, true),
@@ -343,8 +338,7 @@ impl Shared {
                AND x.ended_at >= coalesce($1, '-infinity') AND x.ended_at < coalesce($2, 'infinity') LIMIT $3) few"
         );
         let most = STRETCH_ROWS as i64;
-        let args: Args<'_> =
-            &[(&since, Type::TIMESTAMPTZ), (&until, Type::TIMESTAMPTZ), (&(most + 1), Type::INT8)];
+        let args: Args<'_> = &[(&since, Type::TIMESTAMPTZ), (&until, Type::TIMESTAMPTZ), (&(most + 1), Type::INT8)];
         let rows = self.reads.once(Mode::Read, &sql, args).await?;
         Ok(rows.first().map(|row| row.try_get::<_, i64>(0)).transpose()?.unwrap_or(0) <= most)
     }
@@ -430,9 +424,10 @@ fn like(pattern: &str) -> String {
 
 /// What must hold of an event's deliveries.
 fn delivery_conditions(values: &mut Values, filter: &EventFilter) -> Option<String> {
-    let destination = filter.destination.as_deref().map(|name| {
-        format!("AND d.destination = {}", values.add(to_text(name).into_owned(), Type::TEXT))
-    });
+    let destination = filter
+        .destination
+        .as_deref()
+        .map(|name| format!("AND d.destination = {}", values.add(to_text(name).into_owned(), Type::TEXT)));
     let destination = destination.unwrap_or_default();
     let in_live = format!("EXISTS (SELECT FROM hookhaven.live d WHERE d.event = x.id {destination})");
     let in_ended = |state: &str| {

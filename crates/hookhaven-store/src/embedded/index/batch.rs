@@ -545,10 +545,7 @@ impl Last<'_> {
     }
 }
 
-fn read_changing(
-    connection: &Connection,
-    id: DeliveryId,
-) -> Result<Option<(Changing<'static>, Known)>, IndexError> {
+fn read_changing(connection: &Connection, id: DeliveryId) -> Result<Option<(Changing<'static>, Known)>, IndexError> {
     let mut select = connection.prepare_cached(&format!(
         "SELECT {}, source, event, event_type, destination, route FROM deliveries WHERE id = ?1",
         rows::CHANGING_COLUMNS

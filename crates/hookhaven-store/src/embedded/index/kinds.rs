@@ -125,8 +125,7 @@ impl Kinds {
         let mut select = connection.prepare_cached(sql)?;
         let mut found = select.query(ids)?;
         while let Some(row) = found.next()? {
-            let kind =
-                Kind { source: rows::text(row, 1)?, event_type: rows::text(row, 2)?, ..Kind::default() };
+            let kind = Kind { source: rows::text(row, 1)?, event_type: rows::text(row, 2)?, ..Kind::default() };
             self.note(connection, kind, &[&row.get(0)?])?;
         }
         Ok(())

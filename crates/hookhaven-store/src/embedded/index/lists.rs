@@ -163,11 +163,7 @@ impl Reader {
         Ok(Reader { connection, names: Names::default(), work: Work::default(), index: index.clone() })
     }
 
-    pub fn events(
-        &self,
-        filter: &EventFilter,
-        page: Page<EventId>,
-    ) -> Result<Looked<EventRow, EventId>, IndexError> {
+    pub fn events(&self, filter: &EventFilter, page: Page<EventId>) -> Result<Looked<EventRow, EventId>, IndexError> {
         let sought = self.sought_events(EVENT_COLUMNS, filter, page)?;
         let found = self.look(sought, |row| self.event_row(row))?;
         Ok(looked(found, EventId::from_bytes))
@@ -249,7 +245,8 @@ impl Reader {
 
     /// One of these ids.
     fn only(&self, wanted: &mut Where, column: &str, ids: Vec<[u8; 16]>) {
-        let numbers: Vec<_> = (0..ids.len()).map(|n| format!("?{}", wanted.before + wanted.values.len() + n + 1)).collect();
+        let numbers: Vec<_> =
+            (0..ids.len()).map(|n| format!("?{}", wanted.before + wanted.values.len() + n + 1)).collect();
         wanted.plain(&format!("{column} IN ({})", numbers.join(", ")));
         wanted.values.extend(ids.into_iter().map(|id| Box::new(id) as Box<dyn ToSql>));
     }
