@@ -264,7 +264,7 @@ pub struct DeliveryFilterArgs {
     /// Only deliveries to this destination
     #[arg(long)]
     pub destination: Option<String>,
-    /// Only deliveries of events of this type; in bulk `*` stands for anything
+    /// Only deliveries of events of this type; `*` stands for anything
     #[arg(long = "type", value_name = "TYPE")]
     pub event_type: Option<String>,
     /// Only those whose last attempt ended so: dns, connect, tls, timeout, protocol, rate_limited, http_5xx, http_4xx ...
