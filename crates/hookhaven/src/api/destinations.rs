@@ -119,6 +119,7 @@ async fn show(State(api): State<Shared>, Name(name): Name) -> Result<Json<Destin
 /// Why, for whoever asks later.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({ "reason": "billing is being moved" }))]
 struct ReasonRequest {
     /// At most 1,000 bytes.
     #[serde(default)]

@@ -118,6 +118,8 @@ pub(crate) struct Api {
     pub started_at: Time,
     backup: backup::Slot,
     analysis: analysis::Slot,
+    /// Held while the signing keys are rotated.
+    rotation: tokio::sync::Mutex<()>,
 }
 
 type Shared = Arc<Api>;
@@ -131,6 +133,7 @@ pub fn router(parts: ApiParts) -> Router {
         started_at: parts.clock.now(),
         backup: Default::default(),
         analysis: Default::default(),
+        rotation: Default::default(),
         parts,
     });
     let guarded = Router::from(guarded())

@@ -69,6 +69,7 @@ codes! {
     NO_ROUTE = CONFLICT, "no_route", "No route takes this event";
     STATE_FROM_CONFIG = CONFLICT, "state_from_config", "The config file decides this";
     NO_KEYS = NOT_FOUND, "no_signing_keys", "There are no signing keys yet";
+    KEYS_CHANGED = CONFLICT, "signing_keys_changed", "The signing keys are not those that you named";
     KEYS_FROM_CONFIG = CONFLICT, "keys_from_config", "The configuration gives the signing keys";
     STORE_UNAVAILABLE = SERVICE_UNAVAILABLE, "store_unavailable", "The store is not available";
     STORE_FULL = SERVICE_UNAVAILABLE, "store_full", "The store is full";

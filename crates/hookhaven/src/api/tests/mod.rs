@@ -6,6 +6,7 @@ mod backup;
 mod bulk;
 pub(super) mod document;
 mod door;
+mod guide;
 mod health;
 mod lists;
 mod openapi;
