@@ -25,6 +25,7 @@ pub(crate) mod fixture;
 mod guard;
 mod health;
 mod jobs;
+mod masked;
 mod nodes;
 mod openapi;
 mod page;

@@ -6,6 +6,7 @@
 
 pub mod dev;
 pub mod duration;
+pub mod encryption;
 pub mod environment;
 pub mod files;
 pub mod load;
@@ -20,6 +21,7 @@ pub mod size;
 pub mod suggest;
 pub mod telemetry;
 
+pub use encryption::Encryption;
 pub use environment::Environment;
 pub use load::{Loaded, Origin, load};
 pub use model::*;

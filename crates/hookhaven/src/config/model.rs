@@ -9,6 +9,7 @@ use hookhaven_store::{Leave, postgres::PostgresAddress};
 use ipnet::IpNet;
 
 use super::{
+    encryption::Encryption,
     quarantine::{Quarantine, SecretAges},
     telemetry::Telemetry,
 };
@@ -19,6 +20,8 @@ use crate::{switches::Switches, tls::ListenerTls};
 pub struct Config {
     pub server: Server,
     pub store: Store,
+    /// What data keys are kept under.
+    pub encryption: Encryption,
     pub limits: Limits,
     pub worker: Worker,
     pub publish: Publish,

@@ -39,6 +39,7 @@ mod reload;
 mod replayed;
 mod retries;
 mod rotation;
+mod sealed;
 mod shapes;
 mod shutdown;
 mod signals;

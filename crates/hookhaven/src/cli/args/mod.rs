@@ -8,6 +8,7 @@ mod access;
 mod jobs;
 mod look;
 mod machine;
+mod master_key;
 mod rejected;
 mod routes;
 mod run;
@@ -24,6 +25,7 @@ pub use access::*;
 pub use jobs::*;
 pub use look::*;
 pub use machine::*;
+pub use master_key::*;
 pub use rejected::*;
 pub use routes::*;
 pub use run::*;
@@ -121,6 +123,9 @@ pub enum Command {
     /// Show and rotate the keys that published messages are signed with
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Make, look at and change the key that everything secret is encrypted under
+    #[command(subcommand)]
+    MasterKey(MasterKeyCommand),
     /// List the senders that are known, or show one: its secret, its signature, its quirks
     Senders(SendersArgs),
     /// Print the description of the admin API (OpenAPI 3.1)
@@ -200,6 +205,9 @@ impl Command {
             Command::Keys(KeysCommand::Show(KeysShowArgs { json }) | KeysCommand::Rotate(KeysRotateArgs { json })) => {
                 *json
             }
+            Command::MasterKey(MasterKeyCommand::Status(a)) => a.json,
+            Command::MasterKey(MasterKeyCommand::Rotate(a)) => a.json,
+            Command::MasterKey(MasterKeyCommand::Generate(_) | MasterKeyCommand::Abandon(_)) => false,
             Command::Demo(_)
             | Command::Serve(_)
             | Command::Init(_)
@@ -225,6 +233,8 @@ impl Command {
             Command::Login(_) => &["--config", "--data", "--url"],
             Command::Logout(_) => &["--config", "--data", "--url", "--token"],
             Command::Torture(_) | Command::Bench(_) => &["--config", "--url", "--token"],
+            Command::MasterKey(MasterKeyCommand::Generate(_)) => &["--config", "--data", "--url", "--token"],
+            Command::MasterKey(_) => &["--url", "--token"],
             Command::Init(_) => &["--data", "--url", "--token"],
             Command::Migrate(_) => &["--data", "--url", "--token"],
             Command::Serve(_) | Command::Check(_) | Command::Trigger(_) | Command::Doctor(_) | Command::Reindex(_) => {
