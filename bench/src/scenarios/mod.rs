@@ -11,6 +11,7 @@ mod figures;
 mod isolation;
 mod keys;
 mod nodes;
+mod operate;
 mod postgres;
 mod publish;
 mod sides;
@@ -49,6 +50,7 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ("publish", |bench| Box::pin(publish::run(bench))),
     ("keys", |bench| Box::pin(keys::run(bench))),
     ("copy", |bench| Box::pin(copy::run(bench))),
+    ("operate", |bench| Box::pin(operate::run(bench))),
 ];
 
 pub const SECRET: &str = "whsec_only_for_the_bench";

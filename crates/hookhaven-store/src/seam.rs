@@ -419,12 +419,8 @@ pub trait Store: Send + Sync + fmt::Debug {
 
     /// Looks for text in the bodies of the next events older than `after` that the filter lets through, at most
     /// [`STRETCH_EVENTS_MAX`] of them.
-    async fn search(
-        &self,
-        text: &Needle,
-        filter: &EventFilter,
-        after: Option<EventId>,
-    ) -> Result<Searched, StoreError>;
+    async fn search(&self, text: &Needle, filter: &EventFilter, after: Option<EventId>)
+    -> Result<Searched, StoreError>;
 
     /// One bounded look: see [`Looked`].
     async fn look_deliveries(

@@ -158,7 +158,8 @@ mod tests {
 
     #[test]
     fn it_agrees_with_the_naive_way() {
-        let body: Vec<u8> = (0..4_000u32).map(|n| b"abAB01"[(n.wrapping_mul(2_654_435_761) >> 13) as usize % 6]).collect();
+        let body: Vec<u8> =
+            (0..4_000u32).map(|n| b"abAB01"[(n.wrapping_mul(2_654_435_761) >> 13) as usize % 6]).collect();
         for len in 1..8 {
             for from in (0..3_000).step_by(97) {
                 let text = String::from_utf8(body[from..from + len].to_vec()).unwrap();

@@ -28,7 +28,8 @@ fn ids(stretches: &[Searched]) -> Vec<EventId> {
 pub async fn text_is_found_newest_first(bench: &dyn Bench) {
     let (store, clock) = (bench.open().await, bench.clock());
     let mut sent = Vec::new();
-    for (n, body) in ["Müller & Söhne", "nothing", "fritz müller", "MÜLLER", "\0\u{1}m\u{fc}ller"].iter().enumerate() {
+    for (n, body) in ["Müller & Söhne", "nothing", "fritz müller", "MÜLLER", "\0\u{1}m\u{fc}ller"].iter().enumerate()
+    {
         let mut new = event(&format!("k{n}"), clock.now(), &["billing"]);
         new.event.body = Bytes::from(*body);
         if n == 3 {

@@ -29,6 +29,7 @@ mod rejected;
 mod release;
 mod routes;
 mod schema;
+mod search;
 mod secrets;
 mod signals;
 mod status;
@@ -64,6 +65,7 @@ pub use publish_keys::{Ring, RingError, SigningKeysView};
 pub use rejected::{CauseView, DiagnosisView, RejectedDetail, RejectedSelection, RejectedView};
 pub use release::{ReleaseAnswer, ReleaseRequest, ReleasedView};
 pub use routes::routing;
+pub use search::{EndView, HitView, LookedView, SEARCH_EVENTS_MAX, SearchLine};
 pub use secrets::SecretView;
 pub use signals::{Breaker, LaneView, Offline, ReloadState, Signals};
 pub use status::{DepthView, Status, StoreStatus};
@@ -99,6 +101,7 @@ pub(crate) struct Api {
     token_hash: aws_lc_rs::digest::Digest,
     backup: backup::Slot,
     analysis: analysis::Slot,
+    searches: search::Slots,
 }
 
 type Shared = Arc<Api>;
@@ -110,6 +113,7 @@ pub fn router(parts: ApiParts) -> Router {
         token_hash: guard::token_hash(parts.admin_token.expose()),
         backup: Default::default(),
         analysis: Default::default(),
+        searches: Default::default(),
         parts,
     });
     let guarded = Router::from(guarded())
@@ -139,7 +143,8 @@ fn guarded() -> OpenApiRouter<Shared> {
         .merge(release::routes())
         .merge(secrets::routes())
         .merge(backup::routes())
-        .merge(analysis::routes());
+        .merge(analysis::routes())
+        .merge(search::routes());
     OpenApiRouter::new().nest("/api/v1", resources).merge(health::guarded_routes())
 }
 

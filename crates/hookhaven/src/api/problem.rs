@@ -68,6 +68,7 @@ codes! {
     STORE_FULL = SERVICE_UNAVAILABLE, "store_full", "The store is full";
     STORE_REFUSED = CONFLICT, "store_refused", "That cannot be done as it was asked";
     ANALYSIS_RUNNING = CONFLICT, "analysis_running", "An analysis is being made";
+    SEARCHES_RUNNING = TOO_MANY_REQUESTS, "searches_running", "As many searches as may run are running";
     BACKUP_RUNNING = CONFLICT, "backup_running", "A backup is being written";
     STORE_FAILED = INTERNAL_SERVER_ERROR, "store_failed", "The store failed";
 }

@@ -27,6 +27,7 @@ mod kill;
 mod newcomer;
 mod nodes;
 mod odd_events;
+mod operate;
 mod ordering;
 mod publish;
 mod publish_clients;

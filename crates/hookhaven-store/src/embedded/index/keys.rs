@@ -12,10 +12,7 @@ use crate::history::{KeyDigest, KeyHeld};
 /// Keys looked at in one transaction.
 const STEP: usize = 1_000;
 
-pub(super) fn write(
-    connection: &Connection,
-    keys: &mut Vec<(KeyDigest, KeyHeld, Time)>,
-) -> Result<(), IndexError> {
+pub(super) fn write(connection: &Connection, keys: &mut Vec<(KeyDigest, KeyHeld, Time)>) -> Result<(), IndexError> {
     // In the order of the tree: their places are random, and neighbours share a page.
     keys.sort_by_key(|(digest, ..)| *digest);
     let mut insert = connection.prepare_cached(

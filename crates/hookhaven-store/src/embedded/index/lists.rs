@@ -163,11 +163,7 @@ impl Reader {
         Ok(Reader { connection, names: Names::default(), work: Work::default(), index: index.clone() })
     }
 
-    pub fn events(
-        &self,
-        filter: &EventFilter,
-        page: Page<EventId>,
-    ) -> Result<Looked<EventRow, EventId>, IndexError> {
+    pub fn events(&self, filter: &EventFilter, page: Page<EventId>) -> Result<Looked<EventRow, EventId>, IndexError> {
         let sought = self.sought_events(EVENT_COLUMNS, filter, page)?;
         let found = self.look(sought, |row| self.event_row(row))?;
         Ok(looked(found, EventId::from_bytes))
@@ -224,8 +220,12 @@ impl Reader {
             wanted.values.extend(of_event.values);
         }
         let is_open = wanted.values.is_empty();
+        let is_pending = filter.state.map(state_of) == Some(DeliveryState::Pending.as_str());
         let way = if let Some(key) = &filter.idempotency_key {
             self.only(&mut wanted, "id", self.events_of_key(key, filter.source.as_deref())?);
+            Way::Straight
+        } else if is_pending && self.are_few(PENDING.0, &covering(PENDING.1))? {
+            wanted.plain(&format!("id IN (SELECT event FROM {} WHERE {})", PENDING.0, PENDING.1));
             Way::Straight
         } else if is_open || filter.id.is_some() || filter.unrouted && self.are_few(from, &covering(covered))? {
             Way::Straight
@@ -249,7 +249,8 @@ impl Reader {
 
     /// One of these ids.
     fn only(&self, wanted: &mut Where, column: &str, ids: Vec<[u8; 16]>) {
-        let numbers: Vec<_> = (0..ids.len()).map(|n| format!("?{}", wanted.before + wanted.values.len() + n + 1)).collect();
+        let numbers: Vec<_> =
+            (0..ids.len()).map(|n| format!("?{}", wanted.before + wanted.values.len() + n + 1)).collect();
         wanted.plain(&format!("{column} IN ({})", numbers.join(", ")));
         wanted.values.extend(ids.into_iter().map(|id| Box::new(id) as Box<dyn ToSql>));
     }

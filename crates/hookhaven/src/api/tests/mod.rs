@@ -9,5 +9,6 @@ mod health;
 mod lists;
 mod openapi;
 mod rejected;
+mod search;
 mod signing_keys;
 mod ways_back;

@@ -6,6 +6,7 @@ mod find;
 mod keys;
 mod look;
 mod routes;
+mod search;
 mod trigger;
 mod why;
 
