@@ -178,6 +178,7 @@ async fn whatever_the_store_s_trouble_the_sender_is_asked_to_come_again() {
 async fn a_store_that_does_not_answer_is_a_503_before_the_sender_gives_up() {
     let clock = Arc::new(ManualClock::at(NOW));
     let ingest = Ingest::new(IngestParts {
+        tracer: hookhaven::telemetry::Tracer::default(),
         store: Arc::new(Failing(None)),
         clock: clock.clone(),
         entropy: Arc::new(SeededEntropy::new(1)),

@@ -5,12 +5,15 @@
 //! the API; the command line reads the same views. What the API must know of the running gateway
 //! beyond the store (metrics, the state of a config reload, breakers) comes through [`Signals`].
 //!
-//! Every request passes the guard (`guard`) first: Host and Origin, then the token. `/healthz` and
+//! Every request passes the guard (`guard`) first: Host and Origin, the token, its scopes. What writes is written down
+//! (`audit`); handlers may add what was before and after, as a [`Note`] among their answer's
+//! extensions. `/healthz` and
 //! `/readyz` are open. Every refusal is a problem document (`problem`) with a stable `code`.
 //!
 //! Not here: sockets and TLS (`server`), the ingest and publish addresses, pages for people.
 
 mod analysis;
+mod audit;
 mod backup;
 mod dead_letters;
 mod deliveries;
@@ -35,13 +38,14 @@ mod signals;
 mod status;
 #[cfg(test)]
 mod tests;
+mod tokens;
 pub mod view;
 
 use std::{net::SocketAddr, sync::Arc};
 
 use arc_swap::ArcSwap;
-use axum::{Router, extract::DefaultBodyLimit, middleware};
-use hookhaven_core::{Secret, Time};
+use axum::{Extension, Json, Router, extract::DefaultBodyLimit, middleware};
+use hookhaven_core::Time;
 use hookhaven_store::{
     Store,
     clock::{Clock, Entropy},
@@ -50,7 +54,12 @@ use hookhaven_store::{
 
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{config::Config, quarantine::Rejections, secrets::SecretUse};
+use crate::{
+    access::{Access, Note},
+    config::Config,
+    quarantine::Rejections,
+    secrets::SecretUse,
+};
 
 pub use analysis::{AnalysisView, FoundView, SuggestionView, TooFewView};
 pub use backup::{BackupRequest, BackupState, BackupView};
@@ -69,6 +78,7 @@ pub use search::{EndView, HitView, LookedView, SEARCH_EVENTS_MAX, SearchLine};
 pub use secrets::SecretView;
 pub use signals::{Breaker, LaneView, Offline, ReloadState, Signals};
 pub use status::{DepthView, Status, StoreStatus};
+pub use tokens::{CreateToken, CreatedToken, MeView, TokenView};
 
 /// Longest body of a request to the API; ids in bulk are its largest use.
 pub const BODY_BYTES_MAX: usize = 64 << 10;
@@ -81,7 +91,8 @@ pub struct ApiParts {
     pub entropy: Arc<dyn Entropy>,
     /// The configuration in force; swapped whole when the file changes.
     pub config: Arc<ArcSwap<Config>>,
-    pub admin_token: Secret,
+    /// Tokens, refusals, the audit log.
+    pub access: Arc<Access>,
     /// The address that the admin side is bound to: one of the names it answers under.
     pub bound: SocketAddr,
     pub signals: Arc<dyn Signals>,
@@ -98,7 +109,6 @@ pub struct ApiParts {
 pub(crate) struct Api {
     pub parts: ApiParts,
     pub started_at: Time,
-    token_hash: aws_lc_rs::digest::Digest,
     backup: backup::Slot,
     analysis: analysis::Slot,
     searches: search::Slots,
@@ -106,11 +116,13 @@ pub(crate) struct Api {
 
 type Shared = Arc<Api>;
 
+/// An answer, and what the audit log is told beside it.
+type Noted<T> = (Extension<Note>, Json<T>);
+
 /// The whole admin side. The caller serves it and bounds connections, headers and time.
 pub fn router(parts: ApiParts) -> Router {
     let api: Shared = Arc::new(Api {
         started_at: parts.clock.now(),
-        token_hash: guard::token_hash(parts.admin_token.expose()),
         backup: Default::default(),
         analysis: Default::default(),
         searches: Default::default(),
@@ -144,7 +156,9 @@ fn guarded() -> OpenApiRouter<Shared> {
         .merge(secrets::routes())
         .merge(backup::routes())
         .merge(analysis::routes())
-        .merge(search::routes());
+        .merge(search::routes())
+        .merge(tokens::routes())
+        .merge(audit::routes());
     OpenApiRouter::new().nest("/api/v1", resources).merge(health::guarded_routes())
 }
 

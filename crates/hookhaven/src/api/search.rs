@@ -51,8 +51,8 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct SearchParams {
-    /// What to look for, at most 256 bytes; letters of ASCII in either case, everything else as it stands there.
-    #[param(example = "in_1Pk2")]
+    /// What to look for: letters of ASCII in either case, everything else as it stands there.
+    #[param(example = "in_1Pk2", min_length = 1, max_length = 200)]
     text: String,
     /// Name of a source in the config file; `publish` for published messages.
     source: Option<String>,

@@ -34,6 +34,7 @@ use self::{
     wires::Wires,
 };
 use crate::{
+    access::{self, Access},
     api::{self, ApiParts},
     config::{
         Config, Environment, Loaded, ServerTls, SigningKeys,
@@ -50,6 +51,7 @@ use crate::{
     secrets::SecretUse,
     server::{BindError, Server, ServerLimits, TlsNow},
     sweeps::Sweeps,
+    telemetry::{self, Exporting},
     tls::ListenerTls,
     worker::{Drained, Worker, WorkerHandle},
 };
@@ -132,6 +134,8 @@ pub struct Gateway {
     upkeep: Vec<JoinHandle<()>>,
     /// Ends when nobody can refuse any more.
     keeping: JoinHandle<()>,
+    /// Where traces are made.
+    exporting: Option<Exporting>,
     secrets: Arc<SecretUse>,
     clock: Arc<dyn Clock>,
 }
@@ -170,6 +174,11 @@ impl Gateway {
         let metrics = Arc::new(Metrics::new(settings.limits.metric_types_max, clock.now(), log_lines_dropped));
         let egress = egress.map_or_else(|| way_out(admin_addr), Ok)?;
         let sender_keys = Arc::new(SenderKeys::new(egress.clone(), clock.clone()));
+        let token = &admin_token.secret;
+        let access = Access::new(token, access::ADMIN_TOKEN, store.clone(), clock.clone(), entropy.clone());
+        let access = Arc::new(access);
+        let (tracer, exporting) =
+            telemetry::start(&settings.telemetry, egress.clone(), clock.clone(), entropy.clone(), metrics.clone());
         let parts = Parts {
             store: store.clone(),
             clock: clock.clone(),
@@ -183,7 +192,11 @@ impl Gateway {
             secrets: secrets.clone(),
             sender_keys,
             networks: Arc::default(),
+            access: access.clone(),
+            tracer,
         };
+        access.tokens.load(&*store).await?;
+        settings.switches.load(&*store).await?;
         parts.book.load(&*store).await?;
         parts.networks.load(&*store).await?;
         let works = settings.server.role.works();
@@ -226,7 +239,7 @@ impl Gateway {
             entropy,
             keys: Arc::new(ring),
             config: config.shared(),
-            admin_token: admin_token.secret.clone(),
+            access: access.clone(),
             bound: admin_addr,
             signals: Arc::new(signals),
             quarantine: quarantine.clone(),
@@ -239,6 +252,9 @@ impl Gateway {
         let mut upkeep = vec![
             tokio::spawn(watcher.run()),
             tokio::spawn(wires::tell_of_reloads(config.state(), metrics.clone(), hands.clone())),
+            tokio::spawn(wires::follow_tokens(access, store.clone(), clock.clone())),
+            tokio::spawn(wires::follow_switches(settings.switches.clone(), store.clone(), clock.clone())),
+            tokio::spawn(wires::tell_of_switches(settings.switches.clone(), worker.clone())),
             tokio::spawn(wires::follow_keys(keys.clone(), store.clone(), clock.clone())),
             tokio::spawn(wires::follow_book(parts.book.clone(), store.clone(), clock.clone())),
             tokio::spawn(wires::tell_of_book(parts.book.clone(), worker.clone())),
@@ -281,6 +297,7 @@ impl Gateway {
             stop_admin,
             upkeep,
             keeping,
+            exporting,
             secrets,
             clock,
         })
@@ -312,6 +329,9 @@ impl Gateway {
         let ((), Drained { aborted }) = tokio::join!(ingest, self.worker.drain(timeout));
         if let Some(sweeps) = self.sweeps {
             sweeps.stop().await;
+        }
+        if let Some(exporting) = self.exporting {
+            exporting.stop().await;
         }
         self.stop_nodes.cancel();
         let _ = tokio::time::timeout(LEAVE_TIMEOUT, self.nodes).await;

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::StartError;
 use crate::{
+    access::Access,
     asking::Asker,
     body::Budget,
     config::{Config, reload::Live},
@@ -32,6 +33,7 @@ use crate::{
     secrets::SecretUse,
     server::{Server, ServerLimits},
     sweeps::{Keep, SweepParts, Sweeps},
+    telemetry::Tracer,
     worker::{WorkerHandle, WorkerParts},
 };
 
@@ -49,6 +51,8 @@ pub(super) struct Parts {
     pub secrets: Arc<SecretUse>,
     pub sender_keys: Arc<SenderKeys>,
     pub networks: Arc<Networks>,
+    pub access: Arc<Access>,
+    pub tracer: Tracer,
 }
 
 /// The one way out, which never leads to our own admin side.
@@ -72,6 +76,7 @@ impl Parts {
                 gates: self.book.clone(),
             }),
             signals: self.metrics.clone(),
+            tracer: self.tracer.clone(),
         }
     }
 
@@ -110,7 +115,9 @@ impl Parts {
             budget: self.budget.clone(),
             book: self.book.clone(),
             keys: self.keys.clone(),
+            tokens: self.access.tokens.clone(),
             traffic,
+            tracer: self.tracer.clone(),
         })
     }
 
@@ -139,6 +146,7 @@ impl Parts {
             asker,
             secrets: Some(self.secrets.clone()),
             networks: self.networks.clone(),
+            tracer: self.tracer.clone(),
         }
     }
 

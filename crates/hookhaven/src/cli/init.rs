@@ -252,6 +252,17 @@ const PUBLISH: &str = "
 # Published messages go to the public Internet, and where this says.
 # [net]
 # allow = [\"10.0.0.0/8\", \"127.0.0.1\"]
+
+# Log lines go to standard error: one a request, one an attempt.
+# [log]
+# format = \"auto\"          # json; text; auto: text at a terminal, else JSON
+# level  = \"info\"
+
+# A trace of each event, from its sender to its handler, for a collector of OpenTelemetry's (OTLP over HTTP).
+# [telemetry]
+# otlp    = \"http://127.0.0.1:4318\"
+# headers = { authorization = \"env:OTLP_AUTHORIZATION\" }
+# sample  = 0.1            # share of the traces that begin here; default all
 ";
 
 const ROUTE: &str = "\
