@@ -122,6 +122,7 @@ async fn look(gateway: &Running, known: &Known, store: &str, figures: &mut Figur
     for (list, holds) in &lists {
         let (took, rows) = first_page(admin, list).await?;
         ensure!(*holds == (rows > 0), "{list} shows {rows} rows");
+        println!("  {took:7.1} ms  {}", known.shown(list));
         figures.add(Figure::new(format!("{store}: {}", known.shown(list)), took, "ms").at_most(PAGE_MS));
     }
     println!("operate: searching on {store}");

@@ -18,11 +18,13 @@ mod backup;
 mod dead_letters;
 mod deliveries;
 mod destinations;
+mod docs_page;
 mod events;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod guard;
 mod health;
+mod jobs;
 mod nodes;
 mod openapi;
 mod page;
@@ -35,6 +37,7 @@ mod schema;
 mod search;
 mod secrets;
 mod signals;
+mod sources;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -57,6 +60,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::{
     access::{Access, Note},
     config::Config,
+    jobs::Jobs,
     quarantine::Rejections,
     secrets::SecretUse,
 };
@@ -64,8 +68,10 @@ use crate::{
 pub use analysis::{AnalysisView, FoundView, SuggestionView, TooFewView};
 pub use backup::{BackupRequest, BackupState, BackupView};
 pub use dead_letters::{BULK_DELIVERIES_MAX, BulkRequest, DeadLetterFilter};
+pub use deliveries::{CancelAnswer, CancelBecame};
 pub use destinations::{DestinationView, PAUSED_KIND, Pause};
 pub use health::Ready;
+pub use jobs::{JobDelivery, JobState, JobView};
 pub use nodes::{NODE_SILENCE_MAX, NodeView};
 pub use openapi::document;
 pub use page::LIMIT_MAX;
@@ -77,6 +83,7 @@ pub use routes::routing;
 pub use search::{EndView, HitView, LookedView, SEARCH_EVENTS_MAX, SearchLine};
 pub use secrets::SecretView;
 pub use signals::{Breaker, LaneView, Offline, ReloadState, Signals};
+pub use sources::SourceView;
 pub use status::{DepthView, Status, StoreStatus};
 pub use tokens::{CreateToken, CreatedToken, MeView, TokenView};
 
@@ -101,6 +108,8 @@ pub struct ApiParts {
     /// Rejected requests that are kept, and what may be done with them.
     pub quarantine: Arc<dyn Quarantine>,
     pub rejections: Arc<dyn Rejections>,
+    /// Where bulk work is asked for.
+    pub jobs: Arc<Jobs>,
     /// Of the running gateway; `None` without one.
     pub secrets: Option<Arc<SecretUse>>,
 }
@@ -134,6 +143,7 @@ pub fn router(parts: ApiParts) -> Router {
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn_with_state(api.clone(), guard::check));
     Router::from(open())
+        .merge(docs_page::routes())
         .method_not_allowed_fallback(problem::method_not_allowed)
         .merge(guarded)
         .layer(middleware::map_response(guard::harden))
@@ -157,8 +167,10 @@ fn guarded() -> OpenApiRouter<Shared> {
         .merge(backup::routes())
         .merge(analysis::routes())
         .merge(search::routes())
+        .merge(sources::routes())
         .merge(tokens::routes())
-        .merge(audit::routes());
+        .merge(audit::routes())
+        .merge(jobs::routes());
     OpenApiRouter::new().nest("/api/v1", resources).merge(health::guarded_routes())
 }
 

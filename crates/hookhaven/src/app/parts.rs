@@ -9,7 +9,7 @@ use hookhaven_store::{
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::StartError;
+use super::{StartError, told::Told};
 use crate::{
     access::Access,
     asking::Asker,
@@ -21,6 +21,7 @@ use crate::{
         keys::SenderKeys,
         networks::{Networks, Renewal, RenewalParts},
     },
+    jobs::{Jobs, JobsParts},
     metrics::Metrics,
     publish::{
         api::{PublishParts, PublishService, Traffic},
@@ -75,7 +76,7 @@ impl Parts {
                 keys: self.keys.clone(),
                 gates: self.book.clone(),
             }),
-            signals: self.metrics.clone(),
+            signals: Arc::new(Told { metrics: self.metrics.clone(), audit: self.access.audit.clone() }),
             tracer: self.tracer.clone(),
         }
     }
@@ -116,6 +117,7 @@ impl Parts {
             book: self.book.clone(),
             keys: self.keys.clone(),
             tokens: self.access.tokens.clone(),
+            audit: Some(self.access.audit.clone()),
             traffic,
             tracer: self.tracer.clone(),
         })
@@ -130,6 +132,18 @@ impl Parts {
             book: self.book.clone(),
         });
         tokio::spawn(scheduler.run(stop.clone()))
+    }
+
+    /// Where bulk work is asked for, and run if this node works.
+    pub fn jobs(&self, node: String, runs: bool) -> Jobs {
+        Jobs::new(JobsParts {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            entropy: self.entropy.clone(),
+            config: self.config.shared(),
+            node,
+            runs,
+        })
     }
 
     /// What requests are taken in, and released, with.

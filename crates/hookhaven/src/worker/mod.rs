@@ -83,6 +83,8 @@ pub trait WorkerSignals: Send + Sync + fmt::Debug {
     /// An attempt could not be recorded, since its lease was no longer ours.
     fn lease_lost(&self);
     fn breaker(&self, destination: &Arc<str>, open: bool);
+    /// Its 410s paused a destination, and the catalog says so.
+    fn paused(&self, _destination: &Arc<str>) {}
 }
 
 /// What a worker is made of.

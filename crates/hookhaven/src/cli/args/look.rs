@@ -3,6 +3,7 @@
 use clap::{ArgGroup, Args, Subcommand};
 use hookhaven_core::{DeliveryId, DeliveryState, ErrorClass, EventId};
 
+use super::{PaceArgs, ToArgs};
 use crate::cli::values::{self, Moment};
 
 #[derive(Debug, Subcommand)]
@@ -103,7 +104,9 @@ pub enum DeliveriesCommand {
     /// Show one delivery and its attempts
     Show(DeliveryShowArgs),
     /// Replace dead deliveries by new ones with a fresh budget
-    Replay(DeliveriesReplayArgs),
+    Replay(DeliveriesSelectArgs),
+    /// End deliveries that have not ended
+    Cancel(DeliveriesSelectArgs),
 }
 
 #[derive(Clone, Debug, Args)]
@@ -112,6 +115,8 @@ pub enum DeliveriesCommand {
 pub struct DeliveriesListArgs {
     #[command(flatten)]
     pub filter: DeliveryFilterArgs,
+    #[command(flatten)]
+    pub more: DeliveryListArgs,
     /// pending, leased, delivered, dead or cancelled
     #[arg(long, value_parser = values::delivery_state)]
     pub state: Option<DeliveryState>,
@@ -132,14 +137,17 @@ pub struct DeliveryShowArgs {
 #[derive(Clone, Debug, Args)]
 #[command(
     group(ArgGroup::new("selection").required(true).multiple(true)
-        .args(["ids", "event", "source", "destination", "route", "event_type", "key", "status", "class", "since", "until"])),
+        .args(["ids", "event", "source", "destination", "event_type", "class", "since", "until"])),
     after_help = "Examples:\n  hookhaven deliveries replay dlv_06dz9k3m8r4v2w1x5y7t0q6n3p\n  \
-                  hookhaven deliveries replay --destination billing --since 2h\n\n\
+                  hookhaven deliveries replay --destination billing --since 2h\n  \
+                  hookhaven deliveries cancel --destination billing --type 'test.*'\n\n\
                   By filter it says how many it found and asks; --yes answers."
 )]
-pub struct DeliveriesReplayArgs {
+pub struct DeliveriesSelectArgs {
     #[command(flatten)]
     pub select: SelectArgs,
+    #[command(flatten)]
+    pub pace: PaceArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -149,7 +157,7 @@ pub enum DlqCommand {
     /// Show one dead letter: sender, event, last error, when it failed, payload
     Show(DeliveryShowArgs),
     /// Deliver dead letters again, each once, with a fresh budget
-    Replay(DlqSelectArgs),
+    Replay(DlqReplayArgs),
     /// Mark dead letters as done with
     Dismiss(DlqSelectArgs),
 }
@@ -162,13 +170,15 @@ pub struct DlqListArgs {
     #[command(flatten)]
     pub filter: DeliveryFilterArgs,
     #[command(flatten)]
+    pub more: DeliveryListArgs,
+    #[command(flatten)]
     pub page: PageArgs,
 }
 
 #[derive(Clone, Debug, Args)]
 #[command(
     group(ArgGroup::new("selection").required(true).multiple(true)
-        .args(["all", "ids", "event", "source", "destination", "route", "event_type", "key", "status", "class", "since", "until"])),
+        .args(["all", "ids", "event", "source", "destination", "event_type", "class", "since", "until"])),
     after_help = "Examples:\n  hookhaven dlq replay dlv_06dz9k3m8r4v2w1x5y7t0q6n3p\n  \
                   hookhaven dlq replay --destination billing --class http_5xx --since 2h\n  \
                   hookhaven dlq dismiss --source github --type 'check_run.*' --yes\n\n\
@@ -178,11 +188,21 @@ pub struct DlqSelectArgs {
     /// All dead letters
     #[arg(
         long,
-        conflicts_with_all = ["ids", "event", "source", "destination", "route", "event_type", "key", "status", "class", "since", "until"]
+        conflicts_with_all = ["ids", "event", "source", "destination", "event_type", "class", "since", "until"]
     )]
     pub all: bool,
     #[command(flatten)]
     pub select: SelectArgs,
+    #[command(flatten)]
+    pub pace: PaceArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct DlqReplayArgs {
+    #[command(flatten)]
+    pub letters: DlqSelectArgs,
+    #[command(flatten)]
+    pub to: ToArgs,
 }
 
 /// By ids or by filter, never both.
@@ -190,7 +210,7 @@ pub struct DlqSelectArgs {
 pub struct SelectArgs {
     #[arg(
         value_name = "DELIVERY_ID",
-        conflicts_with_all = ["event", "source", "destination", "route", "event_type", "key", "status", "class", "since", "until"]
+        conflicts_with_all = ["event", "source", "destination", "event_type", "class", "since", "until"]
     )]
     pub ids: Vec<DeliveryId>,
     #[command(flatten)]
@@ -288,18 +308,9 @@ pub struct DeliveryFilterArgs {
     /// Only deliveries to this destination
     #[arg(long)]
     pub destination: Option<String>,
-    /// Only deliveries that this route made
-    #[arg(long)]
-    pub route: Option<String>,
     /// Only deliveries of events of this type; * stands for anything ('invoice.*')
     #[arg(long = "type", value_name = "TYPE")]
     pub event_type: Option<String>,
-    /// Only deliveries of the event with this idempotency key (the sender's event id)
-    #[arg(long)]
-    pub key: Option<String>,
-    /// Only those whose last attempt was answered with this HTTP status
-    #[arg(long, value_parser = clap::value_parser!(u16).range(100..=999))]
-    pub status: Option<u16>,
     /// Only those whose last attempt ended so: dns, connect, tls, timeout, protocol, rate_limited, http_5xx, http_4xx ...
     #[arg(long, value_parser = values::error_class)]
     pub class: Option<ErrorClass>,
@@ -309,6 +320,20 @@ pub struct DeliveryFilterArgs {
     /// Accepted (dead letters: died) before then
     #[arg(long, value_name = "WHEN", value_parser = values::moment)]
     pub until: Option<Moment>,
+}
+
+/// What lists know besides; all given must hold.
+#[derive(Clone, Debug, Default, Args)]
+pub struct DeliveryListArgs {
+    /// Only deliveries that this route made
+    #[arg(long)]
+    pub route: Option<String>,
+    /// Only deliveries of the event with this idempotency key (the sender's event id)
+    #[arg(long)]
+    pub key: Option<String>,
+    /// Only those whose last attempt was answered with this HTTP status
+    #[arg(long, value_parser = clap::value_parser!(u16).range(100..=999))]
+    pub status: Option<u16>,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -1,8 +1,10 @@
 //! Several nodes on one PostgreSQL: real processes, killed and cut off, behave as one gateway.
 
+mod access;
 mod asked;
 mod check;
 mod idle;
+mod jobs;
 mod kills;
 mod limits;
 mod outage;
