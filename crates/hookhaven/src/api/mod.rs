@@ -35,6 +35,7 @@ mod rejected;
 mod release;
 mod routes;
 mod schema;
+mod search;
 mod secrets;
 mod signals;
 mod sources;
@@ -80,6 +81,7 @@ pub use publish_keys::{Ring, RingError, SigningKeysView};
 pub use rejected::{CauseView, DiagnosisView, RejectedDetail, RejectedSelection, RejectedView};
 pub use release::{ReleaseAnswer, ReleaseRequest, ReleasedView};
 pub use routes::routing;
+pub use search::{EndView, HitView, LookedView, SEARCH_EVENTS_MAX, SearchLine};
 pub use secrets::SecretView;
 pub use signals::{Breaker, LaneView, Offline, ReloadState, Signals};
 pub use sources::SourceView;
@@ -121,6 +123,7 @@ pub(crate) struct Api {
     analysis: analysis::Slot,
     /// Held while the signing keys are rotated.
     rotation: tokio::sync::Mutex<()>,
+    searches: search::Slots,
 }
 
 type Shared = Arc<Api>;
@@ -135,6 +138,7 @@ pub fn router(parts: ApiParts) -> Router {
         backup: Default::default(),
         analysis: Default::default(),
         rotation: Default::default(),
+        searches: Default::default(),
         parts,
     });
     let guarded = Router::from(guarded())
@@ -166,6 +170,7 @@ fn guarded() -> OpenApiRouter<Shared> {
         .merge(secrets::routes())
         .merge(backup::routes())
         .merge(analysis::routes())
+        .merge(search::routes())
         .merge(sources::routes())
         .merge(tokens::routes())
         .merge(audit::routes())

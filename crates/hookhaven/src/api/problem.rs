@@ -75,6 +75,7 @@ codes! {
     STORE_FULL = SERVICE_UNAVAILABLE, "store_full", "The store is full";
     STORE_REFUSED = CONFLICT, "store_refused", "That cannot be done as it was asked";
     ANALYSIS_RUNNING = CONFLICT, "analysis_running", "An analysis is being made";
+    SEARCHES_RUNNING = TOO_MANY_REQUESTS, "searches_running", "As many searches as may run are running";
     BACKUP_RUNNING = CONFLICT, "backup_running", "A backup is being written";
     BAD_JOB = BAD_REQUEST, "bad_job", "That is no bulk work that can be done";
     JOB_NOT_FOUND = NOT_FOUND, "job_not_found", "No such job";

@@ -31,6 +31,7 @@ mod newcomer;
 mod nodes;
 mod odd_events;
 mod openapi;
+mod operate;
 mod ordering;
 mod publish;
 mod publish_clients;

@@ -11,5 +11,6 @@ mod health;
 mod lists;
 mod openapi;
 mod rejected;
+mod search;
 mod signing_keys;
 mod ways_back;

@@ -162,6 +162,7 @@ impl Command {
         match self {
             Command::Check(a) => a.json,
             Command::Events(EventsCommand::List(a)) => a.page.json,
+            Command::Events(EventsCommand::Search(a)) => a.json,
             Command::Events(EventsCommand::Show(a)) => a.json,
             Command::Events(EventsCommand::Replay(a)) => a.json,
             Command::Deliveries(DeliveriesCommand::List(a)) => a.page.json,
