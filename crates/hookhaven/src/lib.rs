@@ -4,6 +4,8 @@
 //! import each other and meet in `app` and through the store. `egress` is the one way out, `server` the
 //! one way in, `config` what the team wrote, `cli` what a person types.
 
+pub mod alerting;
+pub mod alerts;
 pub mod api;
 pub mod app;
 pub mod asking;

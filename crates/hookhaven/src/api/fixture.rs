@@ -193,6 +193,7 @@ impl Scene {
             quarantine: self.quarantine.clone(),
             rejections: self.rejections(store),
             secrets: None,
+            alerts: None,
         })
     }
 
@@ -360,6 +361,7 @@ pub(crate) fn config() -> Config {
         log: Log::default(),
         quarantine: Default::default(),
         secret_ages: Default::default(),
+        alerts: Default::default(),
         fingerprint: Default::default(),
         sources: [source("stripe"), source("github")].into(),
         destinations: [

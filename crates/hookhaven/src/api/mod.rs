@@ -10,6 +10,7 @@
 //!
 //! Not here: sockets and TLS (`server`), the ingest and publish addresses, pages for people.
 
+mod alerts;
 mod analysis;
 mod backup;
 mod dead_letters;
@@ -45,8 +46,12 @@ use hookhaven_store::{
     quarantine::Quarantine,
 };
 
-use crate::{config::Config, quarantine::Rejections, secrets::SecretUse};
+use crate::{alerting::Desk, config::Config, quarantine::Rejections, secrets::SecretUse};
 
+pub use alerts::{
+    AlertState, AlertView, Alerting, ChannelView, RuleView, SilenceRequest, SilenceView, TellingView, ToldView,
+    TrialView,
+};
 pub use analysis::{AnalysisView, FoundView, SuggestionView, TooFewView};
 pub use backup::{BackupRequest, BackupState, BackupView};
 pub use dead_letters::{BULK_DELIVERIES_MAX, BulkRequest, DeadLetterFilter};
@@ -85,6 +90,8 @@ pub struct ApiParts {
     pub rejections: Arc<dyn Rejections>,
     /// Of the running gateway; `None` without one.
     pub secrets: Option<Arc<SecretUse>>,
+    /// Of the running gateway; `None` without one.
+    pub alerts: Option<Arc<dyn Desk>>,
 }
 
 /// What every handler gets.
@@ -121,7 +128,8 @@ pub fn router(parts: ApiParts) -> Router {
         .merge(release::routes())
         .merge(secrets::routes())
         .merge(backup::routes())
-        .merge(analysis::routes());
+        .merge(analysis::routes())
+        .merge(alerts::routes());
     let guarded = Router::new()
         .nest("/api/v1", resources)
         .merge(health::guarded_routes())

@@ -31,9 +31,10 @@ use tokio_util::sync::CancellationToken;
 use self::{
     nodes::{NodeParts, Nodes},
     parts::{Parts, way_out},
-    wires::Wires,
+    wires::{Surroundings, Wires},
 };
 use crate::{
+    alerts::channels::Channels,
     api::{self, ApiParts},
     config::{
         Config, Environment, Loaded, ServerTls, SigningKeys,
@@ -128,6 +129,7 @@ pub struct Gateway {
     scheduler: Option<JoinHandle<()>>,
     stop_schedules: CancellationToken,
     nodes: JoinHandle<()>,
+    alerts: JoinHandle<()>,
     admin: JoinHandle<()>,
     upkeep: Vec<JoinHandle<()>>,
     /// Ends when nobody can refuse any more.
@@ -170,7 +172,9 @@ impl Gateway {
         let metrics = Arc::new(Metrics::new(settings.limits.metric_types_max, clock.now(), log_lines_dropped));
         let egress = egress.map_or_else(|| way_out(admin_addr), Ok)?;
         let sender_keys = Arc::new(SenderKeys::new(egress.clone(), clock.clone()));
+        let channels = Channels::new(config.shared(), egress.clone(), clock.clone(), entropy.clone(), admin_addr);
         let parts = Parts {
+            channels: Arc::new(channels),
             store: store.clone(),
             clock: clock.clone(),
             entropy: entropy.clone(),
@@ -217,6 +221,7 @@ impl Gateway {
             config: config.shared(),
             secrets: secrets.clone(),
         };
+        let alerts = parts.alerts(Surroundings { nodes: nodes.clone(), worker: hands.clone() });
         let (keeper, keeping) = Keeper::start(quarantine.clone(), metrics.clone());
         let releases = Releases::new(parts.of_ingest(None, None), quarantine.clone());
         let ring = KeyRing::new(store.clone(), config.shared(), entropy.clone(), Some(keys.clone()));
@@ -232,6 +237,7 @@ impl Gateway {
             quarantine: quarantine.clone(),
             rejections: Arc::new(releases),
             secrets: Some(secrets.clone()),
+            alerts: Some(alerts.clone()),
         });
 
         let [stop_ingest, stop_schedules, stop_nodes, stop_admin] = [(); 4].map(|()| CancellationToken::new());
@@ -273,6 +279,7 @@ impl Gateway {
             scheduler,
             stop_schedules,
             nodes: tokio::spawn(nodes.run(stop_nodes.clone())),
+            alerts: tokio::spawn(alerts.run(stop_nodes.clone())),
             admin: tokio::spawn(async move {
                 let _ = admin.await;
             }),
@@ -314,7 +321,8 @@ impl Gateway {
             sweeps.stop().await;
         }
         self.stop_nodes.cancel();
-        let _ = tokio::time::timeout(LEAVE_TIMEOUT, self.nodes).await;
+        let leaving = async { tokio::join!(self.nodes, self.alerts) };
+        let _ = tokio::time::timeout(LEAVE_TIMEOUT, leaving).await;
         for task in &self.upkeep {
             task.abort();
         }

@@ -9,8 +9,9 @@ use hookhaven_store::{
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::StartError;
+use super::{StartError, wires::Surroundings};
 use crate::{
+    alerts::{AlertParts, Alerts, channels::Channels},
     asking::Asker,
     body::Budget,
     config::{Config, reload::Live},
@@ -49,6 +50,7 @@ pub(super) struct Parts {
     pub secrets: Arc<SecretUse>,
     pub sender_keys: Arc<SenderKeys>,
     pub networks: Arc<Networks>,
+    pub channels: Arc<Channels>,
 }
 
 /// The one way out, which never leads to our own admin side.
@@ -71,6 +73,7 @@ impl Parts {
                 keys: self.keys.clone(),
                 gates: self.book.clone(),
             }),
+            teller: self.channels.clone(),
             signals: self.metrics.clone(),
         }
     }
@@ -82,6 +85,21 @@ impl Parts {
             clock: self.clock.clone(),
             failing_lanes: Arc::new(move || lanes.failing_lanes()),
             keep: Keep { events: settings.store.retention, dead_letters: settings.store.retention_dead },
+        })
+    }
+
+    /// What looks at the figures and tells people of them.
+    pub fn alerts(&self, around: Surroundings) -> Arc<Alerts> {
+        Alerts::new(AlertParts {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            entropy: self.entropy.clone(),
+            config: self.config.shared(),
+            metrics: self.metrics.clone(),
+            secrets: self.secrets.clone(),
+            reload: self.config.state(),
+            around: Arc::new(around),
+            channels: self.channels.clone(),
         })
     }
 

@@ -20,6 +20,8 @@ use tokio::sync::watch;
 
 use super::{nodes::Nodes, upkeep::secret_ages};
 use crate::{
+    alerting::channel_of,
+    alerts::Around,
     api::{Breaker, LaneView, ReloadState, Ring, RingError, Signals, SigningKeysView},
     config::{Config, SigningKeys, reload},
     metrics::Metrics,
@@ -52,7 +54,7 @@ pub(super) struct Wires {
 impl Signals for Wires {
     async fn render_metrics(&self) -> String {
         // A store that cannot answer just now has no figures; the counters are there all the same.
-        let stats = self.store.stats().await.unwrap_or_default();
+        let stats = self.store.stats().await.unwrap_or_default().without_alerts();
         let (config, now) = (self.config.load_full(), self.clock.now());
         self.metrics.secret_ages(secret_ages(&*self.store, &config, &self.secrets, now).await);
         self.metrics.render(&stats, &self.nodes.by_role(), self.clock.now())
@@ -103,6 +105,31 @@ impl Signals for Wires {
         if let Some(worker) = &self.worker {
             worker.refresh();
         }
+    }
+}
+
+/// What alerts look at beside the store and the metrics.
+#[derive(Debug)]
+pub(super) struct Surroundings {
+    pub nodes: Arc<Nodes>,
+    /// On a node that only takes in, it attempts what senders wait for.
+    pub worker: WorkerHandle,
+}
+
+impl Around for Surroundings {
+    fn node(&self) -> String {
+        self.nodes.id().to_owned()
+    }
+
+    fn living(&self) -> Vec<String> {
+        self.nodes.living()
+    }
+
+    fn open_breakers(&self) -> Vec<String> {
+        let rests =
+            |view: &crate::worker::LaneView| matches!(view.breaker, BreakerState::Open(_) | BreakerState::HalfOpen);
+        let lanes = self.worker.lanes();
+        lanes.iter().filter(|view| rests(view)).filter_map(|view| Some(view.lane.destination()?.to_owned())).collect()
     }
 }
 
@@ -221,6 +248,10 @@ impl WorkerSignals for Metrics {
 
     fn breaker(&self, destination: &Arc<str>, open: bool) {
         Metrics::breaker(self, destination, open);
+    }
+
+    fn telling(&self, channel: &str, outcome: &'static str) {
+        self.alert_telling(channel_of(channel).unwrap_or(channel), outcome);
     }
 }
 

@@ -207,6 +207,7 @@ impl Client {
             quarantine,
             rejections,
             secrets: None,
+            alerts: None,
         });
         Ok(Client {
             via: Via::Opened { router, store, shared },
@@ -249,6 +250,12 @@ impl Client {
         let body = Bytes::from(serde_json::to_vec(body)?);
         let answer = self.send(Method::POST, &format!("/api/v1{path}"), Some(body)).await?;
         self.read(answer)
+    }
+
+    /// Takes something away; there is nothing to answer.
+    pub async fn delete(&self, path: &str) -> anyhow::Result<()> {
+        let answer = self.send(Method::DELETE, &format!("/api/v1{path}"), None).await?;
+        self.accepted(answer).map(drop)
     }
 
     /// Up to `limit` items of a list, over as many pages as that takes, and where it goes on.

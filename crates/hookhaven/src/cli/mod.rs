@@ -5,7 +5,8 @@
 //! `init`, `check`, `senders`, `migrate`, `doctor`, `reindex` and `copy` work on this machine alone. A new command is one new
 //! file, one entry in `args::Command` and one line in [`dispatch`].
 
-pub mod analyze;
+pub mod alerts;
+mod analyze;
 pub mod args;
 pub mod backup;
 pub mod bench;
@@ -147,6 +148,7 @@ async fn dispatch(command: Command, context: &Context) -> anyhow::Result<ExitCod
         Command::Deliveries(command) => deliveries::run(command, context).await,
         Command::Dlq(command) => dlq::run(command, context).await,
         Command::Destinations(command) => destinations::run(command, context).await,
+        Command::Alerts(command) => alerts::run(command, context).await,
         Command::Rejected(command) => rejected::run(command, context).await,
         Command::Verify(args) => verify::run(args, context).await,
         Command::Secrets(args) => secrets::run(args, context).await,

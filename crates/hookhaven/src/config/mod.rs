@@ -4,6 +4,7 @@
 //! every [`Problem`] at once, `publish` adds the credentials of the environment, `dev` makes the development server's, `reload` notices changes and swaps the whole value, or refuses and keeps
 //! the old one. The environment is read in `environment` and nowhere else.
 
+pub mod alerts;
 pub mod dev;
 pub mod duration;
 pub mod environment;
@@ -19,6 +20,7 @@ pub mod secret;
 pub mod size;
 pub mod suggest;
 
+pub use alerts::{Alerts, Channel, ChannelKind};
 pub use environment::Environment;
 pub use load::{Loaded, Origin, load};
 pub use model::*;

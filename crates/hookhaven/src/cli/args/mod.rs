@@ -4,6 +4,7 @@
 //! Nothing is done here. Each command is one file of `cli`, with a `run` that takes its
 //! arguments and the [`Context`](super::Context).
 
+mod alerts;
 mod look;
 mod machine;
 mod rejected;
@@ -17,6 +18,7 @@ use hookhaven_core::Secret;
 
 use super::values;
 
+pub use alerts::*;
 pub use look::*;
 pub use machine::*;
 pub use rejected::*;
@@ -95,6 +97,9 @@ pub enum Command {
     /// List, pause and resume destinations
     #[command(subcommand)]
     Destinations(DestinationsCommand),
+    /// List alerts, try a channel, silence what nobody wants to hear
+    #[command(subcommand)]
+    Alerts(AlertsCommand),
     /// Show and rotate the keys that published messages are signed with
     #[command(subcommand)]
     Keys(KeysCommand),
@@ -141,6 +146,7 @@ impl Command {
             Command::Verify(a) => a.json,
             Command::Secrets(a) => a.json,
             Command::Destinations(DestinationsCommand::List(a)) => a.json,
+            Command::Alerts(command) => command.json(),
             Command::Routes(RoutesCommand::List(a)) => a.json,
             Command::Routes(RoutesCommand::Test(a)) => a.json,
             Command::Why(a) => a.json,

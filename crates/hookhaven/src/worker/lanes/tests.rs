@@ -40,6 +40,7 @@ fn config(names: &[&str]) -> Config {
         log: config::Log::default(),
         quarantine: Default::default(),
         secret_ages: Default::default(),
+        alerts: Default::default(),
         fingerprint: Default::default(),
         sources: Default::default(),
         destinations: names.iter().map(|n| (Arc::from(*n), Arc::new(destination(n)))).collect(),
