@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{
     id::{AttemptId, DeliveryId},
@@ -75,7 +76,7 @@ impl ErrorClass {
 
 /// How long each part of an attempt took, in microseconds; `None` for a part that did not happen
 /// (a pooled connection needs no DNS, connect or TLS).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Phases {
     pub dns_us: Option<u64>,
     pub connect_us: Option<u64>,

@@ -4,6 +4,7 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use utoipa::ToSchema;
 
 use crate::time::Time;
 
@@ -53,9 +54,10 @@ fn decode(text: &str) -> Option<[u8; 16]> {
 }
 
 macro_rules! id {
-    ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal, $pattern:literal, $example:literal) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ToSchema)]
+        #[schema(value_type = String, pattern = $pattern, examples($example))]
         pub struct $name([u8; 16]);
 
         impl $name {
@@ -113,13 +115,13 @@ macro_rules! id {
 }
 
 id!(/// One stored event; also its `webhook-id` towards handlers.
-    EventId, "evt_");
+    EventId, "evt_", "^evt_[0-7][0-9a-hjkmnp-tv-z]{25}$", "evt_06d2m3q8rne1v9h4t7x0k5w2ya");
 id!(/// One duty to bring an event to a destination.
-    DeliveryId, "dlv_");
+    DeliveryId, "dlv_", "^dlv_[0-7][0-9a-hjkmnp-tv-z]{25}$", "dlv_06d2m3q8rne1v9h4t7x0k5w2ya");
 id!(/// One try of a delivery.
-    AttemptId, "att_");
+    AttemptId, "att_", "^att_[0-7][0-9a-hjkmnp-tv-z]{25}$", "att_06d2m3q8rne1v9h4t7x0k5w2ya");
 id!(/// One rejected request in quarantine.
-    RejectedId, "rej_");
+    RejectedId, "rej_", "^rej_[0-7][0-9a-hjkmnp-tv-z]{25}$", "rej_06d2m3q8rne1v9h4t7x0k5w2ya");
 
 #[cfg(test)]
 mod tests {

@@ -5,9 +5,11 @@
 use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use utoipa::ToSchema;
 
 /// Microseconds since the Unix epoch, UTC. Prints and serialises as RFC 3339 with microseconds.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, ToSchema)]
+#[schema(value_type = String, format = DateTime, examples("2026-11-21T09:30:00.000000Z"))]
 pub struct Time(i64);
 
 impl Time {

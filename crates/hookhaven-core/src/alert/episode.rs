@@ -1,6 +1,7 @@
 //! One rule in one scope, over time: as all nodes know it and the store keeps it.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::rule::{Rule, Severity};
 use crate::{id::EventId, time::Time};
@@ -9,7 +10,7 @@ use crate::{id::EventId, time::Time};
 pub const TELLINGS_KEPT: usize = 10;
 
 /// What is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     Fired,

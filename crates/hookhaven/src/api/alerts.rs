@@ -5,11 +5,7 @@ mod view;
 
 use std::{collections::HashMap, sync::Arc};
 
-use axum::{
-    Json, Router,
-    extract::{Path, State},
-    routing::{delete, get, post},
-};
+use axum::{Json, extract::State};
 use hookhaven_core::{
     DeliveryState, EventId, Time,
     alert::{Episode, Silence},
@@ -18,14 +14,16 @@ use hookhaven_core::{
 };
 use hookhaven_store::{CatalogEntry, DeliveryFilter, DeliveryRow, Page};
 use http::StatusCode;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use self::view::{
     AlertView, Alerting, ChannelView, RuleView, SilenceView, State as AlertState, TellingView, ToldView, TrialView,
 };
 use super::{
     Api, LIMIT_MAX, Shared,
-    page::{Input, Params},
+    page::{Input, Name, Params},
     problem::{self, Problem},
     view::Listing,
 };
@@ -41,25 +39,36 @@ const SILENCES_MAX: usize = 1_000;
 /// The longest silence.
 const SILENCE_MAX: std::time::Duration = std::time::Duration::from_secs(365 * 86_400);
 
-pub(super) fn routes() -> Router<Shared> {
-    Router::new()
-        .route("/alerts", get(list))
-        .route("/alerts/rules", get(rules))
-        .route("/alerts/channels", get(channels))
-        .route("/alerts/channels/{name}/test", post(test))
-        .route("/alerts/silences", get(list_silences).post(silence))
-        .route("/alerts/silences/{id}", delete(unsilence))
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(rules))
+        .routes(routes!(channels))
+        .routes(routes!(test))
+        .routes(routes!(list_silences, silence))
+        .routes(routes!(unsilence))
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct ListParams {
+    /// Name of a rule.
     rule: Option<String>,
+    /// Name of a source, destination or route.
     scope: Option<String>,
-    /// `firing`, `pending` or `ended`.
+    /// How it stands.
     state: Option<view::State>,
 }
 
+/// Lists what fires, waits and ended lately, with who was told of it.
+#[utoipa::path(
+    get,
+    path = "/alerts",
+    operation_id = "list_alerts",
+    params(ListParams),
+    responses((status = 200, body = Alerting)),
+)]
 async fn list(State(api): State<Shared>, Params(wanted): Params<ListParams>) -> Result<Json<Alerting>, Problem> {
     let (store, now) = (&*api.parts.store, api.parts.clock.now());
     let config = api.parts.config.load_full();
@@ -121,6 +130,13 @@ fn told(DeliveryRow { delivery, last }: &DeliveryRow) -> ToldView {
     }
 }
 
+/// Lists the rules that alerts go by, with their runbooks.
+#[utoipa::path(
+    get,
+    path = "/alerts/rules",
+    operation_id = "list_alert_rules",
+    responses((status = 200, body = Listing<RuleView>)),
+)]
 async fn rules(State(api): State<Shared>) -> Json<Listing<RuleView>> {
     let config = api.parts.config.load();
     Json(Listing {
@@ -129,6 +145,13 @@ async fn rules(State(api): State<Shared>) -> Json<Listing<RuleView>> {
     })
 }
 
+/// Lists the channels that alerts are told to.
+#[utoipa::path(
+    get,
+    path = "/alerts/channels",
+    operation_id = "list_alert_channels",
+    responses((status = 200, body = Listing<ChannelView>)),
+)]
 async fn channels(State(api): State<Shared>) -> Json<Listing<ChannelView>> {
     let config = api.parts.config.load();
     let items = config.alerts.channels.values().map(|channel| ChannelView {
@@ -139,14 +162,23 @@ async fn channels(State(api): State<Shared>) -> Json<Listing<ChannelView>> {
     Json(Listing { items: items.collect(), next: None })
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct TestRequest {}
 
-/// Tells the channel at once that nothing is wrong, and answers what came of it.
+/// Tells a channel at once that nothing is wrong, and answers what came of it.
+#[utoipa::path(
+    post,
+    path = "/alerts/channels/{name}/test",
+    operation_id = "test_alert_channel",
+    params(("name" = String, Path, description = "Its name in the config file", example = "ops")),
+    request_body = TestRequest,
+    responses((status = 200, body = TrialView)),
+    extensions(("x-codes" = json!([problem::CHANNEL_NOT_FOUND.code, problem::NO_GATEWAY.code]))),
+)]
 async fn test(
     State(api): State<Shared>,
-    Path(name): Path<String>,
+    Name(name): Name,
     Input(TestRequest {}): Input<TestRequest>,
 ) -> Result<Json<TrialView>, Problem> {
     let Some(desk) = &api.parts.alerts else {
@@ -162,13 +194,20 @@ async fn test(
     Ok(Json(TrialView::of(name, &sent)))
 }
 
+/// Lists the silences that are not over.
+#[utoipa::path(
+    get,
+    path = "/alerts/silences",
+    operation_id = "list_alert_silences",
+    responses((status = 200, body = Listing<SilenceView>)),
+)]
 async fn list_silences(State(api): State<Shared>) -> Result<Json<Listing<SilenceView>>, Problem> {
     let all = silences(&*api.parts.store, api.parts.clock.now()).await?;
     Ok(Json(Listing { items: all.into_iter().map(SilenceView::from).collect(), next: None }))
 }
 
 /// A silence as it is asked for. One for the same rule and scope takes the place of an earlier one.
-#[derive(Clone, Debug, Default, Deserialize, serde::Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SilenceRequest {
     /// A rule's name, or a pattern with `*`.
@@ -188,6 +227,14 @@ pub struct SilenceRequest {
     pub by: String,
 }
 
+/// Tells nobody for a while that alerts of a rule fire; one for the same rule and scope is replaced.
+#[utoipa::path(
+    post,
+    path = "/alerts/silences",
+    operation_id = "silence_alerts",
+    request_body = SilenceRequest,
+    responses((status = 201, body = SilenceView)),
+)]
 async fn silence(
     State(api): State<Shared>,
     Input(request): Input<SilenceRequest>,
@@ -247,12 +294,21 @@ fn id_of(rule: &str, scope: Option<&str>) -> String {
     hex::encode(&digest.as_ref()[..6])
 }
 
-async fn unsilence(State(api): State<Shared>, Path(id): Path<String>) -> Result<StatusCode, Problem> {
+/// Takes a silence away.
+#[utoipa::path(
+    delete,
+    path = "/alerts/silences/{id}",
+    operation_id = "unsilence_alerts",
+    params(("id" = String, Path, description = "Of the silence", example = "3f9a2c41d07b")),
+    responses((status = 200, body = SilenceView)),
+    extensions(("x-codes" = json!([problem::SILENCE_NOT_FOUND.code]))),
+)]
+async fn unsilence(State(api): State<Shared>, Name(id): Name) -> Result<Json<SilenceView>, Problem> {
     let store: &Arc<_> = &api.parts.store;
     let all = silences(&**store, api.parts.clock.now()).await?;
-    if all.iter().all(|silence| silence.id != id) {
+    let Some(silence) = all.into_iter().find(|silence| silence.id == id) else {
         return Err(Problem::new(&problem::SILENCE_NOT_FOUND, format!("there is no silence {id:?}")));
-    }
+    };
     store.delete_catalog(SILENCE_KIND, &id).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(Json(silence.into()))
 }

@@ -6,7 +6,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{Json, Router, extract::State, routing::get};
+use axum::{Json, extract::State};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use hookhaven_core::{
     DeliveryId, Time,
@@ -16,6 +16,8 @@ use hookhaven_core::{
 use hookhaven_store::{DeliveryFilter, DeliveryRow, Page, Store, StoreError};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     LIMIT_MAX, Shared,
@@ -47,18 +49,21 @@ const READS_AT_ONCE: usize = 4;
 /// Held by the analysis that is being made.
 pub(super) type Slot = Arc<Mutex<()>>;
 
-pub(super) fn routes() -> Router<Shared> {
-    Router::new().route("/analysis", get(show))
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(show))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct AnalysisParams {
+    /// From when on; a day ago if it is not said.
     since: Option<Time>,
+    /// Name of a destination in the config file; of a published message, its address.
     destination: Option<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AnalysisView {
     pub since: Time,
     pub until: Time,
@@ -77,7 +82,7 @@ pub struct AnalysisView {
 }
 
 /// One cause that stands out.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FoundView {
     /// The stable name to branch on, e.g. `timeout_near_limit`.
     pub cause: String,
@@ -103,14 +108,14 @@ pub struct FoundView {
 }
 
 /// A change of the config file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SuggestionView {
     pub key: String,
     /// In TOML.
     pub value: String,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TooFewView {
     pub destination: String,
     pub attempt_count: usize,
@@ -174,6 +179,17 @@ impl From<TooFew> for TooFewView {
     }
 }
 
+/// Says what stands out among the attempts of a span of time.
+///
+/// With the figures behind it and what to change. One at a time.
+#[utoipa::path(
+    get,
+    path = "/analysis",
+    operation_id = "show_analysis",
+    params(AnalysisParams),
+    responses((status = 200, body = AnalysisView)),
+    extensions(("x-codes" = json!([problem::ANALYSIS_RUNNING.code]))),
+)]
 async fn show(
     State(api): State<Shared>,
     Params(params): Params<AnalysisParams>,

@@ -8,33 +8,35 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use axum::{Json, Router, extract::State, routing::get};
+use axum::{Json, extract::State};
 use hookhaven_core::Time;
 use hookhaven_store::{BackupProgress, StoreError};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Shared,
     page::Input,
-    problem::{BACKUP_RUNNING, Problem},
+    problem::{self, BACKUP_RUNNING, Problem},
 };
 
 /// The last backup that was asked for.
 pub(super) type Slot = Arc<Mutex<Option<BackupView>>>;
 
-pub(super) fn routes() -> Router<Shared> {
-    Router::new().route("/backup", get(show).post(begin))
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(show, begin))
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BackupRequest {
     /// An absolute path on the gateway's machine; new or empty.
     pub dir: String,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BackupState {
     /// None was asked for since the start.
@@ -44,7 +46,7 @@ pub enum BackupState {
     Failed,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct BackupView {
     pub state: BackupState,
     pub dir: String,
@@ -93,10 +95,26 @@ fn open(slot: &Slot) -> MutexGuard<'_, Option<BackupView>> {
     slot.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Shows how far the last backup has come.
+#[utoipa::path(
+    get,
+    path = "/backup",
+    operation_id = "show_backup",
+    responses((status = 200, body = BackupView)),
+)]
 async fn show(State(api): State<Shared>) -> Json<BackupView> {
     Json(open(&api.backup).clone().unwrap_or_else(BackupView::none))
 }
 
+/// Begins a backup into a directory of the gateway's machine.
+#[utoipa::path(
+    post,
+    path = "/backup",
+    operation_id = "begin_backup",
+    request_body = BackupRequest,
+    responses((status = 202, body = BackupView, description = "It has begun")),
+    extensions(("x-codes" = json!([problem::BACKUP_RUNNING.code]))),
+)]
 async fn begin(
     State(api): State<Shared>,
     Input(request): Input<BackupRequest>,

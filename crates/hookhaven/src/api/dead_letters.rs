@@ -6,34 +6,30 @@
 
 use std::time::Duration;
 
-use axum::{
-    Json, Router,
-    extract::State,
-    routing::{get, post},
-};
+use axum::{Json, extract::State};
 use hookhaven_core::{DeliveryId, EventId, Time};
 use hookhaven_store::{DeliveryFilter, Dismissed, Page, Replayed};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Api, LIMIT_MAX, Shared, deliveries,
     page::{self, Input, Params},
     problem::{self, Problem},
+    schema,
     view::{BulkAnswer, DeliveryView, Listing},
 };
 
 /// Most deliveries that one bulk request acts on.
 pub const BULK_DELIVERIES_MAX: usize = 5_000;
 
-pub(super) fn routes() -> Router<Shared> {
-    Router::new()
-        .route("/dead-letters", get(list))
-        .route("/dead-letters/replay", post(replay))
-        .route("/dead-letters/dismiss", post(dismiss))
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(replay)).routes(routes!(dismiss))
 }
 
 /// Which dead letters; all set fields must hold.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeadLetterFilter {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -52,6 +48,7 @@ pub struct DeadLetterFilter {
     pub until: Option<Time>,
     /// Class of the last attempt.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::class_or_null)]
     pub class: Option<String>,
 }
 
@@ -72,21 +69,40 @@ impl DeadLetterFilter {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct ListParams {
+    /// Of this event only.
     event: Option<EventId>,
+    /// Name of a source in the config file; `publish` for published messages.
     source: Option<String>,
+    /// Name of a destination in the config file; of a published message, its address.
     destination: Option<String>,
+    /// The whole type, as the sender names it.
     #[serde(rename = "type")]
+    #[param(example = "invoice.paid")]
     event_type: Option<String>,
+    /// Died at or after.
     since: Option<Time>,
+    /// Died before.
     until: Option<Time>,
+    #[param(schema_with = schema::class)]
     class: Option<String>,
+    /// `next` of the page before.
     after: Option<DeliveryId>,
+    #[param(schema_with = schema::limit)]
     limit: Option<usize>,
 }
 
+/// Lists dead letters, newest first.
+#[utoipa::path(
+    get,
+    path = "/dead-letters",
+    operation_id = "list_dead_letters",
+    params(ListParams),
+    responses((status = 200, body = Listing<DeliveryView>)),
+)]
 async fn list(
     State(api): State<Shared>,
     Params(p): Params<ListParams>,
@@ -104,7 +120,7 @@ async fn list(
 }
 
 /// Exactly one of `ids` and `filter`; an empty filter is every dead letter.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BulkRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -125,10 +141,32 @@ enum Act {
     Dismiss,
 }
 
+/// Replays many dead letters.
+///
+/// By ids, or by a filter; at most 5,000 in one request, `next` goes on. What was replayed before is left alone.
+#[utoipa::path(
+    post,
+    path = "/dead-letters/replay",
+    operation_id = "replay_dead_letters",
+    request_body = BulkRequest,
+    responses((status = 200, body = BulkAnswer)),
+    extensions(("x-codes" = json!([problem::BAD_QUERY.code]))),
+)]
 async fn replay(State(api): State<Shared>, Input(request): Input<BulkRequest>) -> Result<Json<BulkAnswer>, Problem> {
     bulk(&api, Act::Replay, request).await.map(Json)
 }
 
+/// Dismisses many dead letters.
+///
+/// By ids, or by a filter; at most 5,000 in one request, `next` goes on. They stay in the history.
+#[utoipa::path(
+    post,
+    path = "/dead-letters/dismiss",
+    operation_id = "dismiss_dead_letters",
+    request_body = BulkRequest,
+    responses((status = 200, body = BulkAnswer)),
+    extensions(("x-codes" = json!([problem::BAD_QUERY.code]))),
+)]
 async fn dismiss(State(api): State<Shared>, Input(request): Input<BulkRequest>) -> Result<Json<BulkAnswer>, Problem> {
     bulk(&api, Act::Dismiss, request).await.map(Json)
 }

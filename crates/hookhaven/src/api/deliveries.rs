@@ -1,44 +1,60 @@
 //! `/deliveries`: list, one with its attempts, and its replay.
 
-use axum::{
-    Json, Router,
-    extract::State,
-    routing::{get, post},
-};
+use axum::{Json, extract::State};
 use hookhaven_core::{DeliveryId, DeliveryState, ErrorClass, EventId, Time};
 use hookhaven_store::{DeliveryFilter, DeliveryRow, Replayed};
 use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Api, Shared,
     page::{self, Id, Params},
     problem::{self, Problem},
+    schema,
     view::{AttemptView, DeliveryDetail, DeliveryView, Listing, ReplayAnswer, ReplayedView, WaitsFor},
 };
 
-pub(super) fn routes() -> Router<Shared> {
-    Router::new()
-        .route("/deliveries", get(list))
-        .route("/deliveries/{id}", get(show))
-        .route("/deliveries/{id}/replay", post(replay))
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(show)).routes(routes!(replay))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct ListParams {
+    /// Of this event only.
     event: Option<EventId>,
+    /// Name of a source in the config file; `publish` for published messages.
     source: Option<String>,
+    /// Name of a destination in the config file; of a published message, its address.
     destination: Option<String>,
+    /// The whole type, as the sender names it.
     #[serde(rename = "type")]
+    #[param(example = "invoice.paid")]
     event_type: Option<String>,
+    /// In this state only.
     state: Option<DeliveryState>,
+    #[param(schema_with = schema::class)]
     class: Option<String>,
+    /// Accepted at or after.
     since: Option<Time>,
+    /// Accepted before.
     until: Option<Time>,
+    /// `next` of the page before.
     after: Option<DeliveryId>,
+    #[param(schema_with = schema::limit)]
     limit: Option<usize>,
 }
 
+/// Lists deliveries, newest first.
+#[utoipa::path(
+    get,
+    path = "/deliveries",
+    operation_id = "list_deliveries",
+    params(ListParams),
+    responses((status = 200, body = Listing<DeliveryView>)),
+)]
 async fn list(
     State(api): State<Shared>,
     Params(params): Params<ListParams>,
@@ -80,6 +96,15 @@ pub(super) fn class(name: Option<&str>) -> Result<Option<ErrorClass>, Problem> {
     })
 }
 
+/// Shows one delivery with all its attempts.
+#[utoipa::path(
+    get,
+    path = "/deliveries/{id}",
+    operation_id = "show_delivery",
+    params(("id" = DeliveryId, Path, description = "Of the delivery")),
+    responses((status = 200, body = DeliveryDetail)),
+    extensions(("x-codes" = json!([problem::DELIVERY_NOT_FOUND.code]))),
+)]
 async fn show(State(api): State<Shared>, Id(id): Id<DeliveryId>) -> Result<Json<DeliveryDetail>, Problem> {
     let row = api.parts.store.delivery(id).await?.ok_or_else(|| unknown(id))?;
     detail(&api, row).await.map(Json)
@@ -99,7 +124,17 @@ pub(super) async fn detail(api: &Api, row: DeliveryRow) -> Result<DeliveryDetail
     Ok(DeliveryDetail { delivery, attempts: attempts.into_iter().map(AttemptView::from).collect() })
 }
 
-/// Replays any ended delivery, delivered ones too. Asked twice, it answers the same delivery.
+/// Replays a delivery that has ended, a delivered one too.
+///
+/// Asked twice, it answers the same new delivery.
+#[utoipa::path(
+    post,
+    path = "/deliveries/{id}/replay",
+    operation_id = "replay_delivery",
+    params(("id" = DeliveryId, Path, description = "Of the delivery")),
+    responses((status = 200, body = ReplayAnswer)),
+    extensions(("x-codes" = json!([problem::DELIVERY_NOT_FOUND.code, problem::NOT_ENDED.code]))),
+)]
 async fn replay(State(api): State<Shared>, Id(id): Id<DeliveryId>) -> Result<Json<ReplayAnswer>, Problem> {
     let became = api.parts.store.replay(&[id]).await?.into_iter().next();
     let (replaced_by, already) = match became {

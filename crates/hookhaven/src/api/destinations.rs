@@ -6,18 +6,16 @@
 
 use std::collections::BTreeMap;
 
-use axum::{
-    Json, Router,
-    extract::{Path, State},
-    routing::{get, post},
-};
+use axum::{Json, extract::State};
 use hookhaven_core::{Destination, Time, destination::DestinationState};
 use hookhaven_store::{CatalogEntry, Stats};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Api, Breaker, Shared,
-    page::Input,
+    page::{Input, Name},
     problem::{self, Problem},
     view::{Listing, shown_url},
 };
@@ -29,16 +27,12 @@ pub const BREAKER_KIND: &str = "destination-breaker";
 /// Longest reason that is kept.
 const REASON_BYTES_MAX: usize = 1_000;
 
-pub(super) fn routes() -> Router<Shared> {
-    Router::new()
-        .route("/destinations", get(list))
-        .route("/destinations/{name}", get(show))
-        .route("/destinations/{name}/pause", post(pause))
-        .route("/destinations/{name}/resume", post(resume))
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(show)).routes(routes!(pause)).routes(routes!(resume))
 }
 
 /// The value of a `destination-paused` entry, as JSON.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Pause {
     /// `operator` for a person, else the name of the rule.
     #[serde(default)]
@@ -50,7 +44,7 @@ pub struct Pause {
 }
 
 /// A destination as it stands.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct DestinationView {
     pub name: String,
     /// What holds: `active`, `paused`, `disabled`, or `missing` from the config file.
@@ -74,6 +68,15 @@ pub struct DestinationView {
     pub oldest_due_at: Option<Time>,
 }
 
+/// Lists destinations, by name.
+///
+/// Those of the config file, and those that deliveries still wait for.
+#[utoipa::path(
+    get,
+    path = "/destinations",
+    operation_id = "list_destinations",
+    responses((status = 200, body = Listing<DestinationView>)),
+)]
 async fn list(State(api): State<Shared>) -> Result<Json<Listing<DestinationView>>, Problem> {
     let scene = Scene::of(&api).await?;
     let config = api.parts.config.load();
@@ -84,7 +87,16 @@ async fn list(State(api): State<Shared>) -> Result<Json<Listing<DestinationView>
     Ok(Json(Listing { items, next: None }))
 }
 
-async fn show(State(api): State<Shared>, Path(name): Path<String>) -> Result<Json<DestinationView>, Problem> {
+/// Shows one destination.
+#[utoipa::path(
+    get,
+    path = "/destinations/{name}",
+    operation_id = "show_destination",
+    params(("name" = String, Path, description = "Its name in the config file", example = "billing")),
+    responses((status = 200, body = DestinationView)),
+    extensions(("x-codes" = json!([problem::DESTINATION_NOT_FOUND.code]))),
+)]
+async fn show(State(api): State<Shared>, Name(name): Name) -> Result<Json<DestinationView>, Problem> {
     let scene = Scene::of(&api).await?;
     let configured = api.parts.config.load().destinations.get(name.as_str()).cloned();
     if configured.is_none() && !scene.tallies.contains_key(&name) && !scene.pauses.contains_key(&name) {
@@ -101,16 +113,31 @@ async fn changed(api: &Api, name: &str) -> Result<Json<DestinationView>, Problem
     Ok(Json(scene.view(api, name, configured.as_deref())))
 }
 
-#[derive(Default, Deserialize)]
+/// Why, for whoever asks later.
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct PauseRequest {
+    /// At most 1,000 bytes.
     #[serde(default)]
+    #[schema(max_length = 1000)]
     reason: String,
 }
 
+/// Pauses a destination.
+///
+/// Events are accepted and deliveries wait, over restarts too, until it is resumed. Paused again, it keeps the new reason.
+#[utoipa::path(
+    post,
+    path = "/destinations/{name}/pause",
+    operation_id = "pause_destination",
+    params(("name" = String, Path, description = "Its name in the config file", example = "billing")),
+    request_body = PauseRequest,
+    responses((status = 200, body = DestinationView)),
+    extensions(("x-codes" = json!([problem::DESTINATION_NOT_FOUND.code]))),
+)]
 async fn pause(
     State(api): State<Shared>,
-    Path(name): Path<String>,
+    Name(name): Name,
     Input(request): Input<PauseRequest>,
 ) -> Result<Json<DestinationView>, Problem> {
     if !api.parts.config.load().destinations.contains_key(name.as_str()) {
@@ -126,14 +153,26 @@ async fn pause(
     changed(&api, &name).await
 }
 
-#[derive(Default, Deserialize)]
+/// Nothing is to be said.
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ResumeRequest {}
 
-/// Takes away what the catalog says. What the config file says only the config file can change.
+/// Resumes a destination.
+///
+/// What the config file says only the config file can change.
+#[utoipa::path(
+    post,
+    path = "/destinations/{name}/resume",
+    operation_id = "resume_destination",
+    params(("name" = String, Path, description = "Its name in the config file", example = "billing")),
+    request_body = ResumeRequest,
+    responses((status = 200, body = DestinationView)),
+    extensions(("x-codes" = json!([problem::DESTINATION_NOT_FOUND.code, problem::STATE_FROM_CONFIG.code]))),
+)]
 async fn resume(
     State(api): State<Shared>,
-    Path(name): Path<String>,
+    Name(name): Name,
     Input(ResumeRequest {}): Input<ResumeRequest>,
 ) -> Result<Json<DestinationView>, Problem> {
     let configured = api.parts.config.load().destinations.get(name.as_str()).map(|d| d.state);

@@ -3,50 +3,70 @@
 use std::sync::Arc;
 
 use axum::{
-    Json, Router,
+    Json,
     extract::State,
     response::{IntoResponse, Response},
-    routing::{get, post},
 };
 use bytes::Bytes;
 use hookhaven_core::{Event, EventId, Time, event::Part};
 use hookhaven_store::{DeliveryFilter, EventFilter, Page, Replayed, Routed};
 use http::{HeaderValue, header};
 use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Api, LIMIT_MAX, Shared, deliveries,
     page::{self, Id, Params},
     problem::{self, Problem},
     routes::routing,
+    schema,
     view::{EventDetail, EventView, Listing, ReplayAnswer, ReplayedView},
 };
 use crate::routing::deliveries as deliveries_of;
 
-pub(super) fn routes() -> Router<Shared> {
-    Router::new()
-        .route("/events", get(list))
-        .route("/events/{id}", get(show))
-        .route("/events/{id}/body", get(body))
-        .route("/events/{id}/request", get(request))
-        .route("/events/{id}/replay", post(replay))
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(show))
+        .routes(routes!(body))
+        .routes(routes!(request))
+        .routes(routes!(replay))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct ListParams {
+    /// Name of a source in the config file; `publish` for published messages.
     source: Option<String>,
+    /// The whole type, as the sender names it.
     #[serde(rename = "type")]
+    #[param(example = "invoice.paid")]
     event_type: Option<String>,
+    /// The idempotency key, whole.
     key: Option<String>,
+    /// Received at or after.
     since: Option<Time>,
+    /// Received before.
     until: Option<Time>,
+    /// Only events that made no delivery.
     #[serde(default)]
     unrouted: bool,
+    /// `next` of the page before.
     after: Option<EventId>,
+    #[param(schema_with = schema::limit)]
     limit: Option<usize>,
 }
 
+/// Lists events, newest first.
+#[utoipa::path(
+    get,
+    path = "/events",
+    operation_id = "list_events",
+    params(ListParams),
+    responses((status = 200, body = Listing<EventView>)),
+)]
 async fn list(
     State(api): State<Shared>,
     Params(params): Params<ListParams>,
@@ -65,6 +85,17 @@ async fn list(
     Ok(Json(page::listing(rows, &page, |row| row.id, EventView::from)))
 }
 
+/// Shows one event with all that became of it.
+///
+/// Its headers, its deliveries with every attempt, and what the config in force says of it.
+#[utoipa::path(
+    get,
+    path = "/events/{id}",
+    operation_id = "show_event",
+    params(("id" = EventId, Path, description = "Of the event")),
+    responses((status = 200, body = EventDetail)),
+    extensions(("x-codes" = json!([problem::EVENT_NOT_FOUND.code]))),
+)]
 async fn show(State(api): State<Shared>, Id(id): Id<EventId>) -> Result<Json<EventDetail>, Problem> {
     let event = find(&api, id).await?;
     let filter = DeliveryFilter { event: Some(id), ..DeliveryFilter::default() };
@@ -77,13 +108,43 @@ async fn show(State(api): State<Shared>, Id(id): Id<EventId>) -> Result<Json<Eve
     Ok(Json(EventDetail::new(&event, whole, routing)))
 }
 
-/// The bytes as they came, as bytes: a browser must not read them as a page.
+/// Downloads the body of an event, byte for byte.
+///
+/// As bytes: a browser must not read them as a page.
+#[utoipa::path(
+    get,
+    path = "/events/{id}/body",
+    operation_id = "download_event_body",
+    params(("id" = EventId, Path, description = "Of the event")),
+    responses((
+        status = 200,
+        body = schema::Raw,
+        content_type = "application/octet-stream",
+        description = "The body as it was received"
+    )),
+    extensions(("x-codes" = json!([problem::EVENT_NOT_FOUND.code]))),
+)]
 async fn body(State(api): State<Shared>, Id(id): Id<EventId>) -> Result<Response, Problem> {
     let event = find(&api, id).await?;
     Ok(download(event.body.clone()))
 }
 
-/// The body of the request that the event came in with others; its own where it came alone.
+/// Downloads the body of the request that an event came in.
+///
+/// Where it came with others; its own where it came alone.
+#[utoipa::path(
+    get,
+    path = "/events/{id}/request",
+    operation_id = "download_event_request",
+    params(("id" = EventId, Path, description = "Of the event")),
+    responses((
+        status = 200,
+        body = schema::Raw,
+        content_type = "application/octet-stream",
+        description = "The body as it was received"
+    )),
+    extensions(("x-codes" = json!([problem::EVENT_NOT_FOUND.code]))),
+)]
 async fn request(State(api): State<Shared>, Id(id): Id<EventId>) -> Result<Response, Problem> {
     let event = find(&api, id).await?;
     match &event.part {
@@ -110,7 +171,21 @@ pub(super) async fn find(api: &Api, id: EventId) -> Result<Arc<Event>, Problem> 
     event.ok_or_else(|| Problem::new(&problem::EVENT_NOT_FOUND, format!("there is no event {id}")))
 }
 
-/// Replays the event's dead letters; routes it by the config in force if it had gone nowhere.
+/// Replays the dead letters of an event.
+///
+/// An event that had gone nowhere is routed by the config in force. Asked twice, it answers the same deliveries.
+#[utoipa::path(
+    post,
+    path = "/events/{id}/replay",
+    operation_id = "replay_event",
+    params(("id" = EventId, Path, description = "Of the event")),
+    responses((status = 200, body = ReplayAnswer)),
+    extensions(("x-codes" = json!([
+        problem::EVENT_NOT_FOUND.code,
+        problem::NOTHING_TO_REPLAY.code,
+        problem::NO_ROUTE.code,
+    ]))),
+)]
 async fn replay(State(api): State<Shared>, Id(id): Id<EventId>) -> Result<Json<ReplayAnswer>, Problem> {
     let event = find(&api, id).await?;
     let filter = DeliveryFilter { event: Some(id), ..DeliveryFilter::default() };

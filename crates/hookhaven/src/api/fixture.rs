@@ -34,6 +34,7 @@ use tower::ServiceExt;
 
 use super::{ApiParts, Breaker, LaneView, ReloadState, Signals, router};
 
+use super::tests::document;
 use crate::{
     app::{self, KeyRing},
     config::{Config, Limits, Log, Server, Worker},
@@ -309,7 +310,9 @@ impl Scene {
         let response = self.router.clone().oneshot(request.body(body).unwrap()).await.unwrap();
         let (head, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
-        Got { status: head.status, headers: head.headers, body }
+        let got = Got { status: head.status, headers: head.headers, body };
+        document::hold_against(method, path, &got);
+        got
     }
 }
 

@@ -34,22 +34,23 @@ pub(crate) async fn check(State(api): State<Shared>, request: Request, next: Nex
 }
 
 fn judge(api: &Api, request: &Request) -> Result<(), Problem> {
-    let host = host_of(request.uri(), request.headers())?;
-    if !host_allowed(api, host.host()) {
-        let detail = format!(
-            "{:?} is not a name of the admin side; add it to admin_hosts under [server] if it is yours",
-            host.host()
-        );
-        return Err(Problem::new(&problem::HOST_NOT_ALLOWED, detail));
-    }
+    let host = check_host(api, request.uri(), request.headers())?;
     check_origin(request.headers(), &host)?;
     check_token(api, request.headers())?;
     check_content_type(request)
 }
 
-/// Whether a request came under a name of ours; for answers that say more to those.
-pub(crate) fn under_own_name(api: &Api, uri: &Uri, headers: &HeaderMap) -> bool {
-    host_of(uri, headers).is_ok_and(|host| host_allowed(api, host.host()))
+/// The name that a request came under, if it is one of ours.
+pub(crate) fn check_host(api: &Api, uri: &Uri, headers: &HeaderMap) -> Result<Authority, Problem> {
+    let host = host_of(uri, headers)?;
+    if host_allowed(api, host.host()) {
+        return Ok(host);
+    }
+    let detail = format!(
+        "{:?} is not a name of the admin side; add it to admin_hosts under [server] if it is yours",
+        host.host()
+    );
+    Err(Problem::new(&problem::HOST_NOT_ALLOWED, detail))
 }
 
 /// The name that the client called: `:authority` in HTTP/2, `Host` in HTTP/1.

@@ -7,31 +7,42 @@
 //! Both are open, for probes have no token; reasons are told only under a name of ours (see `guard`).
 
 use axum::{
-    Json, Router,
+    Json,
     extract::{Request, State},
     response::{IntoResponse, Response},
-    routing::get,
 };
 use hookhaven_store::Leave;
 use http::{HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{Api, ReloadState, Shared, guard};
 
-pub(super) fn open_routes() -> Router<Shared> {
-    Router::new().route("/healthz", get(alive)).route("/readyz", get(ready))
+/// Not under `/api/v1`, and without a token.
+pub(super) fn open_routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(alive)).routes(routes!(ready))
 }
 
-pub(super) fn guarded_routes() -> Router<Shared> {
-    Router::new().route("/metrics", get(metrics))
+/// Not under `/api/v1`.
+pub(super) fn guarded_routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(metrics))
 }
 
+/// Says that the process answers, and nothing else.
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    operation_id = "show_health",
+    responses((status = 200, body = String, content_type = "text/plain; charset=utf-8", description = "It answers")),
+    security(()),
+)]
 async fn alive() -> &'static str {
     "ok\n"
 }
 
 /// Whether the node can do what its role is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Ready {
     pub ready: bool,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -40,11 +51,22 @@ pub struct Ready {
     pub config: Option<ReloadState>,
 }
 
+/// Says whether the node can do what its role is, and why not.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    operation_id = "show_readiness",
+    responses(
+        (status = 200, body = Ready, description = "It can"),
+        (status = 503, body = Ready, description = "It cannot"),
+    ),
+    security(()),
+)]
 async fn ready(State(api): State<Shared>, request: Request) -> Response {
     let mut reasons = reasons(&api);
     let ready = reasons.is_empty();
     let mut config = Some(api.parts.signals.reload_state());
-    if !guard::under_own_name(&api, request.uri(), request.headers()) {
+    if guard::check_host(&api, request.uri(), request.headers()).is_err() {
         reasons.clear();
         config = None;
     }
@@ -62,6 +84,18 @@ pub(super) fn reasons(api: &Api) -> Vec<String> {
     of_role.into_iter().chain(api.parts.signals.accepting().err()).collect()
 }
 
+/// Shows all metrics, for Prometheus.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    operation_id = "show_metrics",
+    responses((
+        status = 200,
+        body = String,
+        content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        description = "In the OpenMetrics text format"
+    )),
+)]
 async fn metrics(State(api): State<Shared>) -> Response {
     let mut response = api.parts.signals.render_metrics().await.into_response();
     let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");

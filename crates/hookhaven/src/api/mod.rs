@@ -22,12 +22,14 @@ pub(crate) mod fixture;
 mod guard;
 mod health;
 mod nodes;
+mod openapi;
 mod page;
 mod problem;
 mod publish_keys;
 mod rejected;
 mod release;
 mod routes;
+mod schema;
 mod secrets;
 mod signals;
 mod status;
@@ -46,6 +48,8 @@ use hookhaven_store::{
     quarantine::Quarantine,
 };
 
+use utoipa_axum::router::OpenApiRouter;
+
 use crate::{alerting::Desk, config::Config, quarantine::Rejections, secrets::SecretUse};
 
 pub use alerts::{
@@ -58,6 +62,7 @@ pub use dead_letters::{BULK_DELIVERIES_MAX, BulkRequest, DeadLetterFilter};
 pub use destinations::{DestinationView, PAUSED_KIND, Pause};
 pub use health::Ready;
 pub use nodes::{NODE_SILENCE_MAX, NodeView};
+pub use openapi::document;
 pub use page::LIMIT_MAX;
 pub use problem::{CODES, Problem};
 pub use publish_keys::{Ring, RingError, SigningKeysView};
@@ -114,8 +119,21 @@ pub fn router(parts: ApiParts) -> Router {
         analysis: Default::default(),
         parts,
     });
-    // One line a resource.
-    let resources = Router::new()
+    let guarded = Router::from(guarded())
+        .fallback(problem::no_such_path)
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::from_fn_with_state(api.clone(), guard::check));
+    Router::from(open())
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .merge(guarded)
+        .layer(middleware::map_response(guard::harden))
+        .with_state(api)
+}
+
+/// What only those with a token may have. One line a resource.
+fn guarded() -> OpenApiRouter<Shared> {
+    let resources = OpenApiRouter::new()
         .merge(events::routes())
         .merge(deliveries::routes())
         .merge(dead_letters::routes())
@@ -130,12 +148,10 @@ pub fn router(parts: ApiParts) -> Router {
         .merge(backup::routes())
         .merge(analysis::routes())
         .merge(alerts::routes());
-    let guarded = Router::new()
-        .nest("/api/v1", resources)
-        .merge(health::guarded_routes())
-        .fallback(problem::no_such_path)
-        .method_not_allowed_fallback(problem::method_not_allowed)
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(middleware::from_fn_with_state(api.clone(), guard::check));
-    health::open_routes().merge(guarded).layer(middleware::map_response(guard::harden)).with_state(api)
+    OpenApiRouter::new().nest("/api/v1", resources).merge(health::guarded_routes())
+}
+
+/// What anybody may have who reaches us under a name of ours.
+fn open() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().merge(health::open_routes()).nest("/api/v1", openapi::routes())
 }

@@ -3,21 +3,23 @@
 
 use std::time::Duration;
 
-use axum::{Json, Router, extract::State, routing::get};
+use axum::{Json, extract::State};
 use hookhaven_core::Time;
 use hookhaven_store::NodeRow;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{Shared, problem::Problem, view::Listing};
 
 /// How long a node may be silent before it is taken for gone: three signs of life.
 pub const NODE_SILENCE_MAX: Duration = Duration::from_secs(30);
 
-pub(super) fn routes() -> Router<Shared> {
-    Router::new().route("/nodes", get(list))
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(list))
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NodeView {
     pub id: String,
     /// `all`, `ingest` or `worker`.
@@ -37,6 +39,13 @@ pub struct NodeView {
     pub this: bool,
 }
 
+/// Lists the nodes that share the store.
+#[utoipa::path(
+    get,
+    path = "/nodes",
+    operation_id = "list_nodes",
+    responses((status = 200, body = Listing<NodeView>)),
+)]
 async fn list(State(api): State<Shared>) -> Result<Json<Listing<NodeView>>, Problem> {
     let (this, now) = (api.parts.signals.this_node(), api.parts.clock.now());
     let view = |NodeRow { report, seen_at, leases }| NodeView {

@@ -20,7 +20,7 @@ use super::{
 
 /// Most items in one page.
 pub const LIMIT_MAX: usize = 500;
-const LIMIT_DEFAULT: usize = 50;
+pub(crate) const LIMIT_DEFAULT: usize = 50;
 
 /// The query, whole.
 pub(crate) struct Params<T>(pub T);
@@ -67,6 +67,18 @@ where
         let bad = |detail: String| Problem::new(&problem::BAD_ID, detail);
         let Path(text): Path<String> = Path::from_request_parts(parts, state).await.map_err(|e| bad(e.to_string()))?;
         text.parse().map(Id).map_err(|e: T::Err| bad(e.to_string()))
+    }
+}
+
+/// The one name in the path.
+pub(crate) struct Name(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Name {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let name = Path::<String>::from_request_parts(parts, state).await;
+        name.map(|Path(name)| Name(name)).map_err(|e| Problem::new(&problem::BAD_ID, e.to_string()))
     }
 }
 

@@ -10,15 +10,20 @@ use axum::{
 use hookhaven_store::StoreError;
 use http::{HeaderValue, Method, StatusCode, Uri, header};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-/// A refusal, as it is answered and as the command line reads it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+use super::schema;
+
+/// A refusal (RFC 9457). Branch on `code`; `detail` is for people and says the mend.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
     /// `urn:hookhaven:problem:` and the code.
+    #[schema(examples("urn:hookhaven:problem:event_not_found"))]
     #[serde(rename = "type")]
     pub kind: String,
     pub title: String,
     pub status: u16,
+    #[schema(schema_with = schema::code)]
     pub code: String,
     pub detail: String,
 }

@@ -4,25 +4,23 @@
 //! Not here: where the keys are kept, and that nodes agree on them ([`Ring`] stands for both).
 
 use async_trait::async_trait;
-use axum::{
-    Json, Router,
-    extract::State,
-    routing::{get, post},
-};
+use axum::{Json, extract::State};
 use hookhaven_store::StoreError;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Shared,
-    problem::{KEYS_FROM_CONFIG, NO_KEYS, Problem},
+    problem::{self, KEYS_FROM_CONFIG, NO_KEYS, Problem},
 };
 
-pub(super) fn routes() -> Router<Shared> {
-    Router::new().route("/publish/keys", get(show)).route("/publish/keys/rotate", post(rotate))
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(show)).routes(routes!(rotate))
 }
 
 /// The one answer that holds secrets: whoever has the admin token may have them.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SigningKeysView {
     pub current: String,
     pub next: String,
@@ -56,10 +54,30 @@ impl From<RingError> for Problem {
     }
 }
 
+/// Shows the keys that published messages are signed with.
+///
+/// Both, since receivers need them.
+#[utoipa::path(
+    get,
+    path = "/publish/keys",
+    operation_id = "show_signing_keys",
+    responses((status = 200, body = SigningKeysView)),
+    extensions(("x-codes" = json!([problem::NO_KEYS.code]))),
+)]
 async fn show(State(api): State<Shared>) -> Result<Json<SigningKeysView>, Problem> {
     Ok(Json(api.parts.keys.show().await?))
 }
 
+/// Makes the next signing key the current one.
+///
+/// Each request moves on by one key: not to be repeated blindly.
+#[utoipa::path(
+    post,
+    path = "/publish/keys/rotate",
+    operation_id = "rotate_signing_keys",
+    responses((status = 200, body = SigningKeysView)),
+    extensions(("x-codes" = json!([problem::NO_KEYS.code, problem::KEYS_FROM_CONFIG.code]))),
+)]
 async fn rotate(State(api): State<Shared>) -> Result<Json<SigningKeysView>, Problem> {
     Ok(Json(api.parts.keys.rotate().await?))
 }

@@ -4,10 +4,9 @@
 //! request that was refused may show somebody's all the same. Not here: releasing them (`release`).
 
 use axum::{
-    Json, Router,
+    Json,
     extract::State,
     response::{IntoResponse, Response},
-    routing::get,
 };
 use bytes::Bytes;
 use hookhaven_core::{
@@ -18,24 +17,24 @@ use hookhaven_core::{
 use hookhaven_store::quarantine::{Quarantined, RejectedFilter, RejectedRow};
 use http::{HeaderValue, header};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Api, Shared,
     page::{self, Id, Params},
     problem::{self, Problem},
+    schema,
     view::{HeaderView, Listing, REDACTED, Text},
 };
 use crate::headers::may_be_credential;
 
-pub(super) fn routes() -> Router<Shared> {
-    Router::new()
-        .route("/rejected", get(list))
-        .route("/rejected/{id}", get(show))
-        .route("/rejected/{id}/body", get(body))
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(show)).routes(routes!(body))
 }
 
 /// A rejected request without target, headers and body.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RejectedView {
     pub id: RejectedId,
     pub received_at: Time,
@@ -68,7 +67,7 @@ impl From<RejectedRow> for RejectedView {
 }
 
 /// One with its diagnosis; the body is at `/rejected/{id}/body`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RejectedDetail {
     #[serde(flatten)]
     pub rejected: RejectedView,
@@ -80,7 +79,7 @@ pub struct RejectedDetail {
     pub diagnosis: Option<DiagnosisView>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DiagnosisView {
     /// `holds`, `holds_restored`, `refused`, `truncated` or `key_needed`, judged at its arrival by the configuration of
     /// now.
@@ -91,7 +90,7 @@ pub struct DiagnosisView {
     pub findings: Vec<CauseView>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CauseView {
     pub cause: String,
     /// Shown by the signature itself; else it is a likeness.
@@ -117,12 +116,13 @@ impl From<Diagnosis> for DiagnosisView {
 }
 
 /// Which; all set fields must hold.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RejectedSelection {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::reason_or_null)]
     pub reason: Option<String>,
     /// Received at or after.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -151,18 +151,34 @@ impl RejectedSelection {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct ListParams {
+    /// Name of a source in the config file; `publish` for published messages.
     source: Option<String>,
+    #[param(schema_with = schema::reason)]
     reason: Option<String>,
+    /// Received at or after.
     since: Option<Time>,
+    /// Received before.
     until: Option<Time>,
+    /// Only those released, or only those not.
     released: Option<bool>,
+    /// `next` of the page before.
     after: Option<RejectedId>,
+    #[param(schema_with = schema::limit)]
     limit: Option<usize>,
 }
 
+/// Lists rejected requests that are kept, newest first.
+#[utoipa::path(
+    get,
+    path = "/rejected",
+    operation_id = "list_rejected",
+    params(ListParams),
+    responses((status = 200, body = Listing<RejectedView>)),
+)]
 async fn list(
     State(api): State<Shared>,
     Params(p): Params<ListParams>,
@@ -173,6 +189,15 @@ async fn list(
     Ok(Json(page::listing(rows, &page, |row| row.id, RejectedView::from)))
 }
 
+/// Shows one rejected request with its diagnosis.
+#[utoipa::path(
+    get,
+    path = "/rejected/{id}",
+    operation_id = "show_rejected",
+    params(("id" = RejectedId, Path, description = "Of the rejected request")),
+    responses((status = 200, body = RejectedDetail)),
+    extensions(("x-codes" = json!([problem::REJECTED_NOT_FOUND.code]))),
+)]
 async fn show(State(api): State<Shared>, Id(id): Id<RejectedId>) -> Result<Json<RejectedDetail>, Problem> {
     let Quarantined { rejected, released } = find(&api, id).await?;
     let diagnosis = api.parts.rejections.diagnose(rejected.clone()).await.map(DiagnosisView::from);
@@ -196,7 +221,22 @@ async fn show(State(api): State<Shared>, Id(id): Id<RejectedId>) -> Result<Json<
     }))
 }
 
-/// As much of the body as is kept, with the secrets that are configured masked: some senders show theirs there.
+/// Downloads as much of a rejected body as is kept.
+///
+/// Configured secrets in it are masked: some senders show theirs there.
+#[utoipa::path(
+    get,
+    path = "/rejected/{id}/body",
+    operation_id = "download_rejected_body",
+    params(("id" = RejectedId, Path, description = "Of the rejected request")),
+    responses((
+        status = 200,
+        body = schema::Raw,
+        content_type = "application/octet-stream",
+        description = "The body, masked"
+    )),
+    extensions(("x-codes" = json!([problem::REJECTED_NOT_FOUND.code]))),
+)]
 async fn body(State(api): State<Shared>, Id(id): Id<RejectedId>) -> Result<Response, Problem> {
     let found = find(&api, id).await?;
     let config = api.parts.config.load();

@@ -5,10 +5,12 @@
 
 use std::time::Duration;
 
-use axum::{Json, Router, extract::State, routing::post};
+use axum::{Json, extract::State};
 use hookhaven_core::{EventId, RejectedId, Time, diagnosis::Diagnosis};
 use hookhaven_store::{Page, quarantine::Quarantined};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Api, LIMIT_MAX, RejectedSelection, Shared,
@@ -17,12 +19,12 @@ use super::{
 };
 use crate::quarantine::Release;
 
-pub(super) fn routes() -> Router<Shared> {
-    Router::new().route("/rejected/release", post(release))
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(release))
 }
 
 /// Exactly one of `ids` and `filter`; an empty filter is every rejected request that was not released.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReleaseRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -38,7 +40,7 @@ pub struct ReleaseRequest {
 }
 
 /// What became of a release. The counts of what was not released say why.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ReleaseAnswer {
     pub dry_run: bool,
     /// Named by the request, and there.
@@ -64,7 +66,7 @@ pub struct ReleaseAnswer {
     pub next: Option<RejectedId>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ReleasedView {
     pub id: RejectedId,
     /// `released`, `duplicate`, `already`, `refused`, `no_event` or `unknown`; on a dry run `would_be_released` or
@@ -77,6 +79,18 @@ pub struct ReleasedView {
     pub detail: Option<String>,
 }
 
+/// Releases rejected requests: makes them the events that they should have been.
+///
+/// By ids, or by a filter; oldest first, at most 500 in one request, `next` goes on. What was released before is left
+/// alone, and what its sender sent again meanwhile becomes no second event.
+#[utoipa::path(
+    post,
+    path = "/rejected/release",
+    operation_id = "release_rejected",
+    request_body = ReleaseRequest,
+    responses((status = 200, body = ReleaseAnswer)),
+    extensions(("x-codes" = json!([problem::BAD_QUERY.code]))),
+)]
 async fn release(
     State(api): State<Shared>,
     Input(request): Input<ReleaseRequest>,

@@ -1,21 +1,30 @@
 //! `/routes`: the routes of the config in force; and what they say of one event.
 
-use axum::{Json, Router, extract::State, routing::get};
+use axum::{Json, extract::State};
 use hookhaven_core::{Event, EventId, route};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Shared, events,
     page::Id,
-    problem::Problem,
+    problem::{self, Problem},
     view::{GoesTo, ListedRoute, Listing, RouteView, Routing},
 };
 use crate::{config::Config, routing};
 
-pub(super) fn routes() -> Router<Shared> {
-    Router::new().route("/routes", get(list)).route("/events/{id}/routes", get(of_event))
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(of_event))
 }
 
-/// All of them, in the file's order: there are as many as somebody wrote.
+/// Lists the routes of the config in force, in the file's order.
+///
+/// All of them: there are as many as somebody wrote.
+#[utoipa::path(
+    get,
+    path = "/routes",
+    operation_id = "list_routes",
+    responses((status = 200, body = Listing<ListedRoute>)),
+)]
 async fn list(State(api): State<Shared>) -> Json<Listing<ListedRoute>> {
     let config = api.parts.config.load();
     let items = config.routes.iter().map(|route| ListedRoute {
@@ -32,6 +41,15 @@ async fn list(State(api): State<Shared>) -> Json<Listing<ListedRoute>> {
     Json(Listing { items: items.collect(), next: None })
 }
 
+/// Explains what the routes in force make of an event.
+#[utoipa::path(
+    get,
+    path = "/events/{id}/routes",
+    operation_id = "explain_event_routes",
+    params(("id" = EventId, Path, description = "Of the event")),
+    responses((status = 200, body = Routing)),
+    extensions(("x-codes" = json!([problem::EVENT_NOT_FOUND.code]))),
+)]
 async fn of_event(State(api): State<Shared>, Id(id): Id<EventId>) -> Result<Json<Routing>, Problem> {
     let event = events::find(&api, id).await?;
     Ok(Json(routing(&api.parts.config.load(), &event)))

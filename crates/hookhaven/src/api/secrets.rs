@@ -1,17 +1,19 @@
 //! `/secrets`: which secrets there are, by fingerprint and age, and which of them can go. Never the secrets.
 
-use axum::{Json, Router, extract::State, routing::get};
+use axum::{Json, extract::State};
 use hookhaven_core::Time;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{Shared, problem::Problem, view::Listing};
 use crate::secrets::{Owner, Standing, Use, standings};
 
-pub(super) fn routes() -> Router<Shared> {
-    Router::new().route("/secrets", get(list))
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(list))
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SecretView {
     /// `source` or `destination`.
     pub of: String,
@@ -64,6 +66,13 @@ impl SecretView {
     }
 }
 
+/// Lists secrets by fingerprint and age, and which of them can go.
+#[utoipa::path(
+    get,
+    path = "/secrets",
+    operation_id = "list_secrets",
+    responses((status = 200, body = Listing<SecretView>)),
+)]
 async fn list(State(api): State<Shared>) -> Result<Json<Listing<SecretView>>, Problem> {
     let (parts, now) = (&api.parts, api.parts.clock.now());
     let all = standings(&*parts.store, &parts.config.load(), parts.secrets.as_deref(), now).await?;

@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use hookhaven_core::Time;
 use hookhaven_store::NodeReport;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// A narrow window into the running gateway. All calls are cheap, save the rendering of metrics.
 #[async_trait]
@@ -32,7 +33,7 @@ pub trait Signals: Send + Sync + std::fmt::Debug {
 }
 
 /// Which config is in force, and whether a newer one was refused.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ReloadState {
     /// When the config in force was read.
     pub loaded_at: Option<Time>,
@@ -52,7 +53,7 @@ pub struct LaneView {
     pub in_flight: u32,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Breaker {
     #[default]

@@ -1,16 +1,18 @@
 //! `/status`: the gateway at one glance: version, uptime, what waits, whether it accepts.
 
-use axum::{Json, Router, extract::State, routing::get};
+use axum::{Json, extract::State};
 use hookhaven_core::Time;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{ReloadState, Shared, health, problem::Problem};
 
-pub(super) fn routes() -> Router<Shared> {
-    Router::new().route("/status", get(show))
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(show))
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Status {
     pub version: String,
     /// What this node does: `all`, `ingest` or `worker`.
@@ -29,7 +31,7 @@ pub struct Status {
     pub store: StoreStatus,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct StoreStatus {
     /// Deliveries that have not ended, and how many there may be.
     pub pending: u64,
@@ -60,7 +62,7 @@ pub struct StoreStatus {
     pub depths: Vec<DepthView>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DepthView {
     pub source: String,
     pub destination: String,
@@ -71,6 +73,13 @@ pub struct DepthView {
     pub dead_letters_critical: u64,
 }
 
+/// Shows the gateway at one glance.
+#[utoipa::path(
+    get,
+    path = "/status",
+    operation_id = "show_status",
+    responses((status = 200, body = Status)),
+)]
 async fn show(State(api): State<Shared>) -> Result<Json<Status>, Problem> {
     let stats = api.parts.store.stats().await?.without_alerts();
     let config = api.parts.config.load();

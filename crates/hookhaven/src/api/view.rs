@@ -7,22 +7,24 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use bytes::Bytes;
 pub use hookhaven_core::destination::shown_url;
 use hookhaven_core::{
-    Attempt, AttemptId, DeliveryId, Event, EventId, Order, Phases, Time, event::Part, filter::Finding,
+    Attempt, AttemptId, DeliveryId, DeliveryState, Event, EventId, Order, Phases, Time, event::Part, filter::Finding,
 };
 use hookhaven_store::{DeliveryRow, EventRow, InLine};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
+use super::schema;
 use crate::headers::is_credential;
 
 /// One page of a list, newest first. `next` goes into `after` for the next one.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Listing<T> {
     pub items: Vec<T>,
     pub next: Option<String>,
 }
 
 /// Bytes that are mostly text: a string where they are UTF-8, `{"base64": …}` where not.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub enum Text {
     Utf8(String),
@@ -46,7 +48,7 @@ impl Text {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct HeaderView {
     pub name: String,
     pub value: Text,
@@ -64,7 +66,7 @@ fn headers<N: AsRef<str>>(headers: &[(N, Bytes)]) -> Vec<HeaderView> {
 }
 
 /// An event without headers and body.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct EventView {
     pub id: EventId,
     pub source: String,
@@ -85,7 +87,7 @@ pub struct EventView {
 }
 
 /// Which of a request's events it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PartView {
     /// From 1.
     pub number: u32,
@@ -121,7 +123,7 @@ impl From<EventRow> for EventView {
 }
 
 /// An event with all that became of it; the body is at `/events/{id}/body`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct EventDetail {
     #[serde(flatten)]
     pub event: EventView,
@@ -152,7 +154,7 @@ impl EventDetail {
 }
 
 /// What the config in force says of an event: the answer to "why did nobody get it".
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Routing {
     /// The source's sender; `null` if the config has no such source any more.
     pub sender: Option<String>,
@@ -166,7 +168,7 @@ pub struct Routing {
     pub goes_to: Vec<GoesTo>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RouteView {
     pub name: String,
     pub events: Vec<String>,
@@ -180,13 +182,14 @@ pub struct RouteView {
 }
 
 /// What became of one condition of a route's filter.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FindingView {
     pub condition: String,
     pub holds: bool,
     /// What stood there, cut if it is long; `null` for a group.
     pub seen: Option<String>,
     /// The conditions of a group (`any of these`, `all of these`, `not`).
+    #[schema(no_recursion)]
     pub conditions: Vec<FindingView>,
 }
 
@@ -198,7 +201,7 @@ impl From<Finding> for FindingView {
 }
 
 /// A route as the config in force has it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ListedRoute {
     pub name: String,
     pub source: String,
@@ -215,7 +218,7 @@ pub struct ListedRoute {
     pub answer_within_ms: Option<u64>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct GoesTo {
     pub destination: String,
     pub route: String,
@@ -224,7 +227,7 @@ pub struct GoesTo {
 }
 
 /// A delivery with its last attempt in short.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct DeliveryView {
     pub id: DeliveryId,
     pub event: EventId,
@@ -235,6 +238,7 @@ pub struct DeliveryView {
     pub route: String,
     pub lane: String,
     /// `pending`, `leased`, `delivered`, `dead` or `cancelled`.
+    #[schema(value_type = DeliveryState)]
     pub state: String,
     pub critical: bool,
     pub accepted_at: Time,
@@ -259,9 +263,10 @@ pub struct DeliveryView {
     pub last_attempt: Option<LastAttemptView>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LastAttemptView {
     pub at: Time,
+    #[schema(schema_with = schema::class)]
     pub class: String,
     pub status: Option<u16>,
     pub error: String,
@@ -305,7 +310,7 @@ impl From<DeliveryRow> for DeliveryView {
 }
 
 /// A delivery's place in its line.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct OrderView {
     /// `fifo` or `latest`.
     pub mode: String,
@@ -319,7 +324,7 @@ pub struct OrderView {
 }
 
 /// What keeps a delivery back in its line.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct WaitsFor {
     /// The delivery that goes first.
     pub behind: Option<DeliveryId>,
@@ -352,14 +357,14 @@ impl WaitsFor {
 }
 
 /// A delivery with all its attempts, first to last.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct DeliveryDetail {
     #[serde(flatten)]
     pub delivery: DeliveryView,
     pub attempts: Vec<AttemptView>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AttemptView {
     pub id: AttemptId,
     /// From 1; lost ones count.
@@ -368,6 +373,7 @@ pub struct AttemptView {
     pub duration_us: u64,
     pub phases: Phases,
     pub status: Option<u16>,
+    #[schema(schema_with = schema::class)]
     pub class: String,
     pub error: String,
     pub response_headers: Vec<HeaderView>,
@@ -394,14 +400,14 @@ impl From<Attempt> for AttemptView {
 }
 
 /// What became of a replay.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ReplayAnswer {
     pub replayed: Vec<ReplayedView>,
     /// New deliveries of an event that had gone nowhere.
     pub routed: Vec<DeliveryId>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ReplayedView {
     pub delivery: DeliveryId,
     pub replaced_by: DeliveryId,
@@ -410,7 +416,7 @@ pub struct ReplayedView {
 }
 
 /// What became of a bulk act. The counts of what was not done say why.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct BulkAnswer {
     pub dry_run: bool,
     /// Dead letters that the request named.

@@ -2,7 +2,7 @@
 //!
 //! Commands that look at or change what the gateway holds talk to the running gateway over its admin
 //! API, or open its data directory if none runs (`client`); only `serve`, `demo`, `torture`, `bench`,
-//! `init`, `check`, `senders`, `migrate`, `doctor`, `reindex` and `copy` work on this machine alone. A new command is one new
+//! `init`, `check`, `senders`, `openapi`, `migrate`, `doctor`, `reindex` and `copy` work on this machine alone. A new command is one new
 //! file, one entry in `args::Command` and one line in [`dispatch`].
 
 pub mod alerts;
@@ -22,6 +22,7 @@ pub mod init;
 pub mod keys;
 pub mod migrate;
 pub mod nodes;
+pub mod openapi;
 pub mod print;
 mod probe;
 pub mod reindex;
@@ -157,6 +158,7 @@ async fn dispatch(command: Command, context: &Context) -> anyhow::Result<ExitCod
         Command::Why(args) => why::run(args, context).await,
         Command::Keys(command) => keys::run(command, context).await,
         Command::Senders(args) => senders::run(args, context),
+        Command::Openapi(args) => openapi::run(args, context),
         Command::Nodes(args) => nodes::run(args, context).await,
         Command::Migrate(args) => migrate::run(args, context).await,
         Command::Backup(args) => backup::run(args, context).await,

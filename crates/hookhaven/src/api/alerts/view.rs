@@ -7,6 +7,7 @@ use hookhaven_core::{
     alert::{Episode, Kind, Notice, Rule, Severity, Silence, runbook},
 };
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{
     alerting::Holding,
@@ -14,7 +15,7 @@ use crate::{
     egress::Sent,
 };
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Alerting {
     pub enabled: bool,
     /// When this node last looked at the figures; `null` if no gateway runs.
@@ -23,8 +24,9 @@ pub struct Alerting {
     pub items: Vec<AlertView>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = AlertState)]
 pub enum State {
     Firing,
     /// The condition holds, and has not held for long enough.
@@ -43,7 +45,7 @@ impl State {
 }
 
 /// A rule in one scope: its last episode, or the wait for its first.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AlertView {
     pub rule: String,
     /// Name of the source, destination or route; empty: everything.
@@ -70,7 +72,7 @@ pub struct AlertView {
     pub tellings: Vec<TellingView>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TellingView {
     /// `fired`, `grown`, `repeated` or `ended`.
     pub kind: Kind,
@@ -81,7 +83,7 @@ pub struct TellingView {
     pub told: Vec<ToldView>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ToldView {
     pub channel: String,
     /// `told`, `waiting` or `failed`.
@@ -173,7 +175,7 @@ impl AlertView {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RuleView {
     pub name: String,
     pub enabled: bool,
@@ -221,7 +223,7 @@ impl RuleView {
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ChannelView {
     pub name: String,
     /// `slack`, `pagerduty`, `webhook` or `email`.
@@ -230,7 +232,7 @@ pub struct ChannelView {
     pub severities: Vec<Severity>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SilenceView {
     pub id: String,
     pub rule: String,
@@ -250,7 +252,7 @@ impl From<Silence> for SilenceView {
 }
 
 /// What a channel answered to a trial.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TrialView {
     pub channel: String,
     pub ok: bool,

@@ -3,9 +3,11 @@
 mod analysis;
 mod backup;
 mod bulk;
+pub(super) mod document;
 mod door;
 mod health;
 mod lists;
+mod openapi;
 mod rejected;
 mod signing_keys;
 mod ways_back;

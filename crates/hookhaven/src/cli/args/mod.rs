@@ -105,6 +105,8 @@ pub enum Command {
     Keys(KeysCommand),
     /// List the senders that are known, or show one: its secret, its signature, its quirks
     Senders(SendersArgs),
+    /// Print the description of the admin API (OpenAPI 3.1)
+    Openapi(OpenapiArgs),
     /// List the nodes that share the store
     Nodes(NodesArgs),
     /// Bring a PostgreSQL store's schema up to date
@@ -165,6 +167,7 @@ impl Command {
             | Command::Serve(_)
             | Command::Init(_)
             | Command::Trigger(_)
+            | Command::Openapi(_)
             | Command::Reindex(_)
             | Command::Migrate(_) => false,
             Command::Destinations(DestinationsCommand::Pause(_) | DestinationsCommand::Resume(_)) => false,
@@ -174,7 +177,9 @@ impl Command {
     /// Shared options that the command has no use for; given all the same, they are refused.
     pub fn unused_options(&self) -> &'static [&'static str] {
         match self {
-            Command::Demo(_) | Command::Copy(_) | Command::Senders(_) => &["--config", "--data", "--url", "--token"],
+            Command::Demo(_) | Command::Copy(_) | Command::Senders(_) | Command::Openapi(_) => {
+                &["--config", "--data", "--url", "--token"]
+            }
             Command::Torture(_) | Command::Bench(_) => &["--config", "--url", "--token"],
             Command::Init(_) => &["--data", "--url", "--token"],
             Command::Migrate(_) => &["--data", "--url", "--token"],

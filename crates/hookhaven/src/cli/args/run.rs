@@ -124,6 +124,10 @@ pub struct TriggerArgs {
 }
 
 #[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:\n  hookhaven openapi > openapi.json\n  hookhaven openapi | jq '.paths | keys'")]
+pub struct OpenapiArgs {}
+
+#[derive(Clone, Debug, Args)]
 #[command(after_help = "Examples:\n  hookhaven senders\n  hookhaven senders stripe\n  hookhaven senders --json")]
 pub struct SendersArgs {
     /// One of them, by name or alias
