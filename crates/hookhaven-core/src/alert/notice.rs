@@ -131,35 +131,47 @@ fn measured(rule: &Rule, episode: &Episode) -> String {
     let value = number(rule.metric, episode.value);
     let of = if episode.scope.is_empty() { String::new() } else { format!(" of {}", episode.scope) };
     let window = span(rule.window);
+    let many = |one: &str, more: &str| format!("{value} {}", if episode.value == 1.0 { one } else { more });
     let what = match rule.metric {
-        Metric::SignaturesInvalid => format!("{value} invalid signatures{of} in the last {window}"),
-        Metric::DeadLetters => format!("{value} dead letters{of} wait for a person"),
-        Metric::DeadLettersCritical => format!("{value} critical dead letters{of} wait for a person"),
-        Metric::QueueDepth => format!("{value} deliveries{of} wait or are in hand"),
-        Metric::QueueOldest => format!("the oldest due delivery{of} has waited for {value}"),
-        Metric::AnswerP95 => {
-            format!("95% of requests were answered within {value} in the last {window}, the rest later")
+        Metric::SignaturesInvalid => {
+            format!("{}{of} in the last {window}", many("invalid signature", "invalid signatures"))
         }
+        Metric::DeadLetters => format!("{}{of} for a person", many("dead letter", "dead letters")),
+        Metric::DeadLettersCritical => {
+            format!("{}{of} for a person", many("critical dead letter", "critical dead letters"))
+        }
+        Metric::QueueDepth => format!("{}{of} waiting or in hand", many("delivery", "deliveries")),
+        Metric::QueueOldest => format!("the oldest due delivery{of} has waited for {value}"),
+        Metric::AnswerP95 => format!("the slowest 5% of answers took longer than {value} in the last {window}"),
         Metric::DeadlinesMissed => {
             format!("{value} of the attempts{of} in the last {window} began after their deadline")
         }
         Metric::AttemptsFailed => format!("{value} of the attempts{of} in the last {window} failed"),
         Metric::BreakerOpen => match &*episode.scope {
-            "" => format!("{value} destinations rest because they kept failing"),
+            "" => many("destination rests because it kept failing", "destinations rest because they kept failing"),
             scope => format!("{scope} rests because it kept failing"),
         },
         Metric::DestinationPaused => match &*episode.scope {
-            "" => format!("{value} destinations are paused because they answered 410 Gone"),
-            scope => format!("{scope} is paused because it answered 410 Gone"),
+            "" => many("destination was paused by its 410 Gone", "destinations were paused by their 410 Gone"),
+            scope => format!("{scope} was paused because it answered 410 Gone"),
         },
         Metric::DestinationGone => {
-            format!("{value} deliveries{of} wait for a destination that the config file does not name")
+            let which = if episode.scope.is_empty() { "a destination" } else { &*episode.scope };
+            format!("{} for {which}, which the config file does not name", many("delivery waits", "deliveries wait"))
         }
-        Metric::SecretsOld => format!("{value} secrets{of} are older than secrets_max_age"),
+        Metric::SecretsOld => {
+            format!("{}{of} older than secrets_max_age", many("secret", "secrets"))
+        }
         Metric::ClockDrift => format!("the machine's clock is {value} away from the gateway's"),
-        Metric::StoreDamages => format!("{value} damaged places were met in the journal in the last {window}"),
-        Metric::StoreRefusing => format!("the store cannot accept on {value} nodes: senders are answered 503"),
-        Metric::ConfigRefused => format!("{value} nodes refused the changed config file and go by the old one"),
+        Metric::StoreDamages => {
+            format!("{} met in the journal in the last {window}", many("damaged place was", "damaged places were"))
+        }
+        Metric::StoreRefusing => {
+            format!("the store cannot accept on {}: senders are answered 503", many("node", "nodes"))
+        }
+        Metric::ConfigRefused => {
+            format!("the changed config file was refused by {}", many("node", "nodes"))
+        }
     };
     let condition = match rule.condition {
         Condition::Above => "above",

@@ -5,6 +5,7 @@
 
 mod support;
 
+mod alerts;
 mod answers;
 mod asked;
 mod backup;

@@ -1,5 +1,6 @@
 //! Several nodes on one PostgreSQL: real processes, killed and cut off, behave as one gateway.
 
+mod alerts;
 mod asked;
 mod check;
 mod idle;

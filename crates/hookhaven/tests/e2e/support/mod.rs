@@ -12,6 +12,7 @@ pub mod output;
 pub mod publisher;
 pub mod sdk;
 pub mod sign;
+pub mod smtp;
 
 use std::time::Duration;
 
