@@ -12,6 +12,7 @@ pub const TELLINGS_KEPT: usize = 10;
 /// What is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = AlertKind)]
 pub enum Kind {
     Fired,
     /// It has become more since.

@@ -14,6 +14,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// How urgent an alert is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = AlertSeverity)]
 pub enum Severity {
     /// Somebody should be woken up.
     Page,

@@ -32,7 +32,7 @@ use hookhaven_core::{
     alert::{Change, Figure, Rule, Setup, Sight, Watching},
 };
 use hookhaven_store::{
-    Changes, Store,
+    Store,
     clock::{Clock, Entropy},
 };
 use tokio::sync::watch;
@@ -52,7 +52,7 @@ use crate::{
 };
 
 /// On a shared store, where nothing has happened, the store is asked this seldom: idle nodes stay idle.
-const IDLE_EVERY: Duration = Duration::from_secs(60);
+const IDLE_EVERY: Duration = Duration::from_secs(120);
 /// How long the end of a node waits for the store to forget its figures.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -105,37 +105,38 @@ impl Alerts {
     /// Looks every `alerts.every`, and whenever the config file was read, until told to stop.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         let (mut memory, mut reload) = (Memory::default(), self.parts.reload.clone());
-        let mut changes = self.parts.store.changes();
+        let (mut changes, mut has_news) = (self.parts.store.changes(), true);
         loop {
             let now = self.parts.clock.now();
-            self.turn(&mut memory, &mut changes, now).await;
+            has_news |= changes.has_changed().unwrap_or(false);
+            changes.mark_unchanged();
+            self.turn(&mut memory, has_news, now).await;
             let every = self.parts.config.load().alerts.every;
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                () = self.parts.clock.sleep_until(now.plus(every)) => {}
-                Ok(()) = reload.changed() => {}
+                () = self.parts.clock.sleep_until(now.plus(every)) => has_news = false,
+                Ok(()) = reload.changed() => has_news = true,
             }
         }
         let leaving = memory.shared.leave(&self.parts);
         let _ = tokio::time::timeout(LEAVE_TIMEOUT, leaving).await;
     }
 
-    async fn turn(&self, memory: &mut Memory, changes: &mut watch::Receiver<Changes>, now: Time) {
+    async fn turn(&self, memory: &mut Memory, has_news: bool, now: Time) {
         let config = self.parts.config.load_full();
+        let rules: &[Rule] = if config.alerts.enabled { &config.alerts.rules } else { &[] };
         let has_grown = memory.sampler.count(self.parts.metrics.tallies(), now);
-        let told_of_news = changes.has_changed().unwrap_or(false);
-        if config.shares_store() && !has_grown && !told_of_news && memory.is_idle(now) {
+        let mut figures = memory.sampler.local(&self.parts, rules, now);
+        let nothing_new = !has_news && !has_grown && figures.is_empty();
+        if config.shares_store() && nothing_new && memory.is_idle(now) {
             return;
         }
-        changes.mark_unchanged();
         memory.looked_at = Some(now);
         memory.shared.read(&self.parts, &config, now).await;
-        let common = memory.sampler.common(&self.parts, &config, &memory.shared, now).await;
-        let rules: &[Rule] = if config.alerts.enabled { &config.alerts.rules } else { &[] };
-        let mut figures = memory.sampler.local(&self.parts, rules, now);
         memory.shared.publish(&self.parts, &config, &figures, now).await;
         figures.extend(memory.shared.of_others().cloned());
+        let common = memory.sampler.common(&self.parts, &config, &memory.shared, now).await;
         let sight = match &common {
             Some(common) => {
                 figures.extend(common.figures.iter().cloned());

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use hookhaven_core::{
-    DeliveryId, Event, EventId, Lane, Policy, Time,
+    DeliveryId, Event, EventId, Lane, Order, OrderRule, Policy, Time,
     alert::{Episode, Kind, Notice, Severity, Told},
     event::ALERTS,
     retry::RetryPolicy,
@@ -23,6 +23,8 @@ const RETRY: RetryPolicy =
     RetryPolicy { attempts: 12, initial: Duration::from_secs(5), factor: 3.0, max: Duration::from_secs(900) };
 const DEADLINE: Duration = Duration::from_secs(30);
 const MAX_AGE: Duration = Duration::from_secs(86_400);
+/// How long what comes later of an episode waits for what came first: longer than that is tried.
+const PARK: Duration = Duration::from_secs(2 * 3_600);
 /// How long a telling's key is remembered.
 const KEY_FOR: Duration = Duration::from_secs(7 * 86_400);
 /// Waits between tries to reach a channel directly, in seconds.
@@ -104,6 +106,8 @@ async fn directly(parts: AlertParts, channel: Arc<str>, event: Event) {
 
 fn event_of(parts: &AlertParts, notice: &Notice, key: String, channels: &[Arc<str>], now: Time) -> NewEvent {
     let policy = Arc::new(Policy { retry: RETRY, deadline: DEADLINE, max_age: MAX_AGE, critical: false });
+    // An end that overtook its beginning would leave an incident open for ever.
+    let order = Arc::new(Order::new(&notice.thread, OrderRule::Fifo { park: PARK }));
     let delivery = |channel: &Arc<str>| NewDelivery {
         id: DeliveryId::mint(now, parts.entropy.id_bytes()),
         destination: destination_of(channel).into(),
@@ -111,7 +115,7 @@ fn event_of(parts: &AlertParts, notice: &Notice, key: String, channels: &[Arc<st
         route: notice.rule.as_str().into(),
         policy: policy.clone(),
         due_at: now,
-        order: None,
+        order: Some(order.clone()),
     };
     let id = EventId::mint(now, parts.entropy.id_bytes());
     let event = Event {

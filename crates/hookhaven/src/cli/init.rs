@@ -252,6 +252,13 @@ const PUBLISH: &str = "
 # Published messages go to the public Internet, and where this says.
 # [net]
 # allow = [\"10.0.0.0/8\", \"127.0.0.1\"]
+
+# Who is told when something is wrong: slack, pagerduty, webhook or email. Alerts are on without it, and then only
+# logged and listed; `hookhaven alerts rules` shows them, docs/alerts.md all settings.
+# [alerts.channels.ops]
+# slack = \"env:SLACK_WEBHOOK_URL\"
+# [alerts.rules.queue_deep]
+# threshold = 1000            # or enabled = false
 ";
 
 const ROUTE: &str = "\

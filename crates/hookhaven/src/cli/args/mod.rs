@@ -245,6 +245,16 @@ mod tests {
     }
 
     #[test]
+    fn what_runbooks_say_to_type_can_be_typed() {
+        for metric in hookhaven_core::alert::Metric::ALL {
+            let command = hookhaven_core::alert::runbook(*metric).command.replace("{scope}", "billing");
+            if command.starts_with("hookhaven ") {
+                assert!(parse(&command).is_ok(), "{command}: {}", parse(&command).unwrap_err());
+            }
+        }
+    }
+
+    #[test]
     fn shared_options_stand_before_or_after_the_command() {
         for line in ["hookhaven --config a.toml check", "hookhaven check --config a.toml"] {
             let config = parse(line).ok().and_then(|cli| cli.globals.config);

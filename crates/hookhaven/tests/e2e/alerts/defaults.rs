@@ -223,7 +223,8 @@ async fn destination_gone() {
 #[tokio::test]
 async fn secret_old() {
     let handler = Handler::answering(200).await;
-    let town = Town::start(&format!("secrets_max_age = \"1d\"\n{}", billing(&handler, "", ""))).await;
+    let aging = billing(&handler, "", "").replace("secrets =", "secrets_max_age = \"1d\"\nsecrets =");
+    let town = Town::start(&aging).await;
     town.pass(23 * HOUR).await;
     assert_eq!(town.alert("secret_old", "stripe").await, None);
     town.pass(HOUR + TICK).await;

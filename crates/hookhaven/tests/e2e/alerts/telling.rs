@@ -65,6 +65,27 @@ async fn a_channel_that_fails_is_tried_again_and_shown_and_delays_no_other() {
 }
 
 #[tokio::test]
+async fn an_end_is_told_after_what_it_ends_however_long_that_takes() {
+    let handler = Handler::answering(200).await;
+    let town = Town::start(&billing(&handler, "", "")).await;
+    town.pager.change(|_| Reply::Status(500));
+    alarm(&town).await;
+    let thread = "hookhaven/invalid_signatures/stripe/1";
+    while town.hooks("invalid_signatures", "stripe", "ended").is_empty() {
+        town.pass(TICK).await;
+    }
+    assert_eq!(town.pages(thread, "resolve"), 0, "nobody was told yet that there is anything to resolve");
+    town.pager.change(|_| Reply::Status(202));
+    let resolved = poll(PATIENCE, async || {
+        town.pass(MINUTE).await;
+        (town.pages(thread, "resolve") > 0).then_some(())
+    });
+    resolved.await.expect("it is told in the end");
+    let actions: Vec<_> = town.pager.received().iter().map(|said| json(said)["event_action"].clone()).collect();
+    assert_eq!(actions.iter().position(|action| action == "resolve"), Some(actions.len() - 1), "{actions:?}");
+}
+
+#[tokio::test]
 async fn what_cannot_be_told_is_no_dead_letter_and_raises_no_alert() {
     let handler = Handler::answering(200).await;
     let town = Town::start(&billing(&handler, "", "")).await;
