@@ -8,6 +8,7 @@ mod clients;
 mod command;
 mod databases;
 mod leftovers;
+mod prometheus;
 mod python;
 mod suites;
 mod test;

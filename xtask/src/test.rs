@@ -13,7 +13,7 @@ use crate::{
     command::{self, cargo, say},
     databases,
     leftovers::Leftovers,
-    python,
+    prometheus, python,
     suites::{self, Suites},
 };
 
@@ -27,6 +27,7 @@ const NEEDS: &[Need] = &[
     Need { what: "the senders' SDKs", install: clients::install },
     Need { what: "the clients for Python", install: python::install },
     Need { what: "PostgreSQL and a pooler", install: databases::install },
+    Need { what: "promtool", install: prometheus::install },
 ];
 
 pub fn run() -> Result<()> {

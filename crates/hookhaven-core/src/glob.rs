@@ -47,26 +47,31 @@ impl Glob {
 
     /// Whether `text` matches, in time linear in both for any pattern of few stars.
     pub fn matches(&self, text: &str) -> bool {
-        let (pattern, text) = (self.0.as_bytes(), text.as_bytes());
-        let (mut p, mut t) = (0, 0);
-        let mut star: Option<(usize, usize)> = None;
-        while t < text.len() {
-            if p < pattern.len() && pattern[p] == b'*' {
-                star = Some((p + 1, t));
-                p += 1;
-            } else if p < pattern.len() && pattern[p] == text[t] {
-                p += 1;
-                t += 1;
-            } else if let Some((after, from)) = star {
-                p = after;
-                t = from + 1;
-                star = Some((after, t));
-            } else {
-                return false;
-            }
-        }
-        pattern[p..].iter().all(|c| *c == b'*')
+        matches(&self.0, text)
     }
+}
+
+/// The same for a pattern that may hold anything: whoever seeks a type as it is stored must find it.
+pub fn matches(pattern: &str, text: &str) -> bool {
+    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
+    let (mut p, mut t) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while t < text.len() {
+        if p < pattern.len() && pattern[p] == b'*' {
+            star = Some((p + 1, t));
+            p += 1;
+        } else if p < pattern.len() && pattern[p] == text[t] {
+            p += 1;
+            t += 1;
+        } else if let Some((after, from)) = star {
+            p = after;
+            t = from + 1;
+            star = Some((after, t));
+        } else {
+            return false;
+        }
+    }
+    pattern[p..].iter().all(|c| *c == b'*')
 }
 
 impl fmt::Display for Glob {

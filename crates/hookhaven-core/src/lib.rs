@@ -38,7 +38,7 @@ pub use attempt::{Attempt, ErrorClass, Phases};
 pub use delivery::{Delivery, DeliveryState, EndReason, Lane, Policy};
 pub use destination::Destination;
 pub use event::Event;
-pub use id::{AttemptId, DeliveryId, EventId, RejectedId};
+pub use id::{AttemptId, AuditId, DeliveryId, EventId, RejectedId};
 pub use ordering::{LineId, Order, OrderRule, Version};
 pub use rejected::Rejected;
 pub use secret::Secret;

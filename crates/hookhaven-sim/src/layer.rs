@@ -165,20 +165,33 @@ impl<L: Layer> Store for Over<L> {
         self.0.catalog(kind).await
     }
 
-    async fn events(&self, filter: &EventFilter, page: Page<EventId>) -> Result<Vec<EventRow>, StoreError> {
-        self.0.inner().events(filter, page).await
+    async fn look_events(
+        &self,
+        filter: &EventFilter,
+        page: Page<EventId>,
+    ) -> Result<Looked<EventRow, EventId>, StoreError> {
+        self.0.inner().look_events(filter, page).await
+    }
+
+    async fn search(
+        &self,
+        text: &Needle,
+        filter: &EventFilter,
+        after: Option<EventId>,
+    ) -> Result<Searched, StoreError> {
+        self.0.inner().search(text, filter, after).await
     }
 
     async fn event(&self, id: EventId) -> Result<Option<Arc<Event>>, StoreError> {
         self.0.inner().event(id).await
     }
 
-    async fn deliveries(
+    async fn look_deliveries(
         &self,
         filter: &DeliveryFilter,
         page: Page<DeliveryId>,
-    ) -> Result<Vec<DeliveryRow>, StoreError> {
-        self.0.inner().deliveries(filter, page).await
+    ) -> Result<Looked<DeliveryRow, DeliveryId>, StoreError> {
+        self.0.inner().look_deliveries(filter, page).await
     }
 
     async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryRow>, StoreError> {

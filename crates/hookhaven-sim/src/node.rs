@@ -102,6 +102,7 @@ impl Node {
         let sender_keys = Arc::new(SenderKeys::new(wire.clone(), clock.clone()));
         let worker = Worker::start(WorkerParts {
             teller: Arc::new(hookhaven::alerting::NoChannels),
+            tracer: hookhaven::telemetry::Tracer::default(),
             store: store.clone(),
             clock: clock.clone(),
             entropy: entropy.clone(),
@@ -116,6 +117,7 @@ impl Node {
         let keep = Keep { events: kept.retention, dead_letters: kept.retention_dead };
         let sweeps = Sweeps::start(SweepParts { store: store.clone(), clock: clock.clone(), failing_lanes, keep });
         let ingest = Ingest::new(IngestParts {
+            tracer: hookhaven::telemetry::Tracer::default(),
             store: store.clone(),
             clock,
             entropy,

@@ -18,7 +18,7 @@ mod walk;
 
 use std::{fmt, path::PathBuf, sync::Arc};
 
-use hookhaven_core::{Attempt, Delivery, ErrorClass, Event, EventId};
+use hookhaven_core::{Attempt, Delivery, Event, EventId};
 
 pub use self::run::copy;
 use crate::{
@@ -27,7 +27,7 @@ use crate::{
     history::KeyDigest,
     postgres::PostgresOptions,
     record::CarriedKey,
-    seam::{CatalogEntry, Step},
+    seam::{CatalogEntry, LastAttempt, Step},
 };
 
 /// One copy, from its beginning to its end, however often it is interrupted.
@@ -232,8 +232,8 @@ pub(crate) struct Family {
 #[derive(Debug)]
 pub(crate) struct FamilyDelivery {
     pub delivery: Delivery,
-    /// Of its last attempt, which may be among those that damage took.
-    pub last_class: Option<ErrorClass>,
+    /// Its last attempt in short, which may be among those that damage took.
+    pub last: Option<LastAttempt>,
     pub attempts: Vec<Attempt>,
 }
 

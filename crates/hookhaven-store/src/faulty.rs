@@ -40,6 +40,7 @@ pub enum Verb {
     Catalog,
     Events,
     Event,
+    Search,
     Deliveries,
     Delivery,
     Attempts,
@@ -284,20 +285,33 @@ impl Store for Faulty {
         through!(self, Catalog, self.inner.catalog(kind))
     }
 
-    async fn events(&self, filter: &EventFilter, page: Page<EventId>) -> Result<Vec<EventRow>, StoreError> {
-        through!(self, Events, self.inner.events(filter, page))
+    async fn look_events(
+        &self,
+        filter: &EventFilter,
+        page: Page<EventId>,
+    ) -> Result<Looked<EventRow, EventId>, StoreError> {
+        through!(self, Events, self.inner.look_events(filter, page))
+    }
+
+    async fn search(
+        &self,
+        text: &Needle,
+        filter: &EventFilter,
+        after: Option<EventId>,
+    ) -> Result<Searched, StoreError> {
+        through!(self, Search, self.inner.search(text, filter, after))
     }
 
     async fn event(&self, id: EventId) -> Result<Option<Arc<Event>>, StoreError> {
         through!(self, Event, self.inner.event(id))
     }
 
-    async fn deliveries(
+    async fn look_deliveries(
         &self,
         filter: &DeliveryFilter,
         page: Page<DeliveryId>,
-    ) -> Result<Vec<DeliveryRow>, StoreError> {
-        through!(self, Deliveries, self.inner.deliveries(filter, page))
+    ) -> Result<Looked<DeliveryRow, DeliveryId>, StoreError> {
+        through!(self, Deliveries, self.inner.look_deliveries(filter, page))
     }
 
     async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryRow>, StoreError> {

@@ -218,21 +218,36 @@ impl Store for MemoryStore {
         Ok(self.state()?.live.catalog(kind))
     }
 
-    async fn events(&self, filter: &EventFilter, page: Page<EventId>) -> Result<Vec<EventRow>, StoreError> {
-        Ok(self.state()?.maps.events(filter, page))
+    async fn look_events(
+        &self,
+        filter: &EventFilter,
+        page: Page<EventId>,
+    ) -> Result<Looked<EventRow, EventId>, StoreError> {
+        let state = self.state()?;
+        Ok(Looked::whole(state.maps.events(filter, page, &state.live)))
+    }
+
+    async fn search(
+        &self,
+        text: &Needle,
+        filter: &EventFilter,
+        after: Option<EventId>,
+    ) -> Result<Searched, StoreError> {
+        let state = self.state()?;
+        Ok(state.maps.search(text, filter, after, &state.live))
     }
 
     async fn event(&self, id: EventId) -> Result<Option<Arc<Event>>, StoreError> {
         Ok(self.state()?.maps.event(id))
     }
 
-    async fn deliveries(
+    async fn look_deliveries(
         &self,
         filter: &DeliveryFilter,
         page: Page<DeliveryId>,
-    ) -> Result<Vec<DeliveryRow>, StoreError> {
+    ) -> Result<Looked<DeliveryRow, DeliveryId>, StoreError> {
         let state = self.state()?;
-        Ok(state.maps.deliveries(filter, page, &state.live))
+        Ok(Looked::whole(state.maps.deliveries(filter, page, &state.live)))
     }
 
     async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryRow>, StoreError> {

@@ -4,6 +4,7 @@
 //! No SQL, no files and no driver types cross this line.
 
 mod lists;
+mod search;
 mod upkeep;
 
 use std::{fmt, path::Path, sync::Arc, time::Duration};
@@ -12,7 +13,7 @@ use async_trait::async_trait;
 use hookhaven_core::{Attempt, Delivery, DeliveryId, EndReason, Event, EventId, Lane, Order, Policy, Time};
 use tokio::sync::{Notify, watch};
 
-pub use self::{lists::*, upkeep::*};
+pub use self::{lists::*, search::*, upkeep::*};
 
 /// An event to be stored, with the deliveries it makes: one commit (I1).
 #[derive(Clone, Debug, PartialEq)]
@@ -394,11 +395,55 @@ pub trait Store: Send + Sync + fmt::Debug {
         watch::channel(Changes::default()).1
     }
 
-    /// Lists see everything that was committed before they were asked. Newest first.
-    async fn events(&self, filter: &EventFilter, page: Page<EventId>) -> Result<Vec<EventRow>, StoreError>;
+    /// Lists see everything that was committed before they were asked, by id.
+    ///
+    /// One bounded look: see [`Looked`].
+    async fn look_events(
+        &self,
+        filter: &EventFilter,
+        page: Page<EventId>,
+    ) -> Result<Looked<EventRow, EventId>, StoreError>;
+
+    /// A whole page, over as many looks as that takes.
+    async fn events(&self, filter: &EventFilter, page: Page<EventId>) -> Result<Vec<EventRow>, StoreError> {
+        let (mut rows, mut rest) = (Vec::new(), page);
+        loop {
+            let looked = self.look_events(filter, rest).await?;
+            rows.extend(looked.rows);
+            let Some(upto) = looked.upto.filter(|_| rows.len() < page.limit) else { return Ok(rows) };
+            rest = Page { limit: page.limit - rows.len(), ..rest.after(upto) };
+        }
+    }
+
     async fn event(&self, id: EventId) -> Result<Option<Arc<Event>>, StoreError>;
-    async fn deliveries(&self, filter: &DeliveryFilter, page: Page<DeliveryId>)
-    -> Result<Vec<DeliveryRow>, StoreError>;
+
+    /// Looks for text in the bodies of the next events older than `after` that the filter lets through, at most
+    /// [`STRETCH_EVENTS_MAX`] of them.
+    async fn search(&self, text: &Needle, filter: &EventFilter, after: Option<EventId>)
+    -> Result<Searched, StoreError>;
+
+    /// One bounded look: see [`Looked`].
+    async fn look_deliveries(
+        &self,
+        filter: &DeliveryFilter,
+        page: Page<DeliveryId>,
+    ) -> Result<Looked<DeliveryRow, DeliveryId>, StoreError>;
+
+    /// A whole page, over as many looks as that takes.
+    async fn deliveries(
+        &self,
+        filter: &DeliveryFilter,
+        page: Page<DeliveryId>,
+    ) -> Result<Vec<DeliveryRow>, StoreError> {
+        let (mut rows, mut rest) = (Vec::new(), page);
+        loop {
+            let looked = self.look_deliveries(filter, rest).await?;
+            rows.extend(looked.rows);
+            let Some(upto) = looked.upto.filter(|_| rows.len() < page.limit) else { return Ok(rows) };
+            rest = Page { limit: page.limit - rows.len(), ..rest.after(upto) };
+        }
+    }
+
     async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryRow>, StoreError>;
     /// All attempts of a delivery, first to last.
     async fn attempts(&self, delivery: DeliveryId) -> Result<Vec<Attempt>, StoreError>;

@@ -1,12 +1,13 @@
 //! Servers that tests start for themselves, each in a directory that goes with it: a private PostgreSQL from
-//! Debian's packages (`postgres`), and a pooler before it (`pooler`). What is not installed is an error that says
-//! how to install it, never a skip.
+//! Debian's packages (`postgres`), and a pooler before it (`pooler`); and the judge of Prometheus's rules
+//! (`promtool`). What is not installed is an error that says how to install it, never a skip.
 //!
 //! Not here: what is tested with them. Nothing of this is shipped.
 
 pub mod pooler;
 pub mod postgres;
 mod process;
+pub mod promtool;
 
 pub use self::{
     pooler::Pooler,

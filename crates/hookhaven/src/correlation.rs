@@ -6,6 +6,8 @@ use std::sync::Arc;
 use hookhaven_store::clock::Entropy;
 use http::HeaderMap;
 
+use crate::telemetry::Context;
+
 const CALLER_BYTES_MAX: usize = 128;
 
 /// `X-Request-Id`, else the trace id of `traceparent` (W3C Trace Context, version 00 and later), else
@@ -18,8 +20,8 @@ pub fn of(headers: &HeaderMap, entropy: &dyn Entropy) -> Arc<str> {
     if let Some(id) = once("x-request-id").filter(|id| well_formed(id)) {
         return id.into();
     }
-    if let Some(id) = once("traceparent").and_then(trace_id) {
-        return id.into();
+    if let Some(context) = once("traceparent").and_then(Context::parse) {
+        return context.trace_id().into();
     }
     let mut bytes = [0; 16];
     entropy.fill(&mut bytes);
@@ -33,16 +35,6 @@ pub fn of(headers: &HeaderMap, entropy: &dyn Entropy) -> Arc<str> {
 fn well_formed(id: &str) -> bool {
     let fine = |b: u8| b.is_ascii_alphanumeric() || b"-_.:/+=@".contains(&b);
     !id.is_empty() && id.len() <= CALLER_BYTES_MAX && id.bytes().all(fine)
-}
-
-fn trace_id(traceparent: &str) -> Option<&str> {
-    let hex = |text: &str, len| text.len() == len && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-    let mut parts = traceparent.split('-');
-    let (version, trace, parent, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    let zero = |text: &str| text.bytes().all(|b| b == b'0');
-    let shaped = hex(version, 2) && version != "ff" && hex(trace, 32) && hex(parent, 16) && hex(flags, 2);
-    let ends = version != "00" || parts.next().is_none();
-    (shaped && ends && !zero(trace) && !zero(parent)).then_some(trace)
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! What is known of headers by their names: which never travel on, neither a sender's to a handler nor a publisher's
 //! to a destination; which are kept with an event; which carry credentials. Names are in lower case.
 
+use crate::telemetry;
+
 /// Speak of one connection or of one request, never of its content (RFC 9110 §7.6.1), or are ours to write.
 const OF_THE_CONNECTION: [&str; 13] = [
     "host",
@@ -46,7 +48,7 @@ pub fn may_be_credential(name: &str) -> bool {
     is_credential(name) || WORDS.iter().any(|word| name.contains(word)) && !name.contains("signature")
 }
 
-/// Whether it is kept with the event. Never are credentials of HTTP's own, what concerns one connection or one
+/// Whether it is kept with the event. Never are what we add ourselves, credentials of HTTP's own, what concerns one connection or one
 /// hop only (RFC 9110 7.6.1), what says where we are reachable, and the body's framing.
 pub fn is_kept(name: &str) -> bool {
     let credentials = matches!(name, "authorization" | "cookie" | "set-cookie");
@@ -57,7 +59,7 @@ pub fn is_kept(name: &str) -> bool {
         "host" | "forwarded" | "via" | "x-real-ip" | "true-client-ip" | "x-original-host" | "x-original-url"
     );
     let of_proxies = ["proxy-", "x-forwarded-", "cf-"].iter().any(|prefix| name.starts_with(prefix));
-    !(credentials || one_hop || framing || place || of_proxies)
+    !(telemetry::is_line(name) || credentials || one_hop || framing || place || of_proxies)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! import each other and meet in `app` and through the store. `egress` is the one way out, `server` the
 //! one way in, `config` what the team wrote, `cli` what a person types.
 
+pub mod access;
 pub mod alerting;
 pub mod alerts;
 pub mod api;
@@ -26,8 +27,11 @@ pub mod quarantine;
 pub mod routing;
 pub mod secrets;
 pub mod server;
+pub mod shelf;
 pub mod stage;
 pub mod sweeps;
+pub mod switches;
+pub mod telemetry;
 pub mod tls;
 pub mod torture;
 pub mod worker;

@@ -13,7 +13,7 @@ mod panic;
 mod writer;
 
 use std::{
-    io::{self, Write},
+    io::{self, IsTerminal as _, Write},
     sync::{Arc, atomic::AtomicU64},
 };
 
@@ -44,13 +44,14 @@ impl LogGuard {
 
 /// Sets up logging to standard error for the whole process, panics included. Once.
 pub fn init(log: &Log, clock: Arc<dyn Clock>) -> Result<LogGuard, SetGlobalDefaultError> {
-    let (subscriber, guard) = subscriber(log, clock, io::stderr());
+    let log = Log { format: log.format.on(io::stderr().is_terminal()), level: log.level };
+    let (subscriber, guard) = subscriber(&log, clock, io::stderr());
     tracing::subscriber::set_global_default(subscriber)?;
     panic::log_from_now_on();
     Ok(guard)
 }
 
-/// The same to any writer, not yet installed.
+/// The same to any writer, not yet installed. A format that depends on a terminal is JSON here: none is known.
 pub fn subscriber(
     log: &Log,
     clock: Arc<dyn Clock>,
@@ -80,7 +81,7 @@ impl<S: Subscriber> Layer<S> for OurLines {
 
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let line = match self.format {
-            LogFormat::Json => format::json(event, self.clock.now()),
+            LogFormat::Json | LogFormat::Auto => format::json(event, self.clock.now()),
             LogFormat::Text => format::text(event, self.clock.now()),
         };
         self.lines.push(line.as_bytes());
@@ -168,6 +169,14 @@ mod tests {
         assert!(lines[0]["at"].as_str().is_some_and(|at| at.contains("log.rs:")), "{page}");
         assert!(lines[1]["why"].as_str().is_some_and(|why| why.starts_with("not told")), "{page}");
         assert!(!page.contains("body") && !page.contains("\u{1b}"), "{page}");
+    }
+
+    #[test]
+    fn a_person_at_a_terminal_gets_text_unless_json_was_asked_for() {
+        let on = |format: LogFormat| [format.on(true), format.on(false)];
+        assert_eq!(on(LogFormat::Auto), [LogFormat::Text, LogFormat::Json]);
+        assert_eq!(on(LogFormat::Json), [LogFormat::Json; 2]);
+        assert_eq!(on(LogFormat::Text), [LogFormat::Text; 2]);
     }
 
     #[test]

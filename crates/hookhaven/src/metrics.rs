@@ -59,11 +59,14 @@ labels! {
     OfPair { source: Arc<str>, destination: Arc<str> }
     OfDestination { destination: Arc<str> }
     OfResult { result: &'static str }
+    OfCode { code: String }
     NotKept { source: Arc<str>, reason: &'static str }
     OfRelease { source: Arc<str>, outcome: &'static str }
     OfSecret { source: Arc<str>, secret: usize }
     OfAlert { rule: String, severity: &'static str }
     OfTelling { channel: String, outcome: &'static str }
+    OfFate { fate: &'static str }
+    OfPause { destination: Arc<str>, by: &'static str }
 }
 
 /// Everything counted by one gateway.
@@ -91,9 +94,12 @@ pub struct Metrics {
     retries: Counter,
     leases_lost: Counter,
     breaker_open: Family<OfDestination, Gauge>,
+    destination_paused: Family<OfPause, Gauge>,
     config_reloads: Family<OfResult, Counter>,
+    access_refused: Family<OfCode, Counter>,
     config_current: Gauge,
     nodes_differing: Gauge,
+    trace_spans: Family<OfFate, Counter>,
     sender_networks: ArcSwap<Vec<SenderNetworks>>,
     alerts_firing: Family<OfAlert, Gauge>,
     alert_tellings: Family<OfTelling, Counter>,
@@ -141,9 +147,16 @@ impl Metrics {
             retries: counter(r, "webhook_retries", "Attempts that were not the first of their delivery"),
             leases_lost: counter(r, "webhook_lease_lost", "Settles refused because the lease was no longer ours"),
             breaker_open: gauges(r, "webhook_breaker_open", "1 while the destination's breaker is open"),
+            destination_paused: gauges(r, "webhook_destination_paused", "1 while the destination is paused"),
             config_reloads: family(r, "hookhaven_config_reloads", "Changed configurations, taken or refused"),
+            access_refused: family(
+                r,
+                "hookhaven_access_refused",
+                "Requests refused on the admin side, by the problem's code",
+            ),
             config_current: gauge(r, "hookhaven_config_current", current),
             nodes_differing: gauge(r, "hookhaven_nodes_config_differing", differing),
+            trace_spans: family(r, "hookhaven_trace_spans", "Spans by what became of them"),
             sender_networks: ArcSwap::default(),
             alerts_firing: gauges(r, "webhook_alerts_firing", "Alerts that fire, one for each scope of a rule"),
             alert_tellings: family(r, "webhook_alert_tellings", "Tries to tell an alert to a channel"),
@@ -267,6 +280,14 @@ impl Metrics {
         self.breaker_open.get_or_create(&of).set(i64::from(open));
     }
 
+    /// Who is paused, and by whom: `config`, `operator` or `410` (its own answers).
+    pub fn destinations_paused(&self, paused: impl IntoIterator<Item = (Arc<str>, &'static str)>) {
+        self.destination_paused.clear();
+        for (destination, by) in paused {
+            self.destination_paused.get_or_create(&OfPause { destination, by }).set(1);
+        }
+    }
+
     /// A changed configuration was taken, or refused.
     pub fn config_reload(&self, ok: bool) {
         let result = if ok { "ok" } else { "refused" };
@@ -274,9 +295,20 @@ impl Metrics {
         self.config_current.set(i64::from(ok));
     }
 
+    /// The admin side refused a request; `code` is one of the API's.
+    pub fn access_refused(&self, code: &str) {
+        self.access_refused.get_or_create(&OfCode { code: code.to_owned() }).inc();
+    }
+
     /// How many other nodes are configured differently.
     pub fn nodes_differing(&self, count: usize) {
         self.nodes_differing.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// `fate`: `exported`, `queue_full` where the collector was too slow, `failed` after the last try to export, or
+    /// `refused` by the collector.
+    pub fn trace_spans(&self, fate: &'static str, count: u64) {
+        self.trace_spans.get_or_create(&OfFate { fate }).inc_by(count);
     }
 
     /// The published addresses that sources go by now.

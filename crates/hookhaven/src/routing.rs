@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use hookhaven_core::{DeliveryId, Event, Lane, Time, destination::DestinationState, route};
+use hookhaven_core::{DeliveryId, Event, Lane, Time, route};
 use hookhaven_store::{NewDelivery, clock::Entropy};
 
 use crate::config::Config;
@@ -12,7 +12,7 @@ use crate::config::Config;
 pub fn deliveries(config: &Config, event: &Event, due_at: Time, entropy: &dyn Entropy) -> Vec<NewDelivery> {
     route::matches(&config.routes, event)
         .into_iter()
-        .filter(|found| !disabled(config, found.destination))
+        .filter(|found| !config.is_disabled(found.destination))
         .map(|found| NewDelivery {
             order: found.route.ordering.as_ref().and_then(|ordering| ordering.order(event)).map(Arc::new),
             id: DeliveryId::mint(due_at, entropy.id_bytes()),
@@ -23,9 +23,4 @@ pub fn deliveries(config: &Config, event: &Event, due_at: Time, entropy: &dyn En
             due_at,
         })
         .collect()
-}
-
-/// Whether new events make no delivery there.
-pub fn disabled(config: &Config, destination: &str) -> bool {
-    config.destinations.get(destination).is_none_or(|d| d.state == DestinationState::Disabled)
 }

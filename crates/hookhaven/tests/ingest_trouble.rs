@@ -16,8 +16,9 @@ use hookhaven::{
 use hookhaven_core::{Attempt, DeliveryId, Event, EventId, Lane};
 use hookhaven_store::{
     Accepted, BackupProgress, Cancelled, CatalogEntry, DeliveryFilter, DeliveryRow, Dismissed, Due, EventFilter,
-    EventRow, LaneRoom, LaneSize, Leased, Leave, NewDelivery, NewEvent, NodeReport, NodeRow, OnBackup, Page, Renewed,
-    Replayed, Retained, Retention, Routed, SessionId, Settled, Settlement, Stats, Step, StepFilter, Store, StoreError,
+    EventRow, LaneRoom, LaneSize, Leased, Leave, Looked, Needle, NewDelivery, NewEvent, NodeReport, NodeRow, OnBackup,
+    Page, Renewed, Replayed, Retained, Retention, Routed, Searched, SessionId, Settled, Settlement, Stats, Step,
+    StepFilter, Store, StoreError,
     clock::{Entropy, ManualClock, SeededEntropy},
 };
 use http_body_util::Full;
@@ -130,13 +131,20 @@ impl Store for Failing {
     async fn catalog(&self, _: &str) -> Result<Vec<CatalogEntry>, StoreError> {
         unreachable!()
     }
-    async fn events(&self, _: &EventFilter, _: Page<EventId>) -> Result<Vec<EventRow>, StoreError> {
+    async fn look_events(&self, _: &EventFilter, _: Page<EventId>) -> Result<Looked<EventRow, EventId>, StoreError> {
+        unreachable!()
+    }
+    async fn search(&self, _: &Needle, _: &EventFilter, _: Option<EventId>) -> Result<Searched, StoreError> {
         unreachable!()
     }
     async fn event(&self, _: EventId) -> Result<Option<Arc<Event>>, StoreError> {
         unreachable!()
     }
-    async fn deliveries(&self, _: &DeliveryFilter, _: Page<DeliveryId>) -> Result<Vec<DeliveryRow>, StoreError> {
+    async fn look_deliveries(
+        &self,
+        _: &DeliveryFilter,
+        _: Page<DeliveryId>,
+    ) -> Result<Looked<DeliveryRow, DeliveryId>, StoreError> {
         unreachable!()
     }
     async fn delivery(&self, _: DeliveryId) -> Result<Option<DeliveryRow>, StoreError> {
@@ -170,6 +178,7 @@ async fn whatever_the_store_s_trouble_the_sender_is_asked_to_come_again() {
 async fn a_store_that_does_not_answer_is_a_503_before_the_sender_gives_up() {
     let clock = Arc::new(ManualClock::at(NOW));
     let ingest = Ingest::new(IngestParts {
+        tracer: hookhaven::telemetry::Tracer::default(),
         store: Arc::new(Failing(None)),
         clock: clock.clone(),
         entropy: Arc::new(SeededEntropy::new(1)),

@@ -394,12 +394,21 @@ pub(super) fn read_event(
     id: EventId,
     at: Position,
 ) -> Result<Arc<Event>, String> {
-    let mine = |record| match record {
+    mine(records_at(journal, damages, at)?, id)
+}
+
+/// The event in a frame that was read from there.
+pub(super) fn event_in(payload: &[u8], id: EventId, at: Position) -> Result<Arc<Event>, String> {
+    mine(codec::decode(payload).map_err(|e| unreadable(at, &e).to_string())?, id)
+}
+
+fn mine(records: Vec<Record>, id: EventId) -> Result<Arc<Event>, String> {
+    let event = |record| match record {
         Record::Accepted { event, .. } if event.id == id => Some(event),
         Record::Carried(carried) if carried.event.id == id => Some(carried.event),
         _ => None,
     };
-    let found = records_at(journal, damages, at)?.into_iter().find_map(mine);
+    let found = records.into_iter().find_map(event);
     found.ok_or_else(|| format!("the journal has something else in the place of {id}"))
 }
 

@@ -113,7 +113,7 @@ impl Export {
         // What was carried lies in one frame.
         places.dedup();
         let attempts = engine::read_attempts(&self.journal, &self.damages, delivery.id, places);
-        Ok(FamilyDelivery { delivery, last_class: last.map(|last| last.class), attempts })
+        Ok(FamilyDelivery { delivery, last, attempts })
     }
 
     pub fn keys(&self, after: Option<KeyDigest>, limit: usize) -> Result<Vec<CarriedKey>, StoreError> {

@@ -29,6 +29,7 @@ mod recent;
 mod reindex;
 mod retention;
 pub mod seal;
+mod search;
 pub mod segment;
 pub mod space;
 mod stepped;

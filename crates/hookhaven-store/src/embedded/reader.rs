@@ -16,6 +16,9 @@ use crate::{position::Position, seam::StoreError};
 
 /// Segment files kept open for reading.
 const OPEN_SEGMENTS_MAX: usize = 64;
+/// Frames that lie within so many bytes of each other are read together, up to so many bytes at once.
+const GAP_BYTES: u64 = 64 << 10;
+const RUN_BYTES: u64 = 1 << 20;
 
 /// Where the journal ends: frames before it are on stable storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -109,6 +112,42 @@ impl JournalReader {
     pub fn read(&self, at: Position) -> Result<Vec<u8>, ReadError> {
         let segment = self.segment(at.segment)?.map_err(|_| ReadError::Damaged(at))?;
         segment.read(at)?.ok_or(ReadError::Damaged(at))
+    }
+
+    /// Hands over the payloads of several frames, which are given in the order of the journal.
+    pub fn read_each(&self, places: &[Position], mut take: impl FnMut(usize, Result<&[u8], ReadError>)) {
+        let (mut buffer, mut from) = (Vec::new(), 0);
+        while let Some(first) = places.get(from) {
+            let belongs = |pair: &&[Position]| {
+                let [before, at] = pair else { return false };
+                at.segment == first.segment
+                    && at.offset.saturating_sub(before.end()) <= GAP_BYTES
+                    && at.end().saturating_sub(first.offset) <= RUN_BYTES
+            };
+            let run = 1 + places[from..].windows(2).take_while(belongs).count();
+            let run = &places[from..from + run];
+            match self.read_run(run, &mut buffer) {
+                Ok(segment) => run.iter().enumerate().for_each(|(n, at)| {
+                    let begin = (at.offset - first.offset) as usize;
+                    let bytes = buffer.get(begin..begin + at.len as usize).unwrap_or_default();
+                    take(from + n, segment.payload(bytes, *at).ok_or(ReadError::Damaged(*at)));
+                }),
+                Err(e) => (0..run.len()).for_each(|n| take(from + n, Err(e.clone()))),
+            }
+            from += run.len();
+        }
+    }
+
+    /// Everything from the first to the last of some frames of one segment.
+    fn read_run(&self, run: &[Position], buffer: &mut Vec<u8>) -> Result<Segment, ReadError> {
+        let (Some(first), Some(last)) = (run.first(), run.last()) else {
+            return Err(ReadError::Failed("nothing to read".into()));
+        };
+        let segment = self.segment(first.segment)?.map_err(|_| ReadError::Damaged(*first))?;
+        buffer.resize(usize::try_from(last.end().saturating_sub(first.offset)).unwrap_or(0), 0);
+        let len = segment.file.read_at(first.offset, buffer)?;
+        buffer.truncate(len);
+        Ok(segment)
     }
 
     /// All frames from a place on, oldest first, to where the journal ends now.

@@ -114,18 +114,25 @@ impl Segment {
 
     /// Reads the payload of one frame; `None` if it is not what was written.
     pub fn read(&self, at: Position) -> io::Result<Option<Vec<u8>>> {
-        let Some(len) = (at.len as usize).checked_sub(HEADER_BYTES).filter(|n| *n <= frame::PAYLOAD_BYTES_MAX) else {
+        if (at.len as usize) > frame::PAYLOAD_BYTES_MAX + HEADER_BYTES {
             return Ok(None);
-        };
-        let mut bytes = vec![0; len + HEADER_BYTES];
+        }
+        let mut bytes = vec![0; at.len as usize];
         if self.file.read_at(at.offset, &mut bytes)? < bytes.len() {
             return Ok(None);
         }
-        let good = head_of(&bytes)
-            .and_then(|head| frame::header(head, self.seal, at.offset))
-            .is_some_and(|header| header.holds(&bytes[HEADER_BYTES..]));
-        bytes.drain(..HEADER_BYTES);
-        Ok(good.then_some(bytes))
+        let is_good = self.payload(&bytes, at).is_some();
+        Ok(is_good.then(|| {
+            bytes.drain(..HEADER_BYTES);
+            bytes
+        }))
+    }
+
+    /// What a frame holds, given its bytes; `None` if it is not what was written there.
+    pub fn payload<'a>(&self, bytes: &'a [u8], at: Position) -> Option<&'a [u8]> {
+        let header = frame::header(head_of(bytes)?, self.seal, at.offset)?;
+        let payload = &bytes[HEADER_BYTES..];
+        header.holds(payload).then_some(payload)
     }
 
     /// Walks the frames from `from` to `end` bytes of the file.

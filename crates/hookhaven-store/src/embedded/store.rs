@@ -213,7 +213,11 @@ impl Store for EmbeddedStore {
         Ok(self.engine()?.live().catalog(kind))
     }
 
-    async fn events(&self, filter: &EventFilter, page: Page<EventId>) -> Result<Vec<EventRow>, StoreError> {
+    async fn look_events(
+        &self,
+        filter: &EventFilter,
+        page: Page<EventId>,
+    ) -> Result<Looked<EventRow, EventId>, StoreError> {
         let filter = filter.clone();
         self.engine()?.ask(move |reader: &Reader| reader.events(&filter, page)).await
     }
@@ -236,15 +240,24 @@ impl Store for EmbeddedStore {
         Ok(None)
     }
 
-    async fn deliveries(
+    async fn search(
+        &self,
+        text: &Needle,
+        filter: &EventFilter,
+        after: Option<EventId>,
+    ) -> Result<Searched, StoreError> {
+        self.engine()?.search(text.clone(), filter.clone(), after).await
+    }
+
+    async fn look_deliveries(
         &self,
         filter: &DeliveryFilter,
         page: Page<DeliveryId>,
-    ) -> Result<Vec<DeliveryRow>, StoreError> {
+    ) -> Result<Looked<DeliveryRow, DeliveryId>, StoreError> {
         let (engine, filter) = (self.engine()?, filter.clone());
-        let rows = engine.ask(move |reader: &Reader| reader.deliveries(&filter, page)).await?;
+        let Looked { rows, upto } = engine.ask(move |reader: &Reader| reader.deliveries(&filter, page)).await?;
         let live = engine.live();
-        Ok(rows.into_iter().map(|row| overlay(row, &live)).collect())
+        Ok(Looked { rows: rows.into_iter().map(|row| overlay(row, &live)).collect(), upto })
     }
 
     async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryRow>, StoreError> {

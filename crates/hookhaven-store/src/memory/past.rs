@@ -6,7 +6,7 @@ use std::{
 };
 
 use hookhaven_core::{
-    Attempt, Delivery, DeliveryId, DeliveryState, Event, EventId, LineId, Time, Version, event::PUBLISHED,
+    Attempt, Delivery, DeliveryId, DeliveryState, Event, EventId, LineId, Time, Version, event::PUBLISHED, glob,
 };
 
 use crate::{
@@ -15,8 +15,8 @@ use crate::{
     position::Position,
     record::Record,
     seam::{
-        DeliveryFilter, DeliveryRow, EventFilter, EventRow, LastAttempt, NewDelivery, Page, Step, StepFilter, StepKind,
-        StoreError,
+        DeliveryFilter, DeliveryRow, EventFilter, EventRow, Hit, LastAttempt, Needle, NewDelivery, Page,
+        STRETCH_BYTES_MAX, STRETCH_EVENTS_MAX, Searched, Step, StepFilter, StepKind, StoreError,
     },
 };
 
@@ -150,9 +150,45 @@ impl Maps {
         self.events.get(&id).cloned()
     }
 
-    pub fn events(&self, filter: &EventFilter, page: Page<EventId>) -> Vec<EventRow> {
-        let wanted = |e: &&Arc<Event>| event_matches(e, filter) && (!filter.unrouted || self.ids_of(e.id).is_empty());
-        page_of(self.events.values().filter(wanted), page, |e| e.id).map(|e| self.event_row(e)).collect()
+    pub fn events(&self, filter: &EventFilter, page: Page<EventId>, live: &Live) -> Vec<EventRow> {
+        self.sought(filter, page, live).map(|e| self.event_row(e)).collect()
+    }
+
+    fn sought<'a>(
+        &'a self,
+        filter: &'a EventFilter,
+        page: Page<EventId>,
+        live: &'a Live,
+    ) -> impl Iterator<Item = &'a Arc<Event>> {
+        let wanted = move |e: &&Arc<Event>| event_matches(e, filter) && self.deliveries_match(e.id, filter, live);
+        page_of(self.events.values().filter(wanted), page, |e| e.id)
+    }
+
+    fn deliveries_match(&self, event: EventId, filter: &EventFilter, live: &Live) -> bool {
+        let ids = self.ids_of(event);
+        let is_meant = |d: &Delivery| {
+            is(&filter.destination, &d.destination) && filter.state.is_none_or(|s| waiting(d.state) == waiting(s))
+        };
+        let any = || ids.iter().filter_map(|id| self.row(*id, live)).any(|row| is_meant(&row.delivery));
+        (!filter.unrouted || ids.is_empty()) && (filter.destination.is_none() && filter.state.is_none() || any())
+    }
+
+    /// The next stretch of a search.
+    pub fn search(&self, text: &Needle, filter: &EventFilter, after: Option<EventId>, live: &Live) -> Searched {
+        let mut searched = Searched::default();
+        let mut last = None;
+        for event in self.sought(filter, Page { after, limit: usize::MAX, oldest_first: false }, live) {
+            if searched.events == STRETCH_EVENTS_MAX as u64 || searched.bytes >= STRETCH_BYTES_MAX {
+                searched.upto = last;
+                break;
+            }
+            searched.events += 1;
+            searched.bytes += event.body.len() as u64;
+            last = Some(event.id);
+            let hit = text.seek(&event.body).map(|place| Hit { event: self.event_row(event), place });
+            searched.hits.extend(hit);
+        }
+        searched
     }
 
     fn event_row(&self, e: &Event) -> EventRow {
@@ -161,7 +197,9 @@ impl Maps {
 
     pub fn deliveries(&self, filter: &DeliveryFilter, page: Page<DeliveryId>, live: &Live) -> Vec<DeliveryRow> {
         let rows = self.deliveries.keys().filter_map(|id| self.row(*id, live));
-        page_of(rows.filter(|row| delivery_matches(row, filter)), page, |row| row.delivery.id).collect()
+        let key = |row: &DeliveryRow| self.events.get(&row.delivery.event).map(|e| e.idempotency_key.clone());
+        let wanted = |row: &DeliveryRow| delivery_matches(row, || key(row), filter);
+        page_of(rows.filter(wanted), page, |row| row.delivery.id).collect()
     }
 
     pub fn row(&self, id: DeliveryId, live: &Live) -> Option<DeliveryRow> {
@@ -236,26 +274,37 @@ fn is(wanted: &Option<String>, value: &str) -> bool {
     wanted.as_deref().is_none_or(|w| w == value)
 }
 
+fn is_type(wanted: &Option<String>, value: &str) -> bool {
+    wanted.as_deref().is_none_or(|pattern| glob::matches(pattern, value))
+}
+
+fn waiting(state: DeliveryState) -> DeliveryState {
+    if state == DeliveryState::Leased { DeliveryState::Pending } else { state }
+}
+
 fn event_matches(e: &Event, f: &EventFilter) -> bool {
-    is(&f.source, &e.source)
-        && is(&f.event_type, &e.event_type)
+    f.id.is_none_or(|id| e.id == id)
+        && is(&f.source, &e.source)
+        && is_type(&f.event_type, &e.event_type)
         && is(&f.idempotency_key, &e.idempotency_key)
         && f.since.is_none_or(|t| e.received_at >= t)
         && f.until.is_none_or(|t| e.received_at < t)
 }
 
-fn delivery_matches(row: &DeliveryRow, f: &DeliveryFilter) -> bool {
+fn delivery_matches(row: &DeliveryRow, key: impl FnOnce() -> Option<Arc<str>>, f: &DeliveryFilter) -> bool {
     let d = &row.delivery;
     let at = if f.dead_letters { d.ended_at.unwrap_or(d.accepted_at) } else { d.accepted_at };
-    let waiting = |s| if s == DeliveryState::Leased { DeliveryState::Pending } else { s };
     f.event.is_none_or(|id| d.event == id)
         && is(&f.source, &d.source)
         && is(&f.destination, &d.destination)
+        && is(&f.route, &d.route)
         && f.lane.as_ref().is_none_or(|lane| d.lane == *lane)
-        && is(&f.event_type, &d.event_type)
+        && is_type(&f.event_type, &d.event_type)
         && f.state.is_none_or(|s| waiting(d.state) == waiting(s))
         && (!f.dead_letters || d.is_dead_letter())
         && f.class.is_none_or(|class| row.last.as_ref().is_some_and(|last| last.class == class))
+        && f.status.is_none_or(|status| row.last.as_ref().is_some_and(|last| last.status == Some(status)))
         && f.since.is_none_or(|t| at >= t)
         && f.until.is_none_or(|t| at < t)
+        && f.idempotency_key.as_deref().is_none_or(|wanted| key().is_some_and(|key| &*key == wanted))
 }

@@ -8,17 +8,14 @@ use std::{
 
 use bytes::Bytes;
 use hookhaven_core::{
-    Attempt, DeliveryId, DeliveryState, Event, EventId, Lane,
-    event::{BodyDigest, Part},
+    Attempt, DeliveryId, DeliveryState, ErrorClass, Event, EventId, Lane, event, event::BodyDigest, glob,
 };
-use tokio_postgres::{
-    Row,
-    types::{ToSql, Type},
-};
+use tokio_postgres::{Row, types::Type};
 
 use super::{
     Shared,
     events::key_hash,
+    look::{List, Pairs, Part, STRETCH_ROWS, Span, Values},
     pool::{Args, Mode},
     rows::{At, ENDED_COLUMNS, LIVE_COLUMNS, Stored, Uuid, text, time, to_text},
     slices,
@@ -26,92 +23,148 @@ use super::{
 };
 use crate::{
     codec,
-    seam::{DeliveryFilter, DeliveryRow, EventFilter, EventRow, LastAttempt, Page, StoreError},
+    seam::{
+        DeliveryFilter, DeliveryRow, EventFilter, EventRow, Hit, LastAttempt, Looked, Needle, Page, STRETCH_BYTES_MAX,
+        STRETCH_EVENTS_MAX, Searched, StoreError,
+    },
 };
-
-/// Conditions, each with its value.
-#[derive(Default)]
-pub(super) struct Where {
-    conditions: Vec<String>,
-    values: Vec<(Box<dyn ToSql + Sync + Send>, Type)>,
-}
-
-impl Where {
-    /// `condition` has `?` where the value stands.
-    pub fn add(&mut self, condition: &str, value: impl ToSql + Sync + Send + 'static, of: Type) {
-        self.values.push((Box::new(value), of));
-        self.conditions.push(condition.replace('?', &format!("${}", self.values.len())));
-    }
-
-    fn text(&mut self, column: &str, wanted: Option<&str>) {
-        if let Some(wanted) = wanted {
-            self.add(&format!("{column} = ?"), to_text(wanted).into_owned(), Type::TEXT);
-        }
-    }
-
-    /// What comes behind the last id of the page before; answers the order that the page is in.
-    fn page<I: Into<Uuid>>(&mut self, column: &str, page: Page<I>) -> &'static str {
-        let (beyond, order) = if page.oldest_first { (">", "ASC") } else { ("<", "DESC") };
-        if let Some(after) = page.after {
-            self.add(&format!("{column} {beyond} ?"), after.into(), Type::UUID);
-        }
-        order
-    }
-
-    fn plain(&mut self, condition: &str) {
-        self.conditions.push(condition.to_owned());
-    }
-
-    pub fn sql(&self) -> String {
-        if self.conditions.is_empty() { String::new() } else { format!("WHERE {}", self.conditions.join(" AND ")) }
-    }
-
-    pub fn args(&self) -> Vec<(&(dyn ToSql + Sync), Type)> {
-        self.values.iter().map(|(value, of)| (&**value as &(dyn ToSql + Sync), of.clone())).collect()
-    }
-}
 
 /// How often an event is read whose body just went.
 const WHOLE_TRIES: usize = 3;
 
 const EVENT_COLUMNS: &str = "id, source, event_type, idempotency_key, received_at, head, digest, \
      watched, body_of, body_from, body_len";
+/// The same, and the length of the body.
+const EVENT_ROW_COLUMNS: &str = "id, source, event_type, idempotency_key, received_at, head, digest, \
+     watched, body_of, body_from, body_len, coalesce(body_len, octet_length(body)) AS body_bytes";
+
+const IS_LETTER: &str = "x.state = 3 AND x.replaced_by IS NULL AND x.dismissed_at IS NULL";
+/// Events that have one key, in several sources or one after the other.
+const EVENTS_OF_KEY_MAX: i64 = 1_000;
 
 impl Shared {
-    pub(super) async fn events(&self, filter: &EventFilter, page: Page<EventId>) -> Result<Vec<EventRow>, StoreError> {
-        let mut wanted = Where::default();
-        wanted.text("e.source", filter.source.as_deref());
-        wanted.text("e.event_type", filter.event_type.as_deref());
-        if let Some(key) = &filter.idempotency_key {
-            wanted.add("e.key_hash = ?", key_hash(key), Type::INT8);
-        }
-        wanted.text("e.idempotency_key", filter.idempotency_key.as_deref());
-        // An id is minted as the event comes in; a day of grace is plenty.
-        if let Some(since) = filter.since {
-            wanted.add("e.received_at >= ?", At(since), Type::TIMESTAMPTZ);
-            wanted.add("(e.slice = 0 OR e.slice >= ?)", slices::of_time(since) - 1, Type::INT4);
-        }
-        if let Some(until) = filter.until {
-            wanted.add("e.received_at < ?", At(until), Type::TIMESTAMPTZ);
-            wanted.add("e.slice <= ?", slices::of_time(until) + 1, Type::INT4);
-        }
-        if filter.unrouted {
-            wanted.plain("NOT e.routed AND NOT EXISTS (SELECT FROM hookhaven.live l WHERE l.event = e.id)");
-            wanted.plain("NOT EXISTS (SELECT FROM hookhaven.ended d WHERE d.event = e.id AND d.slice = e.slice)");
-        }
-        let order = wanted.page("e.id", page);
-        let sql = format!(
-            "SELECT {EVENT_COLUMNS}, coalesce(body_len, octet_length(body)) FROM hookhaven.events e {} ORDER BY e.id {order} LIMIT {}",
-            wanted.sql(),
-            page.limit
-        );
-        let rows = self.reads.once(Mode::Read, &sql, &wanted.args()).await?;
+    pub(super) async fn look_events(
+        &self,
+        filter: &EventFilter,
+        page: Page<EventId>,
+    ) -> Result<Looked<EventRow, EventId>, StoreError> {
+        let (rows, upto) = self.look(&self.list_of_events(EVENT_ROW_COLUMNS, filter, page).await?).await?;
         let mut events = rows.iter().map(event_row).collect::<Result<Vec<_>, _>>()?;
         let counts = self.delivery_counts(events.iter().map(|event| event.id)).await?;
         for event in &mut events {
             event.deliveries = counts.get(&event.id).copied().unwrap_or(0);
         }
-        Ok(events)
+        Ok(Looked { rows: events, upto: upto.map(Uuid::event) })
+    }
+
+    async fn list_of_events(
+        &self,
+        columns: &'static str,
+        filter: &EventFilter,
+        page: Page<EventId>,
+    ) -> Result<List, Trouble> {
+        let (mut values, mut by, mut pairs) = (Values::default(), Vec::new(), None);
+        let mut wanted = kind_conditions(&mut values, filter.source.as_deref(), filter.event_type.as_deref());
+        let has_kind = !wanted.is_empty();
+        wanted.extend(delivery_conditions(&mut values, filter));
+        let mut stretch_rows = match filter.destination.is_some() || filter.state.is_some() {
+            // Each is asked for its deliveries.
+            true => Some(STRETCH_ROWS / 5),
+            false => None,
+        };
+        let mut span = Span::of_times(filter.since, filter.until);
+        if let Some(id) = filter.id {
+            span = Span::one(id);
+            stretch_rows = None;
+        } else if let Some(key) = &filter.idempotency_key {
+            by.push(format!("x.key_hash = {}", values.add(key_hash(key), Type::INT8)));
+            stretch_rows = None;
+        } else if filter.unrouted {
+            by.push("NOT x.routed".to_owned());
+            stretch_rows = Some(STRETCH_ROWS / 5);
+        } else if has_kind {
+            let (source, pattern) = (filter.source.as_deref(), filter.event_type.as_deref());
+            pairs = self.kinds("hookhaven.events", source, pattern, &mut values).await?;
+            stretch_rows = stretch_rows.or(pairs.is_none().then_some(STRETCH_ROWS));
+        }
+        if let Some(key) = &filter.idempotency_key {
+            wanted.push(format!("x.idempotency_key = {}", values.add(to_text(key).into_owned(), Type::TEXT)));
+        }
+        if let Some(since) = filter.since {
+            wanted.push(format!("x.received_at >= {}", values.add(At(since), Type::TIMESTAMPTZ)));
+            // An id is minted as the event comes in; a day of grace is plenty.
+            let slice = values.add(slices::of_time(since) - 1, Type::INT4);
+            by.push(format!("(x.slice = 0 OR x.slice >= {slice})"));
+        }
+        if let Some(until) = filter.until {
+            wanted.push(format!("x.received_at < {}", values.add(At(until), Type::TIMESTAMPTZ)));
+            by.push(format!("x.slice <= {}", values.add(slices::of_time(until) + 1, Type::INT4)));
+        }
+        if filter.unrouted {
+            wanted.push("NOT EXISTS (SELECT FROM hookhaven.live l WHERE l.event = x.id)".to_owned());
+            wanted.push(
+                "NOT EXISTS (SELECT FROM hookhaven.ended d WHERE d.event = x.id AND d.slice = x.slice)".to_owned(),
+            );
+        }
+        let parts = vec![Part { table: "hookhaven.events", columns, by, pairs, wanted }];
+        let span = span.beyond(page.after.map(Uuid::from), page.oldest_first);
+        Ok(List { parts, values, span, limit: page.limit, oldest_first: page.oldest_first, stretch_rows })
+    }
+
+    /// The pairs of source and type that are meant.
+    async fn kinds(
+        &self,
+        table: &str,
+        source: Option<&str>,
+        pattern: Option<&str>,
+        values: &mut Values,
+    ) -> Result<Option<Pairs>, Trouble> {
+        let (source, pattern) = (source.map(to_text), pattern.map(to_text));
+        let is_meant =
+            |_: &str, event_type: &str| pattern.as_deref().is_none_or(|pattern| glob::matches(pattern, event_type));
+        self.pairs(table, ["source", "event_type"], source.as_deref(), is_meant, values).await
+    }
+
+    /// Those of destination and route that are meant.
+    async fn ways(&self, filter: &DeliveryFilter, values: &mut Values) -> Result<Option<Pairs>, Trouble> {
+        let (destination, route) = (filter.destination.as_deref().map(to_text), filter.route.as_deref().map(to_text));
+        let is_meant = |_: &str, found: &str| route.as_deref().is_none_or(|route| route == found);
+        self.pairs("hookhaven.ended", ["destination", "route"], destination.as_deref(), is_meant, values).await
+    }
+
+    /// The next stretch of a search.
+    pub(super) async fn search(
+        &self,
+        text: &Needle,
+        filter: &EventFilter,
+        after: Option<EventId>,
+    ) -> Result<Searched, StoreError> {
+        let page = Page { after, limit: STRETCH_EVENTS_MAX, oldest_first: false };
+        let columns = "x.id, coalesce(x.body_len, octet_length(x.body)) AS body_bytes";
+        let (found, mut upto) = self.look(&self.list_of_events(columns, filter, page).await?).await?;
+        let (mut ids, mut bytes) = (Vec::new(), 0);
+        for row in &found {
+            if bytes >= STRETCH_BYTES_MAX {
+                break;
+            }
+            ids.push(row.try_get::<_, Uuid>(0).map_err(Trouble::from)?.event());
+            bytes += u64::try_from(row.try_get::<_, i32>(1).map_err(Trouble::from)?).unwrap_or(0);
+        }
+        if ids.len() < found.len() || found.len() == STRETCH_EVENTS_MAX {
+            upto = ids.last().copied().map(Uuid::from);
+        }
+        let events = self.read_events(ids.iter().copied()).await?;
+        let mut searched = Searched { upto: upto.map(Uuid::event), ..Searched::default() };
+        for event in ids.iter().filter_map(|id| events.get(id)) {
+            searched.events += 1;
+            searched.bytes += event.body.len() as u64;
+            searched.hits.extend(text.seek(&event.body).map(|place| Hit { event: EventRow::of(event, 0), place }));
+        }
+        let counts = self.delivery_counts(searched.hits.iter().map(|hit| hit.event.id)).await?;
+        for Hit { event, .. } in &mut searched.hits {
+            event.deliveries = counts.get(&event.id).copied().unwrap_or(0);
+        }
+        Ok(searched)
     }
 
     async fn delivery_counts(&self, events: impl Iterator<Item = EventId>) -> Result<HashMap<EventId, u32>, Trouble> {
@@ -185,60 +238,109 @@ impl Shared {
         Ok(self.read_events([id].into_iter()).await?.remove(&id))
     }
 
-    pub(super) async fn deliveries(
+    pub(super) async fn look_deliveries(
         &self,
         filter: &DeliveryFilter,
         page: Page<DeliveryId>,
-    ) -> Result<Vec<DeliveryRow>, StoreError> {
+    ) -> Result<Looked<DeliveryRow, DeliveryId>, StoreError> {
+        let (rows, upto) = self.look(&self.list_of_deliveries(filter, page).await?).await?;
+        Ok(Looked { rows: self.with_last_attempts(&rows).await?, upto: upto.map(Uuid::delivery) })
+    }
+
+    async fn list_of_deliveries(&self, filter: &DeliveryFilter, page: Page<DeliveryId>) -> Result<List, Trouble> {
         let waits = |state| matches!(state, DeliveryState::Pending | DeliveryState::Leased);
         let (in_live, in_ended) = match filter.state {
             _ if filter.dead_letters => (false, true),
             None => (true, true),
             Some(state) => (waits(state), !waits(state)),
         };
-        let mut wanted = Where::default();
-        if let Some(event) = filter.event {
-            wanted.add("event = ?", Uuid::from(event), Type::UUID);
+        let mut values = Values::default();
+        let (mut by, mut pairs, mut wanted) = (Vec::new(), None, self::wanted(&mut values, filter));
+        let is_open = wanted.is_empty();
+        let times = times(&mut values, filter);
+        let mut span = match filter.dead_letters {
+            // It was born before it died.
+            true => Span::of_times(None, filter.until),
+            false => Span::of_times(filter.since, filter.until),
+        };
+        wanted.extend_from_slice(&times);
+        let mut stretch_rows = Some(STRETCH_ROWS);
+        let mut by_ended = Vec::new();
+        if let Some(events) = self.events_meant(filter).await? {
+            by_ended.push(format!("x.slice = ANY({})", {
+                let slices = slices::of_events(events.iter().map(|id| id.event()));
+                values.add(slices, Type::INT4_ARRAY)
+            }));
+            by.push(format!("x.event = ANY({})", values.add(events, Type::UUID_ARRAY)));
+            stretch_rows = None;
+        } else if filter.dead_letters && self.are_few_letters(filter).await? {
+            by_ended.push(IS_LETTER.to_owned());
+            by_ended.extend(times);
+            span = Span::ALL;
+            stretch_rows = None;
+        } else if let Some(class) = filter.class.filter(|class| *class != ErrorClass::Ok) {
+            let class = values.add(i16::from(codec::class_number(class)), Type::INT2);
+            by_ended.push(format!("x.last_class = {class} AND x.last_class <> 1"));
+        } else if let Some(status) = filter.status.filter(|status| *status >= 300) {
+            let status = values.add(small(status), Type::INT2);
+            by_ended.push(format!("x.last_status = {status} AND x.last_class <> 1"));
+        } else if in_ended && (filter.destination.is_some() || filter.route.is_some()) {
+            pairs = self.ways(filter, &mut values).await?;
+        } else if in_ended && (filter.source.is_some() || filter.event_type.is_some()) {
+            let (source, pattern) = (filter.source.as_deref(), filter.event_type.as_deref());
+            pairs = self.kinds("hookhaven.ended", source, pattern, &mut values).await?;
+        } else if filter.dead_letters {
+            by_ended.push(IS_LETTER.to_owned());
+        } else if let Some(state) = filter.state.filter(|state| !waits(*state) && *state != DeliveryState::Delivered) {
+            let state = values.add(i16::from(codec::state_number(state)), Type::INT2);
+            by_ended.push(format!("x.state = {state} AND x.state <> 2"));
+        } else if is_open && (!in_ended || filter.state.is_none()) {
+            stretch_rows = None;
         }
-        wanted.text("source", filter.source.as_deref());
-        wanted.text("destination", filter.destination.as_deref());
-        wanted.text("lane", filter.lane.as_ref().map(Lane::as_str));
-        wanted.text("event_type", filter.event_type.as_deref());
-        if let Some(class) = filter.class {
-            wanted.add("last_class = ?", i16::from(codec::class_number(class)), Type::INT2);
-        }
-        let at = if filter.dead_letters { "ended_at" } else { "accepted_at" };
-        if let Some(since) = filter.since {
-            wanted.add(&format!("{at} >= ?"), At(since), Type::TIMESTAMPTZ);
-        }
-        if let Some(until) = filter.until {
-            wanted.add(&format!("{at} < ?"), At(until), Type::TIMESTAMPTZ);
-        }
-        let order = wanted.page("id", page);
-        let (shared, limit) = (wanted.sql(), page.limit);
         let mut parts = Vec::new();
         if in_live {
-            parts.push(format!(
-                "(SELECT {LIVE_COLUMNS} FROM hookhaven.live {shared} ORDER BY id {order} LIMIT {limit})"
-            ));
+            let (by, wanted) = (by.clone(), wanted.clone());
+            parts.push(Part { table: "hookhaven.live", columns: LIVE_COLUMNS, by, pairs: None, wanted });
         }
         if in_ended {
             if let Some(state) = filter.state {
-                wanted.add("state = ?", i16::from(codec::state_number(state)), Type::INT2);
+                let state = values.add(i16::from(codec::state_number(state)), Type::INT2);
+                wanted.push(format!("x.state = {state}"));
             }
             if filter.dead_letters {
-                wanted.plain("state = 3 AND replaced_by IS NULL AND dismissed_at IS NULL");
+                wanted.push(IS_LETTER.to_owned());
             }
-            if let Some(event) = filter.event {
-                wanted.add("slice = ANY(?)", slices::of_events([event]), Type::INT4_ARRAY);
-            }
-            let sql = wanted.sql();
-            parts
-                .push(format!("(SELECT {ENDED_COLUMNS} FROM hookhaven.ended {sql} ORDER BY id {order} LIMIT {limit})"));
+            by.extend(by_ended);
+            parts.push(Part { table: "hookhaven.ended", columns: ENDED_COLUMNS, by, pairs, wanted });
         }
-        let sql = format!("SELECT * FROM ({}) found ORDER BY id {order} LIMIT {limit}", parts.join(" UNION ALL "));
-        let rows = self.reads.once(Mode::Read, &sql, &wanted.args()).await?;
-        self.with_last_attempts(&rows).await
+        let span = span.beyond(page.after.map(Uuid::from), page.oldest_first);
+        Ok(List { parts, values, span, limit: page.limit, oldest_first: page.oldest_first, stretch_rows })
+    }
+
+    /// The only events whose deliveries are meant, if the filter names them.
+    async fn events_meant(&self, filter: &DeliveryFilter) -> Result<Option<Vec<Uuid>>, Trouble> {
+        let named = filter.event.map(Uuid::from);
+        let Some(key) = &filter.idempotency_key else { return Ok(named.map(|event| vec![event])) };
+        let sql = "SELECT id FROM hookhaven.events WHERE key_hash = $1 AND idempotency_key = $2 LIMIT $3";
+        let text = to_text(key);
+        let args: Args<'_> = &[(&key_hash(key), Type::INT8), (&text, Type::TEXT), (&EVENTS_OF_KEY_MAX, Type::INT8)];
+        let rows = self.reads.once(Mode::Read, sql, args).await?;
+        let mut events = rows.iter().map(|row| row.try_get(0)).collect::<Result<Vec<Uuid>, _>>()?;
+        events.retain(|event| named.is_none_or(|named| named == *event));
+        Ok(Some(events))
+    }
+
+    /// Whether there are so few dead letters, within the times asked for, that all may be looked at.
+    async fn are_few_letters(&self, filter: &DeliveryFilter) -> Result<bool, Trouble> {
+        let (since, until) = (filter.since.map(At), filter.until.map(At));
+        let sql = format!(
+            "SELECT count(*) FROM (SELECT FROM hookhaven.ended x WHERE {IS_LETTER} \
+               AND x.ended_at >= coalesce($1, '-infinity') AND x.ended_at < coalesce($2, 'infinity') LIMIT $3) few"
+        );
+        let most = STRETCH_ROWS as i64;
+        let args: Args<'_> = &[(&since, Type::TIMESTAMPTZ), (&until, Type::TIMESTAMPTZ), (&(most + 1), Type::INT8)];
+        let rows = self.reads.once(Mode::Read, &sql, args).await?;
+        Ok(rows.first().map(|row| row.try_get::<_, i64>(0)).transpose()?.unwrap_or(0) <= most)
     }
 
     pub(super) async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryRow>, StoreError> {
@@ -286,6 +388,86 @@ fn attempt(row: &Row, column: usize) -> Result<Attempt, Trouble> {
     Ok(codec::decode_attempt(row.try_get(column)?)?)
 }
 
+/// At or after and before, exactly.
+fn times(values: &mut Values, filter: &DeliveryFilter) -> Vec<String> {
+    let at = if filter.dead_letters { "ended_at" } else { "accepted_at" };
+    let since = filter.since.map(|t| format!("x.{at} >= {}", values.add(At(t), Type::TIMESTAMPTZ)));
+    let until = filter.until.map(|t| format!("x.{at} < {}", values.add(At(t), Type::TIMESTAMPTZ)));
+    since.into_iter().chain(until).collect()
+}
+
+/// What must hold of source and type.
+fn kind_conditions(values: &mut Values, source: Option<&str>, pattern: Option<&str>) -> Vec<String> {
+    let mut wanted = Vec::new();
+    if let Some(source) = source {
+        wanted.push(format!("x.source = {}", values.add(to_text(source).into_owned(), Type::TEXT)));
+    }
+    if let Some(pattern) = pattern {
+        let text = to_text(pattern).into_owned();
+        wanted.push(match pattern.contains('*') {
+            // Of what is special in LIKE, nothing is special here but the star.
+            true => format!("x.event_type LIKE {}", values.add(like(&text), Type::TEXT)),
+            false => format!("x.event_type = {}", values.add(text, Type::TEXT)),
+        });
+    }
+    wanted
+}
+
+fn like(pattern: &str) -> String {
+    let escaped = pattern.chars().flat_map(|c| match c {
+        '*' => [None, Some('%')],
+        '%' | '_' | '\\' => [Some('\\'), Some(c)],
+        c => [None, Some(c)],
+    });
+    escaped.flatten().collect()
+}
+
+/// What must hold of an event's deliveries.
+fn delivery_conditions(values: &mut Values, filter: &EventFilter) -> Option<String> {
+    let destination = filter
+        .destination
+        .as_deref()
+        .map(|name| format!("AND d.destination = {}", values.add(to_text(name).into_owned(), Type::TEXT)));
+    let destination = destination.unwrap_or_default();
+    let in_live = format!("EXISTS (SELECT FROM hookhaven.live d WHERE d.event = x.id {destination})");
+    let in_ended = |state: &str| {
+        format!(
+            "EXISTS (SELECT FROM hookhaven.ended d WHERE d.event = x.id AND d.slice = x.slice {destination} {state})"
+        )
+    };
+    match filter.state {
+        None if filter.destination.is_none() => None,
+        None => Some(format!("({in_live} OR {})", in_ended(""))),
+        Some(DeliveryState::Pending | DeliveryState::Leased) => Some(in_live),
+        Some(state) => {
+            let state = values.add(i16::from(codec::state_number(state)), Type::INT2);
+            Some(in_ended(&format!("AND d.state = {state}")))
+        }
+    }
+}
+
+/// What must hold of a delivery, wherever it is.
+fn wanted(values: &mut Values, filter: &DeliveryFilter) -> Vec<String> {
+    let mut wanted = kind_conditions(values, filter.source.as_deref(), filter.event_type.as_deref());
+    let lane = filter.lane.as_ref().map(Lane::as_str);
+    let texts = [("destination", filter.destination.as_deref()), ("route", filter.route.as_deref()), ("lane", lane)];
+    for (column, text) in texts {
+        wanted.extend(text.map(|text| format!("x.{column} = {}", values.add(to_text(text).into_owned(), Type::TEXT))));
+    }
+    if let Some(class) = filter.class {
+        let class = values.add(i16::from(codec::class_number(class)), Type::INT2);
+        wanted.push(format!("x.last_class = {class}"));
+    }
+    if let Some(status) = filter.status {
+        wanted.push(format!("x.last_status = {}", values.add(small(status), Type::INT2)));
+    }
+    wanted
+}
+
+fn small(status: u16) -> i16 {
+    i16::try_from(status).unwrap_or(i16::MAX)
+}
+
 /// Without the number of deliveries.
 fn event_row(row: &Row) -> Result<EventRow, Trouble> {
     let body_bytes: i32 = row.try_get(11)?;
@@ -324,7 +506,7 @@ fn event(row: &Row, body: Bytes, whole: Option<Bytes>) -> Result<Event, Trouble>
         remote: head.remote,
         headers: head.headers,
         body,
-        part: head.part.map(|part| Part { whole, ..part }),
+        part: head.part.map(|part| event::Part { whole, ..part }),
         digest,
     })
 }

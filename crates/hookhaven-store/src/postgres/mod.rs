@@ -40,6 +40,7 @@ mod lined;
 mod lines;
 mod lines_upkeep;
 mod lists;
+mod look;
 mod migrate;
 mod nodes;
 mod offer;

@@ -63,9 +63,19 @@ pub(super) struct Ending {
     /// `None`: released, as if never claimed.
     to: Option<SettledTo>,
     counted: Counted,
-    attempt: Option<(i32, i16, Vec<u8>)>,
+    attempt: Option<Tried>,
     /// What its order becomes, if that changes.
     ordering: Option<Vec<u8>>,
+}
+
+/// An attempt as it is recorded.
+#[derive(Debug)]
+struct Tried {
+    number: i32,
+    class: i16,
+    /// 0: it came to none.
+    status: i16,
+    body: Vec<u8>,
 }
 
 /// Which rows a settlement may change.
@@ -89,8 +99,12 @@ impl Ending {
     }
 
     pub fn with(self, attempt: &Attempt) -> Self {
-        let recorded =
-            (int(attempt.number), i16::from(codec::class_number(attempt.class)), codec::encode_attempt(attempt));
+        let recorded = Tried {
+            number: int(attempt.number),
+            class: i16::from(codec::class_number(attempt.class)),
+            status: attempt.status.and_then(|status| i16::try_from(status).ok()).unwrap_or(0),
+            body: codec::encode_attempt(attempt),
+        };
         let counted = self.to.map_or(self.counted, |to| to.counted(true));
         Ending { counted, attempt: Some(recorded), ..self }
     }
@@ -325,6 +339,7 @@ struct Columns<'a> {
     lost: Vec<Option<i32>>,
     numbers: Vec<Option<i32>>,
     classes: Vec<Option<i16>>,
+    statuses: Vec<Option<i16>>,
     bodies: Vec<Option<&'a [u8]>>,
     now: At,
     fenced: bool,
@@ -353,9 +368,10 @@ impl<'a> Columns<'a> {
             attempts: each().map(|e| int(e.counted.attempts)).collect(),
             tries: each().map(|e| int(e.counted.tries)).collect(),
             lost: each().map(lost).collect(),
-            numbers: each().map(|e| attempt(e).map(|a| a.0)).collect(),
-            classes: each().map(|e| attempt(e).map(|a| a.1)).collect(),
-            bodies: each().map(|e| attempt(e).map(|a| &a.2[..])).collect(),
+            numbers: each().map(|e| attempt(e).map(|a| a.number)).collect(),
+            classes: each().map(|e| attempt(e).map(|a| a.class)).collect(),
+            statuses: each().map(|e| attempt(e).map(|a| a.status)).collect(),
+            bodies: each().map(|e| attempt(e).map(|a| &a.body[..])).collect(),
             now: At(now),
             fenced,
             slice: slices::of_time(now),
@@ -381,6 +397,7 @@ impl<'a> Columns<'a> {
             (&self.now, Type::TIMESTAMPTZ),
             (&self.fenced, Type::BOOL),
             (&self.slice, Type::INT4),
+            (&self.statuses, Type::INT2_ARRAY),
         ];
         if self.scope == Scope::Lined {
             args.push((&self.orderings, Type::BYTEA_ARRAY));
@@ -395,7 +412,7 @@ impl<'a> Columns<'a> {
 fn settle_sql(scope: Scope) -> String {
     let lined = scope == Scope::Lined;
     let either = |in_lines: &'static str, plain: &'static str| if lined { in_lines } else { plain };
-    let orderings = either(", $16::bytea[]", "");
+    let orderings = either(", $17::bytea[]", "");
     let ordering = either(", ordering", "");
     let only = either("", "AND l.line IS NULL");
     let stayed = either(
@@ -410,14 +427,15 @@ fn settle_sql(scope: Scope) -> String {
     format!(
         "WITH input AS MATERIALIZED ( \
            SELECT i.* FROM unnest($1::uuid[], $2::int8[], $3::int8[], $4::int2[], $5::int2[], $6::timestamptz[], \
-              $7::int4[], $8::int4[], $9::int4[], $10::int4[], $11::int2[], $12::bytea[]{orderings}) AS i(id, session, \
-              fence, state, reason, due_at, attempts, tries, lost, number, class, body{ordering}) \
+              $7::int4[], $8::int4[], $9::int4[], $10::int4[], $11::int2[], $12::bytea[], $16::int2[]{orderings}) AS i(id, session, \
+              fence, state, reason, due_at, attempts, tries, lost, number, class, body, status{ordering}) \
            WHERE NOT $14 OR i.session IN (SELECT s.id FROM hookhaven.sessions s WHERE s.until > $13)), \
         stayed AS ( \
            UPDATE hookhaven.live l SET session = NULL, due_at = coalesce(i.due_at, l.due_at), \
               attempts = l.attempts + i.attempts, tries = l.tries + i.tries, \
               lost = CASE i.lost WHEN -1 THEN l.lost + 1 ELSE coalesce(i.lost, l.lost) END, \
-              last_class = coalesce(i.class, l.last_class){stayed} \
+              last_class = coalesce(i.class, l.last_class), \
+              last_status = coalesce(i.status, l.last_status){stayed} \
            FROM input i WHERE i.state = 1 AND l.cancel_asked_at IS NULL {only} \
               AND l.id = i.id AND l.fence = i.fence AND l.session IS NOT DISTINCT FROM i.session \
            RETURNING l.id, l.slice, l.source, l.queue, i.number, i.body), \
@@ -426,15 +444,15 @@ fn settle_sql(scope: Scope) -> String {
               AND l.id = i.id AND l.fence = i.fence AND l.session IS NOT DISTINCT FROM i.session \
            RETURNING l.*, l.cancel_asked_at IS NOT NULL AND i.state <> 2 AS let_down, i.state AS state, \
               i.reason AS reason, i.attempts AS more_attempts, i.tries AS more_tries, i.lost AS now_lost, \
-              i.class AS class, i.number AS number, i.body AS body{gone}), \
+              i.class AS class, i.status AS status, i.number AS number, i.body AS body{gone}), \
         history AS ( \
            INSERT INTO hookhaven.ended (slice, id, event, state, reason, ended_at, due_at, accepted_at, attempts, tries, \
-              lost, last_class, critical, replaces, lane, source, event_type, destination, route, policy, \
+              lost, last_class, last_status, critical, replaces, lane, source, event_type, destination, route, policy, \
               cancel_asked_at{columns}) \
            SELECT slice, id, event, CASE WHEN let_down THEN 4 ELSE state END, CASE WHEN let_down THEN 6 ELSE reason END, \
               $13, due_at, accepted_at, attempts + more_attempts, tries + more_tries, \
               CASE WHEN let_down THEN lost WHEN now_lost = -1 THEN lost + 1 ELSE coalesce(now_lost, lost) END, \
-              coalesce(class, last_class), critical, replaces, lane, source, event_type, destination, route, policy, \
+              coalesce(class, last_class), coalesce(status, last_status), critical, replaces, lane, source, event_type, destination, route, policy, \
               cancel_asked_at{values} FROM gone), \
         tried AS ( \
            INSERT INTO hookhaven.attempts (slice, delivery, number, body) \

@@ -5,11 +5,13 @@
 //! one at a time; two deliveries that change at the same moment have theirs in either order.
 
 use hookhaven_core::{DeliveryId, Time, event::PUBLISHED};
-use tokio_postgres::{Row, types::Type};
+use tokio_postgres::{
+    Row,
+    types::{ToSql, Type},
+};
 
 use super::{
     Shared,
-    lists::Where,
     pool::{Args, Lent, Mode},
     rows::{At, Uuid, time},
     slices,
@@ -95,4 +97,27 @@ fn step(row: &Row) -> Result<Step, Trouble> {
         kind: kind
             .ok_or_else(|| Trouble::failed("a kind of step is not known; a newer version may have written it"))?,
     })
+}
+
+/// Conditions, each with its value.
+#[derive(Default)]
+struct Where {
+    conditions: Vec<String>,
+    values: Vec<(Box<dyn ToSql + Sync + Send>, Type)>,
+}
+
+impl Where {
+    /// `condition` has `?` where the value stands.
+    fn add(&mut self, condition: &str, value: impl ToSql + Sync + Send + 'static, of: Type) {
+        self.values.push((Box::new(value), of));
+        self.conditions.push(condition.replace('?', &format!("${}", self.values.len())));
+    }
+
+    fn sql(&self) -> String {
+        if self.conditions.is_empty() { String::new() } else { format!("WHERE {}", self.conditions.join(" AND ")) }
+    }
+
+    fn args(&self) -> Vec<(&(dyn ToSql + Sync), Type)> {
+        self.values.iter().map(|(value, of)| (&**value as &(dyn ToSql + Sync), of.clone())).collect()
+    }
 }

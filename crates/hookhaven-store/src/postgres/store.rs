@@ -136,20 +136,33 @@ impl Store for PostgresStore {
         self.shared.wake.changes.subscribe()
     }
 
-    async fn events(&self, filter: &EventFilter, page: Page<EventId>) -> Result<Vec<EventRow>, StoreError> {
-        self.shared.events(filter, page).await
+    async fn look_events(
+        &self,
+        filter: &EventFilter,
+        page: Page<EventId>,
+    ) -> Result<Looked<EventRow, EventId>, StoreError> {
+        self.shared.look_events(filter, page).await
+    }
+
+    async fn search(
+        &self,
+        text: &Needle,
+        filter: &EventFilter,
+        after: Option<EventId>,
+    ) -> Result<Searched, StoreError> {
+        self.shared.search(text, filter, after).await
     }
 
     async fn event(&self, id: EventId) -> Result<Option<Arc<Event>>, StoreError> {
         self.shared.event(id).await
     }
 
-    async fn deliveries(
+    async fn look_deliveries(
         &self,
         filter: &DeliveryFilter,
         page: Page<DeliveryId>,
-    ) -> Result<Vec<DeliveryRow>, StoreError> {
-        self.shared.deliveries(filter, page).await
+    ) -> Result<Looked<DeliveryRow, DeliveryId>, StoreError> {
+        self.shared.look_deliveries(filter, page).await
     }
 
     async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryRow>, StoreError> {

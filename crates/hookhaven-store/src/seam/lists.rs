@@ -58,9 +58,15 @@ pub struct LastAttempt {
 /// All set fields must hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct EventFilter {
+    pub id: Option<EventId>,
     pub source: Option<String>,
+    /// In it `*` stands for any run of characters.
     pub event_type: Option<String>,
     pub idempotency_key: Option<String>,
+    /// Only events with a delivery to this destination; in that state, if `state` is set too.
+    pub destination: Option<String>,
+    /// Only events with a delivery in this state. `Leased` counts as `Pending` too.
+    pub state: Option<DeliveryState>,
     /// Received at or after.
     pub since: Option<Time>,
     /// Received before.
@@ -75,18 +81,40 @@ pub struct DeliveryFilter {
     pub event: Option<EventId>,
     pub source: Option<String>,
     pub destination: Option<String>,
+    pub route: Option<String>,
     pub lane: Option<Lane>,
+    /// In it `*` stands for any run of characters.
     pub event_type: Option<String>,
+    /// Of the event.
+    pub idempotency_key: Option<String>,
     /// `Leased` counts as `Pending` too.
     pub state: Option<DeliveryState>,
     /// Dead letters only: dead, not replaced, not dismissed.
     pub dead_letters: bool,
     /// Class of the last attempt.
     pub class: Option<ErrorClass>,
+    /// HTTP status of the last attempt.
+    pub status: Option<u16>,
     /// For dead letters the time of death, else of acceptance; at or after.
     pub since: Option<Time>,
     /// Before.
     pub until: Option<Time>,
+}
+
+/// What one look at a list found. A look is bounded: where most rows are none of those asked for, it may end
+/// before its page is full.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Looked<T, I> {
+    pub rows: Vec<T>,
+    /// Up to where it looked, if it ended before the page was full and before the list was over: go on after this.
+    pub upto: Option<I>,
+}
+
+impl<T, I> Looked<T, I> {
+    /// Of a look that came to the end of its page or of the list.
+    pub fn whole(rows: Vec<T>) -> Self {
+        Looked { rows, upto: None }
+    }
 }
 
 /// A page asked for: newest first unless told otherwise, `after` the last id of the page before.

@@ -6,6 +6,7 @@ mod accept;
 mod bench;
 mod catalog;
 mod digests;
+mod filters;
 mod lease;
 mod lines;
 mod lists;
@@ -15,6 +16,7 @@ mod queues;
 mod replay;
 mod restart;
 mod retention;
+mod search;
 mod settle;
 mod stores;
 mod together;
@@ -40,6 +42,10 @@ macro_rules! suite {
                     an_unrouted_event_can_be_routed, what_has_not_ended_is_not_replayed, replays_race_once],
                 lists: [events_page_newest_first, filters_hold, deliveries_show_their_last_attempt,
                     counts_follow, reads_see_earlier_writes],
+                filters: [each_filter_shows_what_the_whole_list_has_of_it,
+                    a_key_leads_to_its_events_long_after_its_window],
+                search: [text_is_found_newest_first, a_search_goes_on_where_it_stopped,
+                    what_was_carried_is_found_and_what_went_is_not],
                 catalog: [entries_are_kept_and_removed],
                 nodes: [nodes_are_listed_as_they_told_of_themselves],
                 retention: [what_is_over_goes, what_lives_stays_whole, dead_letters_are_dismissed_aloud,

@@ -6,20 +6,22 @@
 
 use std::time::Duration;
 
-use axum::{Json, extract::State};
+use axum::{Extension, Json, extract::State};
 use hookhaven_core::{DeliveryId, EventId, Time};
 use hookhaven_store::{DeliveryFilter, Dismissed, Page, Replayed};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    Api, LIMIT_MAX, Shared, deliveries,
+    Api, LIMIT_MAX, Noted, Shared, deliveries,
     page::{self, Input, Params},
     problem::{self, Problem},
     schema,
     view::{BulkAnswer, DeliveryView, Listing},
 };
+use crate::access::Note;
 
 /// Most deliveries that one bulk request acts on.
 pub const BULK_DELIVERIES_MAX: usize = 5_000;
@@ -152,8 +154,8 @@ enum Act {
     responses((status = 200, body = BulkAnswer)),
     extensions(("x-codes" = json!([problem::BAD_QUERY.code]))),
 )]
-async fn replay(State(api): State<Shared>, Input(request): Input<BulkRequest>) -> Result<Json<BulkAnswer>, Problem> {
-    bulk(&api, Act::Replay, request).await.map(Json)
+async fn replay(State(api): State<Shared>, Input(request): Input<BulkRequest>) -> Result<Noted<BulkAnswer>, Problem> {
+    noted(&api, Act::Replay, request).await
 }
 
 /// Dismisses many dead letters.
@@ -167,8 +169,15 @@ async fn replay(State(api): State<Shared>, Input(request): Input<BulkRequest>) -
     responses((status = 200, body = BulkAnswer)),
     extensions(("x-codes" = json!([problem::BAD_QUERY.code]))),
 )]
-async fn dismiss(State(api): State<Shared>, Input(request): Input<BulkRequest>) -> Result<Json<BulkAnswer>, Problem> {
-    bulk(&api, Act::Dismiss, request).await.map(Json)
+async fn dismiss(State(api): State<Shared>, Input(request): Input<BulkRequest>) -> Result<Noted<BulkAnswer>, Problem> {
+    noted(&api, Act::Dismiss, request).await
+}
+
+async fn noted(api: &Api, act: Act, request: BulkRequest) -> Result<Noted<BulkAnswer>, Problem> {
+    let (ids, filter) = (request.ids.as_ref().map(Vec::len), request.filter.clone());
+    let answer = bulk(api, act, request).await?;
+    let note = Note::after(json!({ "ids": ids, "filter": filter, "answer": answer }));
+    Ok((Extension(note), Json(answer)))
 }
 
 async fn bulk(api: &Api, act: Act, request: BulkRequest) -> Result<BulkAnswer, Problem> {

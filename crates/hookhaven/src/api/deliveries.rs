@@ -71,6 +71,7 @@ async fn list(
         class: class(params.class.as_deref())?,
         since: params.since,
         until: params.until,
+        ..DeliveryFilter::default()
     };
     self::page(&api, &filter, params.after, params.limit).await
 }

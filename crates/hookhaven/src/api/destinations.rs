@@ -1,23 +1,28 @@
-//! `/destinations`: where deliveries go, in which state, how much waits there; pause and resume.
+//! `/destinations`: where deliveries go, in which state, how much waits there; pause and resume, disable and enable.
 //!
-//! The config file says what a destination is and may itself pause or disable it. A pause by a person
-//! or by the 410 rule comes on top and is kept in the store's catalog, so that it survives a restart.
+//! The config file says what a destination is and may itself pause or disable it. What a person does, or a
+//! pause by the 410 rule, comes on top and is kept in the store's catalog, so that it survives a restart.
 //! A destination gone from the file is listed as `missing` for as long as deliveries wait for it.
 
 use std::collections::BTreeMap;
 
-use axum::{Json, extract::State};
+use axum::{Extension, Json, extract::State};
 use hookhaven_core::{Destination, Time, destination::DestinationState};
 use hookhaven_store::{CatalogEntry, Stats};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    Api, Breaker, Shared,
+    Api, Breaker, Noted, Shared,
     page::{Input, Name},
     problem::{self, Problem},
     view::{Listing, shown_url},
+};
+use crate::{
+    access::{Note, Who},
+    switches::Disabled,
 };
 
 /// Kind of the catalog entries that say who paused a destination.
@@ -28,7 +33,13 @@ pub const BREAKER_KIND: &str = "destination-breaker";
 const REASON_BYTES_MAX: usize = 1_000;
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(show)).routes(routes!(pause)).routes(routes!(resume))
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(show))
+        .routes(routes!(pause))
+        .routes(routes!(resume))
+        .routes(routes!(disable))
+        .routes(routes!(enable))
 }
 
 /// The value of a `destination-paused` entry, as JSON.
@@ -41,6 +52,9 @@ pub struct Pause {
     pub at: Option<Time>,
     #[serde(default)]
     pub reason: String,
+    /// A token's name, if it was a person.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub who: String,
 }
 
 /// A destination as it stands.
@@ -53,6 +67,8 @@ pub struct DestinationView {
     pub configured: String,
     /// Who paused it, beyond the config file.
     pub paused: Option<Pause>,
+    /// Who disabled it, beyond the config file.
+    pub disabled: Option<Disabled>,
     /// Without credentials; `null` if missing.
     pub url: Option<String>,
     pub timeout_ms: Option<u64>,
@@ -97,31 +113,23 @@ async fn list(State(api): State<Shared>) -> Result<Json<Listing<DestinationView>
     extensions(("x-codes" = json!([problem::DESTINATION_NOT_FOUND.code]))),
 )]
 async fn show(State(api): State<Shared>, Name(name): Name) -> Result<Json<DestinationView>, Problem> {
-    let scene = Scene::of(&api).await?;
-    let configured = api.parts.config.load().destinations.get(name.as_str()).cloned();
-    if configured.is_none() && !scene.tallies.contains_key(&name) && !scene.pauses.contains_key(&name) {
-        return Err(unknown(&name));
-    }
-    Ok(Json(scene.view(&api, &name, configured.as_deref())))
-}
-
-/// How it stands after a change.
-async fn changed(api: &Api, name: &str) -> Result<Json<DestinationView>, Problem> {
-    api.parts.signals.destination_paused_changed(name);
-    let scene = Scene::of(api).await?;
-    let configured = api.parts.config.load().destinations.get(name).cloned();
-    Ok(Json(scene.view(api, name, configured.as_deref())))
+    known(&api, &name).await.map(Json)
 }
 
 /// Why, for whoever asks later.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct PauseRequest {
+struct ReasonRequest {
     /// At most 1,000 bytes.
     #[serde(default)]
     #[schema(max_length = 1000)]
     reason: String,
 }
+
+/// Nothing is to be said.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NoRequest {}
 
 /// Pauses a destination.
 ///
@@ -131,32 +139,24 @@ struct PauseRequest {
     path = "/destinations/{name}/pause",
     operation_id = "pause_destination",
     params(("name" = String, Path, description = "Its name in the config file", example = "billing")),
-    request_body = PauseRequest,
+    request_body = Option<ReasonRequest>,
     responses((status = 200, body = DestinationView)),
     extensions(("x-codes" = json!([problem::DESTINATION_NOT_FOUND.code]))),
 )]
 async fn pause(
     State(api): State<Shared>,
+    Extension(who): Extension<Who>,
     Name(name): Name,
-    Input(request): Input<PauseRequest>,
-) -> Result<Json<DestinationView>, Problem> {
-    if !api.parts.config.load().destinations.contains_key(name.as_str()) {
-        return Err(unknown(&name));
-    }
-    if request.reason.len() > REASON_BYTES_MAX {
-        return Err(Problem::new(&problem::BAD_BODY, format!("the reason is longer than {REASON_BYTES_MAX} bytes")));
-    }
-    let pause = Pause { by: "operator".to_owned(), at: Some(api.parts.clock.now()), reason: request.reason };
+    Input(ReasonRequest { reason }): Input<ReasonRequest>,
+) -> Result<Noted<DestinationView>, Problem> {
+    let before = before(&api, &name, &reason).await?;
+    let at = Some(api.parts.clock.now());
+    let pause = Pause { by: "operator".to_owned(), at, reason, who: who.name.to_string() };
     let value = serde_json::to_vec(&pause).unwrap_or_default();
     let entry = CatalogEntry { kind: PAUSED_KIND.to_owned(), name: name.clone(), value };
     api.parts.store.put_catalog(entry).await?;
-    changed(&api, &name).await
+    changed(&api, before).await
 }
-
-/// Nothing is to be said.
-#[derive(Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct ResumeRequest {}
 
 /// Resumes a destination.
 ///
@@ -166,31 +166,110 @@ struct ResumeRequest {}
     path = "/destinations/{name}/resume",
     operation_id = "resume_destination",
     params(("name" = String, Path, description = "Its name in the config file", example = "billing")),
-    request_body = ResumeRequest,
+    request_body = Option<NoRequest>,
     responses((status = 200, body = DestinationView)),
     extensions(("x-codes" = json!([problem::DESTINATION_NOT_FOUND.code, problem::STATE_FROM_CONFIG.code]))),
 )]
 async fn resume(
     State(api): State<Shared>,
     Name(name): Name,
-    Input(ResumeRequest {}): Input<ResumeRequest>,
-) -> Result<Json<DestinationView>, Problem> {
-    let configured = api.parts.config.load().destinations.get(name.as_str()).map(|d| d.state);
-    if configured.is_none() && !pauses(&api).await?.contains_key(&name) {
-        return Err(unknown(&name));
-    }
+    Input(NoRequest {}): Input<NoRequest>,
+) -> Result<Noted<DestinationView>, Problem> {
+    let before = known(&api, &name).await?;
     api.parts.store.delete_catalog(PAUSED_KIND, &name).await?;
-    let view = changed(&api, &name).await?;
-    match configured {
-        Some(state @ (DestinationState::Paused | DestinationState::Disabled)) => {
-            let detail = format!(
-                "state = {:?} stands under [destinations.{name}] in the config file; change it there",
-                state_name(Some(state))
-            );
-            Err(Problem::new(&problem::STATE_FROM_CONFIG, detail))
-        }
-        _ => Ok(view),
+    changed_unless_in_file(&api, before, &["paused", "disabled"]).await
+}
+
+/// Disables a destination.
+///
+/// New events make no delivery there, on all nodes and over restarts, until it is enabled; what waits there stays.
+#[utoipa::path(
+    post,
+    path = "/destinations/{name}/disable",
+    operation_id = "disable_destination",
+    params(("name" = String, Path, description = "Its name in the config file", example = "billing")),
+    request_body = Option<ReasonRequest>,
+    responses((status = 200, body = DestinationView)),
+    extensions(("x-codes" = json!([problem::DESTINATION_NOT_FOUND.code]))),
+)]
+async fn disable(
+    State(api): State<Shared>,
+    Extension(who): Extension<Who>,
+    Name(name): Name,
+    Input(ReasonRequest { reason }): Input<ReasonRequest>,
+) -> Result<Noted<DestinationView>, Problem> {
+    let before = before(&api, &name, &reason).await?;
+    let by = Disabled { who: who.name.to_string(), at: Some(api.parts.clock.now()), reason };
+    api.parts.config.load().switches.disable(&*api.parts.store, &name, by).await?;
+    changed(&api, before).await
+}
+
+/// Enables a destination.
+///
+/// What the config file says only the config file can change. A pause stays.
+#[utoipa::path(
+    post,
+    path = "/destinations/{name}/enable",
+    operation_id = "enable_destination",
+    params(("name" = String, Path, description = "Its name in the config file", example = "billing")),
+    request_body = Option<NoRequest>,
+    responses((status = 200, body = DestinationView)),
+    extensions(("x-codes" = json!([problem::DESTINATION_NOT_FOUND.code, problem::STATE_FROM_CONFIG.code]))),
+)]
+async fn enable(
+    State(api): State<Shared>,
+    Name(name): Name,
+    Input(NoRequest {}): Input<NoRequest>,
+) -> Result<Noted<DestinationView>, Problem> {
+    let before = known(&api, &name).await?;
+    api.parts.config.load().switches.enable(&*api.parts.store, &name).await?;
+    changed_unless_in_file(&api, before, &["disabled"]).await
+}
+
+/// As it is before a person holds it back: it must be in the config file.
+async fn before(api: &Api, name: &str, reason: &str) -> Result<DestinationView, Problem> {
+    if reason.len() > REASON_BYTES_MAX {
+        return Err(Problem::new(&problem::BAD_BODY, format!("the reason is longer than {REASON_BYTES_MAX} bytes")));
     }
+    let view = known(api, name).await?;
+    if view.configured == state_name(None) { Err(unknown(name)) } else { Ok(view) }
+}
+
+async fn known(api: &Api, name: &str) -> Result<DestinationView, Problem> {
+    let (scene, config) = (Scene::of(api).await?, api.parts.config.load());
+    let configured = config.destinations.get(name);
+    let heard_of = scene.tallies.contains_key(name) || scene.pauses.contains_key(name);
+    if configured.is_none() && !heard_of && !config.switches.is_disabled(name) {
+        return Err(unknown(name));
+    }
+    Ok(scene.view(api, name, configured.map(|d| &**d)))
+}
+
+/// How it stands after a change.
+async fn changed(api: &Api, before: DestinationView) -> Result<Noted<DestinationView>, Problem> {
+    let name = before.name.as_str();
+    api.parts.signals.destination_paused_changed(name);
+    let configured = api.parts.config.load().destinations.get(name).cloned();
+    let after = Scene::of(api).await?.view(api, name, configured.as_deref());
+    let state =
+        |view: &DestinationView| json!({ "state": view.state, "paused": view.paused, "disabled": view.disabled });
+    let note = Note::change(state(&before), state(&after));
+    Ok((Extension(note), Json(after)))
+}
+
+async fn changed_unless_in_file(
+    api: &Api,
+    before: DestinationView,
+    states: &[&str],
+) -> Result<Noted<DestinationView>, Problem> {
+    let done = changed(api, before).await?;
+    let (_, Json(DestinationView { name, configured, .. })) = &done;
+    if states.contains(&configured.as_str()) {
+        let detail =
+            format!("state = {configured:?} stands under [destinations.{name}] in the config file; change it there");
+        return Err(Problem::new(&problem::STATE_FROM_CONFIG, detail));
+    }
+    Ok(done)
 }
 
 fn unknown(name: &str) -> Problem {
@@ -243,13 +322,16 @@ struct Scene {
 impl Scene {
     async fn of(api: &Api) -> Result<Self, Problem> {
         let stats = api.parts.store.stats().await?.without_alerts();
+        api.parts.config.load().switches.load(&*api.parts.store).await?;
         Ok(Scene { pauses: pauses(api).await?, rests: rests(api).await?, tallies: tallies(&stats) })
     }
 
     fn view(&self, api: &Api, name: &str, destination: Option<&Destination>) -> DestinationView {
         let configured = destination.map(|d| d.state);
         let paused = self.pauses.get(name).cloned();
+        let disabled = api.parts.config.load().switches.disabled(name).map(|by| (*by).clone());
         let state = match configured {
+            Some(_) if disabled.is_some() => "disabled",
             Some(DestinationState::Active) if paused.is_some() => "paused",
             other => state_name(other),
         };
@@ -265,6 +347,7 @@ impl Scene {
             state: state.to_owned(),
             configured: state_name(configured).to_owned(),
             paused,
+            disabled,
             url: destination.map(|d| shown_url(&d.url)),
             timeout_ms: destination.map(|d| u64::try_from(d.timeout.as_millis()).unwrap_or(u64::MAX)),
             concurrency: destination.map(|d| d.concurrency.get()),

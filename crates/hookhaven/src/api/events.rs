@@ -80,6 +80,7 @@ async fn list(
         since: params.since,
         until: params.until,
         unrouted: params.unrouted,
+        ..EventFilter::default()
     };
     let rows = api.parts.store.events(&filter, page).await?;
     Ok(Json(page::listing(rows, &page, |row| row.id, EventView::from)))

@@ -36,6 +36,7 @@ use super::{ApiParts, Breaker, LaneView, ReloadState, Signals, router};
 
 use super::tests::document;
 use crate::{
+    access::{self, Access},
     app::{self, KeyRing},
     config::{Config, Limits, Log, Server, Worker},
     quarantine::Rejections,
@@ -179,6 +180,12 @@ impl Scene {
         app::rejections(store, self.quarantine.clone(), self.config.clone(), clock, entropy).unwrap()
     }
 
+    pub fn access(&self, store: Arc<dyn Store>) -> Arc<Access> {
+        let token = Secret::new(TOKEN).unwrap();
+        let (clock, entropy) = (Arc::new(self.clock.clone()), self.entropy.clone());
+        Arc::new(Access::new(&token, access::ADMIN_TOKEN, store, clock, entropy))
+    }
+
     /// The same API over another store.
     pub fn router_over(&self, store: Arc<dyn Store>) -> Router {
         let keys = KeyRing::new(store.clone(), self.config.clone(), self.entropy.clone(), None);
@@ -188,7 +195,7 @@ impl Scene {
             clock: Arc::new(self.clock.clone()),
             entropy: self.entropy.clone(),
             config: self.config.clone(),
-            admin_token: Secret::new(TOKEN).unwrap(),
+            access: self.access(store.clone()),
             bound: "10.1.2.3:8081".parse().unwrap(),
             signals: self.signals.clone(),
             quarantine: self.quarantine.clone(),
@@ -355,6 +362,7 @@ pub(crate) fn config() -> Config {
         (Arc::from(name), Arc::new(destination))
     };
     Config {
+        telemetry: Default::default(),
         server: Server { admin_hosts: vec!["admin.example.com".into()], ..Server::default() },
         store: crate::config::Store::default(),
         limits: Limits::default(),
@@ -366,6 +374,7 @@ pub(crate) fn config() -> Config {
         secret_ages: Default::default(),
         alerts: Default::default(),
         fingerprint: Default::default(),
+        switches: Default::default(),
         sources: [source("stripe"), source("github")].into(),
         destinations: [
             destination("billing", DestinationState::Active),

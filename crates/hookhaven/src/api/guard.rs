@@ -1,43 +1,86 @@
 //! Who may talk to the admin side: requests under a name of ours, from our own pages or from no page
-//! at all, with the token. In this order, before anything else is looked at.
+//! at all, with a token whose scopes suffice. In this order, before anything else is looked at.
 //!
 //! The Host check is what stops DNS rebinding: a page of another site whose name was pointed at
-//! 127.0.0.1 reaches our socket, but under its own name. The Origin check stops a page that posts
-//! across sites; a body that writes must be JSON, which no plain form can send.
+//! 127.0.0.1 reaches our socket, but under its own name. The checks of Origin and of `Sec-Fetch-Site` stop a page
+//! that asks across sites; a body that writes must be JSON, which no plain form can send.
+//!
+//! What is needed follows from method and path ([`scope::needed`]). Handlers find [`Who`] among the request's
+//! extensions. What passes and may change something is written down (`audit`). Refusals of an address are counted;
+//! beyond a few in a minute it is told to wait, while a right token is let in from anywhere.
 
 use std::net::IpAddr;
 
-use aws_lc_rs::{constant_time, digest};
 use axum::{
     extract::{Request, State},
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header, uri::Authority};
+use hookhaven_core::Time;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header, request::Parts, uri::Authority};
 
 use super::{
-    Api, Shared,
+    Api, Shared, audit,
     problem::{self, Problem},
 };
+use crate::{
+    access::{
+        Refused, TokenHash, Who,
+        failures::{FAILURES_MAX, FAILURES_WINDOW},
+        scope::{self, Scopes},
+    },
+    server::Peer,
+};
 
-/// Tokens are compared by their hashes, so that neither content nor length shows in the time taken.
-pub(crate) fn token_hash(token: &[u8]) -> digest::Digest {
-    digest::digest(&digest::SHA256, token)
-}
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Lets a request pass, or answers it.
 pub(crate) async fn check(State(api): State<Shared>, request: Request, next: Next) -> Response {
-    match judge(&api, &request) {
-        Ok(()) => next.run(request).await,
-        Err(problem) => problem.into_response(),
+    let (mut head, body) = request.into_parts();
+    let who = match judge(&api, &head, hyper::body::Body::is_end_stream(&body)).await {
+        Ok(who) => who,
+        Err(problem) => return refuse(&api, &head, problem).into_response(),
+    };
+    head.extensions.insert(who.clone());
+    let request = Request::from_parts(head, body);
+    if scope::only_reads(request.method()) {
+        return next.run(request).await;
     }
+    audit::run(api, who, request, next).await
 }
 
-fn judge(api: &Api, request: &Request) -> Result<(), Problem> {
-    let host = check_host(api, request.uri(), request.headers())?;
-    check_origin(request.headers(), &host)?;
-    check_token(api, request.headers())?;
-    check_content_type(request)
+async fn judge(api: &Api, head: &Parts, empty: bool) -> Result<Who, Problem> {
+    let host = check_host(api, &head.uri, &head.headers)?;
+    check_origin(&head.headers, &host)?;
+    let who = check_token(api, head).await?;
+    check_scope(&who, head)?;
+    check_content_type(head, empty)?;
+    Ok(who)
+}
+
+/// Counts a refusal. Who was refused too often for want of a token is told to wait instead.
+fn refuse(api: &Api, head: &Parts, mut problem: Problem) -> Problem {
+    if problem.code == problem::UNAUTHORIZED.code
+        && let Some(from) = address(head)
+        && api.parts.access.failures.too_many(from, api.parts.clock.now())
+    {
+        let detail = format!(
+            "more than {FAILURES_MAX} requests from this address were refused within {} s; wait a minute, and come with \
+             a right token",
+            FAILURES_WINDOW.as_secs()
+        );
+        problem = Problem::new(&problem::TOO_MANY_FAILURES, detail);
+    } else {
+        let (method, path) = (head.method.as_str(), head.uri.path());
+        let from = address(head).map(tracing::field::display);
+        tracing::info!(code = problem.code, from, method, path, "refused on the admin side");
+    }
+    api.parts.signals.refused(&problem.code);
+    problem
+}
+
+fn address(head: &Parts) -> Option<IpAddr> {
+    head.extensions.get::<Peer>().map(|peer| peer.0.ip().to_canonical())
 }
 
 /// The name that a request came under, if it is one of ours.
@@ -90,11 +133,18 @@ fn listed(api: &Api, host: &str) -> bool {
 }
 
 fn check_origin(headers: &HeaderMap, host: &Authority) -> Result<(), Problem> {
-    let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
-    if same_origin(origin, host) {
-        return Ok(());
+    let refuse = |detail: &str| Err(Problem::new(&problem::ORIGIN_NOT_ALLOWED, detail));
+    // Browsers set it and pages cannot: `none` is an address that a person typed.
+    let site = headers.get(&SEC_FETCH_SITE);
+    if site.is_some_and(|site| *site != "same-origin" && *site != "none") {
+        return refuse("the browser says that a page of another site asks");
     }
-    Err(Problem::new(&problem::ORIGIN_NOT_ALLOWED, "the Origin header names another site than the Host header"))
+    match headers.get(header::ORIGIN) {
+        Some(origin) if !same_origin(origin, host) => {
+            refuse("the Origin header names another site than the Host header")
+        }
+        _ => Ok(()),
+    }
 }
 
 /// `null` and what cannot be read are other sites. The scheme is the proxy's business.
@@ -110,29 +160,69 @@ fn same_origin(origin: &HeaderValue, host: &Authority) -> bool {
     theirs.host().eq_ignore_ascii_case(host.host()) && port(&theirs) == port(host)
 }
 
-fn check_token(api: &Api, headers: &HeaderMap) -> Result<(), Problem> {
+async fn check_token(api: &Api, head: &Parts) -> Result<Who, Problem> {
+    let unauthorized = |detail: String| Problem::new(&problem::UNAUTHORIZED, detail);
+    let given = bearer(&head.headers).map_err(|detail| unauthorized(detail.to_owned()))?;
+    let (access, store, now) = (&api.parts.access, &api.parts.store, api.parts.clock.now());
+    let mut who = access.who(given, now);
+    if who == Err(Refused::Unknown) && access.tokens.look_for(given, &**store, now).await {
+        who = access.who(given, now);
+    }
+    let mut who = who.map_err(|refused| unauthorized(why(refused)))?;
+    who.address = address(head);
+    if who.token.is_some() {
+        access.tokens.note_use(store, &TokenHash::of(given), now);
+    }
+    Ok(who)
+}
+
+fn bearer(headers: &HeaderMap) -> Result<&[u8], &'static str> {
     let mut all = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(given), None) = (all.next(), all.next()) else {
-        let detail =
-            "send it as \"Authorization: Bearer <token>\"; it is in the file admin-token of the data directory";
-        return Err(Problem::new(&problem::UNAUTHORIZED, detail));
+        return Err(
+            "send a token as \"Authorization: Bearer <token>\"; the admin token is in the file admin-token of the \
+                    data directory, and `hookhaven tokens create` makes others",
+        );
     };
-    let token = match given.as_bytes().split_at_checked(7) {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case(b"bearer ") => token.trim_ascii(),
-        _ => return Err(Problem::new(&problem::UNAUTHORIZED, "the Authorization header must begin with \"Bearer \"")),
-    };
-    constant_time::verify_slices_are_equal(token_hash(token).as_ref(), api.token_hash.as_ref())
-        .map_err(|_| Problem::new(&problem::UNAUTHORIZED, "the token is not the admin token of this gateway"))
+    match given.as_bytes().split_at_checked(7) {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case(b"bearer ") => Ok(token.trim_ascii()),
+        _ => Err("the Authorization header must begin with \"Bearer \""),
+    }
+}
+
+/// Only who had the right token hears that it has expired.
+fn why(refused: Refused) -> String {
+    match refused {
+        Refused::Unknown => "the token is none of this gateway's, or was revoked".to_owned(),
+        Refused::Expired(end) => {
+            let end = Time::from_s(end.as_s());
+            format!("the token has expired at {end}; make a new one with `hookhaven tokens create`")
+        }
+    }
+}
+
+fn check_scope(who: &Who, head: &Parts) -> Result<(), Problem> {
+    let (method, path) = (&head.method, head.uri.path());
+    match scope::needed(method, path) {
+        Some(needed) if !who.scopes.allow(needed) => {
+            let (name, scopes) = (&who.name, shown(&who.scopes));
+            let detail = format!("{method} {path} needs a token with the scope {needed}; {name:?} has {scopes}");
+            Err(Problem::new(&problem::FORBIDDEN, detail))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn shown(scopes: &Scopes) -> String {
+    if scopes.is_empty() { "none".to_owned() } else { scopes.to_string() }
 }
 
 /// What writes carries JSON or nothing: no form of another page can make such a request.
-fn check_content_type(request: &Request) -> Result<(), Problem> {
-    if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
+fn check_content_type(head: &Parts, empty: bool) -> Result<(), Problem> {
+    if matches!(head.method, Method::GET | Method::HEAD | Method::OPTIONS) {
         return Ok(());
     }
-    let headers = request.headers();
-    let empty = hyper::body::Body::is_end_stream(request.body());
-    match headers.get(header::CONTENT_TYPE) {
+    match head.headers.get(header::CONTENT_TYPE) {
         None if empty => Ok(()),
         Some(kind) if is_json(kind) => Ok(()),
         _ => Err(Problem::new(&problem::MEDIA_TYPE, "send the header \"content-type: application/json\"")),

@@ -5,13 +5,16 @@
 //! the API; the command line reads the same views. What the API must know of the running gateway
 //! beyond the store (metrics, the state of a config reload, breakers) comes through [`Signals`].
 //!
-//! Every request passes the guard (`guard`) first: Host and Origin, then the token. `/healthz` and
+//! Every request passes the guard (`guard`) first: Host and Origin, the token, its scopes. What writes is written down
+//! (`audit`); handlers may add what was before and after, as a [`Note`] among their answer's
+//! extensions. `/healthz` and
 //! `/readyz` are open. Every refusal is a problem document (`problem`) with a stable `code`.
 //!
 //! Not here: sockets and TLS (`server`), the ingest and publish addresses, pages for people.
 
 mod alerts;
 mod analysis;
+mod audit;
 mod backup;
 mod dead_letters;
 mod deliveries;
@@ -35,13 +38,14 @@ mod signals;
 mod status;
 #[cfg(test)]
 mod tests;
+mod tokens;
 pub mod view;
 
 use std::{net::SocketAddr, sync::Arc};
 
 use arc_swap::ArcSwap;
-use axum::{Router, extract::DefaultBodyLimit, middleware};
-use hookhaven_core::{Secret, Time};
+use axum::{Extension, Json, Router, extract::DefaultBodyLimit, middleware};
+use hookhaven_core::Time;
 use hookhaven_store::{
     Store,
     clock::{Clock, Entropy},
@@ -50,7 +54,13 @@ use hookhaven_store::{
 
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{alerting::Desk, config::Config, quarantine::Rejections, secrets::SecretUse};
+use crate::{
+    access::{Access, Note},
+    alerting::Desk,
+    config::Config,
+    quarantine::Rejections,
+    secrets::SecretUse,
+};
 
 pub use alerts::{
     AlertState, AlertView, Alerting, ChannelView, RuleView, SilenceRequest, SilenceView, TellingView, ToldView,
@@ -72,6 +82,7 @@ pub use routes::routing;
 pub use secrets::SecretView;
 pub use signals::{Breaker, LaneView, Offline, ReloadState, Signals};
 pub use status::{DepthView, Status, StoreStatus};
+pub use tokens::{CreateToken, CreatedToken, MeView, TokenView};
 
 /// Longest body of a request to the API; ids in bulk are its largest use.
 pub const BODY_BYTES_MAX: usize = 64 << 10;
@@ -84,7 +95,8 @@ pub struct ApiParts {
     pub entropy: Arc<dyn Entropy>,
     /// The configuration in force; swapped whole when the file changes.
     pub config: Arc<ArcSwap<Config>>,
-    pub admin_token: Secret,
+    /// Tokens, refusals, the audit log.
+    pub access: Arc<Access>,
     /// The address that the admin side is bound to: one of the names it answers under.
     pub bound: SocketAddr,
     pub signals: Arc<dyn Signals>,
@@ -103,18 +115,19 @@ pub struct ApiParts {
 pub(crate) struct Api {
     pub parts: ApiParts,
     pub started_at: Time,
-    token_hash: aws_lc_rs::digest::Digest,
     backup: backup::Slot,
     analysis: analysis::Slot,
 }
 
 type Shared = Arc<Api>;
 
+/// An answer, and what the audit log is told beside it.
+type Noted<T> = (Extension<Note>, Json<T>);
+
 /// The whole admin side. The caller serves it and bounds connections, headers and time.
 pub fn router(parts: ApiParts) -> Router {
     let api: Shared = Arc::new(Api {
         started_at: parts.clock.now(),
-        token_hash: guard::token_hash(parts.admin_token.expose()),
         backup: Default::default(),
         analysis: Default::default(),
         parts,
@@ -147,7 +160,9 @@ fn guarded() -> OpenApiRouter<Shared> {
         .merge(secrets::routes())
         .merge(backup::routes())
         .merge(analysis::routes())
-        .merge(alerts::routes());
+        .merge(alerts::routes())
+        .merge(tokens::routes())
+        .merge(audit::routes());
     OpenApiRouter::new().nest("/api/v1", resources).merge(health::guarded_routes())
 }
 

@@ -15,7 +15,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use http::{HeaderValue, header};
+use http::{HeaderValue, Method, header};
 use serde_json::{Map, Value, json};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -23,6 +23,7 @@ use super::{
     Shared, guard,
     problem::{self, CODES, Code, Problem},
 };
+use crate::access;
 
 /// What a path item may hold that is no operation is none of ours.
 const METHODS: [&str; 4] = ["get", "post", "put", "delete"];
@@ -67,7 +68,9 @@ fn make() -> Value {
     document["components"]["securitySchemes"]["token"] = json!({
         "type": "http",
         "scheme": "bearer",
-        "description": "The admin token (the file `admin-token` of the data directory, or what `admin_token` in the config file says)."
+        "description": "The admin token (the file `admin-token` of the data directory, or what `admin_token` in the config file \
+            says), or one made with `hookhaven tokens create`, whose scopes must suffice: each operation names what it needs \
+            under `x-scope`."
     });
     document["components"]["responses"] = CODES.iter().map(|code| (code.code.to_owned(), answer(&[code]))).collect();
     name_listed(&mut document["components"]["schemas"]);
@@ -158,6 +161,8 @@ fn complete(path: &str, method: &str, operation: &mut Map<String, Value>) {
 fn of_every_request(method: &str) -> Vec<&'static Code> {
     let mut codes = vec![
         &problem::UNAUTHORIZED,
+        &problem::FORBIDDEN,
+        &problem::TOO_MANY_FAILURES,
         &problem::ORIGIN_NOT_ALLOWED,
         &problem::HOST_NOT_ALLOWED,
         &problem::STORE_UNAVAILABLE,
@@ -171,11 +176,9 @@ fn of_every_request(method: &str) -> Vec<&'static Code> {
 
 /// What a token must be good for.
 fn scope(path: &str, method: &str) -> &'static str {
-    match method {
-        _ if path.starts_with("/api/v1/publish/keys") => "admin",
-        "get" => "read",
-        _ => "operate",
-    }
+    // Ours are plain words.
+    let method = Method::from_bytes(method.to_ascii_uppercase().as_bytes()).unwrap_or_default();
+    access::scope::needed(&method, path).map_or("any", access::Scope::as_str)
 }
 
 /// The resource that a path belongs to.
@@ -192,7 +195,7 @@ fn answer(codes: &[&Code]) -> Value {
         Some(401) => {
             headers.insert("WWW-Authenticate".to_owned(), json!({ "schema": { "type": "string" } }));
         }
-        Some(503) => {
+        Some(429 | 503) => {
             let seconds = json!({ "description": "Seconds", "schema": { "type": "integer" } });
             headers.insert("Retry-After".to_owned(), seconds);
         }
@@ -211,10 +214,9 @@ fn answer(codes: &[&Code]) -> Value {
 }
 
 fn leave_out_null(schema: &mut Value) {
-    if let Some(kinds) = schema.get("type").and_then(Value::as_array) {
-        if let [kind] = kinds.iter().filter(|kind| *kind != "null").collect::<Vec<_>>()[..] {
-            schema["type"] = kind.clone();
-        }
+    let kinds = schema.get("type").and_then(Value::as_array).cloned().unwrap_or_default();
+    if let [kind] = kinds.into_iter().filter(|kind| *kind != "null").collect::<Vec<_>>().as_mut_slice() {
+        schema["type"] = std::mem::take(kind);
     }
     let of = schema.get("oneOf").and_then(Value::as_array).cloned().unwrap_or_default();
     if let [one] = of.into_iter().filter(|of| of["type"] != "null").collect::<Vec<_>>().as_mut_slice() {

@@ -44,7 +44,9 @@ macro_rules! codes {
 }
 
 codes! {
-    UNAUTHORIZED = UNAUTHORIZED, "unauthorized", "The admin token is missing or wrong";
+    UNAUTHORIZED = UNAUTHORIZED, "unauthorized", "The token is missing, wrong, or over";
+    FORBIDDEN = FORBIDDEN, "forbidden", "The token does not open this";
+    TOO_MANY_FAILURES = TOO_MANY_REQUESTS, "too_many_failures", "Too many requests from this address were refused";
     HOST_NOT_ALLOWED = MISDIRECTED_REQUEST, "host_not_allowed", "The admin side does not answer under this host name";
     ORIGIN_NOT_ALLOWED = FORBIDDEN, "origin_not_allowed", "The request comes from another site";
     NO_SUCH_PATH = NOT_FOUND, "no_such_path", "There is nothing at this path";
@@ -57,6 +59,9 @@ codes! {
     EVENT_NOT_FOUND = NOT_FOUND, "event_not_found", "No such event";
     DELIVERY_NOT_FOUND = NOT_FOUND, "delivery_not_found", "No such delivery";
     REJECTED_NOT_FOUND = NOT_FOUND, "rejected_not_found", "No such rejected request";
+    TOKEN_NOT_FOUND = NOT_FOUND, "token_not_found", "No such token";
+    TOKEN_NAME_TAKEN = CONFLICT, "token_name_taken", "There is a token of this name";
+    TOO_MANY_TOKENS = CONFLICT, "too_many_tokens", "There are too many tokens";
     DESTINATION_NOT_FOUND = NOT_FOUND, "destination_not_found", "No such destination";
     CHANNEL_NOT_FOUND = NOT_FOUND, "channel_not_found", "No such channel";
     SILENCE_NOT_FOUND = NOT_FOUND, "silence_not_found", "No such silence";
@@ -77,6 +82,8 @@ codes! {
 
 /// After how long to ask again when the store cannot, in seconds.
 const RETRY_AFTER_S: &str = "5";
+/// After how long refusals are forgotten, in seconds.
+const FAILURES_OVER_S: &str = "60";
 
 impl Problem {
     pub(crate) fn new(code: &Code, detail: impl Into<String>) -> Self {
@@ -102,6 +109,9 @@ impl IntoResponse for Problem {
             }
             StatusCode::SERVICE_UNAVAILABLE => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S));
+            }
+            StatusCode::TOO_MANY_REQUESTS => {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from_static(FAILURES_OVER_S));
             }
             _ => {}
         }

@@ -4,16 +4,17 @@
 //! Not here: where the keys are kept, and that nodes agree on them ([`Ring`] stands for both).
 
 use async_trait::async_trait;
-use axum::{Json, extract::State};
+use axum::{Extension, Json, extract::State};
 use hookhaven_store::StoreError;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    Shared,
+    Noted, Shared,
     problem::{self, KEYS_FROM_CONFIG, NO_KEYS, Problem},
 };
+use crate::access::Note;
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new().routes(routes!(show)).routes(routes!(rotate))
@@ -78,6 +79,7 @@ async fn show(State(api): State<Shared>) -> Result<Json<SigningKeysView>, Proble
     responses((status = 200, body = SigningKeysView)),
     extensions(("x-codes" = json!([problem::NO_KEYS.code, problem::KEYS_FROM_CONFIG.code]))),
 )]
-async fn rotate(State(api): State<Shared>) -> Result<Json<SigningKeysView>, Problem> {
-    Ok(Json(api.parts.keys.rotate().await?))
+async fn rotate(State(api): State<Shared>) -> Result<Noted<SigningKeysView>, Problem> {
+    let note = Note { subject: Some("signing keys".to_owned()), ..Note::default() };
+    Ok((Extension(note), Json(api.parts.keys.rotate().await?)))
 }

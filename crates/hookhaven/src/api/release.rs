@@ -5,19 +5,23 @@
 
 use std::time::Duration;
 
-use axum::{Json, extract::State};
+use axum::{Extension, Json, extract::State};
 use hookhaven_core::{EventId, RejectedId, Time, diagnosis::Diagnosis};
 use hookhaven_store::{Page, quarantine::Quarantined};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    Api, LIMIT_MAX, RejectedSelection, Shared,
+    Api, LIMIT_MAX, Noted, RejectedSelection, Shared,
     page::Input,
     problem::{self, Problem},
 };
-use crate::quarantine::Release;
+use crate::{access::Note, quarantine::Release};
+
+/// Released requests that the audit log names one by one.
+const NOTED_MAX: usize = 20;
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new().routes(routes!(release))
@@ -94,7 +98,7 @@ pub struct ReleasedView {
 async fn release(
     State(api): State<Shared>,
     Input(request): Input<ReleaseRequest>,
-) -> Result<Json<ReleaseAnswer>, Problem> {
+) -> Result<Noted<ReleaseAnswer>, Problem> {
     let bad = |detail: &str| Err(Problem::new(&problem::BAD_BODY, detail));
     let mut answer = ReleaseAnswer { dry_run: request.dry_run, ..ReleaseAnswer::default() };
     let ids = match (request.ids, request.filter) {
@@ -119,7 +123,17 @@ async fn release(
         answer.items.push(item);
     }
     answer.matched = answer.items.len() as u64 - answer.unknown;
-    Ok(Json(answer))
+    Ok((Extension(note(&answer)), Json(answer)))
+}
+
+/// What came of it, and which became what; of many only how many.
+fn note(answer: &ReleaseAnswer) -> Note {
+    let ReleaseAnswer { dry_run, matched, released, duplicates, refused, .. } = *answer;
+    let events: Vec<_> = answer.items.iter().filter_map(|item| Some((item.id, item.event?))).take(NOTED_MAX).collect();
+    Note::after(json!({
+        "dry_run": dry_run, "matched": matched, "released": released, "duplicates": duplicates, "refused": refused,
+        "events": events,
+    }))
 }
 
 async fn one(api: &Api, id: RejectedId, answer: &mut ReleaseAnswer) -> Result<ReleasedView, Problem> {

@@ -10,7 +10,7 @@ use super::{
     problem::{self, Problem},
     view::{GoesTo, ListedRoute, Listing, RouteView, Routing},
 };
-use crate::{config::Config, routing};
+use crate::config::Config;
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(of_event))
@@ -71,7 +71,7 @@ pub fn routing(config: &Config, event: &Event) -> Routing {
     let goes_to = |found: route::Match<'_>| GoesTo {
         destination: found.destination.to_string(),
         route: found.route.name.to_string(),
-        disabled: routing::disabled(config, found.destination),
+        disabled: config.is_disabled(found.destination),
     };
     Routing {
         sender: source.map(|s| s.sender.name().to_owned()),

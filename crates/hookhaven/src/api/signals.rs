@@ -30,6 +30,9 @@ pub trait Signals: Send + Sync + std::fmt::Debug {
 
     /// A person paused or resumed this destination; the store's catalog says which.
     fn destination_paused_changed(&self, destination: &str);
+
+    /// The guard refused a request; `code` is the problem's.
+    fn refused(&self, _code: &str) {}
 }
 
 /// Which config is in force, and whether a newer one was refused.

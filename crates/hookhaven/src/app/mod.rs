@@ -34,6 +34,7 @@ use self::{
     wires::{Surroundings, Wires},
 };
 use crate::{
+    access::{self, Access},
     alerts::channels::Channels,
     api::{self, ApiParts},
     config::{
@@ -51,6 +52,7 @@ use crate::{
     secrets::SecretUse,
     server::{BindError, Server, ServerLimits, TlsNow},
     sweeps::Sweeps,
+    telemetry::{self, Exporting},
     tls::ListenerTls,
     worker::{Drained, Worker, WorkerHandle},
 };
@@ -134,6 +136,8 @@ pub struct Gateway {
     upkeep: Vec<JoinHandle<()>>,
     /// Ends when nobody can refuse any more.
     keeping: JoinHandle<()>,
+    /// Where traces are made.
+    exporting: Option<Exporting>,
     secrets: Arc<SecretUse>,
     clock: Arc<dyn Clock>,
 }
@@ -173,6 +177,11 @@ impl Gateway {
         let egress = egress.map_or_else(|| way_out(admin_addr), Ok)?;
         let sender_keys = Arc::new(SenderKeys::new(egress.clone(), clock.clone()));
         let channels = Channels::new(config.shared(), egress.clone(), clock.clone(), entropy.clone(), admin_addr);
+        let token = &admin_token.secret;
+        let access = Access::new(token, access::ADMIN_TOKEN, store.clone(), clock.clone(), entropy.clone());
+        let access = Arc::new(access);
+        let (tracer, exporting) =
+            telemetry::start(&settings.telemetry, egress.clone(), clock.clone(), entropy.clone(), metrics.clone());
         let parts = Parts {
             channels: Arc::new(channels),
             store: store.clone(),
@@ -187,7 +196,11 @@ impl Gateway {
             secrets: secrets.clone(),
             sender_keys,
             networks: Arc::default(),
+            access: access.clone(),
+            tracer,
         };
+        access.tokens.load(&*store).await?;
+        settings.switches.load(&*store).await?;
         parts.book.load(&*store).await?;
         parts.networks.load(&*store).await?;
         let works = settings.server.role.works();
@@ -231,7 +244,7 @@ impl Gateway {
             entropy,
             keys: Arc::new(ring),
             config: config.shared(),
-            admin_token: admin_token.secret.clone(),
+            access: access.clone(),
             bound: admin_addr,
             signals: Arc::new(signals),
             quarantine: quarantine.clone(),
@@ -245,6 +258,9 @@ impl Gateway {
         let mut upkeep = vec![
             tokio::spawn(watcher.run()),
             tokio::spawn(wires::tell_of_reloads(config.state(), metrics.clone(), hands.clone())),
+            tokio::spawn(wires::follow_tokens(access, store.clone(), clock.clone())),
+            tokio::spawn(wires::follow_switches(settings.switches.clone(), store.clone(), clock.clone())),
+            tokio::spawn(wires::tell_of_switches(settings.switches.clone(), worker.clone())),
             tokio::spawn(wires::follow_keys(keys.clone(), store.clone(), clock.clone())),
             tokio::spawn(wires::follow_book(parts.book.clone(), store.clone(), clock.clone())),
             tokio::spawn(wires::tell_of_book(parts.book.clone(), worker.clone())),
@@ -288,6 +304,7 @@ impl Gateway {
             stop_admin,
             upkeep,
             keeping,
+            exporting,
             secrets,
             clock,
         })
@@ -319,6 +336,9 @@ impl Gateway {
         let ((), Drained { aborted }) = tokio::join!(ingest, self.worker.drain(timeout));
         if let Some(sweeps) = self.sweeps {
             sweeps.stop().await;
+        }
+        if let Some(exporting) = self.exporting {
+            exporting.stop().await;
         }
         self.stop_nodes.cancel();
         let leaving = async { tokio::join!(self.nodes, self.alerts) };

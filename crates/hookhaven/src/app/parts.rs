@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{StartError, wires::Surroundings};
 use crate::{
+    access::Access,
     alerts::{AlertParts, Alerts, channels::Channels},
     asking::Asker,
     body::Budget,
@@ -33,6 +34,7 @@ use crate::{
     secrets::SecretUse,
     server::{Server, ServerLimits},
     sweeps::{Keep, SweepParts, Sweeps},
+    telemetry::Tracer,
     worker::{WorkerHandle, WorkerParts},
 };
 
@@ -51,6 +53,8 @@ pub(super) struct Parts {
     pub sender_keys: Arc<SenderKeys>,
     pub networks: Arc<Networks>,
     pub channels: Arc<Channels>,
+    pub access: Arc<Access>,
+    pub tracer: Tracer,
 }
 
 /// The one way out, which never leads to our own admin side.
@@ -75,6 +79,7 @@ impl Parts {
             }),
             teller: self.channels.clone(),
             signals: self.metrics.clone(),
+            tracer: self.tracer.clone(),
         }
     }
 
@@ -128,7 +133,9 @@ impl Parts {
             budget: self.budget.clone(),
             book: self.book.clone(),
             keys: self.keys.clone(),
+            tokens: self.access.tokens.clone(),
             traffic,
+            tracer: self.tracer.clone(),
         })
     }
 
@@ -157,6 +164,7 @@ impl Parts {
             asker,
             secrets: Some(self.secrets.clone()),
             networks: self.networks.clone(),
+            tracer: self.tracer.clone(),
         }
     }
 

@@ -23,6 +23,7 @@ use crate::{
     metrics::Metrics,
     quarantine::Rejections,
     secrets::{KEPT_EVERY, Owner, SecretUse, Standing, standings},
+    telemetry::Tracer,
 };
 
 /// A secret that is too old is complained of so often.
@@ -136,6 +137,7 @@ pub fn rejections(
         keeper: None,
         secrets: None,
         networks: Arc::default(),
+        tracer: Tracer::default(),
     };
     Ok(Arc::new(Releases::new(parts, quarantine)))
 }

@@ -11,7 +11,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use hookhaven_core::{ErrorClass, Lane, breaker::BreakerState};
+use hookhaven_core::{ErrorClass, Lane, breaker::BreakerState, destination::DestinationState};
 use hookhaven_store::{
     NodeReport, Store,
     clock::{Clock, Entropy},
@@ -20,6 +20,7 @@ use tokio::sync::watch;
 
 use super::{nodes::Nodes, upkeep::secret_ages};
 use crate::{
+    access::Access,
     alerting::channel_of,
     alerts::Around,
     api::{Breaker, LaneView, ReloadState, Ring, RingError, Signals, SigningKeysView},
@@ -32,7 +33,8 @@ use crate::{
     },
     published::FlowNow,
     secrets::SecretUse,
-    worker::{Hold, WorkerHandle, WorkerSignals},
+    switches::Switches,
+    worker::{Hold, PAUSED_KIND, WorkerHandle, WorkerSignals},
 };
 
 /// What the API sees of the running gateway.
@@ -57,6 +59,7 @@ impl Signals for Wires {
         let stats = self.store.stats().await.unwrap_or_default().without_alerts();
         let (config, now) = (self.config.load_full(), self.clock.now());
         self.metrics.secret_ages(secret_ages(&*self.store, &config, &self.secrets, now).await);
+        self.metrics.destinations_paused(paused(&*self.store, &config).await);
         self.metrics.render(&stats, &self.nodes.by_role(), self.clock.now())
     }
 
@@ -106,6 +109,19 @@ impl Signals for Wires {
             worker.refresh();
         }
     }
+
+    fn refused(&self, code: &str) {
+        self.metrics.access_refused(code);
+    }
+}
+
+/// Who is paused, and by whom; what the store says as far as it can say just now.
+async fn paused(store: &dyn Store, config: &Config) -> Vec<(Arc<str>, &'static str)> {
+    let entries = store.catalog(PAUSED_KIND).await.unwrap_or_default();
+    let by_410 = |value: &[u8]| serde_json::from_slice(value).is_ok_and(|v: serde_json::Value| v["by"] == "410");
+    let told = entries.into_iter().map(|e| (Arc::from(e.name), if by_410(&e.value) { "410" } else { "operator" }));
+    let in_file = config.destinations.values().filter(|d| d.state == DestinationState::Paused);
+    told.chain(in_file.map(|d| (d.name.clone(), "config"))).collect()
 }
 
 /// What alerts look at beside the store and the metrics.
@@ -185,6 +201,25 @@ fn ring_error(error: KeysError) -> RingError {
         KeysError::Configured => RingError::Configured(error.to_string()),
         KeysError::Unreadable => RingError::Store(hookhaven_store::StoreError::Failed(error.to_string())),
         KeysError::Store(error) => RingError::Store(error),
+    }
+}
+
+/// Uses what other nodes make of tokens.
+pub(super) async fn follow_tokens(access: Arc<Access>, store: Arc<dyn Store>, clock: Arc<dyn Clock>) {
+    access.tokens.follow(store, clock).await;
+}
+
+/// Uses what other nodes make of who is disabled.
+pub(super) async fn follow_switches(switches: Arc<Switches>, store: Arc<dyn Store>, clock: Arc<dyn Clock>) {
+    switches.follow(store, clock).await;
+}
+
+/// Whom people enable again, the worker looks at at once.
+pub(super) async fn tell_of_switches(switches: Arc<Switches>, worker: Option<WorkerHandle>) {
+    let Some(worker) = worker else { return };
+    let mut changes = switches.changes();
+    while changes.changed().await.is_ok() {
+        worker.refresh();
     }
 }
 

@@ -60,6 +60,7 @@ async fn report(offline: bool, context: &Context) -> Report {
             let mut sender_networks = Vec::new();
             if !offline {
                 problems.extend(probe::destinations(&loaded.config).await);
+                problems.extend(probe::collector(&loaded.config).await);
                 let (known, unknown) = probe::sender_networks(&loaded.config).await;
                 sender_networks = known;
                 problems.extend(unknown);
@@ -197,6 +198,19 @@ mod tests {
         );
         assert!(text.ends_with("fine, with 1 warning (1 source, 1 destination, 1 route)\n"), "{text}");
         assert!(report(true, &context).await.problems.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_collector_that_does_not_answer_is_a_warning() {
+        let dir = tempfile::tempdir().unwrap();
+        let handler = TcpListener::bind("127.0.0.1:0").unwrap();
+        let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let context = written(dir.path(), &format!("http://{}/", handler.local_addr().unwrap()));
+        let path = dir.path().join("hookhaven.toml");
+        let text = std::fs::read_to_string(&path).unwrap() + &format!("[telemetry]\notlp = \"http://{gone}\"\n");
+        std::fs::write(&path, text).unwrap();
+        let told = shown(&report(false, &context).await, dir.path());
+        assert!(told.contains("warning: telemetry.otlp: cannot connect to 127.0.0.1:"), "{told}");
     }
 
     #[tokio::test]

@@ -29,6 +29,7 @@ use tower::ServiceExt;
 
 use super::{Context, print::Screen, print::clean, settings::Settings};
 use crate::{
+    access::{self, Access},
     api::{self, ApiParts, LIMIT_MAX, Offline, Problem},
     app::{self, Opened},
     config::{Config, Place},
@@ -175,6 +176,7 @@ impl Client {
             }
             other => anyhow!(other).context(format!("opening the data directory {name}")),
         })?;
+        config.switches.load(&*store).await?;
         Client::of_store(store, quarantine, config, clock, entropy, name)
     }
 
@@ -190,6 +192,7 @@ impl Client {
         let mut random = [0u8; 32];
         entropy.fill(&mut random);
         let token = Secret::new(hex::encode(random)).context("no random bytes")?;
+        let access = Access::new(&token, access::COMMAND_LINE, store.clone(), clock.clone(), entropy.clone());
         let shared = config.shares_store();
         let config = Arc::new(ArcSwap::from_pointee(config));
         let keys = Arc::new(app::KeyRing::new(store.clone(), config.clone(), entropy.clone(), None));
@@ -201,7 +204,7 @@ impl Client {
             entropy,
             config,
             keys,
-            admin_token: token.clone(),
+            access: Arc::new(access),
             bound: SocketAddr::from(([127, 0, 0, 1], 0)),
             signals: Arc::new(Offline),
             quarantine,

@@ -49,9 +49,9 @@ async fn list(args: DeliveriesListArgs, client: &Client, screen: &mut Screen) ->
     const COLUMNS: [Column; 7] = [
         whole("DELIVERY"),
         column("DESTINATION"),
-        column("TYPE"),
+        optional("TYPE"),
         column("STATE"),
-        column("ATTEMPTS"),
+        optional("ATTEMPTS"),
         optional("LAST ANSWER"),
         optional("EVENT"),
     ];

@@ -1,4 +1,4 @@
-//! `hookhaven destinations list|pause|resume`.
+//! `hookhaven destinations list|pause|resume|disable|enable`.
 
 use std::process::ExitCode;
 
@@ -19,21 +19,20 @@ pub async fn run(command: DestinationsCommand, context: &Context) -> anyhow::Res
 pub(super) async fn act(command: DestinationsCommand, client: &Client, screen: &mut Screen) -> anyhow::Result<u8> {
     match command {
         DestinationsCommand::List(args) => list(args, client, screen).await,
-        DestinationsCommand::Pause(args) => {
-            let path = format!("/destinations/{}/pause", segment(&args.name));
-            let now: DestinationView = client.post(&path, &json!({})).await?;
-            let waiting = count(now.depth, "event");
-            screen.line(format!("{} is {}; {waiting} waiting.", clean(&now.name), clean(&now.state)))?;
-            Ok(DONE)
+        DestinationsCommand::Pause(args) => change(&args.name, "pause", "waiting", client, screen).await,
+        DestinationsCommand::Resume(args) => change(&args.name, "resume", "to be delivered", client, screen).await,
+        DestinationsCommand::Disable(args) => {
+            change(&args.name, "disable", "waiting; new events make no delivery there", client, screen).await
         }
-        DestinationsCommand::Resume(args) => {
-            let path = format!("/destinations/{}/resume", segment(&args.name));
-            let now: DestinationView = client.post(&path, &json!({})).await?;
-            let waiting = count(now.depth, "event");
-            screen.line(format!("{} is {}; {waiting} to be delivered.", clean(&now.name), clean(&now.state)))?;
-            Ok(DONE)
-        }
+        DestinationsCommand::Enable(args) => change(&args.name, "enable", "to be delivered", client, screen).await,
     }
+}
+
+async fn change(name: &str, how: &str, what: &str, client: &Client, screen: &mut Screen) -> anyhow::Result<u8> {
+    let now: DestinationView = client.post(&format!("/destinations/{}/{how}", segment(name)), &json!({})).await?;
+    let waiting = count(now.depth, "event");
+    screen.line(format!("{} is {}; {waiting} {what}.", clean(&now.name), clean(&now.state)))?;
+    Ok(DONE)
 }
 
 async fn list(_: DestinationsListArgs, client: &Client, screen: &mut Screen) -> anyhow::Result<u8> {

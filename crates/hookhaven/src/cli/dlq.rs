@@ -70,8 +70,8 @@ async fn list(args: DlqListArgs, client: &Client, screen: &mut Screen) -> anyhow
     const COLUMNS: [Column; 7] = [
         whole("DELIVERY"),
         column("DESTINATION"),
-        column("TYPE"),
-        column("FAILED AT"),
+        optional("TYPE"),
+        optional("FAILED AT"),
         column("LAST ERROR"),
         optional("SOURCE"),
         optional("EVENT"),

@@ -58,8 +58,8 @@ async fn list(args: EventsListArgs, client: &Client, screen: &mut Screen) -> any
         whole("EVENT"),
         column("SOURCE"),
         column("TYPE"),
-        column("RECEIVED"),
-        column("DELIVERIES"),
+        optional("RECEIVED"),
+        optional("DELIVERIES"),
         optional("AGE"),
         optional("KEY"),
     ];

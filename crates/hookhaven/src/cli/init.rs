@@ -259,6 +259,17 @@ const PUBLISH: &str = "
 # slack = \"env:SLACK_WEBHOOK_URL\"
 # [alerts.rules.queue_deep]
 # threshold = 1000            # or enabled = false
+
+# Log lines go to standard error: one a request, one an attempt.
+# [log]
+# format = \"auto\"          # json; text; auto: text at a terminal, else JSON
+# level  = \"info\"
+
+# A trace of each event, from its sender to its handler, for a collector of OpenTelemetry's (OTLP over HTTP).
+# [telemetry]
+# otlp    = \"http://127.0.0.1:4318\"
+# headers = { authorization = \"env:OTLP_AUTHORIZATION\" }
+# sample  = 0.1            # share of the traces that begin here; default all
 ";
 
 const ROUTE: &str = "\

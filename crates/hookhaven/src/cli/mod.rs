@@ -12,6 +12,7 @@ pub mod backup;
 pub mod bench;
 pub mod check;
 pub mod client;
+pub mod completions;
 pub mod copy;
 pub mod deliveries;
 pub mod destinations;
@@ -20,6 +21,7 @@ pub mod doctor;
 pub mod events;
 pub mod init;
 pub mod keys;
+pub mod man;
 pub mod migrate;
 pub mod nodes;
 pub mod openapi;
@@ -159,6 +161,8 @@ async fn dispatch(command: Command, context: &Context) -> anyhow::Result<ExitCod
         Command::Keys(command) => keys::run(command, context).await,
         Command::Senders(args) => senders::run(args, context),
         Command::Openapi(args) => openapi::run(args, context),
+        Command::Completions(args) => completions::run(&args, context),
+        Command::Man(args) => man::run(&args),
         Command::Nodes(args) => nodes::run(args, context).await,
         Command::Migrate(args) => migrate::run(args, context).await,
         Command::Backup(args) => backup::run(args, context).await,

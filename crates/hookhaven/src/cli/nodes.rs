@@ -8,7 +8,7 @@ use super::{
     Context, DONE,
     args::NodesArgs,
     client::{Client, Query, with_gateway},
-    print::{Screen, clean, column, count, relative},
+    print::{Screen, clean, column, count, optional, relative},
 };
 use crate::api::{NodeView, view::Listing};
 
@@ -27,7 +27,11 @@ pub(super) async fn act(_: NodesArgs, client: &Client, screen: &mut Screen) -> a
         screen.remark("No node has been heard of lately.");
         return Ok(DONE);
     }
-    let columns = ["NODE", "ROLE", "STATE", "LEASES", "STARTED", "VERSION", "CONFIG", "ADMIN"].map(column);
+    let columns = [
+        ["NODE", "ROLE", "STATE", "LEASES", "STARTED"].map(column).as_slice(),
+        &["VERSION", "CONFIG", "ADMIN"].map(optional),
+    ]
+    .concat();
     let rows: Vec<_> = nodes.iter().map(|node| row(node, screen)).collect();
     screen.table(&columns, &rows)?;
     let living = nodes.iter().filter(|node| node.alive);

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use comfy_table::{ColumnConstraint, ContentArrangement, Table};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width};
 use hookhaven_core::Time;
 
 use super::{Context, UsageError};
@@ -229,24 +229,27 @@ impl Screen {
         }
     }
 
-    /// A table as wide as the terminal: columns that may be left out go first, then cells wrap.
+    /// A table as wide as the terminal: columns that may be left out go first, then cells wrap between words. Where not
+    /// even the words have room, each row is a block of lines instead, with all columns.
     pub fn table(&mut self, columns: &[Column], rows: &[Vec<String>]) -> anyhow::Result<()> {
-        let widths: Vec<usize> = (0..columns.len())
-            .map(|i| rows.iter().map(|r| r[i].chars().count()).max().unwrap_or(0).max(columns[i].name.len()) + 2)
-            .collect();
+        let width = self.width.map_or(usize::MAX, usize::from);
+        let needs = |i: usize, of: fn(&str) -> usize| {
+            rows.iter().map(|row| of(&row[i])).max().unwrap_or(0).max(of(columns[i].name)) + GAP
+        };
         let mut shown: Vec<usize> = (0..columns.len()).collect();
-        let fits = |shown: &[usize], width: u16| shown.iter().map(|i| widths[*i]).sum::<usize>() <= usize::from(width);
-        while let Some(width) = self.width.filter(|w| !fits(&shown, *w)) {
+        let room = |shown: &[usize], of| shown.iter().map(|i| needs(*i, of)).sum::<usize>() <= width + GAP;
+        while !room(&shown, longest_line) {
             let Some(last) = shown.iter().rposition(|i| columns[*i].optional) else { break };
             shown.remove(last);
-            if fits(&shown, width) {
-                break;
-            }
+        }
+        if !room(&shown, longest_line) && !room(&shown, longest_word) {
+            return self.blocks(columns, rows);
         }
         let mut table = Table::new();
         table.load_style(comfy_table::presets::NOTHING);
         if let Some(width) = self.width {
-            table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+            // The gap behind the last column may hang over: it is cut off.
+            table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width.saturating_add(GAP as u16));
         }
         table.set_header(shown.iter().map(|i| columns[*i].name));
         for row in rows {
@@ -254,10 +257,12 @@ impl Screen {
         }
         for (place, i) in shown.iter().enumerate() {
             if let Some(column) = table.column_mut(place) {
-                column.set_padding((0, 2));
-                if columns[*i].whole {
-                    column.set_constraint(ColumnConstraint::ContentWidth);
-                }
+                column.set_padding((0, GAP as u16));
+                let least = u16::try_from(needs(*i, longest_word)).unwrap_or(u16::MAX);
+                column.set_constraint(match columns[*i].whole {
+                    true => ColumnConstraint::ContentWidth,
+                    false => ColumnConstraint::LowerBoundary(Width::Fixed(least)),
+                });
             }
         }
         let text = table.trim_fmt();
@@ -265,6 +270,32 @@ impl Screen {
         let head = self.paint(Colour::Bold, head);
         self.line(if rest.is_empty() { head } else { format!("{head}\n{rest}") })
     }
+
+    /// Each row as lines of a column's name and its value; an empty line between rows.
+    fn blocks(&mut self, columns: &[Column], rows: &[Vec<String>]) -> anyhow::Result<()> {
+        let names = columns.iter().map(|column| column.name.chars().count()).max().unwrap_or(0);
+        for (number, row) in rows.iter().enumerate() {
+            if number > 0 {
+                self.line("")?;
+            }
+            for (column, value) in columns.iter().zip(row).filter(|(_, value)| !value.is_empty()) {
+                let name = self.paint(Colour::Bold, &format!("{:<names$}", column.name));
+                self.line(format!("{name}  {value}"))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Between two columns.
+const GAP: usize = 2;
+
+fn longest_line(text: &str) -> usize {
+    text.lines().map(|line| line.chars().count()).max().unwrap_or(0)
+}
+
+fn longest_word(text: &str) -> usize {
+    text.split_whitespace().map(|word| word.chars().count()).max().unwrap_or(0)
 }
 
 /// A column of a table.
@@ -389,6 +420,25 @@ mod tests {
             assert_eq!(out.text().contains("stripe"), source, "{}", out.text());
             assert!(out.text().contains(&"x".repeat(30)), "ids stay whole");
             assert!(out.text().lines().all(|l| l.chars().count() <= usize::from(width)), "{}", out.text());
+        }
+    }
+
+    #[test]
+    fn a_table_wraps_between_words_and_else_becomes_blocks() {
+        let columns = [whole("ID"), column("WHY"), column("TYPE"), optional("SOURCE")];
+        let row =
+            |id: &str| vec![id.repeat(20), "the signature did not hold".into(), "invoice.paid".into(), "s".into()];
+        let rows = [row("x"), row("y")];
+        for width in [200, 60, 48, 44, 30, 10] {
+            let (screen, out, _) = capture::screen(false, None, Time::EPOCH);
+            capture::with_width(screen, width).table(&columns, &rows).unwrap();
+            let text = out.text();
+            for word in ["signature", "invoice.paid", &"x".repeat(20), &"y".repeat(20)] {
+                assert!(text.contains(word), "{word:?} is whole at {width}:\n{text}");
+            }
+            let is_table = text.lines().next().unwrap().contains("WHY");
+            assert_eq!(is_table, width > 44, "{width}:\n{text}");
+            assert!(!is_table || text.lines().all(|l| l.chars().count() <= usize::from(width)), "{width}:\n{text}");
         }
     }
 

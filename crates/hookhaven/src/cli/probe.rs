@@ -212,17 +212,29 @@ pub async fn destinations(config: &Config) -> Vec<Problem> {
 }
 
 async fn reach(destination: &Destination) -> Option<Problem> {
-    let host = destination.url.host_str()?.trim_matches(['[', ']']);
-    let port = destination.url.port_or_known_default()?;
+    let what = unreachable(&destination.url).await?;
+    let mend = "start the handler, or correct the url; deliveries wait and are retried until then";
+    Some(Problem::of(Severity::Warning, &path_of("destinations", &destination.name), what, mend))
+}
+
+/// Whether traces could be brought to their collector, if there is to be one.
+pub async fn collector(config: &Config) -> Option<Problem> {
+    let what = unreachable(config.telemetry.endpoint.as_ref()?).await?;
+    let mend = "start the collector, or correct the address; without it spans are lost, and nothing else";
+    Some(Problem::of(Severity::Warning, "telemetry.otlp", what, mend))
+}
+
+/// Why nobody can be connected to there; `None`: somebody listens.
+async fn unreachable(url: &url::Url) -> Option<String> {
+    let host = url.host_str()?.trim_matches(['[', ']']);
+    let port = url.port_or_known_default()?;
     let connect = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect((host, port)));
     let why = match connect.await {
         Ok(Ok(_)) => return None,
         Ok(Err(error)) => error.to_string(),
         Err(_) => format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()),
     };
-    let what = format!("cannot connect to {host}:{port}: {why}");
-    let mend = "start the handler, or correct the url; deliveries wait and are retried until then";
-    Some(Problem::of(Severity::Warning, &path_of("destinations", &destination.name), what, mend))
+    Some(format!("cannot connect to {host}:{port}: {why}"))
 }
 
 /// The addresses of a sender, as it publishes them now.

@@ -36,8 +36,14 @@ pub(super) async fn act(command: RejectedCommand, client: &Client, screen: &mut 
 }
 
 async fn list(args: RejectedListArgs, client: &Client, screen: &mut Screen) -> anyhow::Result<u8> {
-    const COLUMNS: [Column; 6] =
-        [whole("REJECTED"), column("SOURCE"), column("REASON"), column("RECEIVED"), column("STATE"), optional("FROM")];
+    const COLUMNS: [Column; 6] = [
+        whole("REJECTED"),
+        column("SOURCE"),
+        column("REASON"),
+        optional("RECEIVED"),
+        optional("STATE"),
+        optional("FROM"),
+    ];
     let selection = selection(&args.filter, screen);
     let query = Query::default()
         .with("source", selection.source)

@@ -18,7 +18,7 @@ use tokio::{
 use super::{Context, USAGE, UsageError, args::ServeArgs, keys, probe, settings::local_url};
 use crate::{
     app::{Gateway, Outside, StartError},
-    config::{self, Origin, Place, Places, Problem, Role, Severity, SigningKeys, publish},
+    config::{self, Log, Origin, Place, Places, Problem, Role, Severity, SigningKeys, publish},
     log,
     publish::keys::KeysError,
 };
@@ -26,7 +26,8 @@ use crate::{
 pub async fn run(args: ServeArgs, context: &Context) -> anyhow::Result<ExitCode> {
     let loaded = config::load(Origin { role: args.role, dev: args.dev, ..context.origin() }, &context.environment)?;
     let clock = Arc::new(SystemClock::start());
-    let log = log::init(&loaded.config.log, clock.clone()).context("setting up the log")?;
+    let format = args.log_format.unwrap_or(loaded.config.log.format);
+    let log = log::init(&Log { format, ..loaded.config.log.clone() }, clock.clone()).context("setting up the log")?;
     for warning in &loaded.warnings {
         tracing::warn!(problem = %warning, "config");
     }

@@ -8,7 +8,7 @@ use std::{path::PathBuf, time::Duration};
 use hookhaven_core::{DeliveryState, ErrorClass, Secret, Time};
 use http::{HeaderName, HeaderValue};
 
-use crate::config::{Role, duration};
+use crate::config::{LogFormat, Role, duration};
 
 /// A point in time as typed: absolute, or so long ago.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,11 @@ pub fn moment(text: &str) -> Result<Moment, String> {
 pub fn role(text: &str) -> Result<Role, String> {
     let found = Role::ALL.into_iter().find(|role| role.as_str() == text);
     found.ok_or_else(|| format!("write one of {}", Role::ALL.map(Role::as_str).join(", ")))
+}
+
+pub fn log_format(text: &str) -> Result<LogFormat, String> {
+    let found = LogFormat::ALL.into_iter().find(|(name, _)| *name == text);
+    found.map(|(_, format)| format).ok_or_else(|| "write one of json, text, auto".to_owned())
 }
 
 pub fn delivery_state(text: &str) -> Result<DeliveryState, String> {

@@ -94,6 +94,15 @@ fn pending(d: &DeliveryView, destination: Option<&DestinationView>, now: Time) -
             let mend = format!("The owner of the config file puts [destinations.{name}] back.");
             return verdict(Needs::Person, format!("It waits: {name} is gone from the config file."), &[mend, expiry]);
         }
+        "disabled" => {
+            let mend = match configured {
+                "disabled" => {
+                    format!("The owner of the config file sets state = \"active\" under [destinations.{name}].")
+                }
+                _ => format!("An operator enables it: hookhaven destinations enable {name}"),
+            };
+            return verdict(Needs::Person, format!("It waits: {name} is disabled."), &[mend, expiry]);
+        }
         "paused" if configured == "paused" => {
             let mend = format!("The owner of the config file sets state = \"active\" under [destinations.{name}].");
             return verdict(Needs::Person, format!("It waits: {name} is paused in the config file."), &[mend, expiry]);
@@ -326,6 +335,7 @@ mod tests {
             state: state.into(),
             configured: configured.into(),
             paused: None,
+            disabled: None,
             url: None,
             timeout_ms: None,
             concurrency: None,
@@ -351,7 +361,7 @@ mod tests {
         );
 
         let mut paused = destination("paused", "active");
-        paused.paused = Some(Pause { by: "operator".into(), at: None, reason: "deploy".into() });
+        paused.paused = Some(Pause { by: "operator".into(), reason: "deploy".into(), ..Pause::default() });
         let held = of(&d, Some(&paused), NOW);
         assert_eq!((held.needs, &*held.what), (Needs::Person, "It waits: billing is paused by operator (deploy)."));
         assert!(held.mend[0].ends_with("hookhaven destinations resume billing"));
@@ -363,6 +373,9 @@ mod tests {
         assert!(of(&d, Some(&open), NOW).what.contains("failed too often"));
         assert!(of(&d, None, NOW).what.contains("gone from the config file"));
         assert!(of(&d, Some(&destination("paused", "paused")), NOW).mend[0].contains("state = \"active\""));
+        let off = of(&d, Some(&destination("disabled", "active")), NOW);
+        assert_eq!((off.needs, &*off.what), (Needs::Person, "It waits: billing is disabled."));
+        assert!(off.mend[0].ends_with("hookhaven destinations enable billing"), "{:?}", off.mend);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::{
     model::{Config, Place, Role},
     parse,
     problem::{Places, Problem, Refused, Severity},
-    publish,
+    publish, telemetry,
 };
 
 /// Looked for in the working directory when nobody names a file.
@@ -138,6 +138,7 @@ fn placed(
         wrong("server.admin_token", "with PostgreSQL it must be given, since all nodes share it".to_owned(), mend);
     }
     problems.extend(publish::complete(&mut config, environment));
+    problems.extend(telemetry::complete(&mut config, environment));
     if problems.iter().any(Problem::is_error) { Err(Refused { problems }) } else { Ok((config, problems)) }
 }
 

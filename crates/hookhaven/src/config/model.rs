@@ -4,13 +4,16 @@
 
 use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use hookhaven_core::{Destination, Secret, route::Route, source::Source};
+use hookhaven_core::{Destination, Secret, destination::DestinationState, route::Route, source::Source};
 use hookhaven_store::{Leave, postgres::PostgresAddress};
 use ipnet::IpNet;
 
-use super::alerts::Alerts;
-use super::quarantine::{Quarantine, SecretAges};
-use crate::tls::ListenerTls;
+use super::{
+    alerts::Alerts,
+    quarantine::{Quarantine, SecretAges},
+    telemetry::Telemetry,
+};
+use crate::{switches::Switches, tls::ListenerTls};
 
 /// The whole configuration. Replaced as one value when the file changes.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +25,7 @@ pub struct Config {
     pub publish: Publish,
     pub net: Net,
     pub log: Log,
+    pub telemetry: Telemetry,
     /// How rejected requests are kept.
     pub quarantine: Quarantine,
     /// When secrets should have been replaced.
@@ -33,12 +37,20 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// Tells sources, destinations, routes and their secrets from others: nodes of one store should agree.
     pub fingerprint: Arc<str>,
+    /// What people switch while it runs; the same for every reading of the file.
+    pub switches: Arc<Switches>,
 }
 
 impl Config {
     /// Whether other nodes may work on the same store.
     pub fn shares_store(&self) -> bool {
         matches!(self.store.place, Place::Database(_))
+    }
+
+    /// Whether new events make no delivery to a destination: disabled by the file or by people, or not in the file.
+    pub fn is_disabled(&self, destination: &str) -> bool {
+        let in_file = self.destinations.get(destination);
+        in_file.is_none_or(|d| d.state == DestinationState::Disabled) || self.switches.is_disabled(destination)
     }
 
     /// Whether some route asks for its handler's answer.
@@ -280,6 +292,23 @@ pub struct Log {
 pub enum LogFormat {
     Json,
     Text,
+    /// Text where a person looks, at a terminal; else JSON.
+    Auto,
+}
+
+impl LogFormat {
+    pub const ALL: [(&str, LogFormat); 3] =
+        [("json", LogFormat::Json), ("text", LogFormat::Text), ("auto", LogFormat::Auto)];
+
+    /// What `Auto` comes to.
+    #[must_use]
+    pub fn on(self, terminal: bool) -> Self {
+        match self {
+            LogFormat::Auto if terminal => LogFormat::Text,
+            LogFormat::Auto => LogFormat::Json,
+            said => said,
+        }
+    }
 }
 
 impl Default for Server {
@@ -375,6 +404,6 @@ impl Default for Net {
 
 impl Default for Log {
     fn default() -> Self {
-        Log { format: LogFormat::Json, level: tracing::Level::INFO }
+        Log { format: LogFormat::Auto, level: tracing::Level::INFO }
     }
 }

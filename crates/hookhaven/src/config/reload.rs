@@ -216,6 +216,7 @@ fn keep_fixed(old: &Config, new: Config) -> Config {
         publish,
         net: new.net,
         log: old.log,
+        telemetry: old.telemetry,
         quarantine: new.quarantine,
         secret_ages: new.secret_ages,
         alerts: new.alerts,
@@ -223,6 +224,7 @@ fn keep_fixed(old: &Config, new: Config) -> Config {
         destinations: new.destinations,
         routes: new.routes,
         fingerprint: new.fingerprint,
+        switches: old.switches,
     }
 }
 
@@ -249,6 +251,7 @@ fn at_next_start(old: &Config, new: &Config) -> Vec<Problem> {
         ("limits", old.limits != new.limits),
         ("worker", old.worker != new.worker),
         ("log", old.log != new.log),
+        ("telemetry", old.telemetry != new.telemetry),
         ("publish.tokens", new.publish.tokens.is_empty() && !old.publish.tokens.is_empty()),
         ("publish.current_signing_key", new.publish.signing_keys().is_none() && old.publish.signing_keys().is_some()),
     ];

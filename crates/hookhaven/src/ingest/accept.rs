@@ -17,9 +17,9 @@ use super::{
     answer::{Novelty, Outcome, Refusal, Stored},
     ask, handover,
     keys::{NotFetched, SenderKeys},
-    release, split,
+    release, split, trace,
 };
-use crate::config::Config;
+use crate::{config::Config, telemetry::Open};
 
 /// How long an accept may take before the sender is told to come again. It may yet be stored; then the
 /// next try is its duplicate.
@@ -32,6 +32,8 @@ pub(super) struct Taken<'a> {
     pub body: &'a Bytes,
     pub client: IpAddr,
     pub arrived: Time,
+    /// The request's, where traces are made.
+    pub span: Option<&'a Open>,
 }
 
 pub(super) async fn accept(
@@ -69,7 +71,12 @@ pub(super) async fn accept(
         return Outcome::Refused(refusal);
     }
     let asking = ask::prepare(parts, config, &mut events);
-    let stored = match store(parts, events).await {
+    let began_at = parts.clock.now();
+    let stored = store(parts, events).await;
+    if let Some(span) = taken.span {
+        trace::stored(span, began_at, parts.clock.now(), stored.as_ref().err());
+    }
+    let stored = match stored {
         Ok(stored) => stored,
         Err(refusal) => return Outcome::Refused(refusal),
     };

@@ -182,7 +182,26 @@ pub(super) enum Outcome {
     Refused(Refusal),
 }
 
+impl Stored {
+    /// What became of the event, as it stands in logs and traces.
+    pub fn status(&self) -> &'static str {
+        match (self.novelty.is_duplicate(), self.unrouted) {
+            (true, _) => "duplicate",
+            (false, true) => "unrouted",
+            (false, false) => "queued",
+        }
+    }
+}
+
 impl Outcome {
+    /// What the sender is answered.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Outcome::Stored { answer, .. } | Outcome::Handshake(answer) => answer.status,
+            Outcome::Refused(refusal) => refusal.status(),
+        }
+    }
+
     pub fn into_response(self) -> Response<Full<Bytes>> {
         match self {
             Outcome::Stored { answer, .. } | Outcome::Handshake(answer) => answered(answer),
@@ -233,6 +252,7 @@ pub(super) struct Line<'a> {
     pub source_name: &'a str,
     pub source: Option<&'a Source>,
     pub correlation_id: Option<Arc<str>>,
+    pub trace_id: Option<String>,
     pub took: Duration,
 }
 
@@ -242,16 +262,12 @@ impl Line<'_> {
         let cut = self.source_name.char_indices().nth(NAME_CHARS_MAX).map_or(self.source_name.len(), |(at, _)| at);
         let source = &self.source_name[..cut];
         let duration_ms = self.took.as_micros() as f64 / 1_000.0;
-        let correlation_id = self.correlation_id.as_deref();
+        let (correlation_id, trace_id) = (self.correlation_id.as_deref(), self.trace_id.as_deref());
         match outcome {
             Outcome::Stored { stored, heard, .. } => {
                 let heard = heard.map(Heard::as_str);
-                for (number, Stored { event, event_type, novelty, unrouted, .. }) in (1..).zip(stored) {
-                    let status = match (novelty.is_duplicate(), unrouted) {
-                        (true, _) => "duplicate",
-                        (false, true) => "unrouted",
-                        (false, false) => "queued",
-                    };
+                for (number, one) in (1..).zip(stored) {
+                    let (Stored { event, event_type, novelty, .. }, status) = (one, one.status());
                     let part = (stored.len() > 1).then(|| format!("{number}/{}", stored.len()));
                     let (part, suspicion) = (part.as_deref(), novelty.suspicion());
                     let twin = match novelty {
@@ -271,21 +287,22 @@ impl Line<'_> {
                         heard,
                         duration_ms,
                         correlation_id,
+                        trace_id,
                         "request"
                     );
                 }
             }
             Outcome::Handshake(_) => {
-                tracing::info!(sender, source, status = "handshake", duration_ms, correlation_id, "request");
+                tracing::info!(sender, source, status = "handshake", duration_ms, correlation_id, trace_id, "request");
             }
             Outcome::Refused(refusal) => {
                 let status = format!("rejected:{}", refusal.as_str());
                 let status = &*status;
                 match refusal.error() {
                     Some(error) => {
-                        tracing::warn!(sender, source, status, duration_ms, correlation_id, %error, "request");
+                        tracing::warn!(sender, source, status, duration_ms, correlation_id, trace_id, %error, "request");
                     }
-                    None => tracing::info!(sender, source, status, duration_ms, correlation_id, "request"),
+                    None => tracing::info!(sender, source, status, duration_ms, correlation_id, trace_id, "request"),
                 }
             }
         }

@@ -24,6 +24,7 @@ pub mod networks;
 mod rates;
 pub mod release;
 mod split;
+mod trace;
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -54,6 +55,7 @@ use crate::{
     quarantine::Keeper,
     secrets::SecretUse,
     server::{ClientCertificate, Handler, Peer},
+    telemetry::{Open, Tracer},
 };
 
 /// Where senders post: this and the source's name.
@@ -78,6 +80,7 @@ pub struct IngestParts {
     /// Watches which secrets are in use; `None`: nobody does.
     pub secrets: Option<Arc<SecretUse>>,
     pub networks: Arc<Networks>,
+    pub tracer: Tracer,
 }
 
 /// Takes requests in. Shared by all connections.
@@ -106,15 +109,22 @@ impl Ingest {
         let arrived = self.parts.clock.now();
         let config = self.parts.config.load_full();
         let source = config.sources.get(source_name);
+        // Names that are not configured are chosen by whoever asks; nothing is recorded of them.
+        let span = source.and_then(|_| trace::begin(&self.parts.tracer, request.headers(), arrived));
         let (outcome, correlation_id) = match source {
-            Some(source) => self.receive_for(&config, source, request, peer, arrived).await,
+            Some(source) => self.receive_for(&config, source, request, peer, arrived, span.as_ref()).await,
             None => (Outcome::Refused(Refusal::UnknownSource), None),
         };
-        let took = self.parts.clock.now().since(arrived);
+        let now = self.parts.clock.now();
+        let took = now.since(arrived);
         if let Some(source) = source {
             self.count(source, &outcome, took);
         }
-        Line { source_name, source: source.map(|s| &**s), correlation_id, took }.log(&outcome);
+        let trace_id = span.as_ref().map(|span| span.context().trace_id());
+        Line { source_name, source: source.map(|s| &**s), correlation_id, trace_id, took }.log(&outcome);
+        if let Some((source, span)) = source.zip(span) {
+            trace::end(span, source, &outcome, now);
+        }
         outcome.into_response()
     }
 
@@ -125,6 +135,7 @@ impl Ingest {
         request: Request<B>,
         peer: Peer,
         arrived: Time,
+        span: Option<&Open>,
     ) -> (Outcome, Option<Arc<str>>)
     where
         B: Body<Data = Bytes> + Unpin,
@@ -147,7 +158,7 @@ impl Ingest {
         let outcome = match body::read(body, source.body_bytes_max, leave, &config.limits, &self.parts.budget).await {
             Ok(body) => {
                 let client = client.unwrap_or_else(|| peer.0.ip().to_canonical());
-                let taken = accept::Taken { source, head: &head, body: &body.bytes, client, arrived };
+                let taken = accept::Taken { source, head: &head, body: &body.bytes, client, arrived, span };
                 accept::accept(&self.parts, config, taken, &correlation_id).await
             }
             Err(error) => Outcome::Refused(error.into()),

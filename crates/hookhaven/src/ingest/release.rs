@@ -111,9 +111,8 @@ impl Releases {
                     Marked::Done | Marked::Unknown => {
                         let outcome = if duplicate { "duplicate" } else { "queued" };
                         self.parts.metrics.rejected_released(&source.name, outcome);
-                        let (who, what) = ("admin token", "rejected.release");
                         let source = &*source.name;
-                        tracing::info!(who, what, rejected = %it.id, %event, source, outcome, restored, "audit");
+                        tracing::info!(rejected = %it.id, %event, source, outcome, restored, "released");
                         Ok(Release::Done { event, duplicate, restored })
                     }
                 }
@@ -132,7 +131,7 @@ impl Releases {
         proof: Proof,
     ) -> Result<Option<(hookhaven_core::EventId, bool)>, StoreError> {
         let client: IpAddr = it.remote.parse().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-        let taken = Taken { source, head, body, client, arrived: it.received_at };
+        let taken = Taken { source, head, body, client, arrived: it.received_at, span: None };
         let url = source.signed_url(it.query());
         let request = Request {
             method: &head.method,

@@ -32,7 +32,9 @@ pub(super) fn events(
 ) -> Vec<NewEvent> {
     let source = taken.source;
     let items = if source.splits { source.sender.items(request, PARTS_MAX) } else { None };
-    let kept = headers::kept(&taken.head.headers);
+    let mut kept = headers::kept(&taken.head.headers);
+    // So that attempts join the request's trace, whenever they are made.
+    kept.extend(taken.span.into_iter().flat_map(|span| span.context().lines()));
     let event = |(key, event_type, occurred_at): (String, String, Option<Time>), body: Bytes, part: Option<Part>| {
         // Parts alike in two requests are no sign of a replay: their ids, or their numbers, tell them apart.
         let watched = part.is_none() && !source.sender.signs_id();

@@ -37,6 +37,8 @@ fn what_happens_is_counted_under_the_documented_names() {
     m.retried();
     m.lease_lost();
     m.breaker(&billing, true);
+    m.destinations_paused([(stripe.clone(), "operator")]);
+    m.destinations_paused([(billing.clone(), "410")]);
     m.config_reload(false);
     m.config_reload(true);
     let text = rendered(&m);
@@ -58,6 +60,7 @@ fn what_happens_is_counted_under_the_documented_names() {
         r#"webhook_deadline_missed_total{source="stripe",destination="billing"} 1"#,
         r#"webhook_retries_total 1"#,
         r#"webhook_lease_lost_total 1"#,
+        r#"webhook_destination_paused{destination="billing",by="410"} 1"#,
         r#"webhook_breaker_open{destination="billing"} 1"#,
         r#"hookhaven_config_reloads_total{result="refused"} 1"#,
         r#"hookhaven_config_current 1"#,

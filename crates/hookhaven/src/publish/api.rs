@@ -18,12 +18,17 @@ mod publish;
 mod queues;
 mod schedules;
 mod topics;
+mod trace;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use hookhaven_core::Time;
+use hookhaven_core::{EventId, Time};
 use hookhaven_store::{
     Leave, Store,
     clock::{Clock, Entropy},
@@ -34,7 +39,7 @@ use hyper::body::{Body, Incoming};
 use serde::Serialize;
 
 use super::{
-    auth::{self, Access},
+    auth::{Access, Door},
     book::Book,
     compose::Occasion,
     error::ApiError,
@@ -44,12 +49,14 @@ use super::{
     settings::Limits,
 };
 use crate::{
+    access::Tokens,
     body::{self, BodyError, Budget, Whole},
     config::Config,
     correlation,
     metrics::Metrics,
     published::FlowNow,
     server::{Handler, Peer},
+    telemetry::{Open, Tracer},
 };
 
 /// What the worker on this node is doing, for those who ask.
@@ -73,8 +80,11 @@ pub struct PublishParts {
     pub budget: Arc<Budget>,
     pub book: Arc<Book>,
     pub keys: Arc<Keys>,
+    /// Those with the scope `publish`, beside the configured ones.
+    pub tokens: Arc<Tokens>,
     /// `None` on a node that makes no attempts.
     pub traffic: Option<Arc<dyn Traffic>>,
+    pub tracer: Tracer,
 }
 
 /// The publishing API, shared by all connections.
@@ -90,6 +100,10 @@ struct Received<'p> {
     body: &'p Bytes,
     now: Time,
     peer: Peer,
+    /// Of a call that publishes, where traces are made.
+    span: Option<&'p Open>,
+    /// The first of what was published.
+    first: &'p OnceLock<(EventId, Arc<str>)>,
 }
 
 type Answer = Result<Response<Full<Bytes>>, ApiError>;
@@ -132,26 +146,39 @@ impl PublishService {
         let parts = &*self.0;
         let now = parts.clock.now();
         let config = parts.config.load_full();
-        if !config.publish.is_open() {
-            return Err(ApiError::not_found("publishing is off: no token is configured"));
+        if !config.publish.enabled || !(config.publish.is_open() || parts.tokens.any_publishes(now)) {
+            return Err(ApiError::not_found("publishing is off: there is no token for it"));
         }
-        let access = auth::check(&config.publish, request.headers(), request.uri().query())?;
+        let door = Door { publish: &config.publish, tokens: &parts.tokens, store: &parts.store, now };
+        let access = door.check(request.headers(), request.uri().query()).await?;
         let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
         let call = route::parse(request.method(), target)?;
         if !access.may_write && !call.only_reads() {
             return Err(ApiError::new(StatusCode::FORBIDDEN, "this token may only read"));
         }
-        if !call.only_reads() {
-            parts.store.ready(Leave::NOTHING)?;
-        }
+        let publishes = matches!(call, Call::Publish { .. } | Call::Enqueue { .. } | Call::Batch);
+        let span = if publishes { trace::begin(&parts.tracer, request.headers(), now) } else { None };
         let (head, body) = request.into_parts();
-        let whole = read(parts, &config, &call, body).await?;
-        let body = whole.as_ref().map(|whole| whole.bytes.clone()).unwrap_or_default();
-        let request = Received { parts, config: &config, head: &head, access, body: &body, now, peer };
-        let manages = !call.only_reads() && !matches!(call, Call::Publish { .. } | Call::Enqueue { .. } | Call::Batch);
-        let answer = request.answer(call).await;
-        if manages {
-            parts.book.tell();
+        let first = OnceLock::new();
+        let answer = async {
+            if !call.only_reads() {
+                parts.store.ready(Leave::NOTHING)?;
+            }
+            let whole = read(parts, &config, &call, body).await?;
+            let body = whole.as_ref().map(|whole| whole.bytes.clone()).unwrap_or_default();
+            let span = span.as_ref();
+            let request =
+                Received { parts, config: &config, head: &head, access, body: &body, now, peer, span, first: &first };
+            let manages = !call.only_reads() && !publishes;
+            let answer = request.answer(call).await;
+            if manages {
+                parts.book.tell();
+            }
+            answer
+        };
+        let answer = answer.await;
+        if let Some(span) = span {
+            trace::end(span, first.into_inner(), &answer, parts.clock.now());
         }
         answer
     }
@@ -226,6 +253,7 @@ impl Received<'_> {
             correlation_id: correlation::of(&self.head.headers, &*self.parts.entropy),
             dedupe_window: self.config.publish.dedupe_window,
             key: None,
+            trace: self.span.map(|span| span.context().clone()),
         }
     }
 

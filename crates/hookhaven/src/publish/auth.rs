@@ -1,12 +1,23 @@
-//! Who calls: a token in the `Authorization` header, or in the query. Compared by hash, in constant time.
+//! Who calls: a token in the `Authorization` header, or in the query. Compared by hash, in constant time: the
+//! configured ones, and those that people made with the scope `publish` (`access::tokens`).
+//!
+//! Nothing that a browser sends by itself opens anything: no cookie is looked at and no other site is let in, so a page
+//! would have to know a token. Where everybody knows it (`serve --dev`), what comes from another site's page is refused
+//! all the same.
 
-use aws_lc_rs::{constant_time, digest};
-use hookhaven_core::Secret;
+use std::sync::Arc;
+
+use aws_lc_rs::constant_time;
+use hookhaven_core::{Secret, Time};
+use hookhaven_store::Store;
 use http::{HeaderMap, StatusCode, header};
 use url::form_urlencoded;
 
 use super::error::ApiError;
-use crate::config::Publish;
+use crate::{
+    access::{Refused, Scope, TokenHash, Tokens},
+    config::Publish,
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Access {
@@ -15,32 +26,63 @@ pub struct Access {
     pub by_header: bool,
 }
 
-/// # Errors
-/// 401 if there is no token, or another one.
-pub fn check(publish: &Publish, headers: &HeaderMap, query: Option<&str>) -> Result<Access, ApiError> {
-    let by_header = bearer(headers);
-    let by_query = || query.into_iter().flat_map(|q| form_urlencoded::parse(q.as_bytes()));
-    let by_query = || by_query().find(|(name, _)| name == "qstash_token").map(|(_, token)| token.into_owned());
-    let (token, by_header) = match by_header {
-        Some(token) => (Some(token.to_vec()), true),
-        None => (by_query().map(String::into_bytes), false),
-    };
-    let given = token.map(|token| hash(&token));
-    let is_one_of = |tokens: &[Secret]| {
-        given.as_ref().is_some_and(|given| {
-            let same = |token: &Secret| {
-                constant_time::verify_slices_are_equal(given.as_ref(), hash(token.expose()).as_ref()).is_ok()
-            };
-            tokens.iter().any(same)
-        })
-    };
-    if is_one_of(publish.full_tokens()) {
-        return Ok(Access { may_write: true, by_header });
+/// What a caller is judged by.
+pub struct Door<'a> {
+    pub publish: &'a Publish,
+    pub tokens: &'a Arc<Tokens>,
+    pub store: &'a Arc<dyn Store>,
+    pub now: Time,
+}
+
+impl Door<'_> {
+    /// # Errors
+    /// 401 if there is no token, or another one; 403 for a page of another site.
+    pub async fn check(&self, headers: &HeaderMap, query: Option<&str>) -> Result<Access, ApiError> {
+        if headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site") {
+            return Err(ApiError::new(StatusCode::FORBIDDEN, "pages of other sites may not publish"));
+        }
+        let unauthorized = || ApiError::new(StatusCode::UNAUTHORIZED, "unable to authenticate: invalid token");
+        let (token, by_header) = given(headers, query).ok_or_else(unauthorized)?;
+        let hash = TokenHash::of(&token);
+        if is_one_of(&hash, self.publish.full_tokens()) || self.is_made(&token, &hash).await {
+            return Ok(Access { may_write: true, by_header });
+        }
+        if is_one_of(&hash, &self.publish.read_tokens) {
+            return Ok(Access { may_write: false, by_header });
+        }
+        Err(unauthorized())
     }
-    if is_one_of(&publish.read_tokens) {
-        return Ok(Access { may_write: false, by_header });
+
+    /// Whether somebody made it for publishing.
+    async fn is_made(&self, token: &[u8], hash: &TokenHash) -> bool {
+        let Door { tokens, store, now, .. } = *self;
+        let mut found = tokens.find(hash, now);
+        if found == Err(Refused::Unknown) && tokens.look_for(token, &**store, now).await {
+            found = tokens.find(hash, now);
+        }
+        let opens = found.is_ok_and(|token| token.scopes.allow(Scope::Publish));
+        if opens {
+            tokens.note_use(store, hash, now);
+        }
+        opens
     }
-    Err(ApiError::new(StatusCode::UNAUTHORIZED, "unable to authenticate: invalid token"))
+}
+
+/// The token, and whether it came in the header.
+fn given(headers: &HeaderMap, query: Option<&str>) -> Option<(Vec<u8>, bool)> {
+    if let Some(token) = bearer(headers) {
+        return Some((token.to_vec(), true));
+    }
+    let mut pairs = form_urlencoded::parse(query?.as_bytes());
+    let (_, token) = pairs.find(|(name, _)| name == "qstash_token")?;
+    Some((token.into_owned().into_bytes(), false))
+}
+
+fn is_one_of(given: &TokenHash, tokens: &[Secret]) -> bool {
+    let same = |token: &Secret| {
+        constant_time::verify_slices_are_equal(given.as_bytes(), TokenHash::of(token.expose()).as_bytes()).is_ok()
+    };
+    tokens.iter().any(same)
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
@@ -50,17 +92,18 @@ fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     scheme.eq_ignore_ascii_case(b"bearer ").then_some(token.trim_ascii())
 }
 
-fn hash(token: &[u8]) -> digest::Digest {
-    digest::digest(&digest::SHA256, token)
-}
-
 #[cfg(test)]
 mod tests {
+    use hookhaven_store::clock::SeededEntropy;
     use http::HeaderValue;
 
     use super::*;
+    use crate::{
+        access::tokens::Wanted,
+        publish::testing::{self, NOW},
+    };
 
-    fn access(authorization: &[&str], query: Option<&str>) -> Option<Access> {
+    async fn access(authorization: &[&str], query: Option<&str>) -> Option<Access> {
         let secrets = |texts: &[&str]| texts.iter().filter_map(|t| Secret::new(*t)).collect();
         let publish =
             Publish { tokens: secrets(&["full", "other="]), read_tokens: secrets(&["read"]), ..Publish::default() };
@@ -69,20 +112,30 @@ mod tests {
         values.for_each(|(name, value)| {
             headers.append(name, value);
         });
-        check(&publish, &headers, query).ok()
+        check(&publish, &Arc::default(), &headers, query).await.ok()
     }
 
-    #[test]
-    fn tokens_by_header_or_query() {
-        assert_eq!(access(&["Bearer full"], None), Some(Access { may_write: true, by_header: true }));
-        assert_eq!(access(&["bearer read"], None), Some(Access { may_write: false, by_header: true }));
+    async fn check(
+        publish: &Publish,
+        tokens: &Arc<Tokens>,
+        headers: &HeaderMap,
+        query: Option<&str>,
+    ) -> Result<Access, ApiError> {
+        let store: Arc<dyn Store> = Arc::new(testing::store());
+        Door { publish, tokens, store: &store, now: NOW }.check(headers, query).await
+    }
+
+    #[tokio::test]
+    async fn tokens_by_header_or_query() {
+        assert_eq!(access(&["Bearer full"], None).await, Some(Access { may_write: true, by_header: true }));
+        assert_eq!(access(&["bearer read"], None).await, Some(Access { may_write: false, by_header: true }));
         let by_query = Some(Access { may_write: true, by_header: false });
-        assert_eq!(access(&[], Some("x=1&qstash_token=other%3D")), by_query);
-        assert_eq!(access(&["Basic abc"], Some("qstash_token=full")), by_query);
+        assert_eq!(access(&[], Some("x=1&qstash_token=other%3D")).await, by_query);
+        assert_eq!(access(&["Basic abc"], Some("qstash_token=full")).await, by_query);
     }
 
-    #[test]
-    fn nothing_else_gets_in() {
+    #[tokio::test]
+    async fn nothing_else_gets_in() {
         for (authorization, query) in [
             (&[][..], None),
             (&["Bearer "], None),
@@ -94,9 +147,40 @@ mod tests {
             (&[], Some("qstash_token=")),
             (&[], Some("token=full")),
         ] {
-            assert_eq!(access(authorization, query), None, "{authorization:?} {query:?}");
+            assert_eq!(access(authorization, query).await, None, "{authorization:?} {query:?}");
         }
-        let nobody = check(&Publish::default(), &HeaderMap::new(), None).unwrap_err();
+        let nobody = check(&Publish::default(), &Arc::default(), &HeaderMap::new(), None).await.unwrap_err();
         assert_eq!(nobody.text, "unable to authenticate: invalid token");
+    }
+
+    #[tokio::test]
+    async fn a_token_that_somebody_made_opens_what_its_scopes_say_and_not_for_longer() {
+        let (store, entropy) = (testing::store(), SeededEntropy::new(1));
+        let tokens = Arc::new(Tokens::default());
+        for (scope, opens) in
+            [(Scope::Publish, true), (Scope::Admin, true), (Scope::Operate, false), (Scope::Read, false)]
+        {
+            for (end, valid) in [(None, true), (Some(NOW), false)] {
+                let (name, created_by) = (format!("{scope}-{valid}"), "me".to_owned());
+                let wanted = Wanted { name, scopes: scope.into(), expires_at: end, created_by };
+                let (token, _) = tokens.make(&store, wanted, NOW, &entropy).await.unwrap();
+                let mut headers = HeaderMap::new();
+                let value = [b"Bearer ", token.expose()].concat();
+                headers.insert(header::AUTHORIZATION, HeaderValue::from_bytes(&value).unwrap());
+                let found = check(&Publish::default(), &tokens, &headers, None).await.ok();
+                let want = (opens && valid).then_some(Access { may_write: true, by_header: true });
+                assert_eq!(found, want, "{scope} {end:?}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_page_of_another_site_publishes_nothing_even_with_a_token_that_everybody_knows() {
+        let publish = Publish { tokens: vec![Secret::new("public").unwrap()], ..Publish::default() };
+        for (site, fine) in [("cross-site", false), ("same-origin", true), ("none", true)] {
+            let headers = HeaderMap::from_iter([("sec-fetch-site".parse().unwrap(), HeaderValue::from_static(site))]);
+            let found = check(&publish, &Arc::default(), &headers, Some("qstash_token=public")).await;
+            assert_eq!(found.is_ok(), fine, "{site}");
+        }
     }
 }

@@ -10,14 +10,11 @@ use hookhaven_store::{CatalogEntry, LANE_WIDTH_KIND, Store, StoreError, clock::C
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use tokio::sync::watch;
 
-use super::{
-    lines::Line,
-    outgoing::Gates,
-    settings::Flow,
-    shelf::{Entry, Filled, Shelf},
-    sought::Sought,
+use super::{lines::Line, outgoing::Gates, settings::Flow, sought::Sought};
+use crate::{
+    published::FlowLimits,
+    shelf::{self, Entry, Shelf},
 };
-use crate::published::FlowLimits;
 
 /// Between tries to read what another node changed, while the store cannot.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -141,11 +138,7 @@ impl Book {
     /// Reads all from the store, and answers whether anything is other than it was.
     pub async fn load(&self, store: &dyn Store) -> Result<bool, StoreError> {
         let Book { groups, queues, flows, schedules, ticks, .. } = self;
-        let shelves: [&dyn Filled; 5] = [groups, queues, flows, schedules, ticks];
-        let writings = shelves.map(Filled::writings);
-        let entries = store.catalog_of(&shelves.map(Filled::kind)).await?;
-        let filled = shelves.iter().zip(writings).map(|(shelf, writings)| shelf.fill(&entries, writings));
-        Ok(filled.fold(false, |changed, now| changed | now))
+        shelf::load(&[groups, queues, flows, schedules, ticks], store).await
     }
 
     /// Takes over what other nodes change, and looks for what the worker does not know, until the store has nothing

@@ -20,6 +20,7 @@ use super::{
     message::{self, ROUTE_URL},
     settings::{Deduplication, Settings},
 };
+use crate::telemetry::Context;
 
 /// Lines that say how to publish, and nothing about the message.
 const NOT_KEPT: [&str; 4] = ["upstash-cron", "upstash-schedule-id", "upstash-queue-name", "upstash-header-forward"];
@@ -50,6 +51,8 @@ pub struct Occasion {
     pub dedupe_window: Duration,
     /// Of a schedule's tick: the key by which it happens once, and until when.
     pub key: Option<(Arc<str>, Time)>,
+    /// Where the call stands in a trace, where traces are made.
+    pub trace: Option<Context>,
 }
 
 /// A message accepted, or the one it repeats.
@@ -160,6 +163,7 @@ impl Composer<'_> {
             // Unique, and not kept.
             (None, None) => (id.to_string().into(), now),
         };
+        let trace = self.occasion.trace.iter().flat_map(Context::lines);
         let event = Event {
             digest: None,
             part: None,
@@ -172,7 +176,7 @@ impl Composer<'_> {
             correlation_id: self.occasion.correlation_id.clone(),
             matched_secret: None,
             remote: self.occasion.caller.clone(),
-            headers: self.lines.clone(),
+            headers: self.lines.iter().cloned().chain(trace).collect(),
             body: self.body.clone(),
         };
         NewEvent { refuses_replay: false, event, key_until, deliveries, revives: false }
@@ -229,6 +233,7 @@ mod tests {
             correlation_id: "c".into(),
             dedupe_window: Duration::from_secs(600),
             key: None,
+            trace: None,
         };
         let entropy = SeededEntropy::new(1);
         events(draft, &occasion, &mut Ids::new(NOW, &entropy))

@@ -35,7 +35,6 @@ mod route;
 pub mod scheduler;
 pub mod selection;
 pub mod settings;
-mod shelf;
 mod sought;
 mod story;
 #[cfg(test)]

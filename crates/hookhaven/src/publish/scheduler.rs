@@ -168,6 +168,7 @@ impl Scheduler {
             // Its key is the tick's.
             dedupe_window: Duration::ZERO,
             key: Some((key.into(), come.key_until)),
+            trace: None,
         };
         let queue = settings.queue.clone();
         Ok(compose::events(Draft { target, lines, settings, queue, body: schedule.body.clone() }, &occasion, ids))

@@ -18,11 +18,11 @@ use super::{
     board::{Board, Slot},
     lanes::Effect,
     session::Session,
-    shared,
+    shared, trace,
     tried::Tried,
     work::Work,
 };
-use crate::{asking::HandlerAnswer, egress::ExactUrl};
+use crate::{asking::HandlerAnswer, egress::ExactUrl, telemetry::Open};
 
 /// Waits between tries to record an attempt while the store cannot: the first, and the longest.
 const SETTLE_AGAIN: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(2)];
@@ -57,14 +57,18 @@ pub async fn run(
     if !is_alert && board.lanes().misses_deadline(&leased.delivery, parts.clock.now()) {
         parts.signals.deadline_missed(&leased.delivery.source, counted_as);
     }
+    let span = trace::begin(&parts.tracer, &leased, parts.clock.now());
     let tried = tokio::select! {
         biased;
         () = session.ended.cancelled() => {
+            if let Some(span) = span {
+                trace::abort(span, parts.clock.now());
+            }
             tracing::warn!(delivery_id = %leased.delivery.id, destination = %counted_as,
                 attempt = leased.attempt_number, "attempt aborted: its session ended");
             return;
         }
-        tried = work.attempt(&parts, &leased) => tried,
+        tried = work.attempt(&parts, &leased, span.as_ref()) => tried,
     };
     // Before anything is recorded: whoever waits has little time, and the event is stored.
     let late = pass_on(&work, &tried, asked);
@@ -77,13 +81,16 @@ pub async fn run(
     let next = next_of(&decision, effect, leased.delivery.policy.retry.initial, now);
     let id = AttemptId::mint(tried.started_at, parts.entropy.id_bytes());
     let attempt = tried.record(id, &leased, decision.class, next);
-    let follows = match &work {
+    let mut follows = match &work {
         Work::Published(message) => message.follows(&attempt, next, now, &mut || parts.entropy.id_bytes()),
         Work::Configured(..) => {
             late_answer(&work, &leased, next, late, now, parts.entropy.as_ref()).into_iter().collect()
         }
         Work::Late(_) | Work::Alert | Work::Unread => Vec::new(),
     };
+    if let Some(span) = &span {
+        trace::follow(span, &mut follows);
+    }
     let settlement =
         Settlement { delivery: leased.delivery.id, fence: leased.fence, attempt: Some(attempt.clone()), next, follows };
     let settled = settle(&parts, &session, settlement).await;
@@ -91,7 +98,7 @@ pub async fn run(
         session.doubt.notify_one();
     }
     drop(settling);
-    tell(&parts, &leased, &attempt, next, settled);
+    tell(&parts, &leased, &attempt, next, settled, span);
 }
 
 /// Gives the handler's answer to whoever waits for it. Answers what of it nobody waits for any more.
@@ -201,8 +208,8 @@ async fn settle(parts: &WorkerParts, session: &Session, settlement: Settlement) 
     }
 }
 
-/// Counts and logs a finished attempt: one line each.
-fn tell(parts: &WorkerParts, leased: &Leased, attempt: &Attempt, next: Next, settled: Settled) {
+/// Counts and logs a finished attempt, one line each, and ends its span.
+fn tell(parts: &WorkerParts, leased: &Leased, attempt: &Attempt, next: Next, settled: Settled, span: Option<Open>) {
     let class = attempt.class;
     let delivery = &leased.delivery;
     let outcome = match (settled, next) {
@@ -226,8 +233,12 @@ fn tell(parts: &WorkerParts, leased: &Leased, attempt: &Attempt, next: Next, set
         duration_ms = attempt.duration_us / 1_000,
         next_attempt_at = attempt.next_attempt_at.map(tracing::field::display),
         correlation_id = leased.event.as_ref().map(|e| &*e.correlation_id).unwrap_or_default(),
+        trace_id = span.as_ref().map(|span| tracing::field::display(span.context().trace_id())),
         "attempt"
     );
+    if let Some(span) = span {
+        trace::end(span, attempt, outcome);
+    }
     if settled == Settled::LeaseLost {
         parts.signals.lease_lost();
         return;
@@ -253,7 +264,7 @@ fn tell(parts: &WorkerParts, leased: &Leased, attempt: &Attempt, next: Next, set
 }
 
 /// A published address may hold credentials: it is shown without them (I6).
-fn shown(delivery: &Delivery) -> Cow<'_, str> {
+pub(super) fn shown(delivery: &Delivery) -> Cow<'_, str> {
     if &*delivery.source != PUBLISHED {
         return Cow::Borrowed(&delivery.destination);
     }

@@ -8,7 +8,7 @@
 //! - `lanes` says how much each lane may take. It is where I10 lives: slow and unproven destinations
 //!   share half of the slots, fast ones always have the other. No I/O there.
 //! - `attempt` makes one attempt of a piece of `work`, configured or published (`crate::published`); `tried` is what it came to, and
-//!   `headers` what it says to a configured handler.
+//!   `headers` what it says to a configured handler, `trace` its span.
 //! - What tells people of an alert is an attempt like the others, made by a [`Teller`] (`crate::alerting`).
 //! - `ask` makes attempts that a sender waits for (`crate::asking`); `answers` brings back what handlers say too late.
 //! - `shared` is what workers of several nodes tell each other: pauses and breakers.
@@ -26,6 +26,7 @@ mod headers;
 mod lanes;
 mod session;
 mod shared;
+mod trace;
 mod tried;
 mod work;
 
@@ -50,6 +51,7 @@ use crate::{
     config::Config,
     egress::Egress,
     published::{FlowNow, Published},
+    telemetry::Tracer,
 };
 
 /// Catalog kind of a destination paused by a person or by its 410s; the name is the destination's.
@@ -98,6 +100,7 @@ pub struct WorkerParts {
     pub published: Arc<dyn Published>,
     pub teller: Arc<dyn Teller>,
     pub signals: Arc<dyn WorkerSignals>,
+    pub tracer: Tracer,
 }
 
 /// Starts workers.

@@ -16,13 +16,14 @@ use http::Method;
 use super::{
     WorkerParts,
     answers::{self, Answers, LateAnswer},
-    headers,
+    headers, trace,
     tried::Tried,
 };
 use crate::{
     asking::ANSWER_BYTES_MAX,
     egress::{Outbound, To},
     published::Message,
+    telemetry::Open,
 };
 
 pub enum Work {
@@ -86,13 +87,13 @@ impl Work {
         }
     }
 
-    pub async fn attempt(&self, parts: &WorkerParts, leased: &Leased) -> Tried {
+    pub async fn attempt(&self, parts: &WorkerParts, leased: &Leased, span: Option<&Open>) -> Tried {
         let started_at = parts.clock.now();
         let event = match &leased.event {
             Ok(event) => event,
             Err(why) => return Tried::unreadable(started_at, why),
         };
-        let outbound = match self {
+        let mut outbound = match self {
             Work::Configured(destination, answers) => {
                 let mut outbound = configured(parts, destination, event, leased, started_at);
                 if answers.is_some() {
@@ -115,6 +116,9 @@ impl Work {
             }
             Work::Unread => return Tried::unreadable(started_at, "it was not read"),
         };
+        if let Some(span) = span {
+            trace::tell(span, self, &mut outbound.headers);
+        }
         let sent = parts.transport.send(outbound).await;
         let tried = Tried::sent(started_at, sent, parts.clock.now());
         match self.answers() {

@@ -3,11 +3,7 @@
 //!
 //! Not here: what is checked. Each script prints a line a check.
 
-use std::{
-    path::PathBuf,
-    process::{Output, Stdio},
-    time::Duration,
-};
+use std::{process::Output, time::Duration};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -18,26 +14,13 @@ use crate::support::{
     gateway::Gateway,
     output::well,
     publisher::{CONFIG, TOKEN},
+    script::script,
 };
 
 const READ_TOKEN: &str = "a-token-that-only-reads-0123456789";
 
 /// How long a whole script may take: some ten seconds, on a machine that does nothing else.
 const SCRIPT_PATIENCE: Duration = Duration::from_secs(300);
-
-fn script(program: &str, script: &str) -> Command {
-    let clients = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests-clients");
-    let mut command = Command::new(program);
-    command.arg(script).current_dir(clients).env_clear().kill_on_drop(true);
-    for kept in ["PATH", "HOME", "HOOKHAVEN_XTASK_RUN"] {
-        if let Some(there) = std::env::var_os(kept) {
-            command.env(kept, there);
-        }
-    }
-    // Nothing may be left in the source tree.
-    command.env("PYTHONDONTWRITEBYTECODE", "1").stdin(Stdio::null());
-    command
-}
 
 /// Every check must have held; what failed is told last, after the gateway's log.
 async fn passes(mut command: Command, log: impl FnOnce() -> String) {

@@ -141,6 +141,7 @@ impl Rig {
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(2));
         let worker = Worker::start(WorkerParts {
             teller: Arc::new(hookhaven::alerting::NoChannels),
+            tracer: hookhaven::telemetry::Tracer::default(),
             store: front,
             clock: Arc::new(clock.clone()),
             entropy,

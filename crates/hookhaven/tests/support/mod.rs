@@ -200,6 +200,7 @@ impl Gateway {
         let sender_keys = Arc::new(SenderKeys::new(web.clone(), Arc::new(clock.clone())));
         let networks = Arc::new(Networks::default());
         let ingest = Ingest::new(IngestParts {
+            tracer: hookhaven::telemetry::Tracer::default(),
             store: store.clone(),
             clock: Arc::new(clock.clone()),
             entropy: Arc::new(SeededEntropy::new(2)),

@@ -1,12 +1,12 @@
 //! The connection that writes the index: applies records in one large transaction a batch, which also
 //! says how far it came, and gives start-up what it needs of the past.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{cell::RefCell, collections::HashMap, sync::Arc, time::Duration};
 
 use hookhaven_core::{Delivery, Version};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{GONE, IndexError, Reached, batch::Batch, rows};
+use super::{GONE, IndexError, Reached, batch::Batch, kinds::Kinds, rows};
 use crate::{
     embedded::journal::JournalReader, live::PendingImage, position::Position, record::Record, seam::CatalogEntry,
 };
@@ -18,6 +18,7 @@ pub struct IndexWriter {
     reached: Option<Reached>,
     journal: JournalReader,
     policies: HashMap<Vec<u8>, i64>,
+    pub(super) kinds: RefCell<Kinds>,
 }
 
 /// What start-up needs of the past.
@@ -40,7 +41,7 @@ pub struct DeadLetters {
 
 impl IndexWriter {
     pub(super) fn new(connection: Connection, reached: Option<Reached>, journal: JournalReader) -> Self {
-        IndexWriter { connection, reached, journal, policies: HashMap::new() }
+        IndexWriter { connection, reached, journal, policies: HashMap::new(), kinds: RefCell::default() }
     }
 
     /// The last frame applied.
@@ -58,7 +59,8 @@ impl IndexWriter {
             _ => self.journal.salt(last.segment).ok_or_else(|| IndexError::Malformed("no such segment".into()))?,
         };
         let transaction = self.connection.unchecked_transaction()?;
-        let mut batch = Batch::new(&transaction, &mut self.policies, self.journal.first_segment());
+        let mut batch =
+            Batch::new(&transaction, &mut self.policies, self.kinds.get_mut(), self.journal.first_segment());
         for (record, at) in &records[news..] {
             batch.take(record, *at)?;
         }

@@ -12,7 +12,11 @@ use hookhaven_core::{
 };
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{IndexError, rows, steps};
+use super::{
+    IndexError, keys,
+    kinds::{Kind, Kinds},
+    rows, steps,
+};
 use crate::{
     codec,
     history::{KeyDigest, KeyHeld, keys_of},
@@ -27,6 +31,7 @@ const POLICIES_MAX: usize = 4_096;
 pub(super) struct Batch<'a> {
     pub(super) connection: &'a Connection,
     policies: &'a mut HashMap<Vec<u8>, i64>,
+    kinds: &'a mut Kinds,
     /// The policy met last, which is mostly that of the next delivery too.
     last_policy: Option<(Arc<Policy>, i64)>,
     pub(super) events: Vec<EventDraft<'a>>,
@@ -53,8 +58,17 @@ pub(super) struct EventDraft<'a> {
 /// A delivery born in this batch, or one that was there and changes.
 struct Draft<'a> {
     id: DeliveryId,
-    birth: Option<Birth<'a>>,
+    birth: Result<Birth<'a>, Known>,
     now: Changing<'a>,
+}
+
+/// What never changes of a delivery that was there.
+struct Known {
+    event: EventId,
+    source: String,
+    event_type: String,
+    destination: String,
+    route: String,
 }
 
 pub(super) struct Birth<'a> {
@@ -91,13 +105,19 @@ pub(super) enum Last<'a> {
 }
 
 impl<'a> Batch<'a> {
-    pub fn new(connection: &'a Connection, policies: &'a mut HashMap<Vec<u8>, i64>, begins: u32) -> Self {
+    pub fn new(
+        connection: &'a Connection,
+        policies: &'a mut HashMap<Vec<u8>, i64>,
+        kinds: &'a mut Kinds,
+        begins: u32,
+    ) -> Self {
         if policies.len() > POLICIES_MAX {
             policies.clear();
         }
         Batch {
             connection,
             policies,
+            kinds,
             last_policy: None,
             events: Vec::new(),
             event_at: HashMap::new(),
@@ -191,7 +211,7 @@ impl<'a> Batch<'a> {
             self.steps.push((id, birth.accepted_at, StepKind::Accepted));
         }
         self.draft_at.insert(id, self.drafts.len());
-        self.drafts.push(Some(Draft { id, birth: Some(birth), now }));
+        self.drafts.push(Some(Draft { id, birth: Ok(birth), now }));
     }
 
     /// The version of a delivery whose event lies there, if it is the newest of its line.
@@ -210,9 +230,9 @@ impl<'a> Batch<'a> {
         let at = match self.draft_at.get(&id) {
             Some(at) => *at,
             None => {
-                let now = read_changing(self.connection, id)?;
+                let found = read_changing(self.connection, id)?;
                 self.draft_at.insert(id, self.drafts.len());
-                self.drafts.push(now.map(|now| Draft { id, birth: None, now }));
+                self.drafts.push(found.map(|(now, known)| Draft { id, birth: Err(known), now }));
                 self.drafts.len() - 1
             }
         };
@@ -265,12 +285,8 @@ impl<'a> Batch<'a> {
         steps::write(self.connection, &mut self.steps)?;
         self.event_at.clear();
         self.draft_at.clear();
-        // In the order of the tree: their places are random, and neighbours share a page.
-        self.keys.sort_by_key(|(digest, ..)| *digest);
-        let mut insert = self.connection.prepare_cached("INSERT OR REPLACE INTO keys VALUES (?1, ?2, ?3, ?4)")?;
-        for (digest, held, until) in self.keys.drain(..) {
-            insert.execute(params![digest.0, held.event.as_bytes(), until.as_us(), held.body])?;
-        }
+        keys::write(self.connection, &mut self.keys)?;
+        self.kinds.write(self.connection)?;
         self.write_versions()
     }
 
@@ -294,6 +310,8 @@ impl<'a> Batch<'a> {
             "INSERT OR REPLACE INTO events VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
         )?;
         for EventDraft { event: e, at, deliveries } in self.events.drain(..) {
+            let kind = Kind { source: &e.source, event_type: &e.event_type, ..Kind::default() };
+            self.kinds.note(self.connection, kind, &[e.id.as_bytes()])?;
             insert.execute(params![
                 e.id.as_bytes(),
                 &*e.source,
@@ -317,8 +335,13 @@ impl<'a> Batch<'a> {
     fn write_deliveries(&mut self) -> Result<(), IndexError> {
         for draft in std::mem::take(&mut self.drafts).iter().flatten() {
             match &draft.birth {
-                Some(birth) => self.insert_delivery(birth, &draft.now)?,
-                None => self.update_delivery(draft.id, &draft.now)?,
+                Ok(birth) => self.insert_delivery(birth, &draft.now)?,
+                Err(known) => {
+                    self.update_delivery(draft.id, &draft.now)?;
+                    let Known { event, source, event_type, destination, route } = known;
+                    let kind = Kind { source, event_type, destination, route, ..draft.now.kind() };
+                    self.kinds.note(self.connection, kind, &[draft.id.as_bytes(), event.as_bytes()])?;
+                }
             }
         }
         Ok(())
@@ -327,6 +350,9 @@ impl<'a> Batch<'a> {
     pub(super) fn insert_delivery(&mut self, birth: &Birth<'_>, now: &Changing<'_>) -> Result<(), IndexError> {
         let Birth { event, source, event_type, new, accepted_at, replaces, event_at } = birth;
         let policy = self.policy(&new.policy)?;
+        let (destination, route) = (&*new.destination, &*new.route);
+        let kind = Kind { source, event_type, destination, route, ..now.kind() };
+        self.kinds.note(self.connection, kind, &[new.id.as_bytes(), event.as_bytes()])?;
         let last = now.last.parts();
         let mut insert = self.connection.prepare_cached(
             "INSERT OR REPLACE INTO deliveries VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,
@@ -486,6 +512,17 @@ impl<'a> Changing<'a> {
         true
     }
 
+    /// The part of its kind that changes.
+    fn kind(&self) -> Kind<'_> {
+        let (_, class, status, _) = self.last.parts();
+        Kind {
+            state: self.state.as_str(),
+            class: class.unwrap_or_default(),
+            status: status.unwrap_or(0),
+            ..Kind::default()
+        }
+    }
+
     fn end(&mut self, state: DeliveryState, reason: Option<EndReason>, at: Time) {
         (self.state, self.end_reason, self.ended_at) = (state, reason, Some(at));
         if let (DeliveryState::Dead, Some(reason), Some(order)) = (state, reason, &mut self.order) {
@@ -508,11 +545,23 @@ impl Last<'_> {
     }
 }
 
-fn read_changing(connection: &Connection, id: DeliveryId) -> Result<Option<Changing<'static>>, IndexError> {
-    let mut select = connection
-        .prepare_cached(&format!("SELECT {}, source FROM deliveries WHERE id = ?1", rows::CHANGING_COLUMNS))?;
-    let read = |row: &rusqlite::Row<'_>| Ok(changing(row));
+fn read_changing(connection: &Connection, id: DeliveryId) -> Result<Option<(Changing<'static>, Known)>, IndexError> {
+    let mut select = connection.prepare_cached(&format!(
+        "SELECT {}, source, event, event_type, destination, route FROM deliveries WHERE id = ?1",
+        rows::CHANGING_COLUMNS
+    ))?;
+    let read = |row: &rusqlite::Row<'_>| Ok(changing(row).and_then(|now| Ok((now, known(row)?))));
     select.query_row([id.as_bytes()], read).optional()?.transpose()
+}
+
+fn known(row: &rusqlite::Row<'_>) -> Result<Known, IndexError> {
+    Ok(Known {
+        source: row.get(15)?,
+        event: EventId::from_bytes(row.get(16)?),
+        event_type: row.get(17)?,
+        destination: row.get(18)?,
+        route: row.get(19)?,
+    })
 }
 
 fn changing(row: &rusqlite::Row<'_>) -> Result<Changing<'static>, IndexError> {

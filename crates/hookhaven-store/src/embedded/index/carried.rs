@@ -7,9 +7,10 @@ use rusqlite::params;
 use super::{
     IndexError,
     batch::{Batch, Birth, Changing, EventDraft, Last},
+    keys,
 };
 use crate::{
-    history::keys_of,
+    history::{KeyDigest, keys_of},
     position::Position,
     record::{CarriedDelivery, CarriedRecord, RemovedRecord},
     seam::NewDelivery,
@@ -20,8 +21,12 @@ impl<'a> Batch<'a> {
     pub(super) fn take_carried(&mut self, carried: &'a CarriedRecord, at: Position) -> Result<(), IndexError> {
         self.write()?;
         let event = &*carried.event;
-        if let Some(until) = carried.key_until {
-            self.keys.extend(keys_of(event).map(|(key, held)| (key, held, until)));
+        match carried.key_until {
+            Some(until) => self.keys.extend(keys_of(event).map(|(key, held)| (key, held, until))),
+            None => {
+                let digest = KeyDigest::of(&event.source, &event.idempotency_key);
+                keys::write_passed(self.connection, digest, event.id)?;
+            }
         }
         for one in &carried.deliveries {
             self.place(one, at)?;

@@ -29,7 +29,8 @@ impl Reader {
     }
 
     pub fn keys_after(&self, after: Option<KeyDigest>, limit: usize) -> Result<Vec<CarriedKey>, IndexError> {
-        let sql = "SELECT digest, event, until, body FROM keys WHERE digest > ?1 ORDER BY digest LIMIT ?2";
+        let sql = "SELECT digest, event, until, body FROM keys WHERE digest > ?1 AND until > 0
+             ORDER BY digest LIMIT ?2";
         let mut select = self.connection.prepare_cached(sql)?;
         let after = after.as_ref().map_or(NOTHING, |digest| &digest.0);
         let key = |row: &rusqlite::Row<'_>| {
@@ -53,7 +54,7 @@ impl Reader {
     }
 
     pub fn keys_upto(&self, digest: KeyDigest) -> Result<u64, IndexError> {
-        self.number("SELECT count(*) FROM keys WHERE digest <= ?1", params![digest.0])
+        self.number("SELECT count(*) FROM keys WHERE digest <= ?1 AND until > 0", params![digest.0])
     }
 
     pub fn counts(&self) -> Result<Counts, IndexError> {
@@ -70,7 +71,7 @@ impl Reader {
                  WHERE state = 'dead' AND replaced_by IS NULL AND dismissed_at IS NULL")?,
             replays: of("SELECT count(*) FROM deliveries WHERE replaces IS NOT NULL")?,
             attempts: of("SELECT count(*) FROM attempts")?,
-            keys: of("SELECT count(*) FROM keys")?,
+            keys: of("SELECT count(*) FROM keys WHERE until > 0")?,
             steps: of("SELECT count(*) FROM steps")?,
             catalog: of("SELECT count(*) FROM catalog")?,
         })

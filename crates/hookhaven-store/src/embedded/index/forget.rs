@@ -1,14 +1,14 @@
-//! Letting go of rows, in small transactions between the large ones: of events whose frames are gone, and
-//! of keys whose window has passed.
+//! Letting go of rows, in small transactions between the large ones: of events whose frames are gone. Keys whose window
+//! has passed are `keys`'s.
 
-use hookhaven_core::{EventId, Time};
+use hookhaven_core::EventId;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{IndexError, IndexWriter, steps};
+use super::{IndexError, IndexWriter, keys, kinds::Kinds, steps};
 
-/// Events looked at in one transaction, and keys deleted.
+/// Events looked at in one transaction, and versions deleted.
 const EVENTS_STEP: usize = 250;
-const KEYS_STEP: usize = 1_000;
+const VERSIONS_STEP: usize = 1_000;
 
 /// What one step did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,7 +40,7 @@ impl IndexWriter {
             return Ok(Step::default());
         };
         let transaction = self.connection.unchecked_transaction()?;
-        let step = forget_some(&transaction, &left)?;
+        let step = forget_some(&transaction, &mut self.kinds.borrow_mut(), &left)?;
         transaction.commit()?;
         Ok(step)
     }
@@ -49,19 +49,12 @@ impl IndexWriter {
     pub fn forget_steps(&self) -> Result<bool, IndexError> {
         steps::forget_some(&self.connection)
     }
-
-    /// Deletes some keys whose window has passed.
-    pub fn forget_keys(&self, now: Time) -> Result<Step, IndexError> {
-        let sql = "DELETE FROM keys WHERE digest IN (SELECT digest FROM keys WHERE until <= ?1 LIMIT ?2)";
-        let gone = self.connection.prepare_cached(sql)?.execute(params![now.as_us(), KEYS_STEP as i64])?;
-        Ok(Step { gone: gone as u64, more: gone == KEYS_STEP })
-    }
 }
 
-fn forget_some(connection: &Connection, left: &Left) -> Result<Step, IndexError> {
+fn forget_some(connection: &Connection, kinds: &mut Kinds, left: &Left) -> Result<Step, IndexError> {
     let sql = "DELETE FROM versions WHERE line IN (SELECT line FROM versions WHERE segment <= ?1 LIMIT ?2)";
-    let versions = connection.prepare_cached(sql)?.execute(params![left.upto, KEYS_STEP as i64])?;
-    if versions == KEYS_STEP {
+    let versions = connection.prepare_cached(sql)?.execute(params![left.upto, VERSIONS_STEP as i64])?;
+    if versions == VERSIONS_STEP {
         return Ok(Step { gone: 0, more: true });
     }
     let sql = "SELECT id, segment FROM events WHERE id >= ?1 AND id <= ?2 ORDER BY id LIMIT ?3";
@@ -77,12 +70,16 @@ fn forget_some(connection: &Connection, left: &Left) -> Result<Step, IndexError>
     let more = seen.len() == EVENTS_STEP;
     match seen.last() {
         Some((last, _)) if more => {
+            kinds.note_again(connection, &left.first_event, last, false)?;
             connection.prepare_cached("UPDATE removed SET first_event = ?1")?.execute([after(*last)])?;
         }
         _ => {
             if is_whole_range(left) {
                 forget_orphans(connection, left.upto)?;
             }
+            kinds.note_again(connection, &left.first_event, &left.last_event, true)?;
+            kinds.forget_unused(connection)?;
+            keys::forget_older(connection)?;
             connection.prepare_cached("UPDATE removed SET done = 1")?.execute([])?;
         }
     }
@@ -90,6 +87,7 @@ fn forget_some(connection: &Connection, left: &Left) -> Result<Step, IndexError>
 }
 
 fn forget_event(connection: &Connection, event: &[u8; 16]) -> Result<(), IndexError> {
+    keys::forget_of(connection, event)?;
     for sql in [
         "DELETE FROM attempts WHERE delivery IN (SELECT id FROM deliveries WHERE event = ?1)",
         "DELETE FROM deliveries WHERE event = ?1",

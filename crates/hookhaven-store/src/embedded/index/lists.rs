@@ -1,5 +1,6 @@
-//! The index as people ask it: pages of events and deliveries, newest first, each question with a limit
-//! of time so that none can hold up checkpoints for ever.
+//! The index as people ask it: pages of events and deliveries, each question with a limit of time so that none can
+//! hold up checkpoints for ever. Here is what filters mean, and which way a look takes for each; the looking is
+//! `look`'s.
 
 use std::{
     sync::{Arc, Mutex},
@@ -7,25 +8,24 @@ use std::{
 };
 
 use hookhaven_core::{DeliveryId, DeliveryState, EventId, Time};
-use rusqlite::{Connection, OptionalExtension, ToSql, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params_from_iter};
 use tokio::sync::Semaphore;
 
 use super::{
     GONE, Index, IndexError,
+    look::{Found, Sought, Span, WORK_STEPS, Way, Work},
     rows::{self, Indexed, Names},
 };
 use crate::{
     embedded::engine::Mode,
     position::Position,
-    seam::{DeliveryFilter, EventFilter, EventRow, Page},
+    seam::{DeliveryFilter, EventFilter, EventRow, Looked, Page},
 };
 
 /// Questions answered at once; others wait for one of them to end.
 const READERS_MAX: usize = 4;
 /// How long one may take.
 pub const READ_MAX: Duration = Duration::from_secs(5);
-/// SQLite instructions between two looks at the clock.
-const STEPS: i32 = 50_000;
 /// Longest page, whatever is asked for.
 pub(super) const PAGE_MAX: usize = 10_000;
 
@@ -46,6 +46,7 @@ struct Pool {
 pub struct Reader {
     pub(super) connection: Connection,
     pub(super) names: Names,
+    pub(super) work: Work,
     index: Index,
 }
 
@@ -79,7 +80,12 @@ impl Pool {
             None => Reader::open(&self.index)?,
         };
         let started = Instant::now();
-        reader.connection.progress_handler(STEPS, Some(move || started.elapsed() > READ_MAX))?;
+        let work = reader.work.clone();
+        let watch = move || {
+            work.add();
+            started.elapsed() > READ_MAX
+        };
+        reader.connection.progress_handler(WORK_STEPS, Some(watch))?;
         let answer = question(&reader);
         // A connection that failed is not lent out again.
         if answer.is_ok() {
@@ -94,9 +100,19 @@ impl Pool {
 pub(super) struct Where {
     pub sql: String,
     pub values: Vec<Box<dyn ToSql>>,
+    /// Those that the index gone by decides, spelt as it has them; they have no values.
+    pub covered: String,
+    /// How many values stand before these.
+    before: usize,
 }
 
 impl Where {
+    /// For [`Reader::look`], which has values of its own.
+    fn of_rows(covered: &str) -> Self {
+        let covered = format!(" WHERE {covered}");
+        Where { sql: covered.clone(), covered, before: 3, ..Where::default() }
+    }
+
     pub fn plain(&mut self, condition: &str) {
         self.sql.push_str(if self.sql.is_empty() { " WHERE " } else { " AND " });
         self.sql.push_str(condition);
@@ -106,59 +122,133 @@ impl Where {
     pub fn value(&mut self, condition: &str, value: Option<impl ToSql + 'static>) {
         if let Some(value) = value {
             self.values.push(Box::new(value));
-            let number = self.values.len();
+            let number = self.before + self.values.len();
             self.plain(&format!("{condition} ?{number}"));
+        }
+    }
+
+    /// A type, or all that a pattern stands for.
+    fn event_type(&mut self, pattern: Option<&str>) {
+        match pattern {
+            // Of what is special in GLOB, only the star is special here.
+            Some(pattern) if pattern.contains('*') => {
+                self.value("event_type GLOB", Some(pattern.replace('[', "[[]").replace('?', "[?]")));
+            }
+            exact => self.value("event_type =", exact.map(str::to_owned)),
         }
     }
 }
 
-/// What is beyond the end of the page before, and the order.
-fn direction(oldest_first: bool) -> (&'static str, &'static str) {
-    if oldest_first { ("id >", "id") } else { ("id <", "id DESC") }
+const ALL_ROWS: &str = "TRUE";
+const EVENT_COLUMNS: &str = "id, source, event_type, idempotency_key, received_at, occurred_at, correlation_id, \
+     matched_secret, remote, body_bytes, deliveries";
+const UNROUTED: (&str, &str) = ("events INDEXED BY events_unrouted", "deliveries = 0");
+const PENDING: (&str, &str) = ("deliveries INDEXED BY deliveries_pending", "state = 'pending'");
+const IS_LETTER: &str = "state = 'dead' AND replaced_by IS NULL AND dismissed_at IS NULL";
+const LETTERS: (&str, &str) = ("deliveries INDEXED BY deliveries_dead_letters", IS_LETTER);
+const LETTERS_BY_AGE: &str = "deliveries INDEXED BY deliveries_dead_by_age";
+
+fn looked<T, I>((rows, upto): Found<T>, id: impl FnOnce([u8; 16]) -> I) -> Looked<T, I> {
+    Looked { rows, upto: upto.map(id) }
+}
+
+/// A state as rows have it.
+fn state_of(state: DeliveryState) -> &'static str {
+    if state == DeliveryState::Leased { DeliveryState::Pending.as_str() } else { state.as_str() }
 }
 
 impl Reader {
     pub fn open(index: &Index) -> Result<Self, IndexError> {
-        Ok(Reader { connection: index.reader()?, names: Names::default(), index: index.clone() })
+        let connection = index.reader()?;
+        Ok(Reader { connection, names: Names::default(), work: Work::default(), index: index.clone() })
     }
 
-    pub fn events(&self, filter: &EventFilter, page: Page<EventId>) -> Result<Vec<EventRow>, IndexError> {
-        let mut wanted = Where::default();
-        let (beyond, order) = direction(page.oldest_first);
-        wanted.plain(&format!("segment > {GONE}"));
-        wanted.value(beyond, page.after.map(|id| *id.as_bytes()));
+    pub fn events(&self, filter: &EventFilter, page: Page<EventId>) -> Result<Looked<EventRow, EventId>, IndexError> {
+        let sought = self.sought_events(EVENT_COLUMNS, filter, page)?;
+        let found = self.look(sought, |row| self.event_row(row))?;
+        Ok(looked(found, EventId::from_bytes))
+    }
+
+    /// Where events lie that the filter lets through, newest first.
+    pub fn places(
+        &self,
+        filter: &EventFilter,
+        page: Page<EventId>,
+    ) -> Result<Looked<(EventId, Position, u64), EventId>, IndexError> {
+        let sought = self.sought_events("id, segment, offset, len, body_bytes", filter, page)?;
+        let place = |row: &Row<'_>| Ok((EventId::from_bytes(row.get(0)?), rows::position(row, 1)?, row.get(4)?));
+        Ok(looked(self.look(sought, place)?, EventId::from_bytes))
+    }
+
+    fn event_row(&self, row: &Row<'_>) -> Result<EventRow, IndexError> {
+        Ok(EventRow {
+            id: EventId::from_bytes(row.get(0)?),
+            source: self.names.text(rows::text(row, 1)?),
+            event_type: self.names.text(rows::text(row, 2)?),
+            idempotency_key: row.get(3)?,
+            received_at: rows::time(row.get(4)?),
+            occurred_at: row.get::<_, Option<i64>>(5)?.map(rows::time),
+            correlation_id: row.get(6)?,
+            matched_secret: row.get(7)?,
+            remote: row.get(8)?,
+            body_bytes: row.get(9)?,
+            deliveries: row.get(10)?,
+        })
+    }
+
+    fn sought_events(
+        &self,
+        columns: &'static str,
+        filter: &EventFilter,
+        page: Page<EventId>,
+    ) -> Result<Sought, IndexError> {
+        let mut span = Span::of_times(filter.since, filter.until);
+        if let Some(id) = filter.id {
+            let id = u128::from_be_bytes(*id.as_bytes());
+            span = Span { first: span.first.max(id), last: span.last.min(id) };
+        }
+        let (from, covered) = if filter.unrouted { UNROUTED } else { ("events", ALL_ROWS) };
+        let mut wanted = Where::of_rows(covered);
         wanted.value("source =", filter.source.clone());
-        wanted.value("event_type =", filter.event_type.clone());
-        wanted.value("idempotency_key =", filter.idempotency_key.clone());
+        wanted.event_type(filter.event_type.as_deref());
+        let by_deliveries = filter.destination.is_some() || filter.state.is_some();
+        if by_deliveries {
+            let mut of_event = Where { before: wanted.before + wanted.values.len(), ..Where::default() };
+            of_event.value("d.destination =", filter.destination.clone());
+            of_event.value("d.state =", filter.state.map(state_of));
+            wanted.plain(&format!("EXISTS (SELECT 1 FROM deliveries d{} AND d.event = events.id)", of_event.sql));
+            wanted.values.extend(of_event.values);
+        }
+        let is_open = wanted.values.is_empty();
+        let way = if let Some(key) = &filter.idempotency_key {
+            self.only(&mut wanted, "id", self.events_of_key(key, filter.source.as_deref())?);
+            Way::Straight
+        } else if is_open || filter.id.is_some() || filter.unrouted && self.are_few(from, &covering(covered))? {
+            Way::Straight
+        } else {
+            let mut kinds = Where::default();
+            kinds.value("source =", filter.source.clone());
+            kinds.event_type(filter.event_type.as_deref());
+            kinds.value("destination =", filter.destination.clone());
+            kinds.value("state =", filter.state.map(state_of));
+            if !by_deliveries {
+                kinds.plain("state = ''");
+            }
+            self.kinds(&kinds)?.map_or(Way::Stretches, Way::Moments)
+        };
+        // Exactly, where the time that an id was made at only says so nearly.
         wanted.value("received_at >=", filter.since.map(|t| t.as_us()));
         wanted.value("received_at <", filter.until.map(|t| t.as_us()));
-        if filter.unrouted {
-            wanted.plain("deliveries = 0");
-        }
-        let Where { sql, values } = wanted;
-        let mut select = self.connection.prepare_cached(&format!(
-            "SELECT id, source, event_type, idempotency_key, received_at, occurred_at, correlation_id, matched_secret, \
-             remote, body_bytes, deliveries FROM events{sql} ORDER BY {order} LIMIT {}",
-            page.limit.min(PAGE_MAX)
-        ))?;
-        let mut found = select.query(params_from_iter(values))?;
-        let mut rows = Vec::new();
-        while let Some(row) = found.next()? {
-            rows.push(EventRow {
-                id: EventId::from_bytes(row.get(0)?),
-                source: self.names.text(rows::text(row, 1)?),
-                event_type: self.names.text(rows::text(row, 2)?),
-                idempotency_key: row.get(3)?,
-                received_at: rows::time(row.get(4)?),
-                occurred_at: row.get::<_, Option<i64>>(5)?.map(rows::time),
-                correlation_id: row.get(6)?,
-                matched_secret: row.get(7)?,
-                remote: row.get(8)?,
-                body_bytes: row.get(9)?,
-                deliveries: row.get(10)?,
-            });
-        }
-        Ok(rows)
+        let span = span.beyond(page.after.as_ref().map(EventId::as_bytes), page.oldest_first);
+        Ok(Sought { columns, from, wanted, span, way, limit: page.limit, oldest_first: page.oldest_first })
+    }
+
+    /// One of these ids.
+    fn only(&self, wanted: &mut Where, column: &str, ids: Vec<[u8; 16]>) {
+        let numbers: Vec<_> =
+            (0..ids.len()).map(|n| format!("?{}", wanted.before + wanted.values.len() + n + 1)).collect();
+        wanted.plain(&format!("{column} IN ({})", numbers.join(", ")));
+        wanted.values.extend(ids.into_iter().map(|id| Box::new(id) as Box<dyn ToSql>));
     }
 
     /// When the oldest event was received, and how large the index is.
@@ -176,29 +266,91 @@ impl Reader {
         found.next()?.map(|row| rows::position(row, 0)).transpose()
     }
 
-    pub fn deliveries(&self, filter: &DeliveryFilter, page: Page<DeliveryId>) -> Result<Vec<Indexed>, IndexError> {
-        let mut wanted = Where::default();
-        let (beyond, order) = direction(page.oldest_first);
-        wanted.value(beyond, page.after.map(|id| *id.as_bytes()));
-        wanted.value("event =", filter.event.map(|id| *id.as_bytes()));
+    pub fn deliveries(
+        &self,
+        filter: &DeliveryFilter,
+        page: Page<DeliveryId>,
+    ) -> Result<Looked<Indexed, DeliveryId>, IndexError> {
+        let sought = self.sought_deliveries(filter, page)?;
+        let found = self.look(sought, |row| self.names.delivery(&self.connection, row))?;
+        Ok(looked(found, DeliveryId::from_bytes))
+    }
+
+    fn sought_deliveries(&self, filter: &DeliveryFilter, page: Page<DeliveryId>) -> Result<Sought, IndexError> {
+        let state = filter.state.map(state_of);
+        let is_pending = state == Some(DeliveryState::Pending.as_str());
+        let (mut from, covered) = match filter.dead_letters {
+            true => LETTERS,
+            false if is_pending => PENDING,
+            false => ("deliveries", ALL_ROWS),
+        };
+        let mut wanted = Where::of_rows(covered);
         wanted.value("source =", filter.source.clone());
+        wanted.event_type(filter.event_type.as_deref());
         wanted.value("destination =", filter.destination.clone());
-        wanted.value("lane =", filter.lane.as_ref().map(|lane| lane.as_str().to_owned()));
-        wanted.value("event_type =", filter.event_type.clone());
+        wanted.value("route =", filter.route.clone());
         wanted.value("last_class =", filter.class.map(|class| class.as_str()));
-        match filter.state {
-            // Spelt out, so that SQLite sees that the partial index covers it.
-            Some(DeliveryState::Pending | DeliveryState::Leased) => wanted.plain("state = 'pending'"),
-            state => wanted.value("state =", state.map(DeliveryState::as_str)),
+        wanted.value("last_status =", filter.status);
+        let has_kind = !wanted.values.is_empty() || !(filter.dead_letters || is_pending) && state.is_some();
+        wanted.value("state =", state.filter(|_| !is_pending));
+        wanted.value("lane =", filter.lane.as_ref().map(|lane| lane.as_str().to_owned()));
+        let is_open = wanted.values.is_empty();
+        let (mut span, at) = match filter.dead_letters {
+            // It was born before it died.
+            true => (Span::of_times(None, filter.until), "ended_at"),
+            false => (Span::of_times(filter.since, filter.until), "accepted_at"),
+        };
+        let times = |wanted: &mut Where| {
+            wanted.value(&format!("{at} >="), filter.since.map(|t| t.as_us()));
+            wanted.value(&format!("{at} <"), filter.until.map(|t| t.as_us()));
+        };
+        let mut events = None;
+        if let Some(key) = &filter.idempotency_key {
+            events = Some(self.events_of_key(key, filter.source.as_deref())?);
         }
-        let mut at = "accepted_at";
-        if filter.dead_letters {
-            wanted.plain("state = 'dead' AND replaced_by IS NULL AND dismissed_at IS NULL");
-            at = "ended_at";
+        if let Some(event) = filter.event {
+            let event = *event.as_bytes();
+            events = Some(events.map_or(vec![event], |of_key| of_key.into_iter().filter(|id| *id == event).collect()));
         }
-        wanted.value(&format!("{at} >="), filter.since.map(|t| t.as_us()));
-        wanted.value(&format!("{at} <"), filter.until.map(|t| t.as_us()));
-        self.select_deliveries_by(order, wanted, page.limit)
+        let mut by_age = covering(IS_LETTER);
+        times(&mut by_age);
+        let way = if let Some(events) = events {
+            from = "deliveries INDEXED BY deliveries_of_event";
+            self.only(&mut wanted, "event", events);
+            Way::Straight
+        } else if filter.dead_letters && !by_age.values.is_empty() && self.are_few(LETTERS_BY_AGE, &by_age)? {
+            from = LETTERS_BY_AGE;
+            span = Span::ALL;
+            Way::Straight
+        } else if is_open && !filter.dead_letters {
+            Way::Straight
+        } else if (filter.dead_letters || is_pending) && self.are_few(from, &covering(covered))? {
+            Way::Straight
+        } else if has_kind {
+            let mut kinds = Where::default();
+            kinds.plain("state <> ''");
+            kinds.value("source =", filter.source.clone());
+            kinds.event_type(filter.event_type.as_deref());
+            kinds.value("destination =", filter.destination.clone());
+            kinds.value("route =", filter.route.clone());
+            kinds.value("class =", filter.class.map(|class| class.as_str()));
+            kinds.value("status =", filter.status);
+            let state = if filter.dead_letters { Some(DeliveryState::Dead.as_str()) } else { state };
+            kinds.value("state =", state);
+            match self.kinds(&kinds)? {
+                Some(kinds) => {
+                    from = "deliveries";
+                    Way::Moments(kinds)
+                }
+                None => Way::Stretches,
+            }
+        } else {
+            Way::Stretches
+        };
+        times(&mut wanted);
+        let span = span.beyond(page.after.as_ref().map(DeliveryId::as_bytes), page.oldest_first);
+        let (columns, limit, oldest_first) = (rows::DELIVERY_COLUMNS, page.limit, page.oldest_first);
+        Ok(Sought { columns, from, wanted, span, way, limit, oldest_first })
     }
 
     pub fn delivery(&self, id: DeliveryId) -> Result<Option<Indexed>, IndexError> {
@@ -217,7 +369,7 @@ impl Reader {
     /// Dead letters that died before then.
     pub fn dead_before(&self, before: Time, limit: usize) -> Result<Vec<Indexed>, IndexError> {
         let mut wanted = Where::default();
-        wanted.plain("state = 'dead' AND replaced_by IS NULL AND dismissed_at IS NULL");
+        wanted.plain(IS_LETTER);
         wanted.value("ended_at <", Some(before.as_us()));
         self.select_deliveries_by("ended_at", wanted, limit)
     }
@@ -225,7 +377,7 @@ impl Reader {
     /// Pending deliveries and dead letters of events that lie in segments up to this one.
     pub fn unended_upto(&self, segment: u32, limit: usize) -> Result<Vec<Indexed>, IndexError> {
         let mut left = Vec::new();
-        for state in ["state = 'pending'", "state = 'dead' AND replaced_by IS NULL AND dismissed_at IS NULL"] {
+        for state in [PENDING.1, LETTERS.1] {
             let mut wanted = Where::default();
             wanted.plain(state);
             wanted.value("segment <=", Some(segment));
@@ -265,4 +417,11 @@ impl Reader {
         }
         Ok(positions)
     }
+}
+
+/// What an index decides, by itself.
+fn covering(condition: &str) -> Where {
+    let mut wanted = Where::default();
+    wanted.plain(condition);
+    wanted
 }

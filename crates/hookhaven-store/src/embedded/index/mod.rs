@@ -3,6 +3,9 @@
 //!
 //! One connection applies (`apply`), one looks up for the writer (`history`), a few answer lists
 //! (`lists`). Not here: threads, and what is not yet applied, which is `live`'s.
+//!
+//! What lists may be filtered by has no index of SQLite's, which would be written for every event. Instead `kinds`
+//! says what was born in which moment, one row for all that is alike, and lists look only there (`look`).
 
 pub mod apply;
 mod batch;
@@ -11,7 +14,10 @@ pub mod examine;
 mod export;
 pub mod forget;
 pub mod history;
+mod keys;
+mod kinds;
 pub mod lists;
+mod look;
 mod rows;
 mod steps;
 
@@ -31,7 +37,7 @@ use super::journal::JournalReader;
 use crate::{codec, position::Position, seam::StoreError};
 
 /// Raised with every change of `schema.sql` or of what is in it; an index of another one is made anew.
-const SCHEMA_VERSION: i64 = 4;
+const SCHEMA_VERSION: i64 = 5;
 const SCHEMA: &str = include_str!("schema.sql");
 
 /// Up to which segment rows have no meaning any more, though some may not be deleted yet.

@@ -39,7 +39,7 @@ impl Reader {
         wanted.value("at >=", filter.since.map(|t| t.as_us()));
         wanted.value("at <", filter.until.map(|t| t.as_us()));
         let order = if page.oldest_first { "" } else { " DESC" };
-        let Where { sql, values } = wanted;
+        let Where { sql, values, .. } = wanted;
         let mut select = self.connection.prepare_cached(&format!(
             "SELECT number, at, delivery, kind FROM steps{sql} ORDER BY number{order} LIMIT {}",
             page.limit.min(PAGE_MAX)

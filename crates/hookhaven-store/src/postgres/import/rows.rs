@@ -112,7 +112,11 @@ type Placed<'a> = (i32, &'a FamilyDelivery);
 /// What `live` and `ended` both have.
 fn delivery_columns<'a>(table: &'static str, placed: &[Placed<'a>]) -> Insert<'a> {
     let all = || placed.iter().map(|(_, one)| &one.delivery);
-    let class = |one: &FamilyDelivery| one.last_class.map(|class| i16::from(codec::class_number(class)));
+    let class = |one: &FamilyDelivery| one.last.as_ref().map(|last| i16::from(codec::class_number(last.class)));
+    let status = |one: &FamilyDelivery| {
+        let last = one.last.as_ref()?;
+        Some(last.status.and_then(|status| i16::try_from(status).ok()).unwrap_or(0))
+    };
     Insert::into(table, placed.len())
         .column("slice", Type::INT4_ARRAY, placed.iter().map(|(slice, _)| *slice))
         .column("id", Type::UUID_ARRAY, all().map(|d| Uuid::from(d.id)))
@@ -123,6 +127,7 @@ fn delivery_columns<'a>(table: &'static str, placed: &[Placed<'a>]) -> Insert<'a
         .column("tries", Type::INT4_ARRAY, all().map(|d| number(d.tries)))
         .column("lost", Type::INT4_ARRAY, all().map(|d| number(d.lost)))
         .column("last_class", Type::INT2_ARRAY, placed.iter().map(|(_, one)| class(one)))
+        .column("last_status", Type::INT2_ARRAY, placed.iter().map(|(_, one)| status(one)))
         .column("critical", Type::BOOL_ARRAY, all().map(|d| d.policy.critical))
         .column("replaces", Type::UUID_ARRAY, all().map(|d| d.replaces.map(Uuid::from)))
         .column("lane", Type::TEXT_ARRAY, all().map(|d| to_text(d.lane.as_str())))

@@ -1,5 +1,6 @@
 //! The admin API as its clients meet it: every path, over a memory store, in this process.
 
+mod access;
 mod alerts;
 mod analysis;
 mod backup;

@@ -177,6 +177,10 @@ pub enum DestinationsCommand {
     Pause(DestinationArgs),
     /// Let deliveries go again
     Resume(DestinationArgs),
+    /// Make no deliveries for new events; what waits there stays
+    Disable(DestinationArgs),
+    /// Make deliveries for new events again
+    Enable(DestinationArgs),
 }
 
 #[derive(Clone, Debug, Args)]
@@ -188,7 +192,10 @@ pub struct DestinationsListArgs {
 }
 
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "Example:\n  hookhaven destinations pause billing")]
+#[command(
+    after_help = "Examples:\n  hookhaven destinations pause billing\n  hookhaven destinations resume billing\n  \
+                        hookhaven destinations disable billing\n  hookhaven destinations enable billing"
+)]
 pub struct DestinationArgs {
     #[arg(value_name = "DESTINATION")]
     pub name: String,

@@ -10,6 +10,7 @@ mod machine;
 mod rejected;
 mod routes;
 mod run;
+mod shell;
 
 use std::path::PathBuf;
 
@@ -24,6 +25,7 @@ pub use machine::*;
 pub use rejected::*;
 pub use routes::*;
 pub use run::*;
+pub use shell::*;
 
 /// A webhook gateway in one binary: takes webhooks in, verifies and stores them, and delivers them to
 /// your handlers until they are done.
@@ -94,7 +96,7 @@ pub enum Command {
     /// List routes, and say which take an event and why
     #[command(subcommand)]
     Routes(RoutesCommand),
-    /// List, pause and resume destinations
+    /// List destinations; pause and resume, disable and enable them
     #[command(subcommand)]
     Destinations(DestinationsCommand),
     /// List alerts, try a channel, silence what nobody wants to hear
@@ -107,6 +109,10 @@ pub enum Command {
     Senders(SendersArgs),
     /// Print the description of the admin API (OpenAPI 3.1)
     Openapi(OpenapiArgs),
+    /// Print what a shell completes of this command line
+    Completions(CompletionsArgs),
+    /// Write a page for `man` of every command
+    Man(ManArgs),
     /// List the nodes that share the store
     Nodes(NodesArgs),
     /// Bring a PostgreSQL store's schema up to date
@@ -168,18 +174,23 @@ impl Command {
             | Command::Init(_)
             | Command::Trigger(_)
             | Command::Openapi(_)
+            | Command::Completions(_)
+            | Command::Man(_)
             | Command::Reindex(_)
             | Command::Migrate(_) => false,
-            Command::Destinations(DestinationsCommand::Pause(_) | DestinationsCommand::Resume(_)) => false,
+            Command::Destinations(_) => false,
         }
     }
 
     /// Shared options that the command has no use for; given all the same, they are refused.
     pub fn unused_options(&self) -> &'static [&'static str] {
         match self {
-            Command::Demo(_) | Command::Copy(_) | Command::Senders(_) | Command::Openapi(_) => {
-                &["--config", "--data", "--url", "--token"]
-            }
+            Command::Demo(_)
+            | Command::Copy(_)
+            | Command::Senders(_)
+            | Command::Openapi(_)
+            | Command::Completions(_)
+            | Command::Man(_) => &["--config", "--data", "--url", "--token"],
             Command::Torture(_) | Command::Bench(_) => &["--config", "--url", "--token"],
             Command::Init(_) => &["--data", "--url", "--token"],
             Command::Migrate(_) => &["--data", "--url", "--token"],

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use crate::cli::values;
-use crate::config::Role;
+use crate::config::{LogFormat, Role};
 
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "Example:\n  hookhaven demo --keep")]
@@ -26,6 +26,10 @@ pub struct ServeArgs {
     /// PostgreSQL store
     #[arg(long, value_name = "ROLE", value_parser = values::role)]
     pub role: Option<Role>,
+    /// How log lines look, instead of `format` under [log] in the config file: json, text, or auto, which is text at
+    /// a terminal
+    #[arg(long, value_name = "FORMAT", value_parser = values::log_format)]
+    pub log_format: Option<LogFormat>,
     /// Stop, as on SIGTERM, when standard input ends: so that a gateway does not outlive a program that
     /// started it and died
     #[arg(long, hide = true)]

@@ -5,6 +5,7 @@ mod dlq;
 mod find;
 mod keys;
 mod look;
+mod reference;
 mod routes;
 mod trigger;
 mod why;

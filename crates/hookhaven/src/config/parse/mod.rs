@@ -21,12 +21,13 @@ mod route;
 mod server;
 mod source;
 mod store;
+mod telemetry;
 #[cfg(test)]
 mod tests;
 mod tls;
 mod values;
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use toml::de::DeTable;
 
@@ -102,6 +103,7 @@ fn read(
     let publish = publish::publish(&mut root, secrets, &limits);
     let net = publish::net(&mut root);
     let log = server::log(&mut root);
+    let telemetry = telemetry::telemetry(&mut root, of_process);
     let mut quarantine = quarantine::quarantine(&mut root);
     let mut secret_ages = quarantine::secret_ages(&mut root);
     let beside = source::Beside { quarantine: &mut quarantine, secret_ages: &mut secret_ages };
@@ -119,6 +121,7 @@ fn read(
         publish,
         net,
         log,
+        telemetry,
         quarantine,
         secret_ages,
         alerts,
@@ -126,5 +129,6 @@ fn read(
         destinations: destinations.into_values(),
         routes: routes.routes.into_iter().map(|r| r.route).collect(),
         fingerprint: fingerprint::of(tree, secrets),
+        switches: Arc::default(),
     }
 }

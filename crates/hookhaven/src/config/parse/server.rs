@@ -129,7 +129,6 @@ pub fn log(root: &mut Table<'_>) -> Log {
     use tracing::Level;
     let mut log = Log::default();
     let Some(mut table) = section(root, "log") else { return log };
-    let formats = [("json", LogFormat::Json), ("text", LogFormat::Text)];
     let levels = [
         ("error", Level::ERROR),
         ("warn", Level::WARN),
@@ -137,7 +136,7 @@ pub fn log(root: &mut Table<'_>) -> Log {
         ("debug", Level::DEBUG),
         ("trace", Level::TRACE),
     ];
-    set(&mut log.format, table.take("format").and_then(|i| i.one_of(&formats)));
+    set(&mut log.format, table.take("format").and_then(|i| i.one_of(&LogFormat::ALL)));
     set(&mut log.level, table.take("level").and_then(|i| i.one_of(&levels)));
     table.finish();
     log

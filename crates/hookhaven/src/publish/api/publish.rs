@@ -11,7 +11,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::{Answer, Received, json as answer_json, schedules};
+use super::{Answer, Received, json as answer_json, schedules, trace};
 use crate::{
     egress,
     publish::{
@@ -135,8 +135,14 @@ pub(super) async fn accept(
     let sent: Vec<Vec<Sent>> = messages.iter().map(|events| events.iter().map(Sent::from).collect()).collect();
     let types: Vec<Arc<str>> = messages.iter().flatten().map(|new| new.event.event_type.clone()).collect();
     let events: Vec<NewEvent> = messages.into_iter().flatten().collect();
+    let began_at = request.parts.clock.now();
     let accepted = timeout(ACCEPT_TIMEOUT, request.store().accept(events)).await;
-    let accepted = accepted.map_err(|_| StoreError::Unavailable("it did not answer in time".to_owned()))??;
+    let accepted = accepted.map_err(|_| StoreError::Unavailable("it did not answer in time".to_owned()));
+    let accepted = accepted.and_then(|accepted| accepted);
+    if let Some(span) = request.span {
+        trace::stored(span, began_at, request.parts.clock.now(), accepted.as_ref().err());
+    }
+    let accepted = accepted?;
     tell(request, occasion, &types, &accepted, sent.iter().flatten().next());
     let mut accepted = accepted.iter();
     let published = sent.iter().map(|events| {
@@ -162,6 +168,11 @@ fn tell(request: &Received<'_>, occasion: &Occasion, types: &[Arc<str>], accepte
     let event_id = first.map(|sent| tracing::field::display(sent.event));
     let event_type = types.first().map(|t| &**t);
     let (events, correlation_id) = (accepted.len(), &*occasion.correlation_id);
+    let trace_id = request.span.map(|span| tracing::field::display(span.context().trace_id()));
+    if let Some((first, event_type)) = first.zip(types.first()) {
+        // Set once: a call publishes once.
+        let _ = request.first.set((first.event, event_type.clone()));
+    }
     tracing::info!(
         source = PUBLISHED,
         event_id,
@@ -171,6 +182,7 @@ fn tell(request: &Received<'_>, occasion: &Occasion, types: &[Arc<str>], accepte
         status,
         duration_ms,
         correlation_id,
+        trace_id,
         "request"
     );
 }

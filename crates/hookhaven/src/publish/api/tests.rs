@@ -55,6 +55,7 @@ impl Api {
         let key = |text: &str| Secret::new(text).unwrap();
         let keys = SigningKeys { current: key("sig_current"), next: key("sig_next") };
         let service = PublishService::new(PublishParts {
+            tracer: crate::telemetry::Tracer::default(),
             store: Arc::new(store_on(&clock)),
             clock: Arc::new(clock.clone()),
             entropy: Arc::new(SeededEntropy::new(3)),
@@ -63,6 +64,7 @@ impl Api {
             budget: Arc::default(),
             book: Arc::default(),
             keys: Arc::new(Keys::new(config, keys)),
+            tokens: Arc::default(),
             traffic: None,
         });
         Api { service, clock }

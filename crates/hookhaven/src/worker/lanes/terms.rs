@@ -35,7 +35,8 @@ impl<'a> Terms<'a> {
             };
         };
         let destination = config.destinations.get(name).ok_or(Hold::Gone)?;
-        if destination.state != DestinationState::Active || paused.contains(name) {
+        let withheld = paused.contains(name) || config.switches.is_disabled(name);
+        if destination.state != DestinationState::Active || withheld {
             return Err(Hold::Paused);
         }
         let concurrency = usize::try_from(destination.concurrency.get()).unwrap_or(usize::MAX);

@@ -31,6 +31,7 @@ fn config(names: &[&str]) -> Config {
         state: DestinationState::Active,
     };
     Config {
+        telemetry: Default::default(),
         server: config::Server::default(),
         store: config::Store::default(),
         limits: config::Limits::default(),
@@ -42,6 +43,7 @@ fn config(names: &[&str]) -> Config {
         secret_ages: Default::default(),
         alerts: Default::default(),
         fingerprint: Default::default(),
+        switches: Default::default(),
         sources: Default::default(),
         destinations: names.iter().map(|n| (Arc::from(*n), Arc::new(destination(n)))).collect(),
         routes: Vec::new(),

@@ -10,6 +10,7 @@ mod outage;
 mod pooler;
 mod rejected;
 mod roles;
+mod traces;
 mod upgrade;
 
 use std::{collections::BTreeMap, sync::Arc};

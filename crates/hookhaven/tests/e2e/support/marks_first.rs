@@ -146,18 +146,31 @@ impl Store for MarksFirst {
     async fn catalog(&self, kind: &str) -> Result<Vec<CatalogEntry>, StoreError> {
         self.inner.catalog(kind).await
     }
-    async fn events(&self, filter: &EventFilter, page: Page<EventId>) -> Result<Vec<EventRow>, StoreError> {
-        self.inner.events(filter, page).await
+    async fn look_events(
+        &self,
+        filter: &EventFilter,
+        page: Page<EventId>,
+    ) -> Result<Looked<EventRow, EventId>, StoreError> {
+        self.inner.look_events(filter, page).await
+    }
+
+    async fn search(
+        &self,
+        text: &Needle,
+        filter: &EventFilter,
+        after: Option<EventId>,
+    ) -> Result<Searched, StoreError> {
+        self.inner.search(text, filter, after).await
     }
     async fn event(&self, id: EventId) -> Result<Option<Arc<Event>>, StoreError> {
         self.inner.event(id).await
     }
-    async fn deliveries(
+    async fn look_deliveries(
         &self,
         filter: &DeliveryFilter,
         page: Page<DeliveryId>,
-    ) -> Result<Vec<DeliveryRow>, StoreError> {
-        self.inner.deliveries(filter, page).await
+    ) -> Result<Looked<DeliveryRow, DeliveryId>, StoreError> {
+        self.inner.look_deliveries(filter, page).await
     }
     async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryRow>, StoreError> {
         self.inner.delivery(id).await

@@ -3,6 +3,7 @@
 
 pub mod chance;
 pub mod clocked;
+pub mod collector;
 pub mod dev;
 pub mod gateway;
 pub mod handler;
@@ -10,6 +11,7 @@ pub mod load;
 pub mod marks_first;
 pub mod output;
 pub mod publisher;
+pub mod script;
 pub mod sdk;
 pub mod sign;
 pub mod smtp;

@@ -1,5 +1,5 @@
 //! A kind of catalog entry, all of it at hand: read once, changed through here, read again when another node may
-//! have changed it. Publishing looks things up here and never waits for the store to do so.
+//! have changed it. Who looks things up here never waits for the store.
 
 use std::{
     collections::BTreeMap,
@@ -48,6 +48,15 @@ pub trait Filled: Send + Sync {
     /// was. What a writing has overtaken is passed over: of that one is told again. An entry that cannot be read is
     /// left out, and said so in the log.
     fn fill(&self, entries: &[CatalogEntry], writings: u64) -> bool;
+}
+
+/// Reads all of several shelves from the store, and answers whether anything is other than it was.
+pub async fn load(shelves: &[&dyn Filled], store: &dyn Store) -> Result<bool, StoreError> {
+    let writings: Vec<_> = shelves.iter().map(|shelf| shelf.writings()).collect();
+    let kinds: Vec<_> = shelves.iter().map(|shelf| shelf.kind()).collect();
+    let entries = store.catalog_of(&kinds).await?;
+    let filled = shelves.iter().zip(writings).map(|(shelf, writings)| shelf.fill(&entries, writings));
+    Ok(filled.fold(false, |changed, now| changed | now))
 }
 
 impl<T: Entry> Filled for Shelf<T> {
@@ -158,11 +167,19 @@ fn parse<T: Entry>(entry: &CatalogEntry) -> Option<(String, Arc<T>)> {
 
 #[cfg(test)]
 mod tests {
-    use hookhaven_store::memory::MemoryStore;
+    use hookhaven_core::Time;
+    use hookhaven_store::{
+        clock::{ManualClock, SeededEntropy},
+        memory::MemoryStore,
+    };
     use serde::Deserialize;
 
     use super::*;
-    use crate::publish::testing;
+
+    fn store() -> MemoryStore {
+        let clock = ManualClock::at(Time::from_s(1_700_000_000));
+        MemoryStore::new(Arc::new(clock), Arc::new(SeededEntropy::new(7)))
+    }
 
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
     struct Number(u32);
@@ -177,7 +194,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_written_is_at_hand_and_in_the_store() {
-        let store = testing::store();
+        let store = store();
         let (here, there) = (Shelf::<Number>::default(), Shelf::<Number>::default());
         set(&here, &store, "a", 1).await;
         assert_eq!(here.get("a").as_deref(), Some(&Number(1)));
@@ -196,7 +213,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_unreadable_entry_hides_no_other() {
-        let (store, shelf) = (testing::store(), Shelf::<Number>::default());
+        let (store, shelf) = (store(), Shelf::<Number>::default());
         let bad = CatalogEntry { kind: Number::KIND.into(), name: "bad".into(), value: b"?".to_vec() };
         store.put_catalog(bad).await.unwrap();
         set(&shelf, &store, "a", 1).await;

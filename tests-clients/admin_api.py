@@ -1,0 +1,127 @@
+"""schemathesis tries the admin API of a running gateway by the description that the gateway gives of itself.
+
+Takes the gateway from HOOKHAVEN_URL and HOOKHAVEN_ADMIN_TOKEN. What is tried is made from a fixed seed. Half of what
+schemathesis makes up for ids and names would only ever meet "no such thing"; so, where a request is meant to be right,
+those that the gateway lists take its place.
+"""
+
+import collections
+import json
+import os
+import sys
+import tempfile
+import urllib.request
+
+import schemathesis
+from schemathesis.cli import schemathesis as command
+from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
+
+URL = os.environ["HOOKHAVEN_URL"]
+TOKEN = os.environ["HOOKHAVEN_ADMIN_TOKEN"]
+DOCUMENT = "/api/v1/openapi.json"
+# For each operation: enough to vary every parameter, few enough to end within a minute.
+EXAMPLES = os.environ.get("EXAMPLES", "25")
+SEED = os.environ.get("SEED", "20261122")
+CHECKS = [
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_headers_conformance",
+    "response_schema_conformance",
+    "negative_data_rejection",
+    "unsupported_method",
+    "ignored_auth",
+]
+# What would reach beyond the gateway, or never end.
+LEFT_OUT = {
+    "begin_backup": "writes where it is told to on the machine that the tests run on",
+}
+
+
+def get(path):
+    request = urllib.request.Request(URL + path, headers={"Authorization": f"Bearer {TOKEN}"})
+    with urllib.request.urlopen(request) as answer:
+        return json.load(answer)
+
+
+document = get(DOCUMENT)
+
+
+def listed():
+    """Of each resource that can be listed and named, what its items are named."""
+    found = {}
+    for path, item in document["paths"].items():
+        resource, _, place = path.rpartition("/")
+        if "get" in item and place.startswith("{") and "get" in document["paths"].get(resource, {}):
+            name = place.strip("{}")
+            names = [entry[name] for entry in get(resource)["items"] if name in entry]
+            if names:
+                found[resource] = names
+    return found
+
+
+NAMES = listed()
+
+
+@schemathesis.hook
+def map_case(context, case):
+    if case.meta is None or not case.meta.generation.mode.is_positive:
+        return case
+    for resource, names in NAMES.items():
+        for place, value in case.path_parameters.items():
+            if case.operation.path.startswith(f"{resource}/{{{place}}}") and sum(map(ord, str(value))) % 4:
+                case.path_parameters[place] = names[len(str(value)) % len(names)]
+    for place, value in (case.query or {}).items():
+        names = NAMES.get({"event": "/api/v1/events", "destination": "/api/v1/destinations"}.get(place))
+        if names and sum(map(ord, str(value))) % 2:
+            case.query[place] = names[len(str(value)) % len(names)]
+    return case
+
+
+# Of each operation: the answers that came.
+ANSWERS = collections.defaultdict(collections.Counter)
+
+
+@schemathesis.hook
+def after_call(context, case, response):
+    ANSWERS[case.operation.definition.raw["operationId"]][response.status_code] += 1
+
+
+def main():
+    OPENAPI_31_VALIDATOR.validate(document)
+    print(f"the document is OpenAPI 3.1; it names {len(NAMES)} resources: {', '.join(sorted(NAMES))}", flush=True)
+    known = {operation["operationId"] for item in document["paths"].values() for operation in item.values()}
+    gone = LEFT_OUT.keys() - known
+    assert not gone, f"left out, and not there any more: {gone}"
+    options = [
+        "--header", f"Authorization: Bearer {TOKEN}",
+        "--phases", "examples,coverage,fuzzing",
+        "--max-examples", EXAMPLES,
+        "--seed", SEED,
+        "--generation-database", "none",
+        "--no-shrink",
+        "--continue-on-failure",
+        "--request-timeout", "20",
+        "--warnings", "off",
+        "--no-color",
+        "--checks", ",".join(CHECKS),
+    ]  # fmt: skip
+    for operation in LEFT_OUT:
+        options += ["--exclude-operation-id", operation]
+    # It remembers in its directory what it found, and would begin with that the next time.
+    directory = tempfile.TemporaryDirectory()
+    os.chdir(directory.name)
+    try:
+        command(["run", URL + DOCUMENT, *options])
+    except SystemExit as ended:
+        for operation, answers in sorted(ANSWERS.items()):
+            print(operation, dict(sorted(answers.items())))
+        # An operation that was only ever refused was not tried.
+        never = [operation for operation, answers in ANSWERS.items() if min(answers) >= 300]
+        if never:
+            print(f"never done: {', '.join(sorted(never))}")
+        sys.exit(ended.code or bool(never))
+
+
+if __name__ == "__main__":
+    main()
