@@ -4,7 +4,10 @@
 use std::fmt;
 
 use async_trait::async_trait;
-use hookhaven_core::{ErrorClass, Event, Phases, Time, alert::Silence};
+use hookhaven_core::{
+    ErrorClass, Event, Phases, Time,
+    alert::{Episode, Silence},
+};
 use hookhaven_store::{Store, StoreError};
 
 use crate::egress::{Failure, Sent};
@@ -42,6 +45,8 @@ pub struct Look {
     pub at: Option<Time>,
     /// Of every rule and scope whose condition holds.
     pub holding: Vec<Holding>,
+    /// What the store could not take yet.
+    pub unsaved: Vec<Episode>,
 }
 
 #[derive(Clone, Debug, PartialEq)]

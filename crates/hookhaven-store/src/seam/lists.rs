@@ -256,6 +256,7 @@ impl Stats {
         let channels: Vec<Arc<str>> =
             self.depths.extract_if(.., |depth| &*depth.source == ALERTS).map(|depth| depth.destination).collect();
         self.oldest_due.retain(|(destination, _)| !channels.contains(destination));
+        self.kept_back.retain(|kept| !channels.contains(&kept.destination));
         self
     }
 }

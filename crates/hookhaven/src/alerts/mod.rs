@@ -195,7 +195,8 @@ impl Alerts {
             let since = watch.holds_since?;
             Some(Holding { rule: rule.to_owned(), scope: scope.to_owned(), value: watch.value, since })
         });
-        let look = Look { at: Some(now), holding: holding.collect() };
+        let unsaved = memory.shared.unsaved().cloned().collect();
+        let look = Look { at: Some(now), holding: holding.collect(), unsaved };
         *self.look.lock().unwrap_or_else(PoisonError::into_inner) = look;
     }
 }

@@ -85,6 +85,11 @@ impl Shared {
         self.others.values().filter(|counted| counted.lives).flat_map(|counted| &counted.figures)
     }
 
+    /// What could not be written yet.
+    pub fn unsaved(&self) -> impl Iterator<Item = &Episode> {
+        self.unsaved.values().flatten()
+    }
+
     /// How many alerts fire, by rule and severity.
     pub fn firing(&self) -> Vec<(String, &'static str, usize)> {
         let mut counts: BTreeMap<(&str, &'static str), usize> = BTreeMap::new();

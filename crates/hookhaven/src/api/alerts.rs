@@ -73,9 +73,12 @@ async fn list(State(api): State<Shared>, Params(wanted): Params<ListParams>) -> 
     let (store, now) = (&*api.parts.store, api.parts.clock.now());
     let config = api.parts.config.load_full();
     let entries = store.catalog(ALERT_KIND).await?;
-    let known: Vec<Episode> = entries.iter().filter_map(|entry| serde_json::from_slice(&entry.value).ok()).collect();
-    let silences = silences(store, now).await?;
     let look = api.parts.alerts.as_ref().map(|desk| desk.look()).unwrap_or_default();
+    let mut known: Vec<Episode> =
+        entries.iter().filter_map(|entry| serde_json::from_slice(&entry.value).ok()).collect();
+    known.retain(|kept| look.unsaved.iter().all(|late| (&late.rule, &late.scope) != (&kept.rule, &kept.scope)));
+    known.extend(look.unsaved.iter().cloned());
+    let silences = silences(store, now).await?;
     let told = tellings(&api).await?;
     let mut items: Vec<AlertView> = Vec::new();
     for episode in &known {

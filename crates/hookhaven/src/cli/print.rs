@@ -237,7 +237,8 @@ impl Screen {
             rows.iter().map(|row| of(&row[i])).max().unwrap_or(0).max(of(columns[i].name)) + GAP
         };
         let mut shown: Vec<usize> = (0..columns.len()).collect();
-        let room = |shown: &[usize], of| shown.iter().map(|i| needs(*i, of)).sum::<usize>() <= width + GAP;
+        let room =
+            |shown: &[usize], of| shown.iter().map(|i| needs(*i, of)).sum::<usize>() <= width.saturating_add(GAP);
         while !room(&shown, longest_line) {
             let Some(last) = shown.iter().rposition(|i| columns[*i].optional) else { break };
             shown.remove(last);

@@ -154,7 +154,7 @@ async fn deadlines_missed() {
     let gate = Gate::closed();
     let waits = gate.clone();
     let handler = Handler::start(move |_| Reply::After(waits.clone(), 200)).await;
-    let town = Town::start(&billing(&handler, "concurrency = 1\ntimeout = \"1h\"", "deadline = \"5s\"")).await;
+    let town = Town::start(&billing(&handler, "concurrency = 1\ntimeout = \"60s\"", "deadline = \"5s\"")).await;
     town.gateway.accept("stripe", 1).await;
     handler.until(1).await;
     town.gateway.accept("stripe", 2).await;

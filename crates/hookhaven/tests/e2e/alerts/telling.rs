@@ -156,6 +156,8 @@ async fn a_silence_keeps_it_from_being_told_until_it_is_taken_away() {
     let id = alert.silenced_by.expect("it is silenced");
     assert!(silences.contains(&id) && silences.contains("a move"), "{silences}");
     town.gateway.says(&["alerts", "unsilence", &id]).await;
+    assert_eq!(town.hook.received().len(), 0);
+    town.pass(TICK).await;
     town.fires("invalid_signatures", "stripe", TICK, TICK).await;
 }
 

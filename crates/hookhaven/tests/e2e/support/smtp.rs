@@ -24,8 +24,10 @@ pub struct Mail {
 }
 
 impl Mail {
-    pub fn subject(&self) -> &str {
-        self.text.lines().find_map(|line| line.strip_prefix("Subject: ")).unwrap_or_default()
+    /// Long ones come in several lines.
+    pub fn subject(&self) -> String {
+        let unfolded = self.text.replace("\r\n ", " ");
+        unfolded.lines().find_map(|line| line.strip_prefix("Subject: ")).unwrap_or_default().to_owned()
     }
 }
 
