@@ -39,7 +39,7 @@ enum Command {
         /// The gateway's binary
         #[arg(long)]
         gateway: PathBuf,
-        /// closed, steady, sustained, burst, isolation, backlog, postgres, publish, keys, copy
+        /// closed, steady, sustained, burst, isolation, backlog, postgres, publish, keys, copy, jobs
         scenarios: Vec<String>,
     },
     /// A server with the gateway's HTTP stack that checks the signature and answers
@@ -55,6 +55,9 @@ enum Command {
         /// Never answer
         #[arg(long)]
         hang: bool,
+        /// Answer 400
+        #[arg(long)]
+        refuse: bool,
     },
     /// Run one thing for long and see that nothing grows: retention
     Soak {
@@ -127,7 +130,7 @@ fn start(command: Command) -> Result<()> {
         match command {
             Command::Run { gateway, scenarios } => scenarios::run(gateway, &scenarios).await,
             Command::Bare { secret, sync } => bare::serve(&secret, sync.as_deref()).await,
-            Command::Sink { hang } => sink::serve(hang).await,
+            Command::Sink { hang, refuse } => sink::serve(hang, refuse).await,
             Command::Soak { name, events } => soak::run(&name, events).await,
             Command::TorturePostgres { gateway, minutes } => torture::postgres(&gateway, minutes).await,
             Command::Load(load) => send(load).await,

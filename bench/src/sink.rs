@@ -1,4 +1,4 @@
-//! A handler that answers at once (or never) and remembers what it got. `GET /stats` tells.
+//! A handler that answers at once (or never, or refuses) and remembers what it got. `GET /stats` tells.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,7 +8,7 @@ use hyper::{Method, StatusCode};
 
 use crate::serve::until_stdin_ends;
 
-pub async fn serve(hang: bool) -> Result<()> {
+pub async fn serve(hang: bool, refuse: bool) -> Result<()> {
     let seen = Arc::new(Mutex::new(Seen::default()));
     until_stdin_ends(move |head, body| {
         let seen = Arc::clone(&seen);
@@ -21,7 +21,7 @@ pub async fn serve(hang: bool) -> Result<()> {
             if hang {
                 std::future::pending::<()>().await;
             }
-            (StatusCode::OK, Vec::new())
+            (if refuse { StatusCode::BAD_REQUEST } else { StatusCode::OK }, Vec::new())
         }
     })
     .await

@@ -9,6 +9,7 @@ mod closed;
 mod copy;
 mod figures;
 mod isolation;
+mod jobs;
 mod keys;
 mod nodes;
 mod postgres;
@@ -49,6 +50,7 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ("publish", |bench| Box::pin(publish::run(bench))),
     ("keys", |bench| Box::pin(keys::run(bench))),
     ("copy", |bench| Box::pin(copy::run(bench))),
+    ("jobs", |bench| Box::pin(jobs::run(bench))),
 ];
 
 pub const SECRET: &str = "whsec_only_for_the_bench";

@@ -1,5 +1,5 @@
-//! Ids of events, deliveries, attempts, rejected requests and entries of the audit log: 16 bytes that sort by time of
-//! birth and print with a prefix (`evt_06d2…`). Not idempotency keys, which come from senders (see `event`).
+//! Ids of events, deliveries, attempts, rejected requests, jobs and entries of the audit log: 16 bytes that sort by
+//! time of birth and print with a prefix (`evt_06d2…`). Not idempotency keys, which come from senders (see `event`).
 
 use std::{fmt, str::FromStr};
 
@@ -122,6 +122,8 @@ id!(/// One try of a delivery.
     AttemptId, "att_", "^att_[0-7][0-9a-hjkmnp-tv-z]{25}$", "att_06d2m3q8rne1v9h4t7x0k5w2ya");
 id!(/// One rejected request in quarantine.
     RejectedId, "rej_", "^rej_[0-7][0-9a-hjkmnp-tv-z]{25}$", "rej_06d2m3q8rne1v9h4t7x0k5w2ya");
+id!(/// One piece of bulk work.
+    JobId, "job_", "^job_[0-7][0-9a-hjkmnp-tv-z]{25}$", "job_06d2m3q8rne1v9h4t7x0k5w2ya");
 id!(/// One entry of the audit log.
     AuditId, "aud_", "^aud_[0-7][0-9a-hjkmnp-tv-z]{25}$", "aud_06d2m3q8rne1v9h4t7x0k5w2ya");
 

@@ -11,6 +11,9 @@ use crate::{destination::Rate, time::Time};
 /// Starts may bunch up by what falls due in this time, since nobody wakes for every microsecond.
 const BUNCH: Duration = Duration::from_millis(50);
 
+/// As much of bulk work.
+const BULK_BUNCH: Duration = Duration::from_millis(200);
+
 /// The pace of one destination. In any stretch of `rate.per` at most `rate.count` attempts start, and
 /// those few more that fall due within 50 ms (none at up to 20/s).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +35,11 @@ impl Pace {
     /// as evenly as the rate says: in any stretch of `rate.per` less than twice `rate.count`.
     pub fn of_requests() -> Self {
         Pace { next_ns: 0, bunch: Duration::MAX }
+    }
+
+    /// The pace of bulk work, which looks at the store in steps: what falls due in 200 ms may go at once.
+    pub fn of_bulk() -> Self {
+        Pace { next_ns: 0, bunch: BULK_BUNCH }
     }
 
     /// How many attempts may start now.

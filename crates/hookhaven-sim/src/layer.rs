@@ -125,6 +125,14 @@ impl<L: Layer> Store for Over<L> {
         self.0.replay(deliveries).await
     }
 
+    async fn replay_as(&self, replays: &[ReplayAs]) -> Result<Vec<Replayed>, StoreError> {
+        self.0.inner().replay_as(replays).await
+    }
+
+    async fn redeliver(&self, redeliveries: Vec<Redelivery>) -> Result<Vec<Redelivered>, StoreError> {
+        self.0.inner().redeliver(redeliveries).await
+    }
+
     async fn route(&self, event: EventId, deliveries: Vec<NewDelivery>) -> Result<Routed, StoreError> {
         self.0.inner().route(event, deliveries).await
     }

@@ -32,6 +32,8 @@ pub enum Verb {
     ReleaseLapsed,
     Expire,
     Replay,
+    ReplayAs,
+    Redeliver,
     Route,
     Dismiss,
     Cancel,
@@ -255,6 +257,14 @@ impl Store for Faulty {
 
     async fn replay(&self, deliveries: &[DeliveryId]) -> Result<Vec<Replayed>, StoreError> {
         through!(self, Replay, self.inner.replay(deliveries))
+    }
+
+    async fn replay_as(&self, replays: &[ReplayAs]) -> Result<Vec<Replayed>, StoreError> {
+        through!(self, ReplayAs, self.inner.replay_as(replays))
+    }
+
+    async fn redeliver(&self, redeliveries: Vec<Redelivery>) -> Result<Vec<Redelivered>, StoreError> {
+        through!(self, Redeliver, self.inner.redeliver(redeliveries))
     }
 
     async fn route(&self, event: EventId, deliveries: Vec<NewDelivery>) -> Result<Routed, StoreError> {

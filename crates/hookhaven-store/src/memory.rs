@@ -183,7 +183,18 @@ impl Store for MemoryStore {
     }
 
     async fn replay(&self, deliveries: &[DeliveryId]) -> Result<Vec<Replayed>, StoreError> {
-        deliveries.iter().map(|id| answer_of!(self.run(Command::Replay(*id)), Answer::Replayed)).collect()
+        let replay = |id: &DeliveryId| Command::Replay { delivery: *id, new: None };
+        deliveries.iter().map(|id| answer_of!(self.run(replay(id)), Answer::Replayed)).collect()
+    }
+
+    async fn replay_as(&self, replays: &[ReplayAs]) -> Result<Vec<Replayed>, StoreError> {
+        let replay = |r: &ReplayAs| Command::Replay { delivery: r.delivery, new: Some(r.new) };
+        replays.iter().map(|r| answer_of!(self.run(replay(r)), Answer::Replayed)).collect()
+    }
+
+    async fn redeliver(&self, redeliveries: Vec<Redelivery>) -> Result<Vec<Redelivered>, StoreError> {
+        let one = |wanted| answer_of!(self.run(Command::Redeliver(wanted)), Answer::Redelivered);
+        redeliveries.into_iter().map(one).collect()
     }
 
     async fn route(&self, event: EventId, deliveries: Vec<NewDelivery>) -> Result<Routed, StoreError> {

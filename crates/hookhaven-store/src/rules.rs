@@ -27,8 +27,8 @@ use crate::{
     position::Position,
     record::{CarriedKey, CarriedRecord, Record, RemovedRecord, SettledRecord, SettledTo},
     seam::{
-        Accepted, Cancelled, CatalogEntry, Dismissed, Follow, NewDelivery, NewEvent, Next, Replayed, Routed, SessionId,
-        Settled, Settlement, StoreError,
+        Accepted, Cancelled, CatalogEntry, Dismissed, Follow, NewDelivery, NewEvent, Next, Redelivered, Redelivery,
+        Replayed, Routed, SessionId, Settled, Settlement, StoreError,
     },
 };
 
@@ -56,7 +56,12 @@ pub enum Command {
     Expire {
         lanes: Vec<Lane>,
     },
-    Replay(DeliveryId),
+    Replay {
+        delivery: DeliveryId,
+        /// The new one's id; `None`: a fresh one.
+        new: Option<DeliveryId>,
+    },
+    Redeliver(Redelivery),
     Route {
         event: EventId,
         deliveries: Vec<NewDelivery>,
@@ -105,7 +110,8 @@ pub enum Upkeep {
 impl Command {
     /// Whether it only adds to what is to be done; the others end work, or say how it goes on.
     pub fn makes_work(&self) -> bool {
-        matches!(self, Command::Accept(_) | Command::AcceptTogether(_) | Command::Replay(_) | Command::Route { .. })
+        use Command::{Accept, AcceptTogether, Redeliver, Replay, Route};
+        matches!(self, Accept(_) | AcceptTogether(_) | Replay { .. } | Redeliver(_) | Route { .. })
     }
 }
 
@@ -124,6 +130,7 @@ pub enum Answer {
     Settled(Settled),
     Count(usize),
     Replayed(Replayed),
+    Redelivered(Redelivered),
     Routed(Routed),
     Dismissed(Dismissed),
     Cancelled(Cancelled),
@@ -175,7 +182,8 @@ impl Rules<'_> {
             Command::Settle { session, settlement } => Ok(self.settle(*session, settlement, touched)),
             Command::ReleaseLapsed => Ok(self.release_lapsed(touched)),
             Command::Expire { lanes } => Ok(self.expire(lanes, touched)),
-            Command::Replay(id) => self.replay(*id, touched),
+            Command::Replay { delivery, new } => self.replay(*delivery, *new, touched),
+            Command::Redeliver(redelivery) => self.redeliver_event(redelivery, touched),
             Command::Route { event, deliveries } => self.route(*event, deliveries, touched),
             Command::Dismiss(id) => self.dismiss(*id, touched),
             Command::Cancel(id) => self.cancel(*id, touched),

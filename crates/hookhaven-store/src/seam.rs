@@ -206,6 +206,32 @@ pub enum Replayed {
     Unknown,
 }
 
+/// A replay whose new delivery has an id of the asker's choosing: asked again, it shows whether it was the same asker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReplayAs {
+    /// The delivery that ended.
+    pub delivery: DeliveryId,
+    /// The one to take its place. Nobody else may use this id.
+    pub new: DeliveryId,
+}
+
+/// A further delivery of a stored event, known by the id that its asker chose.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Redelivery {
+    pub event: EventId,
+    pub delivery: NewDelivery,
+}
+
+/// What became of a wish for a further delivery of a stored event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Redelivered {
+    New,
+    /// There is or was a delivery with this id.
+    Already,
+    /// There is no such event.
+    Unknown,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dismissed {
     Done,
@@ -366,6 +392,14 @@ pub trait Store: Send + Sync + fmt::Debug {
 
     /// New deliveries of ended ones, each at most once (I8).
     async fn replay(&self, deliveries: &[DeliveryId]) -> Result<Vec<Replayed>, StoreError>;
+
+    /// The same with new deliveries whose ids the caller derives, so that a step of bulk work that is taken again
+    /// after a crash knows its own: [`Replayed::Already`] names what it chose.
+    async fn replay_as(&self, replays: &[ReplayAs]) -> Result<Vec<Replayed>, StoreError>;
+
+    /// Further deliveries of stored events, wherever else those went, each at most once by its id: safe to repeat.
+    /// They replace nothing.
+    async fn redeliver(&self, redeliveries: Vec<Redelivery>) -> Result<Vec<Redelivered>, StoreError>;
 
     /// Ends pending deliveries, cancelled; asks for the end of those in hand.
     async fn cancel(&self, deliveries: &[DeliveryId]) -> Result<Vec<Cancelled>, StoreError>;

@@ -19,6 +19,7 @@ pub mod demo;
 pub mod egress;
 pub mod headers;
 pub mod ingest;
+pub mod jobs;
 pub mod log;
 pub mod metrics;
 pub mod publish;

@@ -17,8 +17,8 @@ use hookhaven_core::{Attempt, DeliveryId, Event, EventId, Lane};
 use hookhaven_store::{
     Accepted, BackupProgress, Cancelled, CatalogEntry, DeliveryFilter, DeliveryRow, Dismissed, Due, EventFilter,
     EventRow, LaneRoom, LaneSize, Leased, Leave, Looked, Needle, NewDelivery, NewEvent, NodeReport, NodeRow, OnBackup,
-    Page, Renewed, Replayed, Retained, Retention, Routed, Searched, SessionId, Settled, Settlement, Stats, Step,
-    StepFilter, Store, StoreError,
+    Page, Redelivered, Redelivery, Renewed, ReplayAs, Replayed, Retained, Retention, Routed, Searched, SessionId,
+    Settled, Settlement, Stats, Step, StepFilter, Store, StoreError,
     clock::{Entropy, ManualClock, SeededEntropy},
 };
 use http_body_util::Full;
@@ -105,6 +105,12 @@ impl Store for Failing {
         unreachable!()
     }
     async fn replay(&self, _: &[DeliveryId]) -> Result<Vec<Replayed>, StoreError> {
+        unreachable!()
+    }
+    async fn replay_as(&self, _: &[ReplayAs]) -> Result<Vec<Replayed>, StoreError> {
+        unreachable!()
+    }
+    async fn redeliver(&self, _: Vec<Redelivery>) -> Result<Vec<Redelivered>, StoreError> {
         unreachable!()
     }
     async fn route(&self, _: EventId, _: Vec<NewDelivery>) -> Result<Routed, StoreError> {

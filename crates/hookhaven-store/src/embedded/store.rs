@@ -181,8 +181,22 @@ impl Store for EmbeddedStore {
     }
 
     async fn replay(&self, deliveries: &[DeliveryId]) -> Result<Vec<Replayed>, StoreError> {
-        let answers = self.run(deliveries.iter().map(|id| Command::Replay(*id)).collect()).await?;
+        let replay = |id: &DeliveryId| Command::Replay { delivery: *id, new: None };
+        let answers = self.run(deliveries.iter().map(replay).collect()).await?;
         all_of!(answers, Answer::Replayed)
+    }
+
+    async fn replay_as(&self, replays: &[ReplayAs]) -> Result<Vec<Replayed>, StoreError> {
+        let replay = |r: &ReplayAs| Command::Replay { delivery: r.delivery, new: Some(r.new) };
+        let answers = self.run(replays.iter().map(replay).collect()).await?;
+        all_of!(answers, Answer::Replayed)
+    }
+
+    async fn redeliver(&self, redeliveries: Vec<Redelivery>) -> Result<Vec<Redelivered>, StoreError> {
+        // The rules know events by history only.
+        self.engine()?.applier.caught_up().await?;
+        let answers = self.run(redeliveries.into_iter().map(Command::Redeliver).collect()).await?;
+        all_of!(answers, Answer::Redelivered)
     }
 
     async fn route(&self, event: EventId, deliveries: Vec<NewDelivery>) -> Result<Routed, StoreError> {

@@ -261,7 +261,8 @@ impl Shared {
         if dead.is_empty() {
             return Ok(Vec::new());
         }
-        let replayed = self.replay(dead).await?;
+        let dead: Vec<_> = dead.iter().map(|id| (*id, None)).collect();
+        let replayed = self.replay(&dead).await?;
         let new = |replayed: Replayed| match replayed {
             Replayed::New(id) => Some(id),
             _ => None,

@@ -47,6 +47,7 @@ mod offer;
 mod pool;
 mod quarantine;
 mod queue;
+mod redeliver;
 mod replay;
 mod retain;
 mod rows;

@@ -48,12 +48,17 @@ macro_rules! again {
 pub(super) use again;
 
 /// A wish that is refused, rather than trouble.
-type Granted<T> = Result<Result<T, StoreError>, Trouble>;
+pub(super) type Granted<T> = Result<Result<T, StoreError>, Trouble>;
 
 impl Shared {
-    pub(super) async fn replay(&self, deliveries: &[DeliveryId]) -> Result<Vec<Replayed>, StoreError> {
+    /// Each with the id of the new one, where the caller chose it.
+    pub(super) async fn replay(
+        &self,
+        replays: &[(DeliveryId, Option<DeliveryId>)],
+    ) -> Result<Vec<Replayed>, StoreError> {
         self.make_today().await?;
-        let mut known = again!(self.replay_once(deliveries))??;
+        let (deliveries, news): (Vec<_>, Vec<_>) = replays.iter().copied().unzip();
+        let mut known = again!(self.replay_once(&deliveries, &news))??;
         let first = |id: &DeliveryId| match known.get(id).cloned() {
             // Asked for twice: the second time it has been done.
             Some(Replayed::New(new)) => known.insert(*id, Replayed::Already(new)).unwrap_or(Replayed::Unknown),
@@ -63,8 +68,14 @@ impl Shared {
         Ok(deliveries.iter().map(first).collect())
     }
 
-    async fn replay_once(&self, deliveries: &[DeliveryId]) -> Granted<HashMap<DeliveryId, Replayed>> {
+    async fn replay_once(
+        &self,
+        deliveries: &[DeliveryId],
+        news: &[Option<DeliveryId>],
+    ) -> Granted<HashMap<DeliveryId, Replayed>> {
         let now = self.now();
+        let chosen: HashMap<_, _> =
+            deliveries.iter().zip(news).filter_map(|(old, new)| Some((*old, (*new)?))).collect();
         let mut connection = self.work.get().await?;
         connection.begin(Mode::Write).await?;
         let (waits, in_lines) = waiting(&connection, deliveries).await?;
@@ -74,7 +85,10 @@ impl Shared {
         for stored in ended_for_update(&connection, deliveries).await? {
             match stored.delivery.replaced_by {
                 Some(by) => drop(known.insert(stored.delivery.id, Replayed::Already(by))),
-                None => replaced.push((rules::redelivery(&stored.delivery, now, &*self.entropy), stored)),
+                None => {
+                    let new = chosen.get(&stored.delivery.id).copied();
+                    replaced.push((rules::redelivery(&stored.delivery, new, now, &*self.entropy), stored));
+                }
             }
         }
         if replaced.len() as u64 > self.pending.room() {

@@ -101,7 +101,17 @@ impl Store for PostgresStore {
     }
 
     async fn replay(&self, deliveries: &[DeliveryId]) -> Result<Vec<Replayed>, StoreError> {
-        self.shared.replay(deliveries).await
+        let replays: Vec<_> = deliveries.iter().map(|id| (*id, None)).collect();
+        self.shared.replay(&replays).await
+    }
+
+    async fn replay_as(&self, replays: &[ReplayAs]) -> Result<Vec<Replayed>, StoreError> {
+        let replays: Vec<_> = replays.iter().map(|r| (r.delivery, Some(r.new))).collect();
+        self.shared.replay(&replays).await
+    }
+
+    async fn redeliver(&self, redeliveries: Vec<Redelivery>) -> Result<Vec<Redelivered>, StoreError> {
+        self.shared.redeliver(&redeliveries).await
     }
 
     async fn route(&self, event: EventId, deliveries: Vec<NewDelivery>) -> Result<Routed, StoreError> {

@@ -161,7 +161,7 @@ impl Rules<'_> {
         self.room_for(dead.len(), touched)?;
         let mut changes = Vec::new();
         for past in dead {
-            changes.extend(self.redeliver(past, touched)?);
+            changes.extend(self.redeliver(past, None, touched)?);
         }
         let revived = changes.iter().filter_map(|(record, _)| born(record)).collect();
         Ok(Decided::Go(changes, Accepted::Duplicate { event, revived, other_bytes }))

@@ -7,14 +7,19 @@ use hookhaven_core::{Delivery, DeliveryId, EventId, Lane, Time};
 use super::{Answer, Change, Decision, Found, Rules, Touched, born, go};
 use crate::{
     clock::Entropy,
-    history::Past,
+    history::{Past, PastEvent},
     live::{Recalled, Standing},
     record::{Record, SettledTo},
-    seam::{Cancelled, Dismissed, NewDelivery, Replayed, Routed, StoreError},
+    seam::{Cancelled, Dismissed, NewDelivery, Redelivered, Redelivery, Replayed, Routed, StoreError},
 };
 
 impl Rules<'_> {
-    pub(super) fn replay(&mut self, id: DeliveryId, touched: &mut Touched) -> Result<Decision, StoreError> {
+    pub(super) fn replay(
+        &mut self,
+        id: DeliveryId,
+        new: Option<DeliveryId>,
+        touched: &mut Touched,
+    ) -> Result<Decision, StoreError> {
         if touched.deliveries.contains(&id) {
             return Ok(Decision::Wait);
         }
@@ -28,7 +33,7 @@ impl Rules<'_> {
                         self.not_retiring(past.event_at)?;
                     }
                     self.room_for(1, touched)?;
-                    let changes = self.redeliver(past, touched)?;
+                    let changes = self.redeliver(past, new, touched)?;
                     let new = changes.iter().find_map(|(record, _)| born(record));
                     let answer = Answer::Replayed(new.map_or(Replayed::Unknown, Replayed::New));
                     return Ok(Decision::Go { changes, answer });
@@ -41,10 +46,15 @@ impl Rules<'_> {
     /// A new delivery in the place of one that ended: same event, destination, lane and policy, fresh budget.
     ///
     /// One that a newer version has overtaken since is superseded at once.
-    pub(super) fn redeliver(&mut self, past: Past, touched: &mut Touched) -> Result<Vec<Change>, StoreError> {
+    pub(super) fn redeliver(
+        &mut self,
+        past: Past,
+        new: Option<DeliveryId>,
+        touched: &mut Touched,
+    ) -> Result<Vec<Change>, StoreError> {
         let old = &past.delivery;
         touched.deliveries.insert(old.id);
-        let mut delivery = redelivery(old, self.now, self.entropy);
+        let mut delivery = redelivery(old, new, self.now, self.entropy);
         self.take_turns(std::slice::from_mut(&mut delivery), touched);
         let superseded = self.line_up(std::slice::from_mut(&mut delivery), Some(old.id))?;
         let record = Record::Redelivered {
@@ -60,26 +70,43 @@ impl Rules<'_> {
         Ok(std::iter::once(again).chain(self.superseded(superseded)).collect())
     }
 
-    pub(super) fn route(
+    /// A further delivery of an event, made once by its id.
+    pub(super) fn redeliver_event(
         &mut self,
-        event: EventId,
-        deliveries: &[NewDelivery],
+        wanted: &Redelivery,
         touched: &mut Touched,
     ) -> Result<Decision, StoreError> {
-        if touched.events.contains(&event) {
+        let id = wanted.delivery.id;
+        if touched.deliveries.contains(&id) {
             return Ok(Decision::Wait);
         }
-        let Some(of) = self.history.event(event)?.filter(|of| self.live.standing(of.event_at) != Standing::Gone) else {
-            return Ok(go([], Answer::Routed(Routed::Unknown)));
+        if !matches!(self.past(id)?, Found::Unknown) {
+            return Ok(go([], Answer::Redelivered(Redelivered::Already)));
+        }
+        let Some(of) = self.known_event(wanted.event)? else {
+            return Ok(go([], Answer::Redelivered(Redelivered::Unknown)));
         };
         self.not_retiring(of.event_at)?;
-        let mut known = self.history.destinations_of(event)?;
-        known.extend_from_slice(self.live.recent_destinations_of(event));
-        let mut fresh: Vec<_> = deliveries.iter().filter(|d| !known.contains(&d.destination)).cloned().collect();
-        self.room_for(fresh.len(), touched)?;
-        touched.events.insert(event);
+        self.room_for(1, touched)?;
+        touched.deliveries.insert(id);
+        let changes = self.born_of(wanted.event, &of, vec![wanted.delivery.clone()], touched)?;
+        Ok(Decision::Go { changes, answer: Answer::Redelivered(Redelivered::New) })
+    }
+
+    fn known_event(&self, event: EventId) -> Result<Option<PastEvent>, StoreError> {
+        Ok(self.history.event(event)?.filter(|of| self.live.standing(of.event_at) != Standing::Gone))
+    }
+
+    /// New deliveries of a stored event that replace none.
+    fn born_of(
+        &mut self,
+        event: EventId,
+        of: &PastEvent,
+        mut fresh: Vec<NewDelivery>,
+        touched: &mut Touched,
+    ) -> Result<Vec<Change>, StoreError> {
+        self.take_turns(&mut fresh, touched);
         let superseded = self.line_up(&mut fresh, None)?;
-        let made = fresh.iter().map(|d| d.id).collect();
         let change = |delivery| {
             let record = Record::Redelivered {
                 at: self.now,
@@ -92,7 +119,29 @@ impl Rules<'_> {
             };
             (record, Recalled::default())
         };
-        let changes = fresh.into_iter().map(change).chain(self.superseded(superseded)).collect();
+        Ok(fresh.into_iter().map(change).chain(self.superseded(superseded)).collect())
+    }
+
+    pub(super) fn route(
+        &mut self,
+        event: EventId,
+        deliveries: &[NewDelivery],
+        touched: &mut Touched,
+    ) -> Result<Decision, StoreError> {
+        if touched.events.contains(&event) {
+            return Ok(Decision::Wait);
+        }
+        let Some(of) = self.known_event(event)? else {
+            return Ok(go([], Answer::Routed(Routed::Unknown)));
+        };
+        self.not_retiring(of.event_at)?;
+        let mut known = self.history.destinations_of(event)?;
+        known.extend_from_slice(self.live.recent_destinations_of(event));
+        let fresh: Vec<_> = deliveries.iter().filter(|d| !known.contains(&d.destination)).cloned().collect();
+        self.room_for(fresh.len(), touched)?;
+        touched.events.insert(event);
+        let made = fresh.iter().map(|d| d.id).collect();
+        let changes = self.born_of(event, &of, fresh, touched)?;
         Ok(Decision::Go { changes, answer: Answer::Routed(Routed::Made(made)) })
     }
 
@@ -153,10 +202,10 @@ impl Rules<'_> {
 
 /// What takes the place of a delivery that ended: same event, destination, lane and policy, fresh budget. What
 /// once kept a slot of a queue keeps none now.
-pub fn redelivery(old: &Delivery, now: Time, entropy: &dyn Entropy) -> NewDelivery {
+pub fn redelivery(old: &Delivery, new: Option<DeliveryId>, now: Time, entropy: &dyn Entropy) -> NewDelivery {
     let lane = if old.lane.holder().is_some() { Lane::of_url(&old.destination) } else { old.lane.clone() };
     NewDelivery {
-        id: DeliveryId::mint(now, entropy.id_bytes()),
+        id: new.unwrap_or_else(|| DeliveryId::mint(now, entropy.id_bytes())),
         destination: old.destination.clone(),
         lane,
         route: old.route.clone(),

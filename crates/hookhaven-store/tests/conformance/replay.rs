@@ -1,7 +1,10 @@
 //! The one way back (I8): replay, redelivery by the sender, routing of what no route took; and dismissal.
 
-use hookhaven_core::{DeliveryState, ErrorClass, EventId};
-use hookhaven_store::{Accepted, DeliveryFilter, Dismissed, Next, Page, Replayed, Routed, Settled, clock::Clock};
+use hookhaven_core::{DeliveryId, DeliveryState, ErrorClass, EventId};
+use hookhaven_store::{
+    Accepted, DeliveryFilter, Dismissed, NewDelivery, Next, Page, Redelivered, Redelivery, ReplayAs, Replayed, Routed,
+    Settled, clock::Clock,
+};
 
 use crate::bench::*;
 
@@ -115,4 +118,80 @@ pub async fn what_has_not_ended_is_not_replayed(bench: &dyn Bench) {
     let nobody = hookhaven_core::DeliveryId::from_bytes([9; 16]);
     assert_eq!(store.replay(&[nobody]).await.unwrap(), [Replayed::Unknown]);
     assert_eq!(store.dismiss(&[nobody]).await.unwrap(), [Dismissed::Unknown]);
+}
+
+pub async fn a_replay_may_have_a_chosen_id(bench: &dyn Bench) {
+    let (store, now) = (bench.open().await, bench.clock().now());
+    let (_, old) = dead(&store, "k", now).await;
+    let chosen = |n| DeliveryId::mint(now, [n; 10]);
+    let as_chosen = |n| [ReplayAs { delivery: old, new: chosen(n) }];
+    assert_eq!(store.replay_as(&as_chosen(1)).await.unwrap(), [Replayed::New(chosen(1))]);
+    for again in [1, 2] {
+        assert_eq!(store.replay_as(&as_chosen(again)).await.unwrap(), [Replayed::Already(chosen(1))]);
+    }
+    assert_eq!(store.replay(&[old]).await.unwrap(), [Replayed::Already(chosen(1))]);
+    let row = store.delivery(chosen(1)).await.unwrap().unwrap().delivery;
+    assert_eq!((row.replaces, row.state), (Some(old), DeliveryState::Pending));
+    assert_eq!(store.stats().await.unwrap().pending, 1);
+}
+
+/// To `staging`, known by this number.
+fn elsewhere(event: EventId, number: u8, now: hookhaven_core::Time) -> Redelivery {
+    let id = DeliveryId::mint(now, [number; 10]);
+    Redelivery { event, delivery: NewDelivery { id, route: "replay/job".into(), ..delivery("staging", now) } }
+}
+
+pub async fn an_event_goes_elsewhere_once_by_its_id(bench: &dyn Bench) {
+    let (store, now) = (bench.open().await, bench.clock().now());
+    let (event, _) = dead(&store, "k", now).await;
+    let unknown = EventId::mint(now, [9; 10]);
+    let wanted = || vec![elsewhere(event, 1, now), elsewhere(unknown, 2, now), elsewhere(event, 1, now)];
+    let made = [Redelivered::New, Redelivered::Unknown, Redelivered::Already];
+    assert_eq!(store.redeliver(wanted()).await.unwrap(), made);
+    let session = store.open_session(TTL).await.unwrap();
+    let leased = claim_one(&store, session, "staging").await;
+    assert_eq!((leased.delivery.event, &*leased.delivery.route), (event, "replay/job"));
+    assert_eq!(&*leased.event.as_ref().unwrap().idempotency_key, "k");
+    let again = [Redelivered::Already, Redelivered::Unknown, Redelivered::Already];
+    assert_eq!(store.redeliver(wanted()).await.unwrap(), again, "in hand");
+    settle(&store, session, &leased, ErrorClass::Ok, Next::Delivered, now).await;
+    assert_eq!(store.redeliver(wanted()).await.unwrap(), again, "ended");
+    // Where it has been before it may go once more, asked for under another id.
+    assert_eq!(store.redeliver(vec![elsewhere(event, 3, now)]).await.unwrap(), [Redelivered::New]);
+    let filter = DeliveryFilter { destination: Some("staging".into()), ..DeliveryFilter::default() };
+    let rows = store.deliveries(&filter, Page::first(10)).await.unwrap();
+    assert_eq!(rows.iter().map(|row| row.delivery.replaces).collect::<Vec<_>>(), [None, None]);
+    let letters = DeliveryFilter { dead_letters: true, ..DeliveryFilter::default() };
+    assert_eq!(store.deliveries(&letters, Page::first(10)).await.unwrap().len(), 1, "the dead letter stays one");
+}
+
+pub async fn further_deliveries_race_once(bench: &dyn Bench) {
+    let (store, now) = (bench.open().await, bench.clock().now());
+    let (event, _) = dead(&store, "k", now).await;
+    let tasks: Vec<_> = (0..20)
+        .map(|_| {
+            let store = store.clone();
+            tokio::spawn(async move { store.redeliver(vec![elsewhere(event, 1, now)]).await.unwrap().remove(0) })
+        })
+        .collect();
+    let mut new = 0;
+    for task in tasks {
+        new += usize::from(task.await.unwrap() == Redelivered::New);
+    }
+    assert_eq!((new, store.stats().await.unwrap().pending), (1, 1));
+}
+
+pub async fn a_chosen_id_is_known_after_a_restart(bench: &dyn Bench) {
+    let (mut store, now) = (bench.open().await, bench.clock().now());
+    let (event, old) = dead(&store, "k", now).await;
+    let replay = [ReplayAs { delivery: old, new: DeliveryId::mint(now, [5; 10]) }];
+    store.replay_as(&replay).await.unwrap();
+    store.redeliver(vec![elsewhere(event, 1, now)]).await.unwrap();
+    for _ in 0..2 {
+        let Some(reopened) = bench.reopen(store).await else { return };
+        store = reopened;
+        assert_eq!(store.replay_as(&replay).await.unwrap(), [Replayed::Already(replay[0].new)]);
+        assert_eq!(store.redeliver(vec![elsewhere(event, 1, now)]).await.unwrap(), [Redelivered::Already]);
+    }
+    assert_eq!(store.stats().await.unwrap().pending, 2);
 }

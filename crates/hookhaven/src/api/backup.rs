@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use axum::{Json, extract::State};
+use axum::{Extension, Json, extract::State};
 use hookhaven_core::Time;
 use hookhaven_store::{BackupProgress, StoreError};
 use http::StatusCode;
@@ -21,6 +21,7 @@ use super::{
     page::Input,
     problem::{self, BACKUP_RUNNING, Problem},
 };
+use crate::access::Note;
 
 /// The last backup that was asked for.
 pub(super) type Slot = Arc<Mutex<Option<BackupView>>>;
@@ -118,7 +119,7 @@ async fn show(State(api): State<Shared>) -> Json<BackupView> {
 async fn begin(
     State(api): State<Shared>,
     Input(request): Input<BackupRequest>,
-) -> Result<(StatusCode, Json<BackupView>), Problem> {
+) -> Result<(StatusCode, Extension<Note>, Json<BackupView>), Problem> {
     let started_at = Some(api.parts.clock.now());
     let view = BackupView { state: BackupState::Running, dir: request.dir.clone(), started_at, ..BackupView::none() };
     {
@@ -130,7 +131,8 @@ async fn begin(
     }
     // It goes on though whoever asked goes away.
     tokio::spawn(run(api, request.dir.into()));
-    Ok((StatusCode::ACCEPTED, Json(view)))
+    let note = Note { subject: Some(view.dir.clone()), ..Note::default() };
+    Ok((StatusCode::ACCEPTED, Extension(note), Json(view)))
 }
 
 async fn run(api: Shared, dir: PathBuf) {

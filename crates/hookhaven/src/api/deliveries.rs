@@ -1,10 +1,10 @@
-//! `/deliveries`: list, one with its attempts, and its replay.
+//! `/deliveries`: list, one with its attempts, its replay and its end.
 
 use axum::{Json, extract::State};
 use hookhaven_core::{DeliveryId, DeliveryState, ErrorClass, EventId, Time};
-use hookhaven_store::{DeliveryFilter, DeliveryRow, Replayed};
-use serde::Deserialize;
-use utoipa::IntoParams;
+use hookhaven_store::{Cancelled, DeliveryFilter, DeliveryRow, Replayed};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
@@ -16,7 +16,7 @@ use super::{
 };
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(show)).routes(routes!(replay))
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(show)).routes(routes!(replay)).routes(routes!(cancel))
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -149,6 +149,43 @@ async fn replay(State(api): State<Shared>, Id(id): Id<DeliveryId>) -> Result<Jso
     };
     let replayed = vec![ReplayedView { delivery: id, replaced_by, already }];
     Ok(Json(ReplayAnswer { replayed, ..ReplayAnswer::default() }))
+}
+
+/// What became of a wish to end a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CancelAnswer {
+    pub delivery: DeliveryId,
+    pub became: CancelBecame,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CancelBecame {
+    /// It has ended, cancelled.
+    Done,
+    /// It is being attempted: unless that succeeds it ends cancelled.
+    Asked,
+    /// It had ended, or somebody had asked before.
+    Before,
+}
+
+/// Ends a delivery that has not ended.
+#[utoipa::path(
+    post,
+    path = "/deliveries/{id}/cancel",
+    operation_id = "cancel_delivery",
+    params(("id" = DeliveryId, Path, description = "Of the delivery")),
+    responses((status = 200, body = CancelAnswer)),
+    extensions(("x-codes" = json!([problem::DELIVERY_NOT_FOUND.code]))),
+)]
+async fn cancel(State(api): State<Shared>, Id(id): Id<DeliveryId>) -> Result<Json<CancelAnswer>, Problem> {
+    let became = match api.parts.store.cancel(&[id]).await?.into_iter().next() {
+        Some(Cancelled::Done) => CancelBecame::Done,
+        Some(Cancelled::Asked) => CancelBecame::Asked,
+        Some(Cancelled::Before) => CancelBecame::Before,
+        Some(Cancelled::Unknown) | None => return Err(unknown(id)),
+    };
+    Ok(Json(CancelAnswer { delivery: id, became }))
 }
 
 fn unknown(id: DeliveryId) -> Problem {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    Json,
+    Extension, Json,
     extract::State,
     response::{IntoResponse, Response},
 };
@@ -16,14 +16,14 @@ use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    Api, LIMIT_MAX, Shared, deliveries,
+    Api, LIMIT_MAX, Noted, Shared, deliveries,
     page::{self, Id, Params},
     problem::{self, Problem},
     routes::routing,
     schema,
     view::{EventDetail, EventView, Listing, ReplayAnswer, ReplayedView},
 };
-use crate::routing::deliveries as deliveries_of;
+use crate::{access::Note, routing::deliveries as deliveries_of};
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
@@ -187,12 +187,17 @@ pub(super) async fn find(api: &Api, id: EventId) -> Result<Arc<Event>, Problem> 
         problem::NO_ROUTE.code,
     ]))),
 )]
-async fn replay(State(api): State<Shared>, Id(id): Id<EventId>) -> Result<Json<ReplayAnswer>, Problem> {
-    let event = find(&api, id).await?;
+async fn replay(State(api): State<Shared>, Id(id): Id<EventId>) -> Result<Noted<ReplayAnswer>, Problem> {
+    let answer = replay_one(&api, id).await?;
+    Ok((Extension(Note::after(&answer)), Json(answer)))
+}
+
+async fn replay_one(api: &Api, id: EventId) -> Result<ReplayAnswer, Problem> {
+    let event = find(api, id).await?;
     let filter = DeliveryFilter { event: Some(id), ..DeliveryFilter::default() };
     let rows = api.parts.store.deliveries(&filter, Page::first(LIMIT_MAX)).await?;
     if rows.is_empty() {
-        return route_again(&api, &event).await.map(Json);
+        return route_again(api, &event).await;
     }
     let dead: Vec<_> = rows.iter().filter(|r| r.delivery.is_dead_letter()).map(|r| r.delivery.id).collect();
     if dead.is_empty() {
@@ -208,7 +213,7 @@ async fn replay(State(api): State<Shared>, Id(id): Id<EventId>) -> Result<Json<R
         };
         answer.replayed.push(ReplayedView { delivery: *delivery, replaced_by, already });
     }
-    Ok(Json(answer))
+    Ok(answer)
 }
 
 async fn route_again(api: &Api, event: &Event) -> Result<ReplayAnswer, Problem> {

@@ -30,6 +30,7 @@ use hookhaven_store::{
 use http::{HeaderMap, StatusCode, header};
 use http_body_util::BodyExt;
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::{ApiParts, Breaker, LaneView, ReloadState, Signals, router};
@@ -39,6 +40,7 @@ use crate::{
     access::{self, Access},
     app::{self, KeyRing},
     config::{Config, Limits, Log, Server, Worker},
+    jobs::{Jobs, JobsParts},
     quarantine::Rejections,
 };
 
@@ -133,6 +135,8 @@ pub(crate) struct Scene {
     pub config: Arc<ArcSwap<Config>>,
     pub signals: Arc<TestSignals>,
     pub router: Router,
+    /// Ends what runs jobs.
+    pub stop_jobs: CancellationToken,
 }
 
 /// An answer of the router.
@@ -169,8 +173,8 @@ impl Scene {
         let config = Arc::new(ArcSwap::from_pointee(config()));
         let signals = Arc::new(TestSignals::default());
         let quarantine = Arc::default();
-        let mut scene =
-            Scene { quarantine, clock, entropy, store: store.clone(), config, signals, router: Router::new() };
+        let (router, stop_jobs) = (Router::new(), CancellationToken::new());
+        let mut scene = Scene { quarantine, clock, entropy, store: store.clone(), config, signals, router, stop_jobs };
         scene.router = scene.router_over(store);
         scene
     }
@@ -178,6 +182,28 @@ impl Scene {
     fn rejections(&self, store: Arc<dyn Store>) -> Arc<dyn Rejections> {
         let (clock, entropy) = (Arc::new(self.clock.clone()), self.entropy.clone());
         app::rejections(store, self.quarantine.clone(), self.config.clone(), clock, entropy).unwrap()
+    }
+
+    /// Bulk work over a store, run until the scene or the test ends.
+    fn jobs(&self, store: Arc<dyn Store>) -> Arc<Jobs> {
+        let jobs = self.node(store, "here");
+        // Without a runtime nothing runs.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(jobs.clone().run(self.stop_jobs.clone()));
+        }
+        jobs
+    }
+
+    /// What runs jobs on a node of this name.
+    pub fn node(&self, store: Arc<dyn Store>, node: &str) -> Arc<Jobs> {
+        Arc::new(Jobs::new(JobsParts {
+            store,
+            clock: Arc::new(self.clock.clone()),
+            entropy: self.entropy.clone(),
+            config: self.config.clone(),
+            node: node.into(),
+            runs: true,
+        }))
     }
 
     pub fn access(&self, store: Arc<dyn Store>) -> Arc<Access> {
@@ -199,7 +225,8 @@ impl Scene {
             bound: "10.1.2.3:8081".parse().unwrap(),
             signals: self.signals.clone(),
             quarantine: self.quarantine.clone(),
-            rejections: self.rejections(store),
+            rejections: self.rejections(store.clone()),
+            jobs: self.jobs(store),
             secrets: None,
             alerts: None,
         })

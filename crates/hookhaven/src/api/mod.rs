@@ -19,11 +19,13 @@ mod backup;
 mod dead_letters;
 mod deliveries;
 mod destinations;
+mod docs_page;
 mod events;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod guard;
 mod health;
+mod jobs;
 mod nodes;
 mod openapi;
 mod page;
@@ -35,6 +37,7 @@ mod routes;
 mod schema;
 mod secrets;
 mod signals;
+mod sources;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -58,6 +61,7 @@ use crate::{
     access::{Access, Note},
     alerting::Desk,
     config::Config,
+    jobs::Jobs,
     quarantine::Rejections,
     secrets::SecretUse,
 };
@@ -69,8 +73,10 @@ pub use alerts::{
 pub use analysis::{AnalysisView, FoundView, SuggestionView, TooFewView};
 pub use backup::{BackupRequest, BackupState, BackupView};
 pub use dead_letters::{BULK_DELIVERIES_MAX, BulkRequest, DeadLetterFilter};
+pub use deliveries::{CancelAnswer, CancelBecame};
 pub use destinations::{DestinationView, PAUSED_KIND, Pause};
 pub use health::Ready;
+pub use jobs::{JobDelivery, JobState, JobView};
 pub use nodes::{NODE_SILENCE_MAX, NodeView};
 pub use openapi::document;
 pub use page::LIMIT_MAX;
@@ -81,6 +87,7 @@ pub use release::{ReleaseAnswer, ReleaseRequest, ReleasedView};
 pub use routes::routing;
 pub use secrets::SecretView;
 pub use signals::{Breaker, LaneView, Offline, ReloadState, Signals};
+pub use sources::SourceView;
 pub use status::{DepthView, Status, StoreStatus};
 pub use tokens::{CreateToken, CreatedToken, MeView, TokenView};
 
@@ -105,6 +112,8 @@ pub struct ApiParts {
     /// Rejected requests that are kept, and what may be done with them.
     pub quarantine: Arc<dyn Quarantine>,
     pub rejections: Arc<dyn Rejections>,
+    /// Where bulk work is asked for.
+    pub jobs: Arc<Jobs>,
     /// Of the running gateway; `None` without one.
     pub secrets: Option<Arc<SecretUse>>,
     /// Of the running gateway; `None` without one.
@@ -138,6 +147,7 @@ pub fn router(parts: ApiParts) -> Router {
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn_with_state(api.clone(), guard::check));
     Router::from(open())
+        .merge(docs_page::routes())
         .method_not_allowed_fallback(problem::method_not_allowed)
         .merge(guarded)
         .layer(middleware::map_response(guard::harden))
@@ -161,8 +171,10 @@ fn guarded() -> OpenApiRouter<Shared> {
         .merge(backup::routes())
         .merge(analysis::routes())
         .merge(alerts::routes())
+        .merge(sources::routes())
         .merge(tokens::routes())
-        .merge(audit::routes());
+        .merge(audit::routes())
+        .merge(jobs::routes());
     OpenApiRouter::new().nest("/api/v1", resources).merge(health::guarded_routes())
 }
 

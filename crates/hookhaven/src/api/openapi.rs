@@ -25,8 +25,8 @@ use super::{
 };
 use crate::access;
 
-/// What a path item may hold that is no operation is none of ours.
-const METHODS: [&str; 4] = ["get", "post", "put", "delete"];
+/// What a path item may hold: the operations that there are.
+pub(super) const METHODS: [&str; 4] = ["get", "post", "put", "delete"];
 /// Where the codes of an operation's own refusals stand until they become answers.
 const OWN_CODES: &str = "x-codes";
 const SCOPE: &str = "x-scope";

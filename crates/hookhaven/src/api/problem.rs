@@ -59,6 +59,7 @@ codes! {
     EVENT_NOT_FOUND = NOT_FOUND, "event_not_found", "No such event";
     DELIVERY_NOT_FOUND = NOT_FOUND, "delivery_not_found", "No such delivery";
     REJECTED_NOT_FOUND = NOT_FOUND, "rejected_not_found", "No such rejected request";
+    SOURCE_NOT_FOUND = NOT_FOUND, "source_not_found", "No such source";
     TOKEN_NOT_FOUND = NOT_FOUND, "token_not_found", "No such token";
     TOKEN_NAME_TAKEN = CONFLICT, "token_name_taken", "There is a token of this name";
     TOO_MANY_TOKENS = CONFLICT, "too_many_tokens", "There are too many tokens";
@@ -77,6 +78,11 @@ codes! {
     STORE_REFUSED = CONFLICT, "store_refused", "That cannot be done as it was asked";
     ANALYSIS_RUNNING = CONFLICT, "analysis_running", "An analysis is being made";
     BACKUP_RUNNING = CONFLICT, "backup_running", "A backup is being written";
+    BAD_JOB = BAD_REQUEST, "bad_job", "That is no bulk work that can be done";
+    JOB_NOT_FOUND = NOT_FOUND, "job_not_found", "No such job";
+    JOB_ENDED = CONFLICT, "job_ended", "The job has ended";
+    TOO_MANY_JOBS = CONFLICT, "too_many_jobs", "Too many jobs have not ended";
+    KEY_IN_USE = CONFLICT, "key_in_use", "The idempotency key was used for something else";
     STORE_FAILED = INTERNAL_SERVER_ERROR, "store_failed", "The store failed";
 }
 

@@ -29,6 +29,7 @@ async fn list(State(api): State<Shared>) -> Json<Listing<ListedRoute>> {
     let config = api.parts.config.load();
     let items = config.routes.iter().map(|route| ListedRoute {
         name: route.name.to_string(),
+        state: if route.to.iter().all(|name| config.is_disabled(name)) { "disabled" } else { "active" }.to_owned(),
         source: route.source.to_string(),
         events: patterns(route),
         when: route.when.iter().flat_map(|filter| filter.conditions()).map(ToString::to_string).collect(),

@@ -7,7 +7,8 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use bytes::Bytes;
 pub use hookhaven_core::destination::shown_url;
 use hookhaven_core::{
-    Attempt, AttemptId, DeliveryId, DeliveryState, Event, EventId, Order, Phases, Time, event::Part, filter::Finding,
+    Attempt, AttemptId, DeliveryId, DeliveryState, Event, EventId, JobId, Order, Phases, Time, event::Part,
+    filter::Finding, job::Mark,
 };
 use hookhaven_store::{DeliveryRow, EventRow, InLine};
 use serde::{Deserialize, Serialize};
@@ -204,6 +205,8 @@ impl From<Finding> for FindingView {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ListedRoute {
     pub name: String,
+    /// `active`; `disabled`: all its destinations are, so that it makes no delivery.
+    pub state: String,
     pub source: String,
     pub events: Vec<String>,
     /// The conditions of its filter, in words; all must hold.
@@ -235,7 +238,10 @@ pub struct DeliveryView {
     #[serde(rename = "type")]
     pub event_type: String,
     pub destination: String,
+    /// Of a delivery that a job made: the job, after `replay/`.
     pub route: String,
+    /// The job that made it to bring its event to another destination.
+    pub job: Option<JobId>,
     pub lane: String,
     /// `pending`, `leased`, `delivered`, `dead` or `cancelled`.
     #[schema(value_type = DeliveryState)]
@@ -287,6 +293,7 @@ impl From<DeliveryRow> for DeliveryView {
             source: d.source.to_string(),
             event_type: d.event_type.to_string(),
             destination: d.destination.to_string(),
+            job: Mark::of_route(&d.route).map(|mark| mark.job),
             route: d.route.to_string(),
             lane: d.lane.as_str().to_owned(),
             state: d.state.as_str().to_owned(),

@@ -7,6 +7,7 @@ mod nodes;
 mod parts;
 mod store;
 mod token;
+mod told;
 mod upkeep;
 mod wires;
 
@@ -130,6 +131,9 @@ pub struct Gateway {
     /// Of nodes that work.
     scheduler: Option<JoinHandle<()>>,
     stop_schedules: CancellationToken,
+    /// Of nodes that work.
+    jobs: Option<JoinHandle<()>>,
+    stop_jobs: CancellationToken,
     nodes: JoinHandle<()>,
     alerts: JoinHandle<()>,
     admin: JoinHandle<()>,
@@ -238,6 +242,7 @@ impl Gateway {
         let (keeper, keeping) = Keeper::start(quarantine.clone(), metrics.clone());
         let releases = Releases::new(parts.of_ingest(None, None), quarantine.clone());
         let ring = KeyRing::new(store.clone(), config.shared(), entropy.clone(), Some(keys.clone()));
+        let jobs = Arc::new(parts.jobs(nodes.this().id, works));
         let admin = api::router(ApiParts {
             store: store.clone(),
             clock: clock.clone(),
@@ -249,15 +254,18 @@ impl Gateway {
             signals: Arc::new(signals),
             quarantine: quarantine.clone(),
             rejections: Arc::new(releases),
+            jobs: jobs.clone(),
             secrets: Some(secrets.clone()),
             alerts: Some(alerts.clone()),
         });
 
-        let [stop_ingest, stop_schedules, stop_nodes, stop_admin] = [(); 4].map(|()| CancellationToken::new());
+        let [stop_ingest, stop_schedules, stop_jobs, stop_nodes, stop_admin] =
+            [(); 5].map(|()| CancellationToken::new());
         let limits = ServerLimits::from(&settings.limits);
         let mut upkeep = vec![
             tokio::spawn(watcher.run()),
             tokio::spawn(wires::tell_of_reloads(config.state(), metrics.clone(), hands.clone())),
+            tokio::spawn(told::note_reloads(config.shared(), config.state(), access.audit.clone())),
             tokio::spawn(wires::follow_tokens(access, store.clone(), clock.clone())),
             tokio::spawn(wires::follow_switches(settings.switches.clone(), store.clone(), clock.clone())),
             tokio::spawn(wires::tell_of_switches(settings.switches.clone(), worker.clone())),
@@ -277,6 +285,7 @@ impl Gateway {
             parts.ingest(server, of_ingest, limits, &stop_ingest, traffic)
         });
         let scheduler = worker.is_some().then(|| parts.schedule(&stop_schedules));
+        let jobs = works.then(|| tokio::spawn(jobs.run(stop_jobs.clone())));
         let admin = admin_server.run(admin, limits, stop_admin.clone().cancelled_owned());
         Ok(Gateway {
             ingest_addr,
@@ -294,6 +303,8 @@ impl Gateway {
             ingest,
             scheduler,
             stop_schedules,
+            jobs,
+            stop_jobs,
             nodes: tokio::spawn(nodes.run(stop_nodes.clone())),
             alerts: tokio::spawn(alerts.run(stop_nodes.clone())),
             admin: tokio::spawn(async move {
@@ -327,8 +338,9 @@ impl Gateway {
         self.accepting.store(false, Ordering::Relaxed);
         self.stop_ingest.cancel();
         self.stop_schedules.cancel();
+        self.stop_jobs.cancel();
         let ingest = async {
-            for taking_in in [self.ingest, self.scheduler].into_iter().flatten() {
+            for taking_in in [self.ingest, self.scheduler, self.jobs].into_iter().flatten() {
                 // A panic in it was logged where it happened.
                 let _ = taking_in.await;
             }

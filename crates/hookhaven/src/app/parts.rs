@@ -9,7 +9,7 @@ use hookhaven_store::{
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{StartError, wires::Surroundings};
+use super::{StartError, told::Told, wires::Surroundings};
 use crate::{
     access::Access,
     alerts::{AlertParts, Alerts, channels::Channels},
@@ -22,6 +22,7 @@ use crate::{
         keys::SenderKeys,
         networks::{Networks, Renewal, RenewalParts},
     },
+    jobs::{Jobs, JobsParts},
     metrics::Metrics,
     publish::{
         api::{PublishParts, PublishService, Traffic},
@@ -78,7 +79,7 @@ impl Parts {
                 gates: self.book.clone(),
             }),
             teller: self.channels.clone(),
-            signals: self.metrics.clone(),
+            signals: Arc::new(Told { metrics: self.metrics.clone(), audit: self.access.audit.clone() }),
             tracer: self.tracer.clone(),
         }
     }
@@ -134,6 +135,7 @@ impl Parts {
             book: self.book.clone(),
             keys: self.keys.clone(),
             tokens: self.access.tokens.clone(),
+            audit: Some(self.access.audit.clone()),
             traffic,
             tracer: self.tracer.clone(),
         })
@@ -148,6 +150,18 @@ impl Parts {
             book: self.book.clone(),
         });
         tokio::spawn(scheduler.run(stop.clone()))
+    }
+
+    /// Where bulk work is asked for, and run if this node works.
+    pub fn jobs(&self, node: String, runs: bool) -> Jobs {
+        Jobs::new(JobsParts {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            entropy: self.entropy.clone(),
+            config: self.config.shared(),
+            node,
+            runs,
+        })
     }
 
     /// What requests are taken in, and released, with.

@@ -1,17 +1,14 @@
 //! The wires between parts that do not know each other: what the API asks of the worker and the
 //! metrics, what the worker counts, what a changed configuration sets going.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use hookhaven_core::{ErrorClass, Lane, breaker::BreakerState, destination::DestinationState};
+use hookhaven_core::{Lane, breaker::BreakerState, destination::DestinationState};
 use hookhaven_store::{
     NodeReport, Store,
     clock::{Clock, Entropy},
@@ -21,7 +18,6 @@ use tokio::sync::watch;
 use super::{nodes::Nodes, upkeep::secret_ages};
 use crate::{
     access::Access,
-    alerting::channel_of,
     alerts::Around,
     api::{Breaker, LaneView, ReloadState, Ring, RingError, Signals, SigningKeysView},
     config::{Config, SigningKeys, reload},
@@ -34,7 +30,7 @@ use crate::{
     published::FlowNow,
     secrets::SecretUse,
     switches::Switches,
-    worker::{Hold, PAUSED_KIND, WorkerHandle, WorkerSignals},
+    worker::{Hold, PAUSED_KIND, WorkerHandle},
 };
 
 /// What the API sees of the running gateway.
@@ -249,44 +245,6 @@ impl Traffic for WorkerHandle {
 
     fn in_flight(&self) -> usize {
         WorkerHandle::in_flight(self)
-    }
-}
-
-impl WorkerSignals for Metrics {
-    fn attempt(
-        &self,
-        source: &Arc<str>,
-        destination: &Arc<str>,
-        event_type: &str,
-        outcome: &'static str,
-        class: ErrorClass,
-        took: Duration,
-    ) {
-        Metrics::attempt(self, source, destination, event_type, outcome, class, took);
-    }
-
-    fn end_to_end(&self, took: Duration) {
-        Metrics::end_to_end(self, took);
-    }
-
-    fn deadline_missed(&self, source: &Arc<str>, destination: &Arc<str>) {
-        Metrics::deadline_missed(self, source, destination);
-    }
-
-    fn retried(&self) {
-        Metrics::retried(self);
-    }
-
-    fn lease_lost(&self) {
-        Metrics::lease_lost(self);
-    }
-
-    fn breaker(&self, destination: &Arc<str>, open: bool) {
-        Metrics::breaker(self, destination, open);
-    }
-
-    fn telling(&self, channel: &str, outcome: &'static str) {
-        self.alert_telling(channel_of(channel).unwrap_or(channel), outcome);
     }
 }
 

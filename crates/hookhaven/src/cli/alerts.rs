@@ -28,8 +28,8 @@ pub(super) async fn act(command: AlertsCommand, client: &Client, screen: &mut Sc
         AlertsCommand::Silence(args) => silence(args, client, screen).await,
         AlertsCommand::Silences(_) => silences(client, screen).await,
         AlertsCommand::Unsilence(args) => {
-            client.delete(&format!("/alerts/silences/{}", segment(&args.id))).await?;
-            screen.line(format!("The silence {} is gone.", clean(&args.id)))?;
+            let gone: SilenceView = client.delete(&format!("/alerts/silences/{}", segment(&args.id))).await?;
+            screen.line(format!("The silence of {} is gone.", clean(&gone.rule)))?;
             Ok(DONE)
         }
     }

@@ -25,6 +25,8 @@ use hyper_util::{
 use rustls::pki_types::CertificateDer;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::{Context, print::Screen, print::clean, settings::Settings};
@@ -33,6 +35,7 @@ use crate::{
     api::{self, ApiParts, LIMIT_MAX, Offline, Problem},
     app::{self, Opened},
     config::{Config, Place},
+    jobs::{Jobs, JobsParts},
     tls::pinned,
 };
 
@@ -60,7 +63,15 @@ enum Via {
         router: Router,
         store: Arc<dyn Store>,
         shared: bool,
+        /// Bulk work goes on for as long as the command asks for it.
+        jobs: Running,
     },
+}
+
+/// What runs beside a command.
+struct Running {
+    stop: CancellationToken,
+    task: JoinHandle<()>,
 }
 
 /// An HTTP answer, read to its end.
@@ -198,6 +209,16 @@ impl Client {
         let keys = Arc::new(app::KeyRing::new(store.clone(), config.clone(), entropy.clone(), None));
         let rejections =
             app::rejections(store.clone(), quarantine.clone(), config.clone(), clock.clone(), entropy.clone())?;
+        let jobs = Arc::new(Jobs::new(JobsParts {
+            store: store.clone(),
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+            config: config.clone(),
+            node: format!("command-{}", hex::encode(&random[..6])),
+            runs: true,
+        }));
+        let stop = CancellationToken::new();
+        let running = Running { task: tokio::spawn(jobs.clone().run(stop.clone())), stop };
         let router = api::router(ApiParts {
             store: store.clone(),
             clock,
@@ -209,11 +230,12 @@ impl Client {
             signals: Arc::new(Offline),
             quarantine,
             rejections,
+            jobs,
             secrets: None,
             alerts: None,
         });
         Ok(Client {
-            via: Via::Opened { router, store, shared },
+            via: Via::Opened { router, store, shared, jobs: running },
             name,
             base: "http://localhost".to_owned(),
             token: Some(token),
@@ -222,7 +244,10 @@ impl Client {
 
     /// Lets go of an opened data directory.
     pub async fn close(self) {
-        if let Via::Opened { store, .. } = self.via {
+        if let Via::Opened { store, jobs: Running { stop, task }, .. } = self.via {
+            stop.cancel();
+            // A panic in it was told where it happened.
+            let _ = task.await;
             store.close().await;
         }
     }
@@ -255,10 +280,9 @@ impl Client {
         self.read(answer)
     }
 
-    /// Takes something away; there is nothing to answer.
-    pub async fn delete(&self, path: &str) -> anyhow::Result<()> {
+    pub async fn delete<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
         let answer = self.send(Method::DELETE, &format!("/api/v1{path}"), None).await?;
-        self.accepted(answer).map(drop)
+        self.read(answer)
     }
 
     /// Up to `limit` items of a list, over as many pages as that takes, and where it goes on.
@@ -294,13 +318,16 @@ impl Client {
         };
         match answer.status {
             StatusCode::UNAUTHORIZED if self.token.is_none() => bail!(
-                "the gateway at {} wants its admin token; give it with --token or HOOKHAVEN_ADMIN_TOKEN, or name its \
-                 data directory with --data",
+                "the gateway at {} wants a token; give it with --token or HOOKHAVEN_ADMIN_TOKEN, keep one with \
+                 `hookhaven login {}`, or name its data directory with --data",
+                self.name,
                 self.name
             ),
             StatusCode::UNAUTHORIZED => bail!(
-                "the gateway at {} refuses this admin token; is it another gateway's? Give the right one with --token \
-                 or HOOKHAVEN_ADMIN_TOKEN",
+                "the gateway at {} refuses this token: {}. Give the right one with --token or HOOKHAVEN_ADMIN_TOKEN, or \
+                 keep one with `hookhaven login {}`",
+                self.name,
+                clean(&problem.detail),
                 self.name
             ),
             _ => Err(Refusal(problem).into()),
@@ -311,8 +338,7 @@ impl Client {
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
         if let Some(token) = &self.token {
             let value = [b"Bearer ", token.expose()].concat();
-            let mut value =
-                http::HeaderValue::from_bytes(&value).context("the admin token cannot stand in a header")?;
+            let mut value = http::HeaderValue::from_bytes(&value).context("the token cannot stand in a header")?;
             value.set_sensitive(true);
             request = request.header(header::AUTHORIZATION, value);
         }

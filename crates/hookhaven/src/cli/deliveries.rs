@@ -1,4 +1,4 @@
-//! `hookhaven deliveries list|show|replay`, and the words for a delivery that other commands use too.
+//! `hookhaven deliveries list|show|replay|cancel`, and the words for a delivery that other commands use too.
 
 use std::{process::ExitCode, time::Duration};
 
@@ -7,14 +7,20 @@ use serde_json::{Value, json};
 
 use super::{
     Context, DONE, FAILED,
-    args::{DeliveriesCommand, DeliveriesListArgs, DeliveryFilterArgs, DeliveryShowArgs, SelectArgs},
+    args::{DeliveriesCommand, DeliveriesListArgs, DeliveryFilterArgs, DeliveryShowArgs, SelectArgs, ToArgs},
     client::{Client, Query, Refusal, with_gateway},
-    dlq::{self, Act},
+    dlq, jobs,
     print::{
         Colour, Column, Screen, clean, clean_bytes, column, millisecond, optional, relative, short, span, when, whole,
     },
 };
-use crate::api::view::{AttemptView, DeliveryDetail, DeliveryView, HeaderView, Listing, OrderView, ReplayAnswer};
+use crate::{
+    api::{
+        CancelAnswer, CancelBecame,
+        view::{AttemptView, DeliveryDetail, DeliveryView, HeaderView, Listing, OrderView, ReplayAnswer},
+    },
+    jobs::Act,
+};
 
 /// Shown of the beginning of a handler's answer.
 const EXCERPT_LINES_SHOWN: usize = 5;
@@ -28,9 +34,21 @@ pub(super) async fn act(command: DeliveriesCommand, client: &Client, screen: &mu
         DeliveriesCommand::List(args) => list(args, client, screen).await,
         DeliveriesCommand::Show(args) => show(args, client, screen).await,
         DeliveriesCommand::Replay(args) if args.select.ids.is_empty() => {
-            dlq::by_filter(Act::Replay, args.select, client, screen).await
+            let order = dlq::order(Act::Replay, &args.select.filter, &args.pace, screen);
+            jobs::by_filter(order, args.select.yes, args.pace.detach, client, screen).await
         }
-        DeliveriesCommand::Replay(args) => replay(args.select, client, screen).await,
+        DeliveriesCommand::Cancel(args) if args.select.ids.is_empty() => {
+            let order = dlq::order(Act::Cancel, &args.select.filter, &args.pace, screen);
+            jobs::by_filter(order, args.select.yes, args.pace.detach, client, screen).await
+        }
+        DeliveriesCommand::Replay(args) => {
+            dlq::check_by_ids(&args.pace, &ToArgs::default())?;
+            replay(args.select, client, screen).await
+        }
+        DeliveriesCommand::Cancel(args) => {
+            dlq::check_by_ids(&args.pace, &ToArgs::default())?;
+            cancel(args.select, client, screen).await
+        }
     }
 }
 
@@ -166,6 +184,33 @@ async fn replay(select: SelectArgs, client: &Client, screen: &mut Screen) -> any
         }
         refused.iter().for_each(|(id, why)| screen.remark(format!("{id}: {why}")));
     }
+    Ok(if refused.is_empty() { DONE } else { FAILED })
+}
+
+/// Deliveries named one by one.
+async fn cancel(select: SelectArgs, client: &Client, screen: &mut Screen) -> anyhow::Result<u8> {
+    let (mut answers, mut refused) = (Vec::new(), Vec::new());
+    for id in select.ids {
+        let answer = client.post::<CancelAnswer>(&format!("/deliveries/{id}/cancel"), &json!({})).await;
+        match answer.map_err(anyhow::Error::downcast::<Refusal>) {
+            Ok(answer) => answers.push(answer),
+            Err(Ok(refusal)) => refused.push((id, refusal.to_string())),
+            Err(Err(error)) => return Err(error),
+        }
+    }
+    if screen.json {
+        let refused: Vec<_> = refused.iter().map(|(id, why)| json!({"delivery": id, "detail": why})).collect();
+        screen.value(&json!({"cancelled": answers, "refused": refused}))?;
+        return Ok(if refused.is_empty() { DONE } else { FAILED });
+    }
+    for CancelAnswer { delivery, became } in &answers {
+        screen.line(match became {
+            CancelBecame::Done => format!("{delivery} is cancelled"),
+            CancelBecame::Asked => format!("{delivery} is being attempted; unless that succeeds, it ends cancelled"),
+            CancelBecame::Before => format!("{delivery} had ended, or was to be cancelled before"),
+        })?;
+    }
+    refused.iter().for_each(|(id, why)| screen.remark(format!("{id}: {why}")));
     Ok(if refused.is_empty() { DONE } else { FAILED })
 }
 

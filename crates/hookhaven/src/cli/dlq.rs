@@ -1,69 +1,76 @@
 //! `hookhaven dlq list|show|replay|dismiss`: dead letters, one or many.
 //!
-//! Acting by filter says how many there are first, and asks. What died after it was counted is not
-//! touched: nobody has seen it yet.
+//! What is named by a filter is a job of the gateway's (`jobs`); what is named by ids is done at once.
 
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
 use super::{
-    Context, DONE, FAILED,
-    args::{DeliveryFilterArgs, DeliveryShowArgs, DlqCommand, DlqListArgs, SelectArgs},
+    Context, DONE, FAILED, UsageError,
+    args::{
+        DeliveryFilterArgs, DeliveryShowArgs, DlqCommand, DlqListArgs, DlqSelectArgs, PaceArgs, SelectArgs, ToArgs,
+    },
     client::{Client, Query, with_gateway},
-    deliveries, events,
+    deliveries, events, jobs,
     print::{Colour, Column, Screen, clean, column, count, optional, relative, second, short, when, whole},
 };
-use crate::api::{
-    BulkRequest, DeadLetterFilter, LIMIT_MAX,
-    view::{BulkAnswer, DeliveryDetail, EventDetail},
+use crate::{
+    api::{
+        BulkRequest, LIMIT_MAX,
+        view::{BulkAnswer, DeliveryDetail, EventDetail},
+    },
+    jobs::{Act, JobFilter, Order},
 };
-
-/// What is done to dead letters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Act {
-    Replay,
-    Dismiss,
-}
-
-impl Act {
-    fn path(self) -> &'static str {
-        match self {
-            Act::Replay => "/dead-letters/replay",
-            Act::Dismiss => "/dead-letters/dismiss",
-        }
-    }
-
-    fn verb(self) -> &'static str {
-        match self {
-            Act::Replay => "Replay",
-            Act::Dismiss => "Dismiss",
-        }
-    }
-
-    fn done(self) -> &'static str {
-        match self {
-            Act::Replay => "replayed",
-            Act::Dismiss => "dismissed",
-        }
-    }
-}
 
 pub async fn run(command: DlqCommand, context: &Context) -> anyhow::Result<ExitCode> {
     with_gateway(context, async |client, screen| act(command, client, screen).await).await.map(ExitCode::from)
 }
 
 pub(super) async fn act(command: DlqCommand, client: &Client, screen: &mut Screen) -> anyhow::Result<u8> {
-    let (act, select) = match command {
+    let (act, args, to) = match command {
         DlqCommand::List(args) => return list(args, client, screen).await,
         DlqCommand::Show(args) => return show(args, client, screen).await,
-        DlqCommand::Replay(args) => (Act::Replay, args.select),
-        DlqCommand::Dismiss(args) => (Act::Dismiss, args.select),
+        DlqCommand::Replay(args) => (Act::Replay, args.letters, args.to),
+        DlqCommand::Dismiss(args) => (Act::Dismiss, args, ToArgs::default()),
     };
-    match select.ids.is_empty() {
-        true => by_filter(act, select, client, screen).await,
-        false => by_ids(act, select, client, screen).await,
+    let DlqSelectArgs { select, pace, .. } = args;
+    if !select.ids.is_empty() {
+        check_by_ids(&pace, &to)?;
+        return by_ids(act, select, client, screen).await;
     }
+    let ToArgs { to, one_first, new_key } = to;
+    let order = Order { to, one_first, new_key, ..order(act, &select.filter, &pace, screen) };
+    jobs::by_filter(order, select.yes, pace.detach, client, screen).await
+}
+
+/// What is named one by one is done at once.
+pub(super) fn check_by_ids(pace: &PaceArgs, to: &ToArgs) -> Result<(), UsageError> {
+    let given = [
+        ("--rate", pace.rate.is_some()),
+        ("--dry-run", pace.dry_run),
+        ("--detach", pace.detach),
+        ("--to", to.to.is_some()),
+        ("--one-first", to.one_first),
+    ];
+    match given.into_iter().find(|(_, given)| *given) {
+        Some((name, _)) => Err(UsageError(format!("{name} goes with a filter, not with ids"))),
+        None => Ok(()),
+    }
+}
+
+/// Bulk work on deliveries by a filter; without one it is about every one.
+pub(super) fn order(act: Act, filter: &DeliveryFilterArgs, pace: &PaceArgs, screen: &Screen) -> Order {
+    let filter = JobFilter {
+        event: filter.event,
+        source: filter.source.clone(),
+        destination: filter.destination.clone(),
+        event_type: filter.event_type.clone(),
+        since: filter.since.map(|m| m.resolve(screen.now)),
+        until: filter.until.map(|m| m.resolve(screen.now)),
+        class: filter.class.map(|c| c.as_str().to_owned()),
+    };
+    Order { filter, rate: pace.rate.clone(), dry_run: pace.dry_run, ..Order::new(act) }
 }
 
 async fn list(args: DlqListArgs, client: &Client, screen: &mut Screen) -> anyhow::Result<u8> {
@@ -137,67 +144,14 @@ async fn show(args: DeliveryShowArgs, client: &Client, screen: &mut Screen) -> a
 }
 
 async fn by_ids(act: Act, select: SelectArgs, client: &Client, screen: &mut Screen) -> anyhow::Result<u8> {
+    let path = if act == Act::Dismiss { "/dead-letters/dismiss" } else { "/dead-letters/replay" };
     let mut total = BulkAnswer::default();
     for ids in select.ids.chunks(LIMIT_MAX) {
         let request = BulkRequest { ids: Some(ids.to_vec()), ..BulkRequest::default() };
-        add(&mut total, &client.post(act.path(), &request).await?);
+        add(&mut total, &client.post(path, &request).await?);
     }
     report(act, &total, screen)?;
     Ok(if total.refused + total.unknown == 0 { DONE } else { FAILED })
-}
-
-/// Counts, asks, acts. Without any filter it is every dead letter.
-pub(super) async fn by_filter(
-    act: Act,
-    select: SelectArgs,
-    client: &Client,
-    screen: &mut Screen,
-) -> anyhow::Result<u8> {
-    let mut filter = filter(&select.filter, screen);
-    let counted = walk(act, &filter, true, client).await?;
-    if counted.matched == 0 {
-        if screen.json {
-            screen.value(&serde_json::to_value(&counted)?)?;
-        } else {
-            screen.remark("No dead letter matches; nothing was done.");
-        }
-        return Ok(DONE);
-    }
-    let question = format!("{} {}?", act.verb(), count(counted.matched, "dead letter"));
-    if !screen.confirm(&question, select.yes)? {
-        screen.remark("Nothing was done.");
-        return Ok(FAILED);
-    }
-    filter.until = counted.until;
-    let total = walk(act, &filter, false, client).await?;
-    report(act, &total, screen)?;
-    Ok(DONE)
-}
-
-fn filter(args: &DeliveryFilterArgs, screen: &Screen) -> DeadLetterFilter {
-    DeadLetterFilter {
-        event: args.event,
-        source: args.source.clone(),
-        destination: args.destination.clone(),
-        event_type: args.event_type.clone(),
-        since: args.since.map(|m| m.resolve(screen.now)),
-        until: args.until.map(|m| m.resolve(screen.now)),
-        class: args.class.map(|c| c.as_str().to_owned()),
-    }
-}
-
-/// The same request until nothing is left of it; each one is bounded.
-async fn walk(act: Act, filter: &DeadLetterFilter, dry_run: bool, client: &Client) -> anyhow::Result<BulkAnswer> {
-    let mut total = BulkAnswer { dry_run, ..BulkAnswer::default() };
-    let mut request = BulkRequest { filter: Some(filter.clone()), dry_run, ..BulkRequest::default() };
-    loop {
-        let answer: BulkAnswer = client.post(act.path(), &request).await?;
-        add(&mut total, &answer);
-        if answer.next.is_none() {
-            return Ok(total);
-        }
-        request.after = answer.next;
-    }
 }
 
 fn add(total: &mut BulkAnswer, more: &BulkAnswer) {
@@ -206,15 +160,14 @@ fn add(total: &mut BulkAnswer, more: &BulkAnswer) {
     total.already += more.already;
     total.refused += more.refused;
     total.unknown += more.unknown;
-    // The first answer's: later ones were asked later.
-    total.until = total.until.or(more.until);
 }
 
 fn report(act: Act, total: &BulkAnswer, screen: &mut Screen) -> anyhow::Result<()> {
     if screen.json {
         return screen.value(&serde_json::to_value(total)?);
     }
-    screen.line(format!("{} {}.", count(total.done, "dead letter"), act.done()))?;
+    let done = if act == Act::Dismiss { "dismissed" } else { "replayed" };
+    screen.line(format!("{} {done}.", count(total.done, "dead letter")))?;
     for (n, why) in [
         (total.already, "had been replayed or dismissed before"),
         (total.refused, "not a dead letter"),

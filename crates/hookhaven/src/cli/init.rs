@@ -129,6 +129,7 @@ pub fn text(senders: &[&str]) -> String {
         }
     }
     text.push_str(PUBLISH);
+    text.push_str(SIGNALS);
     text
 }
 
@@ -252,7 +253,9 @@ const PUBLISH: &str = "
 # Published messages go to the public Internet, and where this says.
 # [net]
 # allow = [\"10.0.0.0/8\", \"127.0.0.1\"]
+";
 
+const SIGNALS: &str = "
 # Who is told when something is wrong: slack, pagerduty, webhook or email. Alerts are on without it, and then only
 # logged and listed; `hookhaven alerts rules` shows them, docs/alerts.md all settings.
 # [alerts.channels.ops]
@@ -348,21 +351,23 @@ mod tests {
 
     #[test]
     fn what_stands_there_as_a_comment_is_accepted_too() {
-        let commented = PUBLISH.lines().filter_map(|line| line.strip_prefix("# "));
+        let commented = PUBLISH.lines().chain(SIGNALS.lines()).filter_map(|line| line.strip_prefix("# "));
         let settings = commented.filter(|line| line.starts_with('[') || line.contains(" = "));
         let text: String = settings.map(|line| format!("{line}\n")).collect();
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("hookhaven.toml");
         std::fs::write(&path, &text).unwrap();
-        let names =
-            ["TOKEN", "READ_TOKEN", "CURRENT_SIGNING_KEY", "NEXT_SIGNING_KEY"].map(|n| format!("HOOKHAVEN_{n}"));
+        let names = ["TOKEN", "READ_TOKEN", "CURRENT_SIGNING_KEY", "NEXT_SIGNING_KEY"];
+        let mut names = names.map(|name| format!("HOOKHAVEN_{name}")).to_vec();
+        names.push("OTLP_AUTHORIZATION".to_owned());
         let value = |name: &str| format!("{name}-0123456789abcdefghijklmnopqrstuv");
-        let values = names.each_ref().map(|name| value(name));
+        let values: Vec<String> = names.iter().map(|name| value(name)).collect();
         let environment =
             Environment::from_iter(names.iter().map(String::as_str).zip(values.iter().map(String::as_str)));
         let config = load(&path, &environment).unwrap_or_else(|refused| panic!("{refused}\n{text}")).config;
         assert_eq!(config.publish.timeout, config::Publish::default().timeout);
         assert!(config.publish.signing_keys().is_some() && config.net.allow.len() == 2);
+        assert!(config.telemetry.endpoint.is_some() && config.telemetry.headers.len() == 1);
     }
 
     #[test]

@@ -8,19 +8,23 @@
 pub mod alerts;
 mod analyze;
 pub mod args;
+pub mod audit;
 pub mod backup;
 pub mod bench;
 pub mod check;
 pub mod client;
 pub mod completions;
 pub mod copy;
+pub mod credentials;
 pub mod deliveries;
 pub mod destinations;
 pub mod dlq;
 pub mod doctor;
 pub mod events;
 pub mod init;
+pub mod jobs;
 pub mod keys;
+pub mod login;
 pub mod man;
 pub mod migrate;
 pub mod nodes;
@@ -29,13 +33,16 @@ pub mod print;
 mod probe;
 pub mod reindex;
 pub mod rejected;
+pub mod replay;
 pub mod routes;
 pub mod secrets;
 pub mod senders;
 pub mod serve;
 pub mod settings;
+pub mod sources;
 #[cfg(test)]
 mod tests;
+pub mod tokens;
 pub mod torture;
 pub mod trigger;
 pub mod values;
@@ -86,7 +93,9 @@ impl Context {
         Context {
             config_path: globals.config,
             data_dir: globals.data,
-            url: globals.url,
+            url: globals
+                .url
+                .or_else(|| environment.get("HOOKHAVEN_URL").filter(|url| !url.is_empty()).map(str::to_owned)),
             token,
             json: cli.command.json(),
             terminal: std::io::stdout().is_terminal(),
@@ -150,6 +159,8 @@ async fn dispatch(command: Command, context: &Context) -> anyhow::Result<ExitCod
         Command::Events(command) => events::run(command, context).await,
         Command::Deliveries(command) => deliveries::run(command, context).await,
         Command::Dlq(command) => dlq::run(command, context).await,
+        Command::Replay(args) => replay::run(args, context).await,
+        Command::Jobs(command) => jobs::run(command, context).await,
         Command::Destinations(command) => destinations::run(command, context).await,
         Command::Alerts(command) => alerts::run(command, context).await,
         Command::Rejected(command) => rejected::run(command, context).await,
@@ -158,6 +169,11 @@ async fn dispatch(command: Command, context: &Context) -> anyhow::Result<ExitCod
         Command::Routes(command) => routes::run(command, context).await,
         Command::Analyze(args) => analyze::run(args, context).await,
         Command::Why(args) => why::run(args, context).await,
+        Command::Sources(command) => sources::run(command, context).await,
+        Command::Tokens(command) => tokens::run(command, context).await,
+        Command::Audit(args) => audit::run(args, context).await,
+        Command::Login(args) => login::log_in(args, context).await,
+        Command::Logout(args) => login::log_out(args, context),
         Command::Keys(command) => keys::run(command, context).await,
         Command::Senders(args) => senders::run(args, context),
         Command::Openapi(args) => openapi::run(args, context),

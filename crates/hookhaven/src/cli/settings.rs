@@ -1,5 +1,5 @@
 //! Where the gateway is, for commands that talk to one: its admin address, its data directory, its
-//! token, as the options, the environment and the config file say, in this order.
+//! token, as the options, the environment, what was kept at `hookhaven login` and the config file say, in this order.
 //!
 //! Whoever lists dead letters need not have the senders' secrets in the environment. So a config
 //! file that is refused as a whole is still read for the few things that count here; only what needs
@@ -13,7 +13,7 @@ use std::{
 use hookhaven_core::Secret;
 use rustls::pki_types::CertificateDer;
 
-use super::{Context, UsageError};
+use super::{Context, UsageError, credentials::Credentials};
 use crate::{
     app::TOKEN_FILE,
     config::{self, Config, Environment, Origin, Place, Refused, Server},
@@ -54,10 +54,12 @@ impl Settings {
             Some(url) => (checked(url)?, None),
             None => (local_url(found.admin, found.certificate.is_some()), found.certificate),
         };
-        let token = match context.token.clone().or(found.token) {
-            Some(token) => Some(token),
-            None => data_dir.as_deref().and_then(token_in),
+        let token = match (context.token.clone(), &context.url) {
+            (Some(token), _) => Some(token),
+            (None, Some(_)) => Credentials::read(&context.environment)?.token(&url),
+            (None, None) => None,
         };
+        let token = token.or(found.token).or_else(|| data_dir.as_deref().and_then(token_in));
         Ok(Settings { url, url_given: context.url.is_some(), certificate, data_dir, token, config })
     }
 
@@ -131,8 +133,9 @@ fn token_file(path: &Path) -> Option<Secret> {
     Secret::new(text.trim_ascii())
 }
 
-fn checked(url: &str) -> anyhow::Result<String> {
-    let wrong = |why: &str| UsageError(format!("--url {url:?}: {why}; write e.g. http://127.0.0.1:8081"));
+/// An admin address as typed, without a trailing slash.
+pub fn checked(url: &str) -> anyhow::Result<String> {
+    let wrong = |why: &str| UsageError(format!("{url:?}: {why}; write e.g. http://127.0.0.1:8081"));
     let parsed = url::Url::parse(url).map_err(|e| wrong(&e.to_string()))?;
     if !matches!(parsed.scheme(), "http" | "https") || parsed.host_str().is_none() {
         return Err(wrong("not a http or https address").into());
@@ -196,6 +199,26 @@ mod tests {
         std::fs::write(dir.path().join("data").join(TOKEN_FILE), "from-file\n").unwrap();
         let mut context = context(dir.path(), "[store]\nurl = \"file:data\"\n");
         assert_eq!(Settings::read(&context).unwrap().token, Secret::new("from-file"));
+        context.token = Secret::new("given");
+        assert_eq!(Settings::read(&context).unwrap().token, Secret::new("given"));
+    }
+
+    #[test]
+    fn a_token_that_was_kept_is_used_for_its_address_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = dir.path().to_str().unwrap().to_owned();
+        let mut context = context(dir.path(), "[server]\nadmin_token = \"from-file\"\n");
+        context.environment = Environment::from_iter([("HOME", home.as_str())]);
+        let mut credentials = Credentials::read(&context.environment).unwrap();
+        credentials.keep("https://a.example", &Secret::new("kept").unwrap()).unwrap();
+        let mut token = |url: Option<&str>| {
+            context.url = url.map(str::to_owned);
+            Settings::read(&context).unwrap().token
+        };
+        assert_eq!(token(Some("https://a.example/")), Secret::new("kept"));
+        assert_eq!(token(Some("https://b.example")), Secret::new("from-file"));
+        assert_eq!(token(None), Secret::new("from-file"));
+        context.url = Some("https://a.example".into());
         context.token = Secret::new("given");
         assert_eq!(Settings::read(&context).unwrap().token, Secret::new("given"));
     }

@@ -8,7 +8,7 @@ use std::{path::PathBuf, time::Duration};
 use hookhaven_core::{DeliveryState, ErrorClass, Secret, Time};
 use http::{HeaderName, HeaderValue};
 
-use crate::config::{LogFormat, Role, duration};
+use crate::config::{LogFormat, Role, duration, size};
 
 /// A point in time as typed: absolute, or so long ago.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +34,17 @@ pub fn moment(text: &str) -> Result<Moment, String> {
     Time::parse_rfc3339(text).map(Moment::At).ok_or_else(|| {
         "write how long ago, e.g. \"2h\" or \"7d\", or a time with its zone, e.g. \"2026-11-21T09:30:00Z\"".to_owned()
     })
+}
+
+/// `50/s`, kept as it was typed.
+pub fn rate(text: &str) -> Result<String, String> {
+    let fine = size::parse_rate(text).map(|_| text.to_owned());
+    fine.ok_or_else(|| format!("write {}", size::RATE_EXAMPLES))
+}
+
+/// `10m`.
+pub fn span(text: &str) -> Result<Duration, String> {
+    duration::parse(text).ok_or_else(|| "write how long, e.g. \"30s\" or \"10m\"".to_owned())
 }
 
 pub fn role(text: &str) -> Result<Role, String> {

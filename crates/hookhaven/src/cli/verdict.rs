@@ -308,6 +308,7 @@ mod tests {
             source: "stripe".into(),
             event_type: "invoice.paid".into(),
             destination: "billing".into(),
+            job: None,
             route: "stripe#1".into(),
             lane: "d:billing".into(),
             state: state.into(),

@@ -120,6 +120,10 @@ fn story(detail: &DeliveryDetail, destination: Option<&DestinationView>, screen:
     let critical = if d.critical { ", critical" } else { "" };
     screen.line(format!("{title}  {}  by route {}{critical}", d.id, clean(&d.route)))?;
     match d.replaces {
+        None if d.job.is_some() => {
+            let job = d.job.map(|job| job.to_string()).unwrap_or_default();
+            moment(d.accepted_at, &format!("made to replay the event, by {job}"), screen)?;
+        }
         Some(old) => moment(d.accepted_at, &format!("made to replay {old}"), screen)?,
         None => moment(d.accepted_at, "accepted", screen)?,
     }

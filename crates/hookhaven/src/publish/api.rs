@@ -13,6 +13,7 @@ mod flow;
 mod found;
 mod keys;
 mod logs;
+mod managed;
 mod messages;
 mod publish;
 mod queues;
@@ -39,7 +40,7 @@ use hyper::body::{Body, Incoming};
 use serde::Serialize;
 
 use super::{
-    auth::{Access, Door},
+    auth::{Access, Caller, Door},
     book::Book,
     compose::Occasion,
     error::ApiError,
@@ -49,7 +50,7 @@ use super::{
     settings::Limits,
 };
 use crate::{
-    access::Tokens,
+    access::{Audit, Tokens},
     body::{self, BodyError, Budget, Whole},
     config::Config,
     correlation,
@@ -82,6 +83,8 @@ pub struct PublishParts {
     pub keys: Arc<Keys>,
     /// Those with the scope `publish`, beside the configured ones.
     pub tokens: Arc<Tokens>,
+    /// Written to whenever somebody manages, rather than publishes.
+    pub audit: Option<Arc<Audit>>,
     /// `None` on a node that makes no attempts.
     pub traffic: Option<Arc<dyn Traffic>>,
     pub tracer: Tracer,
@@ -150,7 +153,7 @@ impl PublishService {
             return Err(ApiError::not_found("publishing is off: there is no token for it"));
         }
         let door = Door { publish: &config.publish, tokens: &parts.tokens, store: &parts.store, now };
-        let access = door.check(request.headers(), request.uri().query()).await?;
+        let Caller { access, name: caller } = door.check(request.headers(), request.uri().query()).await?;
         let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
         let call = route::parse(request.method(), target)?;
         if !access.may_write && !call.only_reads() {
@@ -159,6 +162,7 @@ impl PublishService {
         let publishes = matches!(call, Call::Publish { .. } | Call::Enqueue { .. } | Call::Batch);
         let span = if publishes { trace::begin(&parts.tracer, request.headers(), now) } else { None };
         let (head, body) = request.into_parts();
+        let managed = managed::of(&call);
         let first = OnceLock::new();
         let answer = async {
             if !call.only_reads() {
@@ -179,6 +183,9 @@ impl PublishService {
         let answer = answer.await;
         if let Some(span) = span {
             trace::end(span, first.into_inner(), &answer, parts.clock.now());
+        }
+        if let Some(managed) = managed {
+            managed::record(parts, managed, caller, peer, &answer).await;
         }
         answer
     }

@@ -15,7 +15,7 @@ use url::form_urlencoded;
 
 use super::error::ApiError;
 use crate::{
-    access::{Refused, Scope, TokenHash, Tokens},
+    access::{Refused, Scope, Token, TokenHash, Tokens},
     config::Publish,
 };
 
@@ -24,6 +24,14 @@ pub struct Access {
     pub may_write: bool,
     /// The token came in the `Authorization` header, which is then nobody else's.
     pub by_header: bool,
+}
+
+/// Who calls, and what that opens.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    pub access: Access,
+    /// The token's name, of those that people made.
+    pub name: Option<Arc<str>>,
 }
 
 /// What a caller is judged by.
@@ -37,34 +45,34 @@ pub struct Door<'a> {
 impl Door<'_> {
     /// # Errors
     /// 401 if there is no token, or another one; 403 for a page of another site.
-    pub async fn check(&self, headers: &HeaderMap, query: Option<&str>) -> Result<Access, ApiError> {
+    pub async fn check(&self, headers: &HeaderMap, query: Option<&str>) -> Result<Caller, ApiError> {
         if headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site") {
             return Err(ApiError::new(StatusCode::FORBIDDEN, "pages of other sites may not publish"));
         }
         let unauthorized = || ApiError::new(StatusCode::UNAUTHORIZED, "unable to authenticate: invalid token");
         let (token, by_header) = given(headers, query).ok_or_else(unauthorized)?;
         let hash = TokenHash::of(&token);
-        if is_one_of(&hash, self.publish.full_tokens()) || self.is_made(&token, &hash).await {
-            return Ok(Access { may_write: true, by_header });
+        let caller = |may_write, name| Ok(Caller { access: Access { may_write, by_header }, name });
+        if is_one_of(&hash, self.publish.full_tokens()) {
+            return caller(true, None);
         }
         if is_one_of(&hash, &self.publish.read_tokens) {
-            return Ok(Access { may_write: false, by_header });
+            return caller(false, None);
         }
-        Err(unauthorized())
+        let made = self.made(&token, &hash).await.ok_or_else(unauthorized)?;
+        caller(true, Some(made.name.as_str().into()))
     }
 
-    /// Whether somebody made it for publishing.
-    async fn is_made(&self, token: &[u8], hash: &TokenHash) -> bool {
+    /// The token, if somebody made it for publishing.
+    async fn made(&self, token: &[u8], hash: &TokenHash) -> Option<Arc<Token>> {
         let Door { tokens, store, now, .. } = *self;
         let mut found = tokens.find(hash, now);
         if found == Err(Refused::Unknown) && tokens.look_for(token, &**store, now).await {
             found = tokens.find(hash, now);
         }
-        let opens = found.is_ok_and(|token| token.scopes.allow(Scope::Publish));
-        if opens {
-            tokens.note_use(store, hash, now);
-        }
-        opens
+        let made = found.ok().filter(|token| token.scopes.allow(Scope::Publish))?;
+        tokens.note_use(store, hash, now);
+        Some(made)
     }
 }
 
@@ -122,7 +130,7 @@ mod tests {
         query: Option<&str>,
     ) -> Result<Access, ApiError> {
         let store: Arc<dyn Store> = Arc::new(testing::store());
-        Door { publish, tokens, store: &store, now: NOW }.check(headers, query).await
+        Door { publish, tokens, store: &store, now: NOW }.check(headers, query).await.map(|caller| caller.access)
     }
 
     #[tokio::test]

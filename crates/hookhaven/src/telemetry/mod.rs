@@ -76,24 +76,18 @@ impl Tracer {
             Some(parent) => Context { span_id: inner.span_id(), ..parent.clone() },
             None => inner.root(),
         };
-        Some(Open::new(self.clone(), context, parent.map(|parent| parent.span_id), name, kind, at))
-    }
-
-    /// Hands a finished span on; drops it if nobody takes them fast enough.
-    fn record(&self, span: Span) {
-        if let Some(inner) = &self.0
-            && inner.queue.try_send(span).is_err()
-        {
-            inner.metrics.trace_spans("queue_full", 1);
-        }
-    }
-
-    fn span_id(&self) -> [u8; 8] {
-        self.0.as_ref().map(|inner| inner.span_id()).unwrap_or([1; 8])
+        Some(Open::new(inner.clone(), context, parent.map(|parent| parent.span_id), name, kind, at))
     }
 }
 
 impl Inner {
+    /// Hands a finished span on; drops it if nobody takes them fast enough.
+    fn record(&self, span: Span) {
+        if self.queue.try_send(span).is_err() {
+            self.metrics.trace_spans("queue_full", 1);
+        }
+    }
+
     fn root(&self) -> Context {
         let trace_id = self.random::<16>();
         Context { trace_id, span_id: self.span_id(), sampled: is_sampled(&trace_id, self.sample), state: None }

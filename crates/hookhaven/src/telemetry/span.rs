@@ -2,11 +2,11 @@
 //!
 //! Not here: whether spans are made at all and where they go (the tracer).
 
-use std::{borrow::Cow, fmt::Display};
+use std::{borrow::Cow, fmt::Display, sync::Arc};
 
 use hookhaven_core::Time;
 
-use super::{Context, Tracer};
+use super::{Context, Inner};
 
 /// What part of an exchange it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,13 +76,13 @@ pub struct Span {
 /// A span that has begun. One that is dropped was never there.
 #[derive(Debug)]
 pub struct Open {
-    tracer: Tracer,
+    recorder: Arc<Inner>,
     span: Span,
 }
 
 impl Open {
     pub(super) fn new(
-        tracer: Tracer,
+        recorder: Arc<Inner>,
         context: Context,
         parent: Option<[u8; 8]>,
         name: &'static str,
@@ -100,7 +100,7 @@ impl Open {
             attributes: Vec::new(),
             error: None,
         };
-        Open { tracer, span }
+        Open { recorder, span }
     }
 
     /// Where it stands, for what comes after it.
@@ -131,8 +131,8 @@ impl Open {
         if !self.span.context.sampled {
             return;
         }
-        let context = Context { span_id: self.tracer.span_id(), ..self.span.context.clone() };
-        self.tracer.record(Span {
+        let context = Context { span_id: self.recorder.span_id(), ..self.span.context.clone() };
+        self.recorder.record(Span {
             context,
             parent: Some(self.span.context.span_id),
             parent_is_remote: false,
@@ -149,7 +149,7 @@ impl Open {
     pub fn end(mut self, at: Time) {
         if self.span.context.sampled {
             self.span.ended_at = at.max(self.span.began_at);
-            self.tracer.record(self.span);
+            self.recorder.record(self.span);
         }
     }
 }

@@ -187,6 +187,7 @@ async fn pause(parts: &WorkerParts, board: &Board, destination: &Destination, le
         tracing::warn!(destination = name, %error, "the pause could not be stored and ends with this process");
     }
     board.set_paused(name, true);
+    parts.signals.paused(&destination.name);
 }
 
 /// Settles, again and again while the store cannot, for as long as the session stands. What is lost

@@ -2,7 +2,7 @@
 //! ours, which win. Everything a sender wrote is checked again before it becomes a header.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use hookhaven_core::{Destination, Event, Order, Time, sign};
+use hookhaven_core::{Delivery, Destination, Event, Order, Time, job::Mark, sign};
 use http::{
     HeaderMap, HeaderName, HeaderValue,
     header::{AUTHORIZATION, USER_AGENT},
@@ -22,7 +22,9 @@ const NOT_PASSED_ON: [&str; 2] = ["webhook-signature", "webhook-timestamp"];
 const OURS: &str = "hookhaven-";
 
 /// All headers of one attempt, signed for `now`.
-pub fn build(event: &Event, order: Option<&Order>, destination: &Destination, attempt: u32, now: Time) -> HeaderMap {
+///
+/// A replay keeps the idempotency key, unless whoever asked for it wanted the handler to take it for something new.
+pub fn build(event: &Event, delivery: &Delivery, destination: &Destination, attempt: u32, now: Time) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(event.headers.len() + 12);
     for (name, value) in &event.headers {
         if is_of_the_connection(name) || NOT_PASSED_ON.contains(&&**name) || name.starts_with(OURS) {
@@ -34,6 +36,8 @@ pub fn build(event: &Event, order: Option<&Order>, destination: &Destination, at
         }
     }
     let id = event.id.to_string();
+    let mark = Mark::of_route(&delivery.route);
+    let key = mark.map_or_else(|| id.clone(), |mark| mark.webhook_id(event.id));
     let mut set = |name: &'static str, value: &str| {
         headers.insert(HeaderName::from_static(name), clean(value));
     };
@@ -45,14 +49,18 @@ pub fn build(event: &Event, order: Option<&Order>, destination: &Destination, at
     if let Some(occurred_at) = event.occurred_at {
         set("hookhaven-occurred-at", &occurred_at.to_string());
     }
-    if let Some(version) = order.and_then(Order::version) {
+    // Whose doing it is that the event comes again: a job's, or it replaces a delivery that ended.
+    if let Some(by) = mark.map(|mark| mark.job.to_string()).or(delivery.replaces.map(|old| old.to_string())) {
+        set("hookhaven-replay", &by);
+    }
+    if let Some(version) = delivery.order.as_deref().and_then(Order::version) {
         set("hookhaven-version", &version.to_string());
     }
     if let Some(part) = &event.part {
         set("hookhaven-part", &format!("{}/{}", part.number, part.of));
     }
     set("hookhaven-correlation-id", &event.correlation_id);
-    match sign::sign(&id, now, &event.body, &destination.secrets) {
+    match sign::sign(&key, now, &event.body, &destination.secrets) {
         Some(signed) => {
             set("webhook-id", &signed.id);
             set("webhook-timestamp", &signed.timestamp);
@@ -62,7 +70,7 @@ pub fn build(event: &Event, order: Option<&Order>, destination: &Destination, at
             }
         }
         None => {
-            set("webhook-id", &id);
+            set("webhook-id", &key);
             set("webhook-timestamp", &now.as_s().to_string());
         }
     }
@@ -109,7 +117,7 @@ mod tests {
 
     use bytes::Bytes;
     use hookhaven_core::{
-        EventId, Secret,
+        DeliveryId, DeliveryState, EventId, JobId, Lane, Policy, Secret,
         destination::{BreakerPolicy, DestinationState},
     };
 
@@ -146,6 +154,57 @@ mod tests {
         }
     }
 
+    fn delivery(event: &Event) -> Delivery {
+        let policy = Policy {
+            retry: Default::default(),
+            deadline: Duration::from_secs(30),
+            max_age: Duration::from_secs(60),
+            critical: false,
+        };
+        Delivery {
+            id: DeliveryId::from_bytes([8; 16]),
+            event: event.id,
+            source: event.source.clone(),
+            event_type: event.event_type.clone(),
+            destination: "billing".into(),
+            lane: Lane::of_destination("billing"),
+            route: "stripe#1".into(),
+            policy: Arc::new(policy),
+            accepted_at: event.received_at,
+            due_at: event.received_at,
+            attempts: 0,
+            tries: 0,
+            lost: 0,
+            state: DeliveryState::Leased,
+            ended_at: None,
+            end_reason: None,
+            replaces: None,
+            replaced_by: None,
+            dismissed_at: None,
+            cancel_asked_at: None,
+            order: None,
+        }
+    }
+
+    #[test]
+    fn a_replay_says_so_and_keeps_the_key_unless_told_otherwise() {
+        let (event, destination) = (event("a", &[]), destination("http://h/", &["one"]));
+        let job = JobId::mint(Time::from_s(1_700_000_000), [1; 10]);
+        let by_job = |new_key| Delivery { route: Mark { job, new_key }.route(), ..delivery(&event) };
+        let of = |delivery: &Delivery| build(&event, delivery, &destination, 1, Time::from_s(1_700_000_001));
+        let again = Delivery { replaces: Some(DeliveryId::from_bytes([9; 16])), ..delivery(&event) };
+        let [plain, replay, sent, new] = [&delivery(&event), &again, &by_job(false), &by_job(true)].map(of);
+        let id = event.id.to_string();
+        assert_eq!(plain.get("hookhaven-replay"), None);
+        assert_eq!(replay["hookhaven-replay"], DeliveryId::from_bytes([9; 16]).to_string());
+        assert!(sent["hookhaven-replay"] == *job.to_string() && sent["webhook-id"] == *id);
+        assert!([&plain, &replay].iter().all(|headers| headers["webhook-id"] == *id));
+        let key = format!("{id}-{job}");
+        assert!(new["webhook-id"] == *key && new["hookhaven-event-id"] == *id);
+        let signed = sign::sign(&key, Time::from_s(1_700_000_001), b"{}", &destination.secrets);
+        assert_eq!(new["webhook-signature"].to_str().ok(), signed.as_ref().map(|s| &*s.signature));
+    }
+
     #[test]
     fn ours_win_and_the_senders_useful_ones_stay() {
         let event = event(
@@ -166,7 +225,7 @@ mod tests {
             ],
         );
         let now = Time::from_s(1_700_000_100);
-        let headers = build(&event, None, &destination("http://h/", &[]), 3, now);
+        let headers = build(&event, &delivery(&event), &destination("http://h/", &[]), 3, now);
         let all = |name: &str| headers.get_all(name).iter().map(|v| v.to_str().unwrap()).collect::<Vec<_>>();
         assert_eq!(all("content-type"), ["application/json; charset=utf-8"]);
         assert_eq!(all("stripe-signature"), ["t=1,v1=aa"]);
@@ -186,15 +245,15 @@ mod tests {
     #[test]
     fn the_senders_own_time_is_there_to_order_by() {
         let event = Event { occurred_at: Some(Time::from_s(1_600_000_000)), ..event("a", &[]) };
-        let headers = build(&event, None, &destination("http://h/", &[]), 1, Time::EPOCH);
+        let headers = build(&event, &delivery(&event), &destination("http://h/", &[]), 1, Time::EPOCH);
         assert_eq!(headers["hookhaven-occurred-at"], "2020-09-13T12:26:40.000000Z");
     }
 
     #[test]
     fn each_attempt_is_signed_for_its_own_time() {
         let (event, destination) = (event("a", &[]), destination("http://h/", &["one", "two"]));
-        let [first, second] =
-            [1, 2].map(|n| build(&event, None, &destination, n, Time::from_s(1_700_000_000 + i64::from(n))));
+        let [first, second] = [1, 2]
+            .map(|n| build(&event, &delivery(&event), &destination, n, Time::from_s(1_700_000_000 + i64::from(n))));
         let expected = sign::sign(&event.id.to_string(), Time::from_s(1_700_000_001), b"{}", &destination.secrets);
         assert_eq!(first["webhook-signature"].to_str().ok(), expected.as_ref().map(|s| &*s.signature));
         assert_ne!(first["webhook-signature"], second["webhook-signature"]);
@@ -204,8 +263,8 @@ mod tests {
     #[test]
     fn nothing_a_sender_wrote_becomes_another_header() {
         for hostile in ["a\r\nx-admin: 1", "a\0b", "\u{7f}", "Zahlung bestätigt", &"x".repeat(100_000)] {
-            let headers =
-                build(&event(hostile, &[("x-bad", hostile)]), None, &destination("http://h/", &[]), 1, Time::EPOCH);
+            let event = event(hostile, &[("x-bad", hostile)]);
+            let headers = build(&event, &delivery(&event), &destination("http://h/", &[]), 1, Time::EPOCH);
             assert!(!headers.contains_key("x-admin"));
             let value = headers["hookhaven-event-type"].to_str().unwrap();
             assert!(value.len() <= TEXT_BYTES_MAX && !value.contains(['\r', '\n']));
@@ -214,10 +273,12 @@ mod tests {
 
     #[test]
     fn credentials_of_the_url_are_sent_as_http_sends_them() {
-        let headers = build(&event("a", &[]), None, &destination("http://us%65r:p%40ss@h/", &[]), 1, Time::EPOCH);
+        let event = event("a", &[]);
+        let of = |url| build(&event, &delivery(&event), &destination(url, &[]), 1, Time::EPOCH);
+        let headers = of("http://us%65r:p%40ss@h/");
         assert_eq!(headers[AUTHORIZATION], format!("Basic {}", STANDARD.encode("user:p@ss")));
         assert!(headers[AUTHORIZATION].is_sensitive());
-        let none = build(&event("a", &[]), None, &destination("http://h/", &[]), 1, Time::EPOCH);
+        let none = of("http://h/");
         assert!(!none.contains_key(AUTHORIZATION));
     }
 }

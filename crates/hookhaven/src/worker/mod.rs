@@ -87,6 +87,8 @@ pub trait WorkerSignals: Send + Sync + fmt::Debug {
     fn breaker(&self, destination: &Arc<str>, open: bool);
     /// A try to tell an alert to a channel was recorded. `outcome` is `told`, `retry` or `failed`.
     fn telling(&self, _destination: &str, _outcome: &'static str) {}
+    /// Its 410s paused a destination, and the catalog says so.
+    fn paused(&self, _destination: &Arc<str>) {}
 }
 
 /// What a worker is made of.

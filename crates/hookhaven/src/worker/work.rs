@@ -155,13 +155,7 @@ fn configured(
     Outbound {
         method: Method::POST,
         to: To::Configured(destination.url.clone()),
-        headers: headers::build(
-            event,
-            leased.delivery.order.as_deref(),
-            destination,
-            leased.attempt_number,
-            started_at,
-        ),
+        headers: headers::build(event, &leased.delivery, destination, leased.attempt_number, started_at),
         body: event.body.clone(),
         timeout: destination.timeout,
         excerpt_bytes_max: limits.worker.excerpt_bytes_max,

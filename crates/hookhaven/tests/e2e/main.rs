@@ -5,6 +5,7 @@
 
 mod support;
 
+mod access;
 mod alerts;
 mod answers;
 mod asked;
@@ -24,6 +25,7 @@ mod full_disk;
 mod guarantees;
 mod hostile;
 mod isolation;
+mod jobs;
 mod kill;
 mod monitoring;
 mod newcomer;
@@ -35,6 +37,7 @@ mod publish;
 mod publish_clients;
 mod rejected;
 mod reload;
+mod replayed;
 mod retries;
 mod rotation;
 mod shapes;

@@ -3,6 +3,7 @@
 use clap::{ArgGroup, Args, Subcommand};
 use hookhaven_core::{DeliveryId, DeliveryState, ErrorClass, EventId};
 
+use super::{PaceArgs, ToArgs};
 use crate::cli::values::{self, Moment};
 
 #[derive(Debug, Subcommand)]
@@ -69,7 +70,9 @@ pub enum DeliveriesCommand {
     /// Show one delivery and its attempts
     Show(DeliveryShowArgs),
     /// Replace dead deliveries by new ones with a fresh budget
-    Replay(DeliveriesReplayArgs),
+    Replay(DeliveriesSelectArgs),
+    /// End deliveries that have not ended
+    Cancel(DeliveriesSelectArgs),
 }
 
 #[derive(Clone, Debug, Args)]
@@ -100,12 +103,15 @@ pub struct DeliveryShowArgs {
     group(ArgGroup::new("selection").required(true).multiple(true)
         .args(["ids", "event", "source", "destination", "event_type", "class", "since", "until"])),
     after_help = "Examples:\n  hookhaven deliveries replay dlv_06dz9k3m8r4v2w1x5y7t0q6n3p\n  \
-                  hookhaven deliveries replay --destination billing --since 2h\n\n\
+                  hookhaven deliveries replay --destination billing --since 2h\n  \
+                  hookhaven deliveries cancel --destination billing --type 'test.*'\n\n\
                   By filter it says how many it found and asks; --yes answers."
 )]
-pub struct DeliveriesReplayArgs {
+pub struct DeliveriesSelectArgs {
     #[command(flatten)]
     pub select: SelectArgs,
+    #[command(flatten)]
+    pub pace: PaceArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -115,7 +121,7 @@ pub enum DlqCommand {
     /// Show one dead letter: sender, event, last error, when it failed, payload
     Show(DeliveryShowArgs),
     /// Deliver dead letters again, each once, with a fresh budget
-    Replay(DlqSelectArgs),
+    Replay(DlqReplayArgs),
     /// Mark dead letters as done with
     Dismiss(DlqSelectArgs),
 }
@@ -149,6 +155,16 @@ pub struct DlqSelectArgs {
     pub all: bool,
     #[command(flatten)]
     pub select: SelectArgs,
+    #[command(flatten)]
+    pub pace: PaceArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct DlqReplayArgs {
+    #[command(flatten)]
+    pub letters: DlqSelectArgs,
+    #[command(flatten)]
+    pub to: ToArgs,
 }
 
 /// By ids or by filter, never both.
@@ -248,7 +264,7 @@ pub struct DeliveryFilterArgs {
     /// Only deliveries to this destination
     #[arg(long)]
     pub destination: Option<String>,
-    /// Only deliveries of events of this type
+    /// Only deliveries of events of this type; in bulk `*` stands for anything
     #[arg(long = "type", value_name = "TYPE")]
     pub event_type: Option<String>,
     /// Only those whose last attempt ended so: dns, connect, tls, timeout, protocol, rate_limited, http_5xx, http_4xx ...

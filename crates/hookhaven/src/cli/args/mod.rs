@@ -4,7 +4,9 @@
 //! Nothing is done here. Each command is one file of `cli`, with a `run` that takes its
 //! arguments and the [`Context`](super::Context).
 
+mod access;
 mod alerts;
+mod jobs;
 mod look;
 mod machine;
 mod rejected;
@@ -19,7 +21,9 @@ use hookhaven_core::Secret;
 
 use super::values;
 
+pub use access::*;
 pub use alerts::*;
+pub use jobs::*;
 pub use look::*;
 pub use machine::*;
 pub use rejected::*;
@@ -57,10 +61,10 @@ pub struct Globals {
     /// The data directory, instead of the one under [store] in the config file
     #[arg(long, global = true, value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// The running gateway's admin address [default: `admin` under [server] in the config file]
+    /// The running gateway's admin address [env: HOOKHAVEN_URL] [default: `admin` under [server] in the config file]
     #[arg(long, global = true, value_name = "URL")]
     pub url: Option<String>,
-    /// The admin token [env: HOOKHAVEN_ADMIN_TOKEN] [default: the one in the data directory]
+    /// The token [env: HOOKHAVEN_ADMIN_TOKEN] [default: that of `hookhaven login`, else the one in the data directory]
     #[arg(long, global = true, value_name = "TOKEN", value_parser = values::secret)]
     pub token: Option<Secret>,
 }
@@ -86,6 +90,11 @@ pub enum Command {
     /// List, show, replay and dismiss dead letters
     #[command(subcommand)]
     Dlq(DlqCommand),
+    /// Deliver old events again, where they went or elsewhere
+    Replay(ReplayArgs),
+    /// List, watch, pause, resume and cancel bulk work
+    #[command(subcommand)]
+    Jobs(JobsCommand),
     /// List and show rejected requests, and release them once what was wrong is mended
     #[command(subcommand)]
     Rejected(RejectedCommand),
@@ -102,6 +111,18 @@ pub enum Command {
     /// List alerts, try a channel, silence what nobody wants to hear
     #[command(subcommand)]
     Alerts(AlertsCommand),
+    /// List sources
+    #[command(subcommand)]
+    Sources(SourcesCommand),
+    /// Make, list and revoke tokens
+    #[command(subcommand)]
+    Tokens(TokensCommand),
+    /// Say who did what, and what it was before and after
+    Audit(AuditArgs),
+    /// Keep a token for a gateway elsewhere
+    Login(LoginArgs),
+    /// Forget it
+    Logout(LogoutArgs),
     /// Show and rotate the keys that published messages are signed with
     #[command(subcommand)]
     Keys(KeysCommand),
@@ -145,9 +166,19 @@ impl Command {
             Command::Events(EventsCommand::Replay(a)) => a.json,
             Command::Deliveries(DeliveriesCommand::List(a)) => a.page.json,
             Command::Deliveries(DeliveriesCommand::Show(a)) | Command::Dlq(DlqCommand::Show(a)) => a.json,
-            Command::Deliveries(DeliveriesCommand::Replay(a)) => a.select.json,
+            Command::Deliveries(DeliveriesCommand::Replay(a) | DeliveriesCommand::Cancel(a)) => a.select.json,
             Command::Dlq(DlqCommand::List(a)) => a.page.json,
-            Command::Dlq(DlqCommand::Replay(a) | DlqCommand::Dismiss(a)) => a.select.json,
+            Command::Dlq(DlqCommand::Replay(a)) => a.letters.select.json,
+            Command::Dlq(DlqCommand::Dismiss(a)) => a.select.json,
+            Command::Replay(a) => a.json,
+            Command::Jobs(JobsCommand::List(a)) => a.json,
+            Command::Jobs(
+                JobsCommand::Show(a)
+                | JobsCommand::Watch(a)
+                | JobsCommand::Pause(a)
+                | JobsCommand::Resume(a)
+                | JobsCommand::Cancel(a),
+            ) => a.json,
             Command::Rejected(RejectedCommand::List(a)) => a.page.json,
             Command::Rejected(RejectedCommand::Show(a)) => a.json,
             Command::Rejected(RejectedCommand::Release(a)) => a.json,
@@ -157,6 +188,12 @@ impl Command {
             Command::Alerts(command) => command.json(),
             Command::Routes(RoutesCommand::List(a)) => a.json,
             Command::Routes(RoutesCommand::Test(a)) => a.json,
+            Command::Sources(SourcesCommand::List(a)) => a.json,
+            Command::Tokens(TokensCommand::Create(a)) => a.json,
+            Command::Tokens(TokensCommand::List(a)) => a.json,
+            Command::Tokens(TokensCommand::Revoke(_)) => false,
+            Command::Audit(a) => a.page.json,
+            Command::Login(_) | Command::Logout(_) => false,
             Command::Why(a) => a.json,
             Command::Analyze(a) => a.json,
             Command::Backup(a) => a.json,
@@ -191,6 +228,8 @@ impl Command {
             | Command::Openapi(_)
             | Command::Completions(_)
             | Command::Man(_) => &["--config", "--data", "--url", "--token"],
+            Command::Login(_) => &["--config", "--data", "--url"],
+            Command::Logout(_) => &["--config", "--data", "--url", "--token"],
             Command::Torture(_) | Command::Bench(_) => &["--config", "--url", "--token"],
             Command::Init(_) => &["--data", "--url", "--token"],
             Command::Migrate(_) => &["--data", "--url", "--token"],

@@ -125,7 +125,7 @@ async fn the_token_goes_along_and_a_wrong_one_is_explained() {
     let served = serve(scene.router.clone()).await;
     let wrong = Client::remote(&served.url, hookhaven_core::Secret::new("wrong")).unwrap();
     let error = run(&wrong, &scene, "events list", None).await.code.unwrap_err().to_string();
-    assert!(error.contains("refuses this admin token") && !error.contains("wrong\""), "{error}");
+    assert!(error.contains("refuses this token") && !error.contains("wrong\""), "{error}");
     let none = Client::remote(&served.url, None).unwrap();
     let error = run(&none, &scene, "events list", None).await.code.unwrap_err().to_string();
     assert!(error.contains("--token"), "{error}");

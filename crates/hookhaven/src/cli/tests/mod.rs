@@ -3,6 +3,7 @@
 mod analyze;
 mod dlq;
 mod find;
+mod jobs;
 mod keys;
 mod look;
 mod reference;
@@ -20,9 +21,9 @@ use super::{
     analyze as analyze_command,
     args::{Cli, Command},
     client::Client,
-    deliveries, destinations, dlq as dlq_command, events, keys as keys_command,
+    deliveries, destinations, dlq as dlq_command, events, jobs as jobs_command, keys as keys_command,
     print::capture,
-    routes as routes_command, why as why_command,
+    replay as replay_command, routes as routes_command, why as why_command,
 };
 use crate::api::fixture::{Scene, TOKEN};
 
@@ -87,6 +88,8 @@ async fn run(client: &Client, scene: &Scene, line: &str, answer: Option<bool>) -
         Command::Keys(c) => keys_command::act(c, client, &mut screen).await,
         Command::Routes(c) => routes_command::act(c, client, &mut screen).await,
         Command::Analyze(a) => analyze_command::act(a, client, &mut screen).await,
+        Command::Replay(a) => replay_command::act(a, client, &mut screen).await,
+        Command::Jobs(c) => jobs_command::act(c, client, &mut screen).await,
         Command::Why(a) => why_command::act(a, client, &mut screen).await,
         other => panic!("{other:?} does not speak to the admin API"),
     };

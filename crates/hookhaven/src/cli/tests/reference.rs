@@ -15,7 +15,8 @@ Generated from the binary's own `--help`; `hookhaven man --out DIR` writes the s
 completions SHELL` what a shell completes.
 
 - *Which gateway*: commands that look or act talk to the running gateway by its admin address, from `--url` or the config
-  file, with the token of the data directory, `--token` or `HOOKHAVEN_ADMIN_TOKEN`.
+  file, with the token of the data directory, `--token` or `HOOKHAVEN_ADMIN_TOKEN`. For one elsewhere `hookhaven login`
+  keeps a token by address; `HOOKHAVEN_URL` stands in for `--url`.
 - *For programs*: `--json` wherever something is listed, shown or counted; results go to standard output, remarks and
   questions to standard error; colour and progress bars only on a terminal, and no colour with `NO_COLOR` set. Tables are
   as wide as the terminal, and whole where there is none.

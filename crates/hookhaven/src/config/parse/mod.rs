@@ -29,6 +29,8 @@ mod values;
 
 use std::{path::Path, sync::Arc};
 
+pub use self::route::{DEADLINE, MAX_AGE};
+
 use toml::de::DeTable;
 
 use self::document::{Document, Table};

@@ -65,6 +65,7 @@ impl Api {
             book: Arc::default(),
             keys: Arc::new(Keys::new(config, keys)),
             tokens: Arc::default(),
+            audit: None,
             traffic: None,
         });
         Api { service, clock }

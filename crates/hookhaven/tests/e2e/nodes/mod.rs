@@ -1,9 +1,11 @@
 //! Several nodes on one PostgreSQL: real processes, killed and cut off, behave as one gateway.
 
+mod access;
 mod alerts;
 mod asked;
 mod check;
 mod idle;
+mod jobs;
 mod kills;
 mod limits;
 mod outage;

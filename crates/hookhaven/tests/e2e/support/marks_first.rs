@@ -122,6 +122,12 @@ impl Store for MarksFirst {
     async fn replay(&self, deliveries: &[DeliveryId]) -> Result<Vec<Replayed>, StoreError> {
         self.inner.replay(deliveries).await
     }
+    async fn replay_as(&self, replays: &[ReplayAs]) -> Result<Vec<Replayed>, StoreError> {
+        self.inner.replay_as(replays).await
+    }
+    async fn redeliver(&self, redeliveries: Vec<Redelivery>) -> Result<Vec<Redelivered>, StoreError> {
+        self.inner.redeliver(redeliveries).await
+    }
     async fn route(&self, event: EventId, deliveries: Vec<NewDelivery>) -> Result<Routed, StoreError> {
         self.inner.route(event, deliveries).await
     }
