@@ -322,7 +322,7 @@ struct Scene {
 
 impl Scene {
     async fn of(api: &Api) -> Result<Self, Problem> {
-        let stats = api.parts.store.stats().await?;
+        let stats = api.parts.store.stats().await?.without_alerts();
         api.parts.config.load().switches.load(&*api.parts.store).await?;
         Ok(Scene { pauses: pauses(api).await?, rests: rests(api).await?, tallies: tallies(&stats) })
     }

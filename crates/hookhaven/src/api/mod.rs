@@ -12,6 +12,7 @@
 //!
 //! Not here: sockets and TLS (`server`), the ingest and publish addresses, pages for people.
 
+mod alerts;
 mod analysis;
 mod audit;
 mod backup;
@@ -60,12 +61,17 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     access::{Access, Note},
+    alerting::Desk,
     config::Config,
     jobs::Jobs,
     quarantine::Rejections,
     secrets::SecretUse,
 };
 
+pub use alerts::{
+    AlertState, AlertView, Alerting, ChannelView, RuleView, SilenceRequest, SilenceView, TellingView, ToldView,
+    TrialView,
+};
 pub use analysis::{AnalysisView, FoundView, SuggestionView, TooFewView};
 pub use backup::{BackupRequest, BackupState, BackupView};
 pub use dead_letters::{BULK_DELIVERIES_MAX, BulkRequest, DeadLetterFilter};
@@ -113,6 +119,8 @@ pub struct ApiParts {
     pub jobs: Arc<Jobs>,
     /// Of the running gateway; `None` without one.
     pub secrets: Option<Arc<SecretUse>>,
+    /// Of the running gateway; `None` without one.
+    pub alerts: Option<Arc<dyn Desk>>,
 }
 
 /// What every handler gets.
@@ -171,6 +179,7 @@ fn guarded() -> OpenApiRouter<Shared> {
         .merge(backup::routes())
         .merge(analysis::routes())
         .merge(search::routes())
+        .merge(alerts::routes())
         .merge(sources::routes())
         .merge(tokens::routes())
         .merge(audit::routes())

@@ -234,6 +234,7 @@ impl Client {
             rejections,
             jobs,
             secrets: None,
+            alerts: None,
         });
         Ok(Client {
             via: Via::Opened { router, store, shared, jobs: running },

@@ -6,6 +6,7 @@
 mod support;
 
 mod access;
+mod alerts;
 mod answers;
 mod asked;
 mod backup;

@@ -1,6 +1,7 @@
 //! The admin API as its clients meet it: every path, over a memory store, in this process.
 
 mod access;
+mod alerts;
 mod analysis;
 mod backup;
 mod bulk;
