@@ -32,10 +32,11 @@ use tokio_util::sync::CancellationToken;
 use self::{
     nodes::{NodeParts, Nodes},
     parts::{Parts, way_out},
-    wires::Wires,
+    wires::{Surroundings, Wires},
 };
 use crate::{
     access::{self, Access},
+    alerts::channels::Channels,
     api::{self, ApiParts},
     config::{
         Config, Environment, Loaded, ServerTls, SigningKeys,
@@ -52,6 +53,7 @@ use crate::{
     seal::Vault,
     secrets::SecretUse,
     server::{BindError, Server, ServerLimits, TlsNow},
+    stats,
     sweeps::Sweeps,
     telemetry::{self, Exporting},
     tls::ListenerTls,
@@ -135,6 +137,7 @@ pub struct Gateway {
     jobs: Option<JoinHandle<()>>,
     stop_jobs: CancellationToken,
     nodes: JoinHandle<()>,
+    alerts: JoinHandle<()>,
     admin: JoinHandle<()>,
     upkeep: Vec<JoinHandle<()>>,
     /// Ends when nobody can refuse any more.
@@ -142,6 +145,7 @@ pub struct Gateway {
     /// Where traces are made.
     exporting: Option<Exporting>,
     secrets: Arc<SecretUse>,
+    stats: Arc<stats::keep::Keep>,
     clock: Arc<dyn Clock>,
 }
 
@@ -179,12 +183,14 @@ impl Gateway {
         let metrics = Arc::new(Metrics::new(settings.limits.metric_types_max, clock.now(), log_lines_dropped));
         let egress = egress.map_or_else(|| way_out(admin_addr), Ok)?;
         let sender_keys = Arc::new(SenderKeys::new(egress.clone(), clock.clone()));
+        let channels = Channels::new(config.shared(), egress.clone(), clock.clone(), entropy.clone(), admin_addr);
         let token = &admin_token.secret;
         let access = Access::new(token, access::ADMIN_TOKEN, store.clone(), clock.clone(), entropy.clone());
         let access = Arc::new(access);
         let (tracer, exporting) =
             telemetry::start(&settings.telemetry, egress.clone(), clock.clone(), entropy.clone(), metrics.clone());
         let parts = Parts {
+            channels: Arc::new(channels),
             store: store.clone(),
             clock: clock.clone(),
             entropy: entropy.clone(),
@@ -223,6 +229,8 @@ impl Gateway {
             worker: hands.clone(),
             reloaded: config.state(),
         };
+        let stats =
+            Arc::new(stats::keep::Keep::new(metrics.recorder().clone(), store.clone(), clock.clone(), &*entropy));
         let nodes = Arc::new(Nodes::new(node, admin_addr.to_string(), &*entropy));
         let signals = Wires {
             metrics: metrics.clone(),
@@ -235,6 +243,7 @@ impl Gateway {
             config: config.shared(),
             secrets: secrets.clone(),
         };
+        let alerts = parts.alerts(Surroundings { nodes: nodes.clone(), worker: hands.clone() });
         let (keeper, keeping) = Keeper::start(quarantine.clone(), metrics.clone());
         let releases = Releases::new(parts.of_ingest(None, None), quarantine.clone());
         let ring = KeyRing::new(store.clone(), config.shared(), entropy.clone(), Some(keys.clone()));
@@ -252,6 +261,7 @@ impl Gateway {
             rejections: Arc::new(releases),
             jobs: jobs.clone(),
             secrets: Some(secrets.clone()),
+            alerts: Some(alerts.clone()),
         });
 
         let [stop_ingest, stop_schedules, stop_jobs, stop_nodes, stop_admin] =
@@ -269,6 +279,7 @@ impl Gateway {
             tokio::spawn(wires::tell_of_book(parts.book.clone(), worker.clone())),
             tokio::spawn(upkeep::follow_secrets(secrets.clone(), config.state(), config.shared(), clock.clone())),
             tokio::spawn(upkeep::keep_secrets(secrets.clone(), store.clone(), config.shared(), clock.clone())),
+            tokio::spawn(stats.clone().run()),
             tokio::spawn(quarantine::forget_old(quarantine, config.shared(), clock.clone())),
         ];
         if ingest_server.is_some() {
@@ -301,6 +312,7 @@ impl Gateway {
             jobs,
             stop_jobs,
             nodes: tokio::spawn(nodes.run(stop_nodes.clone())),
+            alerts: tokio::spawn(alerts.run(stop_nodes.clone())),
             admin: tokio::spawn(async move {
                 let _ = admin.await;
             }),
@@ -311,6 +323,7 @@ impl Gateway {
             keeping,
             exporting,
             secrets,
+            stats,
             clock,
         })
     }
@@ -347,7 +360,8 @@ impl Gateway {
             exporting.stop().await;
         }
         self.stop_nodes.cancel();
-        let _ = tokio::time::timeout(LEAVE_TIMEOUT, self.nodes).await;
+        let leaving = async { tokio::join!(self.nodes, self.alerts) };
+        let _ = tokio::time::timeout(LEAVE_TIMEOUT, leaving).await;
         for task in &self.upkeep {
             task.abort();
         }
@@ -355,6 +369,7 @@ impl Gateway {
         // A panic in it was logged where it happened.
         let _ = self.admin.await;
         let _ = tokio::time::timeout(LEAVE_TIMEOUT, self.keeping).await;
+        upkeep::note_stats(&self.stats).await;
         upkeep::note_secrets(&self.secrets, &*self.store, self.clock.now()).await;
         self.store.close().await;
         aborted

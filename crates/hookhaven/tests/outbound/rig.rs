@@ -63,7 +63,7 @@ impl WorkerSignals for Signals {
     ) {
         self.tell(Told::Attempt { destination: destination.to_string(), outcome, class });
     }
-    fn end_to_end(&self, _: Duration) {}
+    fn end_to_end(&self, _: &Arc<str>, _: &Arc<str>, _: Duration) {}
     fn deadline_missed(&self, _: &Arc<str>, _: &Arc<str>) {
         self.tell(Told::DeadlineMissed);
     }
@@ -130,6 +130,7 @@ impl Rig {
         let (tell, told) = mpsc::unbounded_channel();
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(2));
         let worker = Worker::start(WorkerParts {
+            teller: Arc::new(hookhaven::alerting::NoChannels),
             tracer: hookhaven::telemetry::Tracer::default(),
             store: front,
             clock: Arc::new(clock.clone()),

@@ -5,6 +5,7 @@ pub mod chance;
 pub mod clocked;
 pub mod collector;
 pub mod dev;
+pub mod follow;
 pub mod gateway;
 pub mod handler;
 pub mod leaks;
@@ -15,6 +16,7 @@ pub mod publisher;
 pub mod script;
 pub mod sdk;
 pub mod sign;
+pub mod smtp;
 
 use std::time::Duration;
 
