@@ -6,6 +6,7 @@
 mod support;
 
 mod access;
+mod alerts;
 mod answers;
 mod asked;
 mod backup;
@@ -31,6 +32,7 @@ mod newcomer;
 mod nodes;
 mod odd_events;
 mod openapi;
+mod operate;
 mod ordering;
 mod publish;
 mod publish_clients;
@@ -39,6 +41,7 @@ mod reload;
 mod replayed;
 mod retries;
 mod rotation;
+mod sealed;
 mod shapes;
 mod shutdown;
 mod signals;
