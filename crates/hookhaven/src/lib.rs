@@ -26,6 +26,7 @@ pub mod publish;
 pub mod published;
 pub mod quarantine;
 pub mod routing;
+pub mod seal;
 pub mod secrets;
 pub mod server;
 pub mod shelf;

@@ -389,6 +389,7 @@ pub(crate) fn config() -> Config {
         (Arc::from(name), Arc::new(destination))
     };
     Config {
+        encryption: Default::default(),
         telemetry: Default::default(),
         server: Server { admin_hosts: vec!["admin.example.com".into()], ..Server::default() },
         store: crate::config::Store::default(),

@@ -26,6 +26,7 @@ pub(crate) mod fixture;
 mod guard;
 mod health;
 mod jobs;
+mod masked;
 mod nodes;
 mod openapi;
 mod page;
@@ -35,6 +36,7 @@ mod rejected;
 mod release;
 mod routes;
 mod schema;
+mod search;
 mod secrets;
 mod signals;
 mod sources;
@@ -85,6 +87,7 @@ pub use publish_keys::{Ring, RingError, SigningKeysView};
 pub use rejected::{CauseView, DiagnosisView, RejectedDetail, RejectedSelection, RejectedView};
 pub use release::{ReleaseAnswer, ReleaseRequest, ReleasedView};
 pub use routes::routing;
+pub use search::{EndView, HitView, LookedView, SEARCH_EVENTS_MAX, SearchLine};
 pub use secrets::SecretView;
 pub use signals::{Breaker, LaneView, Offline, ReloadState, Signals};
 pub use sources::SourceView;
@@ -126,6 +129,9 @@ pub(crate) struct Api {
     pub started_at: Time,
     backup: backup::Slot,
     analysis: analysis::Slot,
+    /// Held while the signing keys are rotated.
+    rotation: tokio::sync::Mutex<()>,
+    searches: search::Slots,
 }
 
 type Shared = Arc<Api>;
@@ -139,6 +145,8 @@ pub fn router(parts: ApiParts) -> Router {
         started_at: parts.clock.now(),
         backup: Default::default(),
         analysis: Default::default(),
+        rotation: Default::default(),
+        searches: Default::default(),
         parts,
     });
     let guarded = Router::from(guarded())
@@ -170,6 +178,7 @@ fn guarded() -> OpenApiRouter<Shared> {
         .merge(secrets::routes())
         .merge(backup::routes())
         .merge(analysis::routes())
+        .merge(search::routes())
         .merge(alerts::routes())
         .merge(sources::routes())
         .merge(tokens::routes())

@@ -72,11 +72,13 @@ codes! {
     NO_ROUTE = CONFLICT, "no_route", "No route takes this event";
     STATE_FROM_CONFIG = CONFLICT, "state_from_config", "The config file decides this";
     NO_KEYS = NOT_FOUND, "no_signing_keys", "There are no signing keys yet";
+    KEYS_CHANGED = CONFLICT, "signing_keys_changed", "The signing keys are not those that you named";
     KEYS_FROM_CONFIG = CONFLICT, "keys_from_config", "The configuration gives the signing keys";
     STORE_UNAVAILABLE = SERVICE_UNAVAILABLE, "store_unavailable", "The store is not available";
     STORE_FULL = SERVICE_UNAVAILABLE, "store_full", "The store is full";
     STORE_REFUSED = CONFLICT, "store_refused", "That cannot be done as it was asked";
     ANALYSIS_RUNNING = CONFLICT, "analysis_running", "An analysis is being made";
+    SEARCHES_RUNNING = TOO_MANY_REQUESTS, "searches_running", "As many searches as may run are running";
     BACKUP_RUNNING = CONFLICT, "backup_running", "A backup is being written";
     BAD_JOB = BAD_REQUEST, "bad_job", "That is no bulk work that can be done";
     JOB_NOT_FOUND = NOT_FOUND, "job_not_found", "No such job";

@@ -50,6 +50,7 @@ use crate::{
         keys::{self, Keys, KeysError},
     },
     quarantine::{self, Keeper},
+    seal::Vault,
     secrets::SecretUse,
     server::{BindError, Server, ServerLimits, TlsNow},
     sweeps::Sweeps,
@@ -58,7 +59,7 @@ use crate::{
     worker::{Drained, Worker, WorkerHandle},
 };
 
-pub use store::{Opened, open_store};
+pub use store::{Opened, open_bare, open_store};
 pub use token::{PUBLISH_TOKEN_FILE, TOKEN_FILE};
 pub use upkeep::{rejections, sender_keys};
 pub use wires::KeyRing;
@@ -161,16 +162,16 @@ impl Gateway {
     pub async fn start_on(loaded: Loaded, outside: Outside, store: Arc<dyn Store>) -> Result<Self, StartError> {
         let doors = Doors::bind(&loaded.config)?;
         let quarantine = Arc::new(MemoryQuarantine::default());
-        let opened = Opened { store, quarantine, clock: outside.clock.clone() };
+        let opened = Opened { store, quarantine, clock: outside.clock.clone(), vault: None };
         Self::wire(loaded, outside, doors, opened).await
     }
 
     async fn wire(mut loaded: Loaded, outside: Outside, doors: Doors, opened: Opened) -> Result<Self, StartError> {
         let Outside { environment, entropy, egress, log_lines_dropped, .. } = outside;
-        let Opened { store, quarantine, clock } = opened;
-        let (made, found) = credentials(&mut loaded.config, &*store, &*entropy).await?;
+        let Opened { store, quarantine, clock, vault } = opened;
+        let (made, found) = credentials(&mut loaded.config, &*store, &*entropy, vault.as_deref()).await?;
         let settings = loaded.config.clone();
-        let admin_token = token::admin(&settings, &*entropy)?;
+        let admin_token = token::admin(&settings, &*entropy, vault.as_deref())?;
 
         let (config, watcher) = reload::watch(loaded, environment, clock.clone());
         let Doors { ingest: ingest_server, admin: admin_server } = doors.with_tls(&config);
@@ -373,8 +374,9 @@ async fn credentials(
     config: &mut Config,
     store: &dyn Store,
     entropy: &dyn Entropy,
+    vault: Option<&Vault>,
 ) -> Result<(Made, SigningKeys), StartError> {
-    let token = token::publish(config, entropy)?;
+    let token = token::publish(config, entropy, vault)?;
     config.publish.made_token = token.as_ref().map(|token| token.secret.clone());
     let found = keys::find_or_make(store, &config.publish, entropy).await?;
     let made = Made {

@@ -4,6 +4,8 @@
 //!
 //! Not here: what commands ask and print.
 
+mod lines;
+
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, anyhow, bail};
@@ -176,7 +178,7 @@ impl Client {
             dir => dir.as_ref().map(|d| d.display().to_string()).unwrap_or_default(),
         };
         let opened = app::open_store(&config, clock, entropy.clone(), Duration::ZERO).await;
-        let Opened { store, quarantine, clock } = opened.map_err(|error| match error {
+        let Opened { store, quarantine, clock, .. } = opened.map_err(|error| match error {
             StoreError::Locked(who) => anyhow!(
                 "a process holds the data directory {name}, but no gateway answers at {}; say where it listens with \
                  --url ({who})",
@@ -335,17 +337,7 @@ impl Client {
     }
 
     async fn send(&self, method: Method, path: &str, body: Option<Bytes>) -> anyhow::Result<Answer> {
-        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
-        if let Some(token) = &self.token {
-            let value = [b"Bearer ", token.expose()].concat();
-            let mut value = http::HeaderValue::from_bytes(&value).context("the token cannot stand in a header")?;
-            value.set_sensitive(true);
-            request = request.header(header::AUTHORIZATION, value);
-        }
-        if body.is_some() {
-            request = request.header(header::CONTENT_TYPE, "application/json");
-        }
-        let request = request.body(Full::new(body.unwrap_or_default()))?;
+        let request = self.request(method, path, body)?;
         let sent = async {
             match &self.via {
                 Via::Http(pool) => collect(pool.request(request).await?).await,
@@ -364,6 +356,20 @@ impl Client {
             .map_err(|_| anyhow!("no answer within {} s", ANSWER_TIMEOUT.as_secs()))
             .and_then(|done| done)
             .with_context(|| format!("asking the gateway at {}", self.name))
+    }
+
+    fn request(&self, method: Method, path: &str, body: Option<Bytes>) -> anyhow::Result<Request<Full<Bytes>>> {
+        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
+        if let Some(token) = &self.token {
+            let value = [b"Bearer ", token.expose()].concat();
+            let mut value = http::HeaderValue::from_bytes(&value).context("the token cannot stand in a header")?;
+            value.set_sensitive(true);
+            request = request.header(header::AUTHORIZATION, value);
+        }
+        if body.is_some() {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
+        Ok(request.body(Full::new(body.unwrap_or_default()))?)
     }
 }
 

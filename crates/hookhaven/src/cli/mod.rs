@@ -2,7 +2,8 @@
 //!
 //! Commands that look at or change what the gateway holds talk to the running gateway over its admin
 //! API, or open its data directory if none runs (`client`); only `serve`, `demo`, `torture`, `bench`,
-//! `init`, `check`, `senders`, `openapi`, `migrate`, `doctor`, `reindex` and `copy` work on this machine alone. A new command is one new
+//! `init`, `check`, `senders`, `openapi`, `migrate`, `doctor`, `reindex`, `master-key` and `copy` work on this machine
+//! alone. A new command is one new
 //! file, one entry in `args::Command` and one line in [`dispatch`].
 
 pub mod alerts;
@@ -26,6 +27,7 @@ pub mod jobs;
 pub mod keys;
 pub mod login;
 pub mod man;
+pub mod master_key;
 pub mod migrate;
 pub mod nodes;
 pub mod openapi;
@@ -175,6 +177,7 @@ async fn dispatch(command: Command, context: &Context) -> anyhow::Result<ExitCod
         Command::Login(args) => login::log_in(args, context).await,
         Command::Logout(args) => login::log_out(args, context),
         Command::Keys(command) => keys::run(command, context).await,
+        Command::MasterKey(command) => master_key::run(command, context).await,
         Command::Senders(args) => senders::run(args, context),
         Command::Openapi(args) => openapi::run(args, context),
         Command::Completions(args) => completions::run(&args, context),

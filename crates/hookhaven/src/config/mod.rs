@@ -7,6 +7,7 @@
 pub mod alerts;
 pub mod dev;
 pub mod duration;
+pub mod encryption;
 pub mod environment;
 pub mod files;
 pub mod load;
@@ -22,6 +23,7 @@ pub mod suggest;
 pub mod telemetry;
 
 pub use alerts::{Alerts, Channel, ChannelKind};
+pub use encryption::Encryption;
 pub use environment::Environment;
 pub use load::{Loaded, Origin, load};
 pub use model::*;

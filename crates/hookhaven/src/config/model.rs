@@ -10,6 +10,7 @@ use ipnet::IpNet;
 
 use super::{
     alerts::Alerts,
+    encryption::Encryption,
     quarantine::{Quarantine, SecretAges},
     telemetry::Telemetry,
 };
@@ -20,6 +21,8 @@ use crate::{switches::Switches, tls::ListenerTls};
 pub struct Config {
     pub server: Server,
     pub store: Store,
+    /// What data keys are kept under.
+    pub encryption: Encryption,
     pub limits: Limits,
     pub worker: Worker,
     pub publish: Publish,

@@ -211,6 +211,7 @@ fn keep_fixed(old: &Config, new: Config) -> Config {
     Config {
         server,
         store: old.store,
+        encryption: old.encryption,
         limits: old.limits,
         worker: old.worker,
         publish,
@@ -242,6 +243,7 @@ fn kept_open<T>(old: Option<T>, new: Option<T>) -> Option<T> {
 fn at_next_start(old: &Config, new: &Config) -> Vec<Problem> {
     let differing = [
         ("server.role", old.server.role != new.server.role),
+        ("encryption", old.encryption != new.encryption),
         ("server.ingest", old.server.ingest != new.server.ingest),
         ("server.admin", old.server.admin != new.server.admin),
         ("server.admin_token", old.server.admin_token != new.server.admin_token),

@@ -9,6 +9,7 @@ mod alerts;
 mod jobs;
 mod look;
 mod machine;
+mod master_key;
 mod rejected;
 mod routes;
 mod run;
@@ -26,6 +27,7 @@ pub use alerts::*;
 pub use jobs::*;
 pub use look::*;
 pub use machine::*;
+pub use master_key::*;
 pub use rejected::*;
 pub use routes::*;
 pub use run::*;
@@ -126,6 +128,9 @@ pub enum Command {
     /// Show and rotate the keys that published messages are signed with
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Make, look at and change the key that everything secret is encrypted under
+    #[command(subcommand)]
+    MasterKey(MasterKeyCommand),
     /// List the senders that are known, or show one: its secret, its signature, its quirks
     Senders(SendersArgs),
     /// Print the description of the admin API (OpenAPI 3.1)
@@ -162,6 +167,7 @@ impl Command {
         match self {
             Command::Check(a) => a.json,
             Command::Events(EventsCommand::List(a)) => a.page.json,
+            Command::Events(EventsCommand::Search(a)) => a.json,
             Command::Events(EventsCommand::Show(a)) => a.json,
             Command::Events(EventsCommand::Replay(a)) => a.json,
             Command::Deliveries(DeliveriesCommand::List(a)) => a.page.json,
@@ -206,6 +212,9 @@ impl Command {
             Command::Keys(KeysCommand::Show(KeysShowArgs { json }) | KeysCommand::Rotate(KeysRotateArgs { json })) => {
                 *json
             }
+            Command::MasterKey(MasterKeyCommand::Status(a)) => a.json,
+            Command::MasterKey(MasterKeyCommand::Rotate(a)) => a.json,
+            Command::MasterKey(MasterKeyCommand::Generate(_) | MasterKeyCommand::Abandon(_)) => false,
             Command::Demo(_)
             | Command::Serve(_)
             | Command::Init(_)
@@ -231,6 +240,8 @@ impl Command {
             Command::Login(_) => &["--config", "--data", "--url"],
             Command::Logout(_) => &["--config", "--data", "--url", "--token"],
             Command::Torture(_) | Command::Bench(_) => &["--config", "--url", "--token"],
+            Command::MasterKey(MasterKeyCommand::Generate(_)) => &["--config", "--data", "--url", "--token"],
+            Command::MasterKey(_) => &["--url", "--token"],
             Command::Init(_) => &["--data", "--url", "--token"],
             Command::Migrate(_) => &["--data", "--url", "--token"],
             Command::Serve(_) | Command::Check(_) | Command::Trigger(_) | Command::Doctor(_) | Command::Reindex(_) => {

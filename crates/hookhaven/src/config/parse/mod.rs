@@ -10,6 +10,7 @@ mod clients;
 mod cross;
 mod destination;
 pub mod document;
+mod encryption;
 mod filter;
 mod fingerprint;
 mod hmac;
@@ -100,6 +101,7 @@ fn read(
     let mut root = Table::new(doc, String::new(), 0..0, tree);
     let server = server::server(&mut root, of_process);
     let store = store::store(&mut root, base, of_process);
+    let encryption = encryption::encryption(&mut root, of_process);
     let limits = server::limits(&mut root);
     let worker = server::worker(&mut root);
     let publish = publish::publish(&mut root, secrets, &limits);
@@ -118,6 +120,7 @@ fn read(
     Config {
         server,
         store,
+        encryption,
         limits,
         worker,
         publish,

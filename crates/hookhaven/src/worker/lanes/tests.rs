@@ -31,6 +31,7 @@ fn config(names: &[&str]) -> Config {
         state: DestinationState::Active,
     };
     Config {
+        encryption: Default::default(),
         telemetry: Default::default(),
         server: config::Server::default(),
         store: config::Store::default(),

@@ -7,6 +7,7 @@ pub mod collector;
 pub mod dev;
 pub mod gateway;
 pub mod handler;
+pub mod leaks;
 pub mod load;
 pub mod marks_first;
 pub mod output;
