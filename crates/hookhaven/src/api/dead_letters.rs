@@ -174,7 +174,7 @@ enum Act {
     post,
     path = "/dead-letters/replay",
     operation_id = "replay_dead_letters",
-    request_body = BulkRequest,
+    request_body(content = BulkRequest, example = json!({ "filter": { "destination": "billing" }, "dry_run": true })),
     responses((status = 200, body = BulkAnswer)),
     extensions(("x-codes" = json!([problem::BAD_QUERY.code]))),
 )]
@@ -189,7 +189,7 @@ async fn replay(State(api): State<Shared>, Input(request): Input<BulkRequest>) -
     post,
     path = "/dead-letters/dismiss",
     operation_id = "dismiss_dead_letters",
-    request_body = BulkRequest,
+    request_body(content = BulkRequest, example = json!({ "filter": { "destination": "billing" }, "dry_run": true })),
     responses((status = 200, body = BulkAnswer)),
     extensions(("x-codes" = json!([problem::BAD_QUERY.code]))),
 )]

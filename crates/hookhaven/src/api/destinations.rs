@@ -119,6 +119,7 @@ async fn show(State(api): State<Shared>, Name(name): Name) -> Result<Json<Destin
 /// Why, for whoever asks later.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({ "reason": "billing is being moved" }))]
 struct ReasonRequest {
     /// At most 1,000 bytes.
     #[serde(default)]
@@ -321,7 +322,7 @@ struct Scene {
 
 impl Scene {
     async fn of(api: &Api) -> Result<Self, Problem> {
-        let stats = api.parts.store.stats().await?;
+        let stats = api.parts.store.stats().await?.without_alerts();
         api.parts.config.load().switches.load(&*api.parts.store).await?;
         Ok(Scene { pauses: pauses(api).await?, rests: rests(api).await?, tallies: tallies(&stats) })
     }

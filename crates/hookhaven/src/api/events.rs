@@ -16,7 +16,7 @@ use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    Api, LIMIT_MAX, Noted, Shared, deliveries,
+    Api, LIMIT_MAX, Noted, Shared, deliveries, masked,
     page::{self, Id, Params},
     problem::{self, Problem},
     routes::routing,
@@ -120,7 +120,7 @@ async fn show(State(api): State<Shared>, Id(id): Id<EventId>) -> Result<Json<Eve
 
 /// Downloads the body of an event, byte for byte.
 ///
-/// As bytes: a browser must not read them as a page.
+/// As bytes: a browser must not read them as a page. A credential in it is masked where it is known that there is one.
 #[utoipa::path(
     get,
     path = "/events/{id}/body",
@@ -136,7 +136,7 @@ async fn show(State(api): State<Shared>, Id(id): Id<EventId>) -> Result<Json<Eve
 )]
 async fn body(State(api): State<Shared>, Id(id): Id<EventId>) -> Result<Response, Problem> {
     let event = find(&api, id).await?;
-    Ok(download(event.body.clone()))
+    Ok(download(masked::body(&api.parts.config.load(), &event)))
 }
 
 /// Downloads the body of the request that an event came in.
@@ -158,7 +158,7 @@ async fn body(State(api): State<Shared>, Id(id): Id<EventId>) -> Result<Response
 async fn request(State(api): State<Shared>, Id(id): Id<EventId>) -> Result<Response, Problem> {
     let event = find(&api, id).await?;
     match &event.part {
-        None => Ok(download(event.body.clone())),
+        None => Ok(download(masked::body(&api.parts.config.load(), &event))),
         Some(Part { whole: Some(whole), .. }) => Ok(download(whole.clone())),
         Some(Part { whole: None, .. }) => {
             let what = format!("the request of {id} has gone with its retention; the event itself is kept");

@@ -228,6 +228,7 @@ impl Scene {
             rejections: self.rejections(store.clone()),
             jobs: self.jobs(store),
             secrets: None,
+            alerts: None,
         })
     }
 
@@ -388,6 +389,7 @@ pub(crate) fn config() -> Config {
         (Arc::from(name), Arc::new(destination))
     };
     Config {
+        encryption: Default::default(),
         telemetry: Default::default(),
         server: Server { admin_hosts: vec!["admin.example.com".into()], ..Server::default() },
         store: crate::config::Store::default(),
@@ -398,6 +400,7 @@ pub(crate) fn config() -> Config {
         log: Log::default(),
         quarantine: Default::default(),
         secret_ages: Default::default(),
+        alerts: Default::default(),
         fingerprint: Default::default(),
         switches: Default::default(),
         sources: [source("stripe"), source("github")].into(),

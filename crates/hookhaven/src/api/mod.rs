@@ -12,6 +12,7 @@
 //!
 //! Not here: sockets and TLS (`server`), the ingest and publish addresses, pages for people.
 
+mod alerts;
 mod analysis;
 mod audit;
 mod backup;
@@ -25,6 +26,7 @@ pub(crate) mod fixture;
 mod guard;
 mod health;
 mod jobs;
+mod masked;
 mod nodes;
 mod openapi;
 mod page;
@@ -59,12 +61,17 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     access::{Access, Note},
+    alerting::Desk,
     config::Config,
     jobs::Jobs,
     quarantine::Rejections,
     secrets::SecretUse,
 };
 
+pub use alerts::{
+    AlertState, AlertView, Alerting, ChannelView, RuleView, SilenceRequest, SilenceView, TellingView, ToldView,
+    TrialView,
+};
 pub use analysis::{AnalysisView, FoundView, SuggestionView, TooFewView};
 pub use backup::{BackupRequest, BackupState, BackupView};
 pub use dead_letters::{BULK_DELIVERIES_MAX, BulkRequest, DeadLetterFilter};
@@ -112,6 +119,8 @@ pub struct ApiParts {
     pub jobs: Arc<Jobs>,
     /// Of the running gateway; `None` without one.
     pub secrets: Option<Arc<SecretUse>>,
+    /// Of the running gateway; `None` without one.
+    pub alerts: Option<Arc<dyn Desk>>,
 }
 
 /// What every handler gets.
@@ -120,6 +129,8 @@ pub(crate) struct Api {
     pub started_at: Time,
     backup: backup::Slot,
     analysis: analysis::Slot,
+    /// Held while the signing keys are rotated.
+    rotation: tokio::sync::Mutex<()>,
     searches: search::Slots,
 }
 
@@ -134,6 +145,7 @@ pub fn router(parts: ApiParts) -> Router {
         started_at: parts.clock.now(),
         backup: Default::default(),
         analysis: Default::default(),
+        rotation: Default::default(),
         searches: Default::default(),
         parts,
     });
@@ -167,6 +179,7 @@ fn guarded() -> OpenApiRouter<Shared> {
         .merge(backup::routes())
         .merge(analysis::routes())
         .merge(search::routes())
+        .merge(alerts::routes())
         .merge(sources::routes())
         .merge(tokens::routes())
         .merge(audit::routes())

@@ -38,7 +38,7 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Params<T> {
     }
 }
 
-/// The body as JSON; no body is `{}`.
+/// The body as JSON; no body, or `null`, is `{}`.
 pub(crate) struct Input<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Input<T> {
@@ -51,7 +51,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Input<T> {
             }
             _ => Problem::new(&problem::BAD_BODY, "the body could not be read"),
         })?;
-        let text: &[u8] = if body.is_empty() { b"{}" } else { &body };
+        let text: &[u8] = if body.is_empty() || &*body == b"null" { b"{}" } else { &body };
         serde_json::from_slice(text).map(Input).map_err(|e| Problem::new(&problem::BAD_BODY, e.to_string()))
     }
 }

@@ -32,10 +32,11 @@ use tokio_util::sync::CancellationToken;
 use self::{
     nodes::{NodeParts, Nodes},
     parts::{Parts, way_out},
-    wires::Wires,
+    wires::{Surroundings, Wires},
 };
 use crate::{
     access::{self, Access},
+    alerts::channels::Channels,
     api::{self, ApiParts},
     config::{
         Config, Environment, Loaded, ServerTls, SigningKeys,
@@ -49,6 +50,7 @@ use crate::{
         keys::{self, Keys, KeysError},
     },
     quarantine::{self, Keeper},
+    seal::Vault,
     secrets::SecretUse,
     server::{BindError, Server, ServerLimits, TlsNow},
     sweeps::Sweeps,
@@ -57,7 +59,7 @@ use crate::{
     worker::{Drained, Worker, WorkerHandle},
 };
 
-pub use store::{Opened, open_store};
+pub use store::{Opened, open_bare, open_store};
 pub use token::{PUBLISH_TOKEN_FILE, TOKEN_FILE};
 pub use upkeep::{rejections, sender_keys};
 pub use wires::KeyRing;
@@ -134,6 +136,7 @@ pub struct Gateway {
     jobs: Option<JoinHandle<()>>,
     stop_jobs: CancellationToken,
     nodes: JoinHandle<()>,
+    alerts: JoinHandle<()>,
     admin: JoinHandle<()>,
     upkeep: Vec<JoinHandle<()>>,
     /// Ends when nobody can refuse any more.
@@ -159,16 +162,16 @@ impl Gateway {
     pub async fn start_on(loaded: Loaded, outside: Outside, store: Arc<dyn Store>) -> Result<Self, StartError> {
         let doors = Doors::bind(&loaded.config)?;
         let quarantine = Arc::new(MemoryQuarantine::default());
-        let opened = Opened { store, quarantine, clock: outside.clock.clone() };
+        let opened = Opened { store, quarantine, clock: outside.clock.clone(), vault: None };
         Self::wire(loaded, outside, doors, opened).await
     }
 
     async fn wire(mut loaded: Loaded, outside: Outside, doors: Doors, opened: Opened) -> Result<Self, StartError> {
         let Outside { environment, entropy, egress, log_lines_dropped, .. } = outside;
-        let Opened { store, quarantine, clock } = opened;
-        let (made, found) = credentials(&mut loaded.config, &*store, &*entropy).await?;
+        let Opened { store, quarantine, clock, vault } = opened;
+        let (made, found) = credentials(&mut loaded.config, &*store, &*entropy, vault.as_deref()).await?;
         let settings = loaded.config.clone();
-        let admin_token = token::admin(&settings, &*entropy)?;
+        let admin_token = token::admin(&settings, &*entropy, vault.as_deref())?;
 
         let (config, watcher) = reload::watch(loaded, environment, clock.clone());
         let Doors { ingest: ingest_server, admin: admin_server } = doors.with_tls(&config);
@@ -178,12 +181,14 @@ impl Gateway {
         let metrics = Arc::new(Metrics::new(settings.limits.metric_types_max, clock.now(), log_lines_dropped));
         let egress = egress.map_or_else(|| way_out(admin_addr), Ok)?;
         let sender_keys = Arc::new(SenderKeys::new(egress.clone(), clock.clone()));
+        let channels = Channels::new(config.shared(), egress.clone(), clock.clone(), entropy.clone(), admin_addr);
         let token = &admin_token.secret;
         let access = Access::new(token, access::ADMIN_TOKEN, store.clone(), clock.clone(), entropy.clone());
         let access = Arc::new(access);
         let (tracer, exporting) =
             telemetry::start(&settings.telemetry, egress.clone(), clock.clone(), entropy.clone(), metrics.clone());
         let parts = Parts {
+            channels: Arc::new(channels),
             store: store.clone(),
             clock: clock.clone(),
             entropy: entropy.clone(),
@@ -234,6 +239,7 @@ impl Gateway {
             config: config.shared(),
             secrets: secrets.clone(),
         };
+        let alerts = parts.alerts(Surroundings { nodes: nodes.clone(), worker: hands.clone() });
         let (keeper, keeping) = Keeper::start(quarantine.clone(), metrics.clone());
         let releases = Releases::new(parts.of_ingest(None, None), quarantine.clone());
         let ring = KeyRing::new(store.clone(), config.shared(), entropy.clone(), Some(keys.clone()));
@@ -251,6 +257,7 @@ impl Gateway {
             rejections: Arc::new(releases),
             jobs: jobs.clone(),
             secrets: Some(secrets.clone()),
+            alerts: Some(alerts.clone()),
         });
 
         let [stop_ingest, stop_schedules, stop_jobs, stop_nodes, stop_admin] =
@@ -300,6 +307,7 @@ impl Gateway {
             jobs,
             stop_jobs,
             nodes: tokio::spawn(nodes.run(stop_nodes.clone())),
+            alerts: tokio::spawn(alerts.run(stop_nodes.clone())),
             admin: tokio::spawn(async move {
                 let _ = admin.await;
             }),
@@ -346,7 +354,8 @@ impl Gateway {
             exporting.stop().await;
         }
         self.stop_nodes.cancel();
-        let _ = tokio::time::timeout(LEAVE_TIMEOUT, self.nodes).await;
+        let leaving = async { tokio::join!(self.nodes, self.alerts) };
+        let _ = tokio::time::timeout(LEAVE_TIMEOUT, leaving).await;
         for task in &self.upkeep {
             task.abort();
         }
@@ -365,8 +374,9 @@ async fn credentials(
     config: &mut Config,
     store: &dyn Store,
     entropy: &dyn Entropy,
+    vault: Option<&Vault>,
 ) -> Result<(Made, SigningKeys), StartError> {
-    let token = token::publish(config, entropy)?;
+    let token = token::publish(config, entropy, vault)?;
     config.publish.made_token = token.as_ref().map(|token| token.secret.clone());
     let found = keys::find_or_make(store, &config.publish, entropy).await?;
     let made = Made {

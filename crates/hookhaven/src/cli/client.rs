@@ -178,7 +178,7 @@ impl Client {
             dir => dir.as_ref().map(|d| d.display().to_string()).unwrap_or_default(),
         };
         let opened = app::open_store(&config, clock, entropy.clone(), Duration::ZERO).await;
-        let Opened { store, quarantine, clock } = opened.map_err(|error| match error {
+        let Opened { store, quarantine, clock, .. } = opened.map_err(|error| match error {
             StoreError::Locked(who) => anyhow!(
                 "a process holds the data directory {name}, but no gateway answers at {}; say where it listens with \
                  --url ({who})",
@@ -234,6 +234,7 @@ impl Client {
             rejections,
             jobs,
             secrets: None,
+            alerts: None,
         });
         Ok(Client {
             via: Via::Opened { router, store, shared, jobs: running },

@@ -12,7 +12,13 @@ use hookhaven_testbed::Databases;
 use serde_json::Value;
 use tokio::process::Command;
 
-use crate::support::{PATIENCE, gateway::Gateway, handler::Handler, load::Stripe, soon};
+use crate::support::{
+    PATIENCE,
+    gateway::{Gateway, TOKEN},
+    handler::Handler,
+    load::Stripe,
+    soon,
+};
 
 const SECRET: &str = "whsec_to_be_moved";
 const EVENTS: u64 = 2_500;
@@ -45,6 +51,10 @@ async fn with_a_past(done: &Handler, later: &Handler) -> Gateway {
 fn copy(gateway: &Gateway, url: &str) -> Command {
     let mut command = Command::new(PathBuf::from(env!("CARGO_BIN_EXE_hookhaven")));
     command.args(["copy", "--json", "--to", url, "--from"]).arg(format!("file:{}", gateway.data().display()));
+    // What is encrypted is kept under the token of the node to be.
+    let token = gateway.directory().join("token-of-nodes");
+    std::fs::write(&token, TOKEN).expect("the token can be written");
+    command.arg("--admin-token").arg(format!("file:{}", token.display()));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     command
 }

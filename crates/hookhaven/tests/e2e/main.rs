@@ -6,6 +6,7 @@
 mod support;
 
 mod access;
+mod alerts;
 mod answers;
 mod asked;
 mod backup;
@@ -40,6 +41,7 @@ mod reload;
 mod replayed;
 mod retries;
 mod rotation;
+mod sealed;
 mod shapes;
 mod shutdown;
 mod signals;

@@ -1,11 +1,13 @@
 //! The admin API as its clients meet it: every path, over a memory store, in this process.
 
 mod access;
+mod alerts;
 mod analysis;
 mod backup;
 mod bulk;
 pub(super) mod document;
 mod door;
+mod guide;
 mod health;
 mod lists;
 mod openapi;

@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use super::{PATIENCE, soon};
 
 /// The admin token of nodes, which they share.
-const TOKEN: &str = "the-token-of-all-nodes-0123456789";
+pub const TOKEN: &str = "the-token-of-all-nodes-0123456789";
 
 /// What senders that sign the URL believe to post to.
 pub const PUBLIC_URL: &str = "https://hooks.example.test";
@@ -223,7 +223,22 @@ impl Gateway {
         self.running.as_ref().expect("the gateway runs")
     }
 
+    /// Whatever it was sent and did: no secret of its config stands in its log.
+    fn check_log(&self) {
+        let mut secrets = super::leaks::secrets_of(&self.config());
+        secrets.add(self.running.iter().map(|running| running.admin.token.clone()));
+        secrets.silent("the log", self.log());
+    }
+
     fn take(&mut self) -> Running {
         self.running.take().expect("the gateway runs")
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.check_log();
+        }
     }
 }

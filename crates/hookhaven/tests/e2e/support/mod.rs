@@ -7,6 +7,7 @@ pub mod collector;
 pub mod dev;
 pub mod gateway;
 pub mod handler;
+pub mod leaks;
 pub mod load;
 pub mod marks_first;
 pub mod output;
@@ -14,6 +15,7 @@ pub mod publisher;
 pub mod script;
 pub mod sdk;
 pub mod sign;
+pub mod smtp;
 
 use std::time::Duration;
 
