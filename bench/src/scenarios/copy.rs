@@ -79,6 +79,8 @@ async fn until_pending(gateway: &Running, count: u64) -> Result<()> {
 fn copy(bench: &Bench, old: &Home, url: &str) -> Command {
     let mut command = Command::new(&bench.gateway);
     command.args(["copy", "--json", "--to", url, "--from"]).arg(format!("file:{}", old.data().display()));
+    // What is encrypted is kept under the token of the node to be.
+    command.args(["--admin-token", "env:ADMIN_TOKEN"]).env("ADMIN_TOKEN", TOKEN);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
     command
 }

@@ -211,7 +211,7 @@ const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4A
 /// the whole in an object of their own.
 fn find_listening(log: &str) -> Option<(SocketAddr, SocketAddr)> {
     log.lines().find_map(|line| {
-        let line: Value = serde_json::from_str(line).ok()?;
+        let Ok(line) = serde_json::from_str::<Value>(line) else { return listening_in_words(line) };
         let fields = line.get("fields").unwrap_or(&line);
         if fields.get("message")?.as_str()? != "listening" {
             return None;
@@ -219,6 +219,13 @@ fn find_listening(log: &str) -> Option<(SocketAddr, SocketAddr)> {
         let address = |name: &str| fields.get(name)?.as_str()?.parse().ok();
         Some((address("ingest").unwrap_or(NOWHERE), address("admin")?))
     })
+}
+
+/// The same of a log that is written for people.
+fn listening_in_words(line: &str) -> Option<(SocketAddr, SocketAddr)> {
+    let fields = line.split_once(" listening ")?.1;
+    let address = |name: &str| fields.split(' ').find_map(|field| field.strip_prefix(name)?.parse().ok());
+    Some((address("ingest=").unwrap_or(NOWHERE), address("admin=")?))
 }
 
 /// The admin API, asked as the command line asks it. One connection a question: it is not for load.

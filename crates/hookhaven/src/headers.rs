@@ -32,6 +32,9 @@ const CREDENTIALS: [&str; 8] = [
     "x-telegram-bot-api-secret-token",
 ];
 
+/// Lines of our own, in the store only (`seal`).
+const OURS_SEALED: &str = "hookhaven-seal";
+
 pub fn is_of_the_connection(name: &str) -> bool {
     OF_THE_CONNECTION.contains(&name)
 }
@@ -44,8 +47,34 @@ pub fn is_credential(name: &str) -> bool {
 /// Whether the value is shown to nobody where a request is shown that nobody vouches for: credentials, and whatever is
 /// named like one.
 pub fn may_be_credential(name: &str) -> bool {
-    const WORDS: [&str; 7] = ["token", "secret", "password", "api-key", "apikey", "authorization", "cf-webhook-auth"];
-    is_credential(name) || WORDS.iter().any(|word| name.contains(word)) && !name.contains("signature")
+    is_credential(name) || is_named_like_one(name.as_bytes()) && !name.contains("signature")
+}
+
+/// In one pass, since it is asked of every header of every event.
+fn is_named_like_one(name: &[u8]) -> bool {
+    (0..name.len()).any(|at| {
+        let words: &[&[u8]] = match name[at] {
+            b't' => &[b"token"],
+            b's' => &[b"secret"],
+            b'p' => &[b"password"],
+            b'a' => &[b"api-key", b"apikey", b"authorization"],
+            b'c' => &[b"cf-webhook-auth"],
+            _ => return false,
+        };
+        words.iter().any(|word| name[at..].starts_with(word))
+    })
+}
+
+/// Whether its value is encrypted where it is stored. What a publisher has forwarded is, all of it: only the receiver
+/// knows which of it is a credential. So is whatever may be one elsewhere, and what stands under our own name for that.
+pub fn is_sealed(name: &str) -> bool {
+    is_forwarded(name) || may_be_credential(name) || name.starts_with(OURS_SEALED)
+}
+
+/// A line of a published message that goes to its destination, or to that of its callbacks.
+pub fn is_forwarded(name: &str) -> bool {
+    let setting = name.strip_prefix("upstash-").unwrap_or_default();
+    ["forward-", "callback-forward-", "failure-callback-forward-"].iter().any(|prefix| setting.starts_with(prefix))
 }
 
 /// Whether it is kept with the event. Never are what we add ourselves, credentials of HTTP's own, what concerns one connection or one
@@ -59,7 +88,8 @@ pub fn is_kept(name: &str) -> bool {
         "host" | "forwarded" | "via" | "x-real-ip" | "true-client-ip" | "x-original-host" | "x-original-url"
     );
     let of_proxies = ["proxy-", "x-forwarded-", "cf-"].iter().any(|prefix| name.starts_with(prefix));
-    !(telemetry::is_line(name) || credentials || one_hop || framing || place || of_proxies)
+    let ours = telemetry::is_line(name) || name.starts_with(OURS_SEALED);
+    !(ours || credentials || one_hop || framing || place || of_proxies)
 }
 
 #[cfg(test)]

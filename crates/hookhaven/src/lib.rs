@@ -5,6 +5,8 @@
 //! one way in, `config` what the team wrote, `cli` what a person types.
 
 pub mod access;
+pub mod alerting;
+pub mod alerts;
 pub mod api;
 pub mod app;
 pub mod asking;
@@ -18,16 +20,19 @@ pub mod egress;
 pub mod headers;
 pub mod ingest;
 pub mod jobs;
+pub mod live_feed;
 pub mod log;
 pub mod metrics;
 pub mod publish;
 pub mod published;
 pub mod quarantine;
 pub mod routing;
+pub mod seal;
 pub mod secrets;
 pub mod server;
 pub mod shelf;
 pub mod stage;
+pub mod stats;
 pub mod sweeps;
 pub mod switches;
 pub mod telemetry;

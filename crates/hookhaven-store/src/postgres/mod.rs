@@ -24,13 +24,16 @@
 //! Not here: backup, which the database's own tools do.
 
 mod accept;
+mod attempted;
 mod births;
 mod cancel;
 mod catalog;
 mod claim;
 mod clock;
+mod conditions;
 mod events;
 pub mod examine;
+mod few;
 mod follow;
 mod heads;
 mod health;
@@ -51,6 +54,7 @@ mod redeliver;
 mod replay;
 mod retain;
 mod rows;
+mod search;
 mod session;
 mod settle;
 mod slices;

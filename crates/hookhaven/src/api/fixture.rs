@@ -228,6 +228,7 @@ impl Scene {
             rejections: self.rejections(store.clone()),
             jobs: self.jobs(store),
             secrets: None,
+            alerts: None,
         })
     }
 
@@ -342,6 +343,9 @@ impl Scene {
         }
         let response = self.router.clone().oneshot(request.body(body).unwrap()).await.unwrap();
         let (head, body) = response.into_parts();
+        // A stream has no end to wait for.
+        let endless = head.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == "text/event-stream");
+        let body = if endless { Body::empty() } else { body };
         let body = body.collect().await.unwrap().to_bytes();
         let got = Got { status: head.status, headers: head.headers, body };
         document::hold_against(method, path, &got);
@@ -388,6 +392,7 @@ pub(crate) fn config() -> Config {
         (Arc::from(name), Arc::new(destination))
     };
     Config {
+        encryption: Default::default(),
         telemetry: Default::default(),
         server: Server { admin_hosts: vec!["admin.example.com".into()], ..Server::default() },
         store: crate::config::Store::default(),
@@ -398,6 +403,7 @@ pub(crate) fn config() -> Config {
         log: Log::default(),
         quarantine: Default::default(),
         secret_ages: Default::default(),
+        alerts: Default::default(),
         fingerprint: Default::default(),
         switches: Default::default(),
         sources: [source("stripe"), source("github")].into(),

@@ -12,6 +12,7 @@
 //!
 //! Not here: sockets and TLS (`server`), the ingest and publish addresses, pages for people.
 
+mod alerts;
 mod analysis;
 mod audit;
 mod backup;
@@ -25,6 +26,7 @@ pub(crate) mod fixture;
 mod guard;
 mod health;
 mod jobs;
+mod masked;
 mod nodes;
 mod openapi;
 mod page;
@@ -34,10 +36,13 @@ mod rejected;
 mod release;
 mod routes;
 mod schema;
+mod search;
 mod secrets;
 mod signals;
 mod sources;
+mod stats;
 mod status;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -58,12 +63,17 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     access::{Access, Note},
+    alerting::Desk,
     config::Config,
     jobs::Jobs,
     quarantine::Rejections,
     secrets::SecretUse,
 };
 
+pub use alerts::{
+    AlertState, AlertView, Alerting, ChannelView, RuleView, SilenceRequest, SilenceView, TellingView, ToldView,
+    TrialView,
+};
 pub use analysis::{AnalysisView, FoundView, SuggestionView, TooFewView};
 pub use backup::{BackupRequest, BackupState, BackupView};
 pub use dead_letters::{BULK_DELIVERIES_MAX, BulkRequest, DeadLetterFilter};
@@ -79,10 +89,13 @@ pub use publish_keys::{Ring, RingError, SigningKeysView};
 pub use rejected::{CauseView, DiagnosisView, RejectedDetail, RejectedSelection, RejectedView};
 pub use release::{ReleaseAnswer, ReleaseRequest, ReleasedView};
 pub use routes::routing;
+pub use search::{EndView, HitView, LookedView, SEARCH_EVENTS_MAX, SearchLine};
 pub use secrets::SecretView;
 pub use signals::{Breaker, LaneView, Offline, ReloadState, Signals};
 pub use sources::SourceView;
+pub use stats::{SeriesView, StatsView};
 pub use status::{DepthView, Status, StoreStatus};
+pub use stream::{AttemptTold, LAST_EVENT_ID, STREAMS_MAX};
 pub use tokens::{CreateToken, CreatedToken, MeView, TokenView};
 
 /// Longest body of a request to the API; ids in bulk are its largest use.
@@ -110,6 +123,8 @@ pub struct ApiParts {
     pub jobs: Arc<Jobs>,
     /// Of the running gateway; `None` without one.
     pub secrets: Option<Arc<SecretUse>>,
+    /// Of the running gateway; `None` without one.
+    pub alerts: Option<Arc<dyn Desk>>,
 }
 
 /// What every handler gets.
@@ -120,6 +135,8 @@ pub(crate) struct Api {
     analysis: analysis::Slot,
     /// Held while the signing keys are rotated.
     rotation: tokio::sync::Mutex<()>,
+    searches: search::Slots,
+    streams: stream::Seats,
 }
 
 type Shared = Arc<Api>;
@@ -134,6 +151,8 @@ pub fn router(parts: ApiParts) -> Router {
         backup: Default::default(),
         analysis: Default::default(),
         rotation: Default::default(),
+        searches: Default::default(),
+        streams: stream::seats(),
         parts,
     });
     let guarded = Router::from(guarded())
@@ -158,6 +177,8 @@ fn guarded() -> OpenApiRouter<Shared> {
         .merge(destinations::routes())
         .merge(routes::routes())
         .merge(status::routes())
+        .merge(stream::routes())
+        .merge(stats::routes())
         .merge(nodes::routes())
         .merge(publish_keys::routes())
         .merge(rejected::routes())
@@ -165,6 +186,8 @@ fn guarded() -> OpenApiRouter<Shared> {
         .merge(secrets::routes())
         .merge(backup::routes())
         .merge(analysis::routes())
+        .merge(search::routes())
+        .merge(alerts::routes())
         .merge(sources::routes())
         .merge(tokens::routes())
         .merge(audit::routes())

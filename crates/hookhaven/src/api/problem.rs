@@ -64,6 +64,9 @@ codes! {
     TOKEN_NAME_TAKEN = CONFLICT, "token_name_taken", "There is a token of this name";
     TOO_MANY_TOKENS = CONFLICT, "too_many_tokens", "There are too many tokens";
     DESTINATION_NOT_FOUND = NOT_FOUND, "destination_not_found", "No such destination";
+    CHANNEL_NOT_FOUND = NOT_FOUND, "channel_not_found", "No such channel";
+    SILENCE_NOT_FOUND = NOT_FOUND, "silence_not_found", "No such silence";
+    NO_GATEWAY = CONFLICT, "no_gateway", "No gateway is running";
     NOT_ENDED = CONFLICT, "not_ended", "The delivery has not ended";
     NOTHING_TO_REPLAY = CONFLICT, "nothing_to_replay", "The event has no dead letter";
     NO_ROUTE = CONFLICT, "no_route", "No route takes this event";
@@ -71,10 +74,12 @@ codes! {
     NO_KEYS = NOT_FOUND, "no_signing_keys", "There are no signing keys yet";
     KEYS_CHANGED = CONFLICT, "signing_keys_changed", "The signing keys are not those that you named";
     KEYS_FROM_CONFIG = CONFLICT, "keys_from_config", "The configuration gives the signing keys";
+    TOO_MANY_STREAMS = SERVICE_UNAVAILABLE, "too_many_streams", "Too many streams are open";
     STORE_UNAVAILABLE = SERVICE_UNAVAILABLE, "store_unavailable", "The store is not available";
     STORE_FULL = SERVICE_UNAVAILABLE, "store_full", "The store is full";
     STORE_REFUSED = CONFLICT, "store_refused", "That cannot be done as it was asked";
     ANALYSIS_RUNNING = CONFLICT, "analysis_running", "An analysis is being made";
+    SEARCHES_RUNNING = TOO_MANY_REQUESTS, "searches_running", "As many searches as may run are running";
     BACKUP_RUNNING = CONFLICT, "backup_running", "A backup is being written";
     BAD_JOB = BAD_REQUEST, "bad_job", "That is no bulk work that can be done";
     JOB_NOT_FOUND = NOT_FOUND, "job_not_found", "No such job";

@@ -15,13 +15,27 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::schema;
-use crate::headers::is_credential;
+use crate::{
+    headers::is_sealed,
+    seal::{SEAL_BODY, SEALED},
+};
 
-/// One page of a list, newest first. `next` goes into `after` for the next one.
+/// One page of a list, newest first. `next` goes into `after` for the next one. A page with a `next` may hold fewer
+/// items than asked for, or none, where most of the list is not what was asked for; then it says how far it looked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Listing<T> {
     pub items: Vec<T>,
     pub next: Option<String>,
+    /// The page ends early, because so much was looked at: everything since then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looked_back_to: Option<Time>,
+}
+
+impl<T> Listing<T> {
+    /// Everything there is.
+    pub fn whole(items: Vec<T>) -> Self {
+        Listing { items, next: None, looked_back_to: None }
+    }
 }
 
 /// Bytes that are mostly text: a string where they are UTF-8, `{"base64": …}` where not.
@@ -59,11 +73,12 @@ pub struct HeaderView {
 pub const REDACTED: &str = "[redacted]";
 
 fn headers<N: AsRef<str>>(headers: &[(N, Bytes)]) -> Vec<HeaderView> {
-    let value = |name: &str, value: &Bytes| match is_credential(&name.to_ascii_lowercase()) {
+    let value = |name: &str, value: &Bytes| match is_sealed(&name.to_ascii_lowercase()) && name != SEALED {
         true => Text::Utf8(REDACTED.to_owned()),
         false => Text::of(value),
     };
-    headers.iter().map(|(n, v)| HeaderView { name: n.as_ref().to_owned(), value: value(n.as_ref(), v) }).collect()
+    let shown = headers.iter().filter(|(n, _)| n.as_ref() != SEAL_BODY);
+    shown.map(|(n, v)| HeaderView { name: n.as_ref().to_owned(), value: value(n.as_ref(), v) }).collect()
 }
 
 /// An event without headers and body.

@@ -32,10 +32,11 @@ use tokio_util::sync::CancellationToken;
 use self::{
     nodes::{NodeParts, Nodes},
     parts::{Parts, way_out},
-    wires::Wires,
+    wires::{Surroundings, Wires},
 };
 use crate::{
     access::{self, Access},
+    alerts::channels::Channels,
     api::{self, ApiParts},
     config::{
         Config, Environment, Loaded, ServerTls, SigningKeys,
@@ -49,15 +50,17 @@ use crate::{
         keys::{self, Keys, KeysError},
     },
     quarantine::{self, Keeper},
+    seal::Vault,
     secrets::SecretUse,
     server::{BindError, Server, ServerLimits, TlsNow},
+    stats,
     sweeps::Sweeps,
     telemetry::{self, Exporting},
     tls::ListenerTls,
     worker::{Drained, Worker, WorkerHandle},
 };
 
-pub use store::{Opened, open_store};
+pub use store::{Opened, open_bare, open_store};
 pub use token::{PUBLISH_TOKEN_FILE, TOKEN_FILE};
 pub use upkeep::{rejections, sender_keys};
 pub use wires::KeyRing;
@@ -134,6 +137,7 @@ pub struct Gateway {
     jobs: Option<JoinHandle<()>>,
     stop_jobs: CancellationToken,
     nodes: JoinHandle<()>,
+    alerts: JoinHandle<()>,
     admin: JoinHandle<()>,
     upkeep: Vec<JoinHandle<()>>,
     /// Ends when nobody can refuse any more.
@@ -141,6 +145,7 @@ pub struct Gateway {
     /// Where traces are made.
     exporting: Option<Exporting>,
     secrets: Arc<SecretUse>,
+    stats: Arc<stats::keep::Keep>,
     clock: Arc<dyn Clock>,
 }
 
@@ -159,16 +164,16 @@ impl Gateway {
     pub async fn start_on(loaded: Loaded, outside: Outside, store: Arc<dyn Store>) -> Result<Self, StartError> {
         let doors = Doors::bind(&loaded.config)?;
         let quarantine = Arc::new(MemoryQuarantine::default());
-        let opened = Opened { store, quarantine, clock: outside.clock.clone() };
+        let opened = Opened { store, quarantine, clock: outside.clock.clone(), vault: None };
         Self::wire(loaded, outside, doors, opened).await
     }
 
     async fn wire(mut loaded: Loaded, outside: Outside, doors: Doors, opened: Opened) -> Result<Self, StartError> {
         let Outside { environment, entropy, egress, log_lines_dropped, .. } = outside;
-        let Opened { store, quarantine, clock } = opened;
-        let (made, found) = credentials(&mut loaded.config, &*store, &*entropy).await?;
+        let Opened { store, quarantine, clock, vault } = opened;
+        let (made, found) = credentials(&mut loaded.config, &*store, &*entropy, vault.as_deref()).await?;
         let settings = loaded.config.clone();
-        let admin_token = token::admin(&settings, &*entropy)?;
+        let admin_token = token::admin(&settings, &*entropy, vault.as_deref())?;
 
         let (config, watcher) = reload::watch(loaded, environment, clock.clone());
         let Doors { ingest: ingest_server, admin: admin_server } = doors.with_tls(&config);
@@ -178,12 +183,14 @@ impl Gateway {
         let metrics = Arc::new(Metrics::new(settings.limits.metric_types_max, clock.now(), log_lines_dropped));
         let egress = egress.map_or_else(|| way_out(admin_addr), Ok)?;
         let sender_keys = Arc::new(SenderKeys::new(egress.clone(), clock.clone()));
+        let channels = Channels::new(config.shared(), egress.clone(), clock.clone(), entropy.clone(), admin_addr);
         let token = &admin_token.secret;
         let access = Access::new(token, access::ADMIN_TOKEN, store.clone(), clock.clone(), entropy.clone());
         let access = Arc::new(access);
         let (tracer, exporting) =
             telemetry::start(&settings.telemetry, egress.clone(), clock.clone(), entropy.clone(), metrics.clone());
         let parts = Parts {
+            channels: Arc::new(channels),
             store: store.clone(),
             clock: clock.clone(),
             entropy: entropy.clone(),
@@ -222,6 +229,8 @@ impl Gateway {
             worker: hands.clone(),
             reloaded: config.state(),
         };
+        let stats =
+            Arc::new(stats::keep::Keep::new(metrics.recorder().clone(), store.clone(), clock.clone(), &*entropy));
         let nodes = Arc::new(Nodes::new(node, admin_addr.to_string(), &*entropy));
         let signals = Wires {
             metrics: metrics.clone(),
@@ -234,6 +243,7 @@ impl Gateway {
             config: config.shared(),
             secrets: secrets.clone(),
         };
+        let alerts = parts.alerts(Surroundings { nodes: nodes.clone(), worker: hands.clone() });
         let (keeper, keeping) = Keeper::start(quarantine.clone(), metrics.clone());
         let releases = Releases::new(parts.of_ingest(None, None), quarantine.clone());
         let ring = KeyRing::new(store.clone(), config.shared(), entropy.clone(), Some(keys.clone()));
@@ -251,6 +261,7 @@ impl Gateway {
             rejections: Arc::new(releases),
             jobs: jobs.clone(),
             secrets: Some(secrets.clone()),
+            alerts: Some(alerts.clone()),
         });
 
         let [stop_ingest, stop_schedules, stop_jobs, stop_nodes, stop_admin] =
@@ -268,6 +279,7 @@ impl Gateway {
             tokio::spawn(wires::tell_of_book(parts.book.clone(), worker.clone())),
             tokio::spawn(upkeep::follow_secrets(secrets.clone(), config.state(), config.shared(), clock.clone())),
             tokio::spawn(upkeep::keep_secrets(secrets.clone(), store.clone(), config.shared(), clock.clone())),
+            tokio::spawn(stats.clone().run()),
             tokio::spawn(quarantine::forget_old(quarantine, config.shared(), clock.clone())),
         ];
         if ingest_server.is_some() {
@@ -300,6 +312,7 @@ impl Gateway {
             jobs,
             stop_jobs,
             nodes: tokio::spawn(nodes.run(stop_nodes.clone())),
+            alerts: tokio::spawn(alerts.run(stop_nodes.clone())),
             admin: tokio::spawn(async move {
                 let _ = admin.await;
             }),
@@ -310,6 +323,7 @@ impl Gateway {
             keeping,
             exporting,
             secrets,
+            stats,
             clock,
         })
     }
@@ -346,7 +360,8 @@ impl Gateway {
             exporting.stop().await;
         }
         self.stop_nodes.cancel();
-        let _ = tokio::time::timeout(LEAVE_TIMEOUT, self.nodes).await;
+        let leaving = async { tokio::join!(self.nodes, self.alerts) };
+        let _ = tokio::time::timeout(LEAVE_TIMEOUT, leaving).await;
         for task in &self.upkeep {
             task.abort();
         }
@@ -354,6 +369,7 @@ impl Gateway {
         // A panic in it was logged where it happened.
         let _ = self.admin.await;
         let _ = tokio::time::timeout(LEAVE_TIMEOUT, self.keeping).await;
+        upkeep::note_stats(&self.stats).await;
         upkeep::note_secrets(&self.secrets, &*self.store, self.clock.now()).await;
         self.store.close().await;
         aborted
@@ -365,8 +381,9 @@ async fn credentials(
     config: &mut Config,
     store: &dyn Store,
     entropy: &dyn Entropy,
+    vault: Option<&Vault>,
 ) -> Result<(Made, SigningKeys), StartError> {
-    let token = token::publish(config, entropy)?;
+    let token = token::publish(config, entropy, vault)?;
     config.publish.made_token = token.as_ref().map(|token| token.secret.clone());
     let found = keys::find_or_make(store, &config.publish, entropy).await?;
     let made = Made {

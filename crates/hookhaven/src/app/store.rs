@@ -11,7 +11,10 @@ use hookhaven_store::{
     quarantine::{FileQuarantine, MemoryQuarantine, Quarantine},
 };
 
-use crate::config::{Config, Database, Place};
+use crate::{
+    config::{Config, Database, Place},
+    seal::{self, SealedQuarantine, SealedStore, Vault, WrapKeys},
+};
 
 /// Between tries to reach a database that is away.
 const AGAIN: Duration = Duration::from_millis(500);
@@ -23,11 +26,55 @@ pub struct Opened {
     /// Beside it, for rejected requests.
     pub quarantine: Arc<dyn Quarantine>,
     pub clock: Arc<dyn Clock>,
+    /// What seals what is secret of it; `None` if nothing is sealed.
+    pub vault: Option<Arc<Vault>>,
 }
 
-/// Opens the store that a configuration names: waits up to 10 s for another process to let go of a data
-/// directory, and up to `patience` for a database that is away.
+/// Opens the store as [`open_bare`] does, with the vault before it that seals what is secret.
+///
+/// # Errors
+/// Besides, [`StoreError::Refused`] where data keys cannot be had as the configuration has it; nothing was written.
 pub async fn open_store(
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    patience: Duration,
+) -> Result<Opened, StoreError> {
+    let bare = open_bare(config, clock, entropy.clone(), patience).await?;
+    let store = bare.store.clone();
+    let sealed = seal_opened(config, bare, entropy).await;
+    if sealed.is_err() {
+        store.close().await;
+    }
+    sealed
+}
+
+async fn seal_opened(config: &Config, bare: Opened, entropy: Arc<dyn Entropy>) -> Result<Opened, StoreError> {
+    let Opened { store: inner, quarantine, clock, .. } = bare;
+    let (with, now) = (WrapKeys::of(config), clock.now());
+    let (vault, store): (_, Arc<dyn Store>) = match &config.store.place {
+        Place::Memory => {
+            let vault = Arc::new(Vault::in_memory(entropy)?);
+            (vault.clone(), Arc::new(SealedStore::over(inner, vault)))
+        }
+        Place::Directory(dir) => {
+            let vault = Arc::new(Vault::of_directory(dir, &*inner, &with, entropy.clone(), now).await?);
+            seal::seal_plain(&*inner, &vault).await?;
+            (vault.clone(), Arc::new(SealedStore::in_directory(inner, vault, dir.clone(), entropy)))
+        }
+        Place::Database(_) => {
+            let vault = Arc::new(Vault::of_database(inner.clone(), with, entropy, now).await?);
+            seal::seal_plain(&*inner, &vault).await?;
+            (vault.clone(), Arc::new(SealedStore::over(inner, vault)))
+        }
+    };
+    let quarantine = Arc::new(SealedQuarantine::over(quarantine, vault.clone()));
+    Ok(Opened { store, quarantine, clock, vault: Some(vault) })
+}
+
+/// Opens the store that a configuration names, with nothing before it: waits up to 10 s for another process to let go of a data
+/// directory, and up to `patience` for a database that is away.
+pub async fn open_bare(
     config: &Config,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -37,7 +84,7 @@ pub async fn open_store(
     match &settings.place {
         Place::Memory => {
             let store = Arc::new(MemoryStore::with_pending_max(clock.clone(), entropy, settings.pending_max));
-            Ok(Opened { store, quarantine: Arc::new(MemoryQuarantine::default()), clock })
+            Ok(Opened { store, quarantine: Arc::new(MemoryQuarantine::default()), clock, vault: None })
         }
         Place::Directory(dir) => {
             let options = EmbeddedOptions {
@@ -57,12 +104,12 @@ pub async fn open_store(
             let store = Arc::new(opening.await.unwrap_or_else(panicked)?);
             // Under the lock that the store holds.
             let quarantine = Arc::new(FileQuarantine::new(dir, Arc::new(RealDisk), entropy));
-            Ok(Opened { store, quarantine, clock })
+            Ok(Opened { store, quarantine, clock, vault: None })
         }
         Place::Database(database) => {
             let store = reach(options(config, database, entropy), &*clock, patience).await?;
             let (clock, quarantine) = (store.clock(), Arc::new(store.quarantine()));
-            Ok(Opened { store: Arc::new(store), quarantine, clock })
+            Ok(Opened { store: Arc::new(store), quarantine, clock, vault: None })
         }
     }
 }

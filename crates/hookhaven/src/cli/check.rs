@@ -123,7 +123,18 @@ fn notes(config: &Config) -> Vec<String> {
             source.sender.name()
         )
     };
-    config.sources.values().filter(open).map(note).collect()
+    let of_sources = config.sources.values().filter(open).map(note);
+    of_sources.chain(bare_keys(config)).collect()
+}
+
+/// Where what is encrypted is no safer than the admin token.
+fn bare_keys(config: &Config) -> Option<String> {
+    let wrapped_by_token = config.shares_store() && config.encryption.master.is_none();
+    wrapped_by_token.then(|| {
+        "encryption.master_key is not set, so what is encrypted in the database is protected by the admin token alone: \
+         who has a copy of the database can try tokens on it (`hookhaven master-key generate` makes a key)"
+            .to_owned()
+    })
 }
 
 fn content(config: &Config) -> String {

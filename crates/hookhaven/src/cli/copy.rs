@@ -2,6 +2,7 @@
 //! JSON, and the exit code; what is copied how is the store's (`hookhaven_store::copy`).
 
 use std::{
+    path::Path,
     process::ExitCode,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
@@ -10,10 +11,11 @@ use std::{
 use anyhow::Context as _;
 use hookhaven_core::Secret;
 use hookhaven_store::{
+    Store,
     clock::OsEntropy,
     copy::{Copied, CopyOptions, CopyState, PageMax, Progress, copy},
     embedded::disk::RealDisk,
-    postgres::{PostgresAddress, PostgresOptions},
+    postgres::{PostgresAddress, PostgresOptions, PostgresStore},
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
@@ -23,13 +25,17 @@ use super::{
     args::CopyArgs,
     print::{clean, count},
 };
-use crate::config::secret::Resolver;
+use crate::{
+    app::TOKEN_FILE,
+    config::{Encryption, secret::Resolver},
+    seal::{self, MasterKey, WrapKeys, file, keys, keys::KeyPlace},
+};
 
 /// Between two plain lines of progress.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
 pub async fn run(args: CopyArgs, context: &Context) -> anyhow::Result<ExitCode> {
-    let CopyArgs { from, to, password, leave_damaged, .. } = args;
+    let CopyArgs { from, to, password, leave_damaged, master_key, admin_token, .. } = args;
     let here = std::env::current_dir().context("the working directory cannot be told")?;
     let secrets = Resolver::new(&context.environment, here);
     let resolve = |reference: &str| secrets.resolve_text(reference).map_err(UsageError);
@@ -39,6 +45,8 @@ pub async fn run(args: CopyArgs, context: &Context) -> anyhow::Result<ExitCode> 
     };
     let address = PostgresAddress { password: password.as_deref().map(resolve).transpose()?, ..address_of(&url) };
     let entropy = Arc::new(OsEntropy);
+    let given = |reference: Option<String>| reference.as_deref().map(resolve).transpose();
+    let carried = DataKeys::find(&from, given(master_key)?, given(admin_token)?)?;
     let options = CopyOptions {
         from: std::path::absolute(&from).with_context(|| format!("{} is no path", from.display()))?,
         disk: Arc::new(RealDisk),
@@ -49,15 +57,67 @@ pub async fn run(args: CopyArgs, context: &Context) -> anyhow::Result<ExitCode> 
     };
     let (dir, screen) = (options.from.display().to_string(), Screen::new(context));
     let began = Instant::now();
+    let (to, from) = (options.to.clone(), options.from.clone());
     let done = copy(options, |progress| screen.tell(progress)).await;
     screen.bar.finish_and_clear();
     let copied = done?;
+    if copied.state != CopyState::Differs {
+        carried.put(&from, to).await.context("everything is there but the data keys; give the command again")?;
+    }
     if context.json {
         println!("{}", serde_json::to_string_pretty(&as_json(&copied, &dir, began.elapsed()))?);
     } else {
         print!("{}", text(&copied, &dir, began.elapsed()));
     }
     Ok(ExitCode::from(if copied.state == CopyState::Differs { FAILED } else { DONE }))
+}
+
+/// The keys to what is encrypted, which go to the database after everything else: until then nobody serves from it.
+struct DataKeys {
+    from: WrapKeys,
+    to: WrapKeys,
+    any: bool,
+}
+
+impl DataKeys {
+    /// # Errors
+    /// They cannot be read, or there is nothing to keep them under. Better now than after hours.
+    fn find(dir: &Path, master_key: Option<Secret>, token: Option<Secret>) -> anyhow::Result<Self> {
+        let parse = |text: &Secret| {
+            MasterKey::parse(text)
+                .ok_or_else(|| UsageError("--master-key: this is no master key: it is not 32 bytes".into()))
+        };
+        let master = master_key.as_ref().map(parse).transpose()?;
+        let from = WrapKeys::new(&Encryption { master: master.clone(), previous: Vec::new() }, None);
+        if !file::exists(dir) {
+            return Ok(DataKeys { from, to: WrapKeys::default(), any: false });
+        }
+        let ring = keys::in_directory(dir, &from).context("give the master key with --master-key")?;
+        let of_directory = || {
+            let text = std::fs::read(dir.join(TOKEN_FILE)).ok()?;
+            seal::token::of_text(&text, TOKEN_FILE, Some(&ring))
+        };
+        let token = token.or_else(of_directory);
+        let to = WrapKeys::new(&Encryption { master, previous: Vec::new() }, token.as_ref());
+        if to.own.is_none() {
+            let what = "the data directory has data keys, and nothing to keep them under in the database: give \
+                        --master-key, or the admin token of the gateway there as --admin-token";
+            return Err(UsageError(what.to_owned()).into());
+        }
+        Ok(DataKeys { from, to, any: true })
+    }
+
+    async fn put(&self, dir: &Path, to: PostgresOptions) -> anyhow::Result<()> {
+        if !self.any {
+            return Ok(());
+        }
+        let store: Arc<dyn Store> = Arc::new(PostgresStore::open(to).await?);
+        let (here, there) = (KeyPlace::Directory(dir), KeyPlace::Database(store.clone()));
+        let shared = keys::share((&here, &self.from), (&there, &self.to), &OsEntropy).await;
+        store.close().await;
+        shared?;
+        Ok(())
+    }
 }
 
 fn address_of(url: &Secret) -> PostgresAddress {

@@ -205,6 +205,10 @@ url = \"file:hookhaven-data\"  # a directory beside this file
 # retention = \"35d\"           # events go this long after they came, unless they are still pending
 # retention_dead = \"forever\"  # dead letters stay until you replay or dismiss them; or e.g. \"90d\"
 
+# Secrets are encrypted where they are stored. `hookhaven master-key generate` makes a key that lies elsewhere.
+# [encryption]
+# master_key = \"env:HOOKHAVEN_MASTER_KEY\"
+
 # Requests that were refused are kept for a while: `hookhaven rejected list` shows them and says why.
 # [quarantine]
 # max_age = \"14d\"
@@ -256,6 +260,13 @@ const PUBLISH: &str = "
 ";
 
 const SIGNALS: &str = "
+# Who is told when something is wrong: slack, pagerduty, webhook or email. Alerts are on without it, and then only
+# logged and listed; `hookhaven alerts rules` shows them, docs/alerts.md all settings.
+# [alerts.channels.ops]
+# slack = \"env:SLACK_WEBHOOK_URL\"
+# [alerts.rules.queue_deep]
+# threshold = 1000            # or enabled = false
+
 # Log lines go to standard error: one a request, one an attempt.
 # [log]
 # format = \"auto\"          # json; text; auto: text at a terminal, else JSON
@@ -355,9 +366,11 @@ mod tests {
         names.push("OTLP_AUTHORIZATION".to_owned());
         let value = |name: &str| format!("{name}-0123456789abcdefghijklmnopqrstuv");
         let values: Vec<String> = names.iter().map(|name| value(name)).collect();
-        let environment =
-            Environment::from_iter(names.iter().map(String::as_str).zip(values.iter().map(String::as_str)));
+        let variables = names.iter().map(String::as_str).zip(values.iter().map(String::as_str));
+        let slack = ("SLACK_WEBHOOK_URL", "https://hooks.slack.com/services/T/B/x");
+        let environment = Environment::from_iter(variables.chain([slack]));
         let config = load(&path, &environment).unwrap_or_else(|refused| panic!("{refused}\n{text}")).config;
+        assert_eq!(config.alerts.channels.len(), 1);
         assert_eq!(config.publish.timeout, config::Publish::default().timeout);
         assert!(config.publish.signing_keys().is_some() && config.net.allow.len() == 2);
         assert!(config.telemetry.endpoint.is_some() && config.telemetry.headers.len() == 1);

@@ -2,10 +2,12 @@
 //!
 //! Commands that look at or change what the gateway holds talk to the running gateway over its admin
 //! API, or open its data directory if none runs (`client`); only `serve`, `demo`, `torture`, `bench`,
-//! `init`, `check`, `senders`, `openapi`, `migrate`, `doctor`, `reindex` and `copy` work on this machine alone. A new command is one new
+//! `init`, `check`, `senders`, `openapi`, `migrate`, `doctor`, `reindex`, `master-key` and `copy` work on this machine
+//! alone. A new command is one new
 //! file, one entry in `args::Command` and one line in [`dispatch`].
 
-pub mod analyze;
+pub mod alerts;
+mod analyze;
 pub mod args;
 pub mod audit;
 pub mod backup;
@@ -20,11 +22,14 @@ pub mod destinations;
 pub mod dlq;
 pub mod doctor;
 pub mod events;
+mod follow;
 pub mod init;
 pub mod jobs;
 pub mod keys;
+pub mod listen;
 pub mod login;
 pub mod man;
+pub mod master_key;
 pub mod migrate;
 pub mod nodes;
 pub mod openapi;
@@ -39,6 +44,8 @@ pub mod senders;
 pub mod serve;
 pub mod settings;
 pub mod sources;
+pub mod stats;
+pub mod tail;
 #[cfg(test)]
 mod tests;
 pub mod tokens;
@@ -161,11 +168,15 @@ async fn dispatch(command: Command, context: &Context) -> anyhow::Result<ExitCod
         Command::Replay(args) => replay::run(args, context).await,
         Command::Jobs(command) => jobs::run(command, context).await,
         Command::Destinations(command) => destinations::run(command, context).await,
+        Command::Alerts(command) => alerts::run(command, context).await,
         Command::Rejected(command) => rejected::run(command, context).await,
         Command::Verify(args) => verify::run(args, context).await,
         Command::Secrets(args) => secrets::run(args, context).await,
         Command::Routes(command) => routes::run(command, context).await,
         Command::Analyze(args) => analyze::run(args, context).await,
+        Command::Tail(args) => tail::run(args, context).await,
+        Command::Stats(args) => stats::run(args, context).await,
+        Command::Listen(args) => listen::run(args, context).await,
         Command::Why(args) => why::run(args, context).await,
         Command::Sources(command) => sources::run(command, context).await,
         Command::Tokens(command) => tokens::run(command, context).await,
@@ -173,6 +184,7 @@ async fn dispatch(command: Command, context: &Context) -> anyhow::Result<ExitCod
         Command::Login(args) => login::log_in(args, context).await,
         Command::Logout(args) => login::log_out(args, context),
         Command::Keys(command) => keys::run(command, context).await,
+        Command::MasterKey(command) => master_key::run(command, context).await,
         Command::Senders(args) => senders::run(args, context),
         Command::Openapi(args) => openapi::run(args, context),
         Command::Completions(args) => completions::run(&args, context),

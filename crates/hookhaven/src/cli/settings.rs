@@ -16,7 +16,8 @@ use rustls::pki_types::CertificateDer;
 use super::{Context, UsageError, credentials::Credentials};
 use crate::{
     app::TOKEN_FILE,
-    config::{self, Config, Environment, Origin, Place, Refused, Server},
+    config::{self, Config, Encryption, Environment, Origin, Place, Refused, Server},
+    seal::{self, MasterKey, WrapKeys},
     tls::first_certificate,
 };
 
@@ -59,7 +60,8 @@ impl Settings {
             (None, Some(_)) => Credentials::read(&context.environment)?.token(&url),
             (None, None) => None,
         };
-        let token = token.or(found.token).or_else(|| data_dir.as_deref().and_then(token_in));
+        let token =
+            token.or(found.token).or_else(|| data_dir.as_deref().and_then(|dir| token_in(dir, &found.encryption)));
         Ok(Settings { url, url_given: context.url.is_some(), certificate, data_dir, token, config })
     }
 
@@ -87,6 +89,8 @@ struct Found {
     certificate: Option<CertificateDer<'static>>,
     data_dir: Option<PathBuf>,
     token: Option<Secret>,
+    /// What opens a token that is sealed.
+    encryption: Encryption,
 }
 
 impl Found {
@@ -97,7 +101,8 @@ impl Found {
         };
         let Server { admin, tls, admin_token, .. } = &config.server;
         let certificate = tls.admin.as_ref().map(|tls| tls.certificate());
-        Found { admin: *admin, certificate, data_dir, token: admin_token.clone() }
+        let encryption = config.encryption.clone();
+        Found { admin: *admin, certificate, data_dir, token: admin_token.clone(), encryption }
     }
 
     /// Of a file that was refused: what can be read all the same. `None` if it is not TOML.
@@ -110,27 +115,37 @@ impl Found {
             Some(url) => url.strip_prefix("file:").map(|p| PathBuf::from(p.strip_prefix("//").unwrap_or(p))),
             None => defaults.data_dir,
         };
-        let token = text("server", "admin_token").and_then(|token| match token.split_once(':') {
+        let secret = |reference: &str| match reference.split_once(':') {
             Some(("env", name)) => environment.get(name).and_then(Secret::new),
             Some(("file", path)) => token_file(&beside(path.into())),
-            _ => Secret::new(token),
-        });
+            _ => Secret::new(reference),
+        };
+        let token = text("server", "admin_token").and_then(secret);
+        let master = text("encryption", "master_key").and_then(secret);
+        let encryption = Encryption { master: master.as_ref().and_then(MasterKey::parse), ..Encryption::default() };
         let admin = text("server", "admin").and_then(|a| a.parse().ok()).unwrap_or(defaults.admin);
         let certificate = root.get("server").and_then(|server| server.get("tls")?.get("admin")?.get("cert")?.as_str());
         let certificate = certificate.and_then(|path| first_certificate(&std::fs::read(beside(path.into())).ok()?));
-        Some(Found { admin, certificate, data_dir: data_dir.map(beside), token })
+        Some(Found { admin, certificate, data_dir: data_dir.map(beside), token, encryption })
     }
 }
 
-fn token_in(dir: &Path) -> Option<Secret> {
-    token_file(&dir.join(TOKEN_FILE))
+/// As the gateway keeps it. `None` if it cannot be read, or nobody has the key to it.
+fn token_in(dir: &Path, encryption: &Encryption) -> Option<Secret> {
+    let text = bounded(&dir.join(TOKEN_FILE))?;
+    let ring = || seal::keys::in_directory(dir, &WrapKeys::new(encryption, None)).ok();
+    let ring = if seal::token::is_sealed(&text) { ring() } else { None };
+    seal::token::of_text(&text, TOKEN_FILE, ring.as_ref())
 }
 
 /// `None` if it cannot be read: the gateway then says that a token is wanted.
 fn token_file(path: &Path) -> Option<Secret> {
+    Secret::new(bounded(path)?.trim_ascii())
+}
+
+fn bounded(path: &Path) -> Option<Vec<u8>> {
     let length = std::fs::metadata(path).ok()?.len();
-    let text = std::fs::read(path).ok().filter(|_| length <= TOKEN_BYTES_MAX)?;
-    Secret::new(text.trim_ascii())
+    std::fs::read(path).ok().filter(|_| length <= TOKEN_BYTES_MAX)
 }
 
 /// An admin address as typed, without a trailing slash.

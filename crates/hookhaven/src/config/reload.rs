@@ -203,6 +203,7 @@ fn keep_fixed(old: &Config, new: Config) -> Config {
     let server = Server {
         public_url: new.server.public_url,
         admin_hosts: new.server.admin_hosts,
+        admin_url: new.server.admin_url,
         trusted_proxies: new.server.trusted_proxies,
         tls,
         ..old.server
@@ -210,6 +211,7 @@ fn keep_fixed(old: &Config, new: Config) -> Config {
     Config {
         server,
         store: old.store,
+        encryption: old.encryption,
         limits: old.limits,
         worker: old.worker,
         publish,
@@ -218,6 +220,7 @@ fn keep_fixed(old: &Config, new: Config) -> Config {
         telemetry: old.telemetry,
         quarantine: new.quarantine,
         secret_ages: new.secret_ages,
+        alerts: new.alerts,
         sources: new.sources,
         destinations: new.destinations,
         routes: new.routes,
@@ -240,6 +243,7 @@ fn kept_open<T>(old: Option<T>, new: Option<T>) -> Option<T> {
 fn at_next_start(old: &Config, new: &Config) -> Vec<Problem> {
     let differing = [
         ("server.role", old.server.role != new.server.role),
+        ("encryption", old.encryption != new.encryption),
         ("server.ingest", old.server.ingest != new.server.ingest),
         ("server.admin", old.server.admin != new.server.admin),
         ("server.admin_token", old.server.admin_token != new.server.admin_token),

@@ -10,13 +10,14 @@ use bytes::Bytes;
 use hookhaven_core::{
     Event, EventId, Time,
     event::{BodyDigest, Part},
-    sender::{Proof, Request},
+    sender::{Cover, Proof, Request},
     senders::{Item, bounded, facts_or_fallback},
+    source::Source,
 };
 use hookhaven_store::{NewEvent, clock::Entropy};
 
 use super::{accept::Taken, headers};
-use crate::{config::Config, routing};
+use crate::{config::Config, routing, seal::mark_body};
 
 /// Most events that a request is taken apart into; a longer list stays one event.
 const PARTS_MAX: usize = 1_000;
@@ -33,6 +34,9 @@ pub(super) fn events(
     let source = taken.source;
     let items = if source.splits { source.sender.items(request, PARTS_MAX) } else { None };
     let mut kept = headers::kept(&taken.head.headers);
+    if shows_secret(source, taken.body) {
+        kept.push(mark_body());
+    }
     // So that attempts join the request's trace, whenever they are made.
     kept.extend(taken.span.into_iter().flat_map(|span| span.context().lines()));
     let event = |(key, event_type, occurred_at): (String, String, Option<Time>), body: Bytes, part: Option<Part>| {
@@ -69,4 +73,10 @@ pub(super) fn events(
             (1..).zip(items).map(part).collect()
         }
     }
+}
+
+/// Whether its sender signs nothing and shows its secret in the body, so that the body must not be stored as it is.
+fn shows_secret(source: &Source, body: &[u8]) -> bool {
+    let holds = |secret: &[u8]| body.windows(secret.len()).any(|window| window == secret);
+    source.sender.covers() == Cover::Nothing && source.secrets.iter().any(|secret| holds(secret.expose()))
 }

@@ -17,6 +17,7 @@ use super::{
     message::{Message, ROUTE_CALLBACK, ROUTE_FAILURE_CALLBACK},
     settings::{Callback, Settings},
 };
+use crate::seal::mark_body;
 
 /// What there is to tell.
 #[derive(Clone, Copy)]
@@ -39,9 +40,13 @@ pub enum Kind {
 /// The callback's event with its one delivery. `random` makes its id, which is the delivery's too.
 pub fn event(told: Told<'_>, kind: Kind, callback: &Callback, random: [u8; 10]) -> NewEvent {
     let Told { event: source, delivery, now, .. } = told;
-    let headers = callback.message(&source.headers);
+    let mut headers = callback.message(&source.headers);
     // They were checked when the message was accepted.
     let settings = Settings::parse(&headers).unwrap_or_default();
+    if !told.message.settings.forward.is_empty() {
+        // The body repeats the message's headers, and so the credentials among them.
+        headers.push(mark_body());
+    }
     let id = EventId::mint(now, random);
     let (event_type, route) = match kind {
         Kind::Attempt => (ROUTE_CALLBACK, ROUTE_CALLBACK),

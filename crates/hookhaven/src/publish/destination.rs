@@ -57,6 +57,9 @@ pub fn url(text: &str) -> Result<String, ApiError> {
     if !has_host || authority(&text).is_empty() {
         return Err(bad("endpoint has no host"));
     }
+    if !parsed.username().is_empty() || parsed.password().is_some() {
+        return Err(bad("a user name or password in it is not sent; forward an Authorization header instead"));
+    }
     let sendable = text.bytes().all(|b| (0x21..=0x7e).contains(&b) && b != b'#' && b != b'\\');
     if sendable && text.parse::<Uri>().is_ok_and(|uri| uri.host().is_some_and(|host| !host.is_empty())) {
         return Ok(text);
@@ -111,7 +114,7 @@ mod tests {
             "https://example.com/a//b?x=1&y=b%20c",
             "http://example.com:8080/%7Euser/../b?q=https://other.example/",
             "HTTPS://EXAMPLE.com/A?",
-            "https://us:pw@example.com/?a=,;:@$!*'()[]",
+            "https://example.com/?a=,;:@$!*'()[]",
             "http://[2001:db8::1]:8080/x",
         ] {
             assert_eq!(parse(text), Ok(Destination::Url(text.to_owned())));
@@ -154,6 +157,8 @@ mod tests {
             "https://a\r\nb/",
             "http://h:99999/",
             "https:///",
+            "https://us:pw@example.com/",
+            "https://us@example.com/",
             &long,
         ] {
             assert_eq!(parse(text).map_err(|e| e.status), Err(StatusCode::BAD_REQUEST), "{text:?}");

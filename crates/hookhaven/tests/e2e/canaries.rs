@@ -12,8 +12,10 @@ use crate::support::{
     handler::{Handler, Reply},
 };
 
+const MASTER_KEY: &str = "63616e6172792d6d61737465722d6b65792d63616e6172792d6d61737465722d";
+
 /// The part of each secret that must not be seen, whatever stands around it.
-const CANARIES: [&str; 9] = [
+const CANARIES: [&str; 12] = [
     "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
     "Y2FuYXJ5IG9mIHRoZSBkZXN0aW5hdGlvbg",
     "canary-admin-token",
@@ -23,6 +25,9 @@ const CANARIES: [&str; 9] = [
     "canary-publish-token",
     "canary-current-signing-key",
     "canary-next-signing-key",
+    "canary-previous-key",
+    "canary-master-key",
+    MASTER_KEY,
 ];
 
 fn config(handler: &Handler) -> String {
@@ -60,7 +65,9 @@ async fn no_debug_output_answer_or_command_tells_a_secret() {
     let file = gateway.directory.path().join("hookhaven.toml");
     let text = std::fs::read_to_string(&file).expect("the config file");
     let text = text.replace("[store]", "admin_token = \"canary-admin-token\"\n\n[store]");
+    let text = text + "[encryption]\nmaster_key = \"file:master.key\"\nprevious = [\"canary-previous-key\"]\n";
     std::fs::write(&file, &text).expect("the config file");
+    std::fs::write(gateway.directory.path().join("master.key"), MASTER_KEY).expect("a file");
     gateway.serve().await;
     gateway.accept("stripe", 1).await;
     let delivery = gateway.delivery_of(1).await;
@@ -69,6 +76,9 @@ async fn no_debug_output_answer_or_command_tells_a_secret() {
     let origin = Origin { file: Some(file.clone()), ..Default::default() };
     let loaded = config::load(origin.clone(), &Environment::default()).expect("it was loaded before");
     silent("the configuration", &format!("{loaded:?} {loaded:#?}"));
+    let with = hookhaven::seal::WrapKeys::of(&loaded.config);
+    let keys = hookhaven::seal::file::read(&gateway.directory.path().join("data")).expect("the data keys");
+    silent("the keys", &format!("{with:?} {keys:?}"));
     silent("the gateway", &format!("{:?}", gateway.gateway()));
     silent("the store", &format!("{:?}", gateway.gateway().store));
 

@@ -63,7 +63,7 @@ impl WorkerSignals for Signals {
     ) {
         self.tell(Told::Attempt { destination: destination.to_string(), outcome, class });
     }
-    fn end_to_end(&self, _: Duration) {}
+    fn end_to_end(&self, _: &Arc<str>, _: &Arc<str>, _: Duration) {}
     fn deadline_missed(&self, _: &Arc<str>, _: &Arc<str>) {
         self.tell(Told::DeadlineMissed);
     }
@@ -100,20 +100,10 @@ pub fn destination(name: &str, url: &str) -> Destination {
 
 pub fn config(destinations: impl IntoIterator<Item = Destination>) -> Config {
     Config {
-        server: config::Server::default(),
-        store: config::Store::default(),
-        limits: config::Limits::default(),
         // So that moving the clock by minutes does not end the session.
         worker: config::Worker { slots: 16, session_ttl: Duration::from_secs(86_400), ..config::Worker::default() },
-        publish: Default::default(),
-        net: Default::default(),
-        quarantine: Default::default(),
-        secret_ages: Default::default(),
-        log: config::Log::default(),
-        fingerprint: Default::default(),
-        sources: Default::default(),
         destinations: destinations.into_iter().map(|d| (d.name.clone(), Arc::new(d))).collect(),
-        routes: Vec::new(),
+        ..Config::default()
     }
 }
 
@@ -140,6 +130,7 @@ impl Rig {
         let (tell, told) = mpsc::unbounded_channel();
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(2));
         let worker = Worker::start(WorkerParts {
+            teller: Arc::new(hookhaven::alerting::NoChannels),
             tracer: hookhaven::telemetry::Tracer::default(),
             store: front,
             clock: Arc::new(clock.clone()),

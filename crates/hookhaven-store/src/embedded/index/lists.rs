@@ -220,10 +220,14 @@ impl Reader {
             wanted.values.extend(of_event.values);
         }
         let is_open = wanted.values.is_empty();
+        let is_pending = filter.state.map(state_of) == Some(DeliveryState::Pending.as_str());
         let way = if let Some(key) = &filter.idempotency_key {
             // Where nothing has the key, no row is sought, and SQLite has no use for an index that it is told to take.
             from = "events";
             self.only(&mut wanted, "id", self.events_of_key(key, filter.source.as_deref())?);
+            Way::Straight
+        } else if is_pending && self.are_few(PENDING.0, &covering(PENDING.1))? {
+            wanted.plain(&format!("id IN (SELECT event FROM {} WHERE {})", PENDING.0, PENDING.1));
             Way::Straight
         } else if is_open || filter.id.is_some() || filter.unrouted && self.are_few(from, &covering(covered))? {
             Way::Straight
@@ -324,9 +328,9 @@ impl Reader {
             from = LETTERS_BY_AGE;
             span = Span::ALL;
             Way::Straight
-        } else if is_open && !filter.dead_letters {
-            Way::Straight
-        } else if (filter.dead_letters || is_pending) && self.are_few(from, &covering(covered))? {
+        } else if is_open && !filter.dead_letters
+            || (filter.dead_letters || is_pending) && self.are_few(from, &covering(covered))?
+        {
             Way::Straight
         } else if has_kind {
             let mut kinds = Where::default();

@@ -1,6 +1,7 @@
 //! The admin API as its clients meet it: every path, over a memory store, in this process.
 
 mod access;
+mod alerts;
 mod analysis;
 mod backup;
 mod bulk;
@@ -11,5 +12,6 @@ mod health;
 mod lists;
 mod openapi;
 mod rejected;
+mod search;
 mod signing_keys;
 mod ways_back;

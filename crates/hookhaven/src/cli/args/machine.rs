@@ -91,6 +91,13 @@ pub struct CopyArgs {
     /// Its password, if the URL has none: env:NAME or file:PATH
     #[arg(long, value_name = "REFERENCE")]
     pub password: Option<String>,
+    /// The master key of the data directory and of the gateway on the database: env:NAME or file:PATH
+    #[arg(long, value_name = "REFERENCE")]
+    pub master_key: Option<String>,
+    /// Without one, the admin token of the gateway on the database, under which the data keys are kept there: env:NAME
+    /// or file:PATH [default: the one in the data directory]
+    #[arg(long, value_name = "REFERENCE")]
+    pub admin_token: Option<String>,
     /// End although damage took something from the journal, which is then left behind
     #[arg(long)]
     pub leave_damaged: bool,
@@ -103,7 +110,8 @@ pub struct CopyArgs {
 #[command(after_help = "Examples:\n  hookhaven backup /backups/monday\n  \
                         hookhaven serve --data /backups/monday      to go on from it\n\n\
                         A running gateway writes it, on its own machine, without stopping; if none runs, this command\n\
-                        does. It holds everything that was accepted before it began. The admin token is not in it.")]
+                        does. It holds everything that was accepted before it began, and the data keys, which only its owner can read.\n\
+                        The admin token is not in it.")]
 pub struct BackupArgs {
     /// A directory that is new or empty
     #[arg(value_name = "DIR")]

@@ -5,9 +5,12 @@
 //! arguments and the [`Context`](super::Context).
 
 mod access;
+mod alerts;
 mod jobs;
+mod live;
 mod look;
 mod machine;
+mod master_key;
 mod rejected;
 mod routes;
 mod run;
@@ -21,9 +24,12 @@ use hookhaven_core::Secret;
 use super::values;
 
 pub use access::*;
+pub use alerts::*;
 pub use jobs::*;
+pub use live::*;
 pub use look::*;
 pub use machine::*;
+pub use master_key::*;
 pub use rejected::*;
 pub use routes::*;
 pub use run::*;
@@ -106,6 +112,9 @@ pub enum Command {
     /// List destinations; pause and resume, disable and enable them
     #[command(subcommand)]
     Destinations(DestinationsCommand),
+    /// List alerts, try a channel, silence what nobody wants to hear
+    #[command(subcommand)]
+    Alerts(AlertsCommand),
     /// List sources
     #[command(subcommand)]
     Sources(SourcesCommand),
@@ -121,6 +130,9 @@ pub enum Command {
     /// Show and rotate the keys that published messages are signed with
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Make, look at and change the key that everything secret is encrypted under
+    #[command(subcommand)]
+    MasterKey(MasterKeyCommand),
     /// List the senders that are known, or show one: its secret, its signature, its quirks
     Senders(SendersArgs),
     /// Print the description of the admin API (OpenAPI 3.1)
@@ -135,6 +147,12 @@ pub enum Command {
     Migrate(MigrateArgs),
     /// Write a copy of the store while it runs
     Backup(BackupArgs),
+    /// Show what happens, as it happens: events, attempts, dead letters, a line each
+    Tail(TailArgs),
+    /// Bring a gateway's events to a server on this machine; survives sleep and lost connections
+    Listen(ListenArgs),
+    /// Show what was received, delivered and lost over time, and how fast
+    Stats(StatsArgs),
     /// Tell one event's whole story: where it went, every attempt, and why
     Why(WhyArgs),
     /// Say what stands out among failures: what, since when, why, and which settings would help
@@ -157,6 +175,7 @@ impl Command {
         match self {
             Command::Check(a) => a.json,
             Command::Events(EventsCommand::List(a)) => a.page.json,
+            Command::Events(EventsCommand::Search(a)) => a.json,
             Command::Events(EventsCommand::Show(a)) => a.json,
             Command::Events(EventsCommand::Replay(a)) => a.json,
             Command::Deliveries(DeliveriesCommand::List(a)) => a.page.json,
@@ -180,6 +199,7 @@ impl Command {
             Command::Verify(a) => a.json,
             Command::Secrets(a) => a.json,
             Command::Destinations(DestinationsCommand::List(a)) => a.json,
+            Command::Alerts(command) => command.json(),
             Command::Routes(RoutesCommand::List(a)) => a.json,
             Command::Routes(RoutesCommand::Test(a)) => a.json,
             Command::Sources(SourcesCommand::List(a)) => a.json,
@@ -189,6 +209,9 @@ impl Command {
             Command::Audit(a) => a.page.json,
             Command::Login(_) | Command::Logout(_) => false,
             Command::Why(a) => a.json,
+            Command::Tail(a) => a.json,
+            Command::Stats(a) => a.json,
+            Command::Listen(a) => a.json,
             Command::Analyze(a) => a.json,
             Command::Backup(a) => a.json,
             Command::Torture(a) => a.json,
@@ -200,6 +223,9 @@ impl Command {
             Command::Keys(KeysCommand::Show(KeysShowArgs { json }) | KeysCommand::Rotate(KeysRotateArgs { json })) => {
                 *json
             }
+            Command::MasterKey(MasterKeyCommand::Status(a)) => a.json,
+            Command::MasterKey(MasterKeyCommand::Rotate(a)) => a.json,
+            Command::MasterKey(MasterKeyCommand::Generate(_) | MasterKeyCommand::Abandon(_)) => false,
             Command::Demo(_)
             | Command::Serve(_)
             | Command::Init(_)
@@ -225,6 +251,8 @@ impl Command {
             Command::Login(_) => &["--config", "--data", "--url"],
             Command::Logout(_) => &["--config", "--data", "--url", "--token"],
             Command::Torture(_) | Command::Bench(_) => &["--config", "--url", "--token"],
+            Command::MasterKey(MasterKeyCommand::Generate(_)) => &["--config", "--data", "--url", "--token"],
+            Command::MasterKey(_) => &["--url", "--token"],
             Command::Init(_) => &["--data", "--url", "--token"],
             Command::Migrate(_) => &["--data", "--url", "--token"],
             Command::Serve(_) | Command::Check(_) | Command::Trigger(_) | Command::Doctor(_) | Command::Reindex(_) => {
@@ -285,6 +313,16 @@ mod tests {
             ("hookhaven dlq replay evt_00000000000000000000000000".to_owned(), false),
         ] {
             assert_eq!(parse(&line).is_ok(), fine, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_runbooks_say_to_type_can_be_typed() {
+        for metric in hookhaven_core::alert::Metric::ALL {
+            let command = hookhaven_core::alert::runbook(*metric).command.replace("{scope}", "billing");
+            if command.starts_with("hookhaven ") {
+                assert!(parse(&command).is_ok(), "{command}: {}", parse(&command).unwrap_err());
+            }
         }
     }
 

@@ -3,12 +3,14 @@
 //!
 //! Not here: finding the file (`load`), noticing that it changed (`reload`).
 
+mod alerts;
 mod answer;
 mod ask;
 mod clients;
 mod cross;
 mod destination;
 pub mod document;
+mod encryption;
 mod filter;
 mod fingerprint;
 mod hmac;
@@ -99,6 +101,7 @@ fn read(
     let mut root = Table::new(doc, String::new(), 0..0, tree);
     let server = server::server(&mut root, of_process);
     let store = store::store(&mut root, base, of_process);
+    let encryption = encryption::encryption(&mut root, of_process);
     let limits = server::limits(&mut root);
     let worker = server::worker(&mut root);
     let publish = publish::publish(&mut root, secrets, &limits);
@@ -111,12 +114,13 @@ fn read(
     let sources = source::all(&mut root, secrets, &server, beside);
     let destinations = destination::all(&mut root, secrets, &server);
     let routes = route::all(&mut root, &sources, &destinations);
-    root.not_yet("alerts");
+    let alerts = alerts::alerts(&mut root, of_process);
     cross::check(doc, &sources, &destinations, &routes);
     root.finish();
     Config {
         server,
         store,
+        encryption,
         limits,
         worker,
         publish,
@@ -125,6 +129,7 @@ fn read(
         telemetry,
         quarantine,
         secret_ages,
+        alerts,
         sources: sources.into_values(),
         destinations: destinations.into_values(),
         routes: routes.routes.into_iter().map(|r| r.route).collect(),

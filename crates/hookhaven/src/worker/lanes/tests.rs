@@ -31,6 +31,7 @@ fn config(names: &[&str]) -> Config {
         state: DestinationState::Active,
     };
     Config {
+        encryption: Default::default(),
         telemetry: Default::default(),
         server: config::Server::default(),
         store: config::Store::default(),
@@ -41,6 +42,7 @@ fn config(names: &[&str]) -> Config {
         log: config::Log::default(),
         quarantine: Default::default(),
         secret_ages: Default::default(),
+        alerts: Default::default(),
         fingerprint: Default::default(),
         switches: Default::default(),
         sources: Default::default(),

@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use super::{PATIENCE, soon};
 
 /// The admin token of nodes, which they share.
-const TOKEN: &str = "the-token-of-all-nodes-0123456789";
+pub const TOKEN: &str = "the-token-of-all-nodes-0123456789";
 
 /// What senders that sign the URL believe to post to.
 pub const PUBLIC_URL: &str = "https://hooks.example.test";
@@ -206,6 +206,11 @@ impl Gateway {
         self.until("/api/v1/status", |status| status.pointer("/store/pending") == Some(&Value::from(0))).await;
     }
 
+    /// A command of the same binary on this gateway's config and data.
+    pub fn command(&self, arguments: &[&str]) -> tokio::process::Command {
+        self.home.command(arguments)
+    }
+
     /// Runs a command of the same binary on this gateway's config and data, to its end.
     pub async fn cli(&self, arguments: &[&str]) -> Output {
         let mut command = self.home.command(arguments);
@@ -223,7 +228,22 @@ impl Gateway {
         self.running.as_ref().expect("the gateway runs")
     }
 
+    /// Whatever it was sent and did: no secret of its config stands in its log.
+    fn check_log(&self) {
+        let mut secrets = super::leaks::secrets_of(&self.config());
+        secrets.add(self.running.iter().map(|running| running.admin.token.clone()));
+        secrets.silent("the log", self.log());
+    }
+
     fn take(&mut self) -> Running {
         self.running.take().expect("the gateway runs")
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.check_log();
+        }
     }
 }

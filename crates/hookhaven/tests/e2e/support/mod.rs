@@ -5,8 +5,10 @@ pub mod chance;
 pub mod clocked;
 pub mod collector;
 pub mod dev;
+pub mod follow;
 pub mod gateway;
 pub mod handler;
+pub mod leaks;
 pub mod load;
 pub mod marks_first;
 pub mod output;
@@ -14,6 +16,7 @@ pub mod publisher;
 pub mod script;
 pub mod sdk;
 pub mod sign;
+pub mod smtp;
 
 use std::time::Duration;
 
