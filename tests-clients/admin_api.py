@@ -54,10 +54,10 @@ document = get(DOCUMENT)
 def listed():
     """Of each resource that can be listed and named, what its items are named."""
     found = {}
-    for path, item in document["paths"].items():
-        resource, _, place = path.rpartition("/")
-        if "get" in item and place.startswith("{") and "get" in document["paths"].get(resource, {}):
-            name = place.strip("{}")
+    for path in document["paths"]:
+        resource, _, rest = path.partition("/{")
+        if rest and resource not in found and "get" in document["paths"].get(resource, {}):
+            name = rest.split("}")[0]
             names = [entry[name] for entry in get(resource)["items"] if name in entry]
             if names:
                 found[resource] = names

@@ -172,7 +172,7 @@ struct TestRequest {}
     path = "/alerts/channels/{name}/test",
     operation_id = "test_alert_channel",
     params(("name" = String, Path, description = "Its name in the config file", example = "ops")),
-    request_body = TestRequest,
+    request_body = Option<TestRequest>,
     responses((status = 200, body = TrialView)),
     extensions(("x-codes" = json!([problem::CHANNEL_NOT_FOUND.code, problem::NO_GATEWAY.code]))),
 )]
@@ -232,7 +232,7 @@ pub struct SilenceRequest {
     post,
     path = "/alerts/silences",
     operation_id = "silence_alerts",
-    request_body = SilenceRequest,
+    request_body(content = SilenceRequest, example = json!({ "rule": "*", "for": "2h", "reason": "billing is being moved" })),
     responses((status = 201, body = SilenceView)),
 )]
 async fn silence(

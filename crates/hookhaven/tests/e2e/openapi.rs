@@ -5,6 +5,7 @@
 
 use std::{process::Output, time::Duration};
 
+use serde_json::json;
 use tokio::process::Command;
 
 use crate::support::{
@@ -28,7 +29,7 @@ fn config(handler: &Handler) -> String {
          [destinations.asleep]\nurl = \"{url}/asleep\"\nstate = \"paused\"\n\
          [[routes]]\nsource = \"shop\"\nevents = [\"invoice.*\"]\nto = [\"fine\", \"asleep\"]\n\
          [[routes]]\nsource = \"shop\"\nevents = [\"charge.*\"]\nto = [\"broken\"]\nordering = \"fifo\"\n\
-         retry = {{ attempts = 1 }}\n"
+         retry = {{ attempts = 1 }}\n[alerts.channels.hook]\nwebhook = \"{url}/alerts\"\nsecret = \"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\"\n"
     )
 }
 
@@ -48,6 +49,8 @@ async fn fill(gateway: &Gateway) {
         let secret = if number % 10 == 9 { "whsec_a_wrong_one" } else { SECRET };
         gateway.post("/webhooks/shop", &sign::stripe(secret, body.as_bytes()), body.as_bytes()).await;
     }
+    let silence = json!({ "rule": "*", "for": "2h" });
+    gateway.admin().post("/api/v1/alerts/silences", &silence).await.unwrap_or_else(|error| panic!("{error:#}"));
     gateway.until("/api/v1/dead-letters", |list| !list["items"][0].is_null()).await;
     gateway.until("/api/v1/deliveries?state=delivered", |list| !list["items"][0].is_null()).await;
     gateway.until("/api/v1/rejected", |list| !list["items"][0].is_null()).await;
