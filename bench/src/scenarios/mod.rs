@@ -12,6 +12,7 @@ mod isolation;
 mod jobs;
 mod keys;
 mod nodes;
+mod operate;
 mod postgres;
 mod publish;
 mod sides;
@@ -50,6 +51,7 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ("publish", |bench| Box::pin(publish::run(bench))),
     ("keys", |bench| Box::pin(keys::run(bench))),
     ("copy", |bench| Box::pin(copy::run(bench))),
+    ("operate", |bench| Box::pin(operate::run(bench))),
     ("jobs", |bench| Box::pin(jobs::run(bench))),
 ];
 

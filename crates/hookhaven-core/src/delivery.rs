@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// What a delivery waits in, fixed when it is accepted: its queue, else its flow-control key, else
-/// its destination. Text of the form `d:billing`, `q:mails`, `q:mails/dlv_…`, `f:key` or `u:https://…`.
+/// its destination. Text of the form `d:billing`, `q:mails`, `q:mails/dlv_…`, `f:key`, `u:https://…` or, of alerts, `a:ops`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Lane(Arc<str>);
 
@@ -57,6 +57,11 @@ impl Lane {
         let digest = digest(&SHA256, url.as_bytes());
         let shown: String = url.chars().take(URL_BYTES_MAX / 4).collect();
         Lane(format!("u:{shown}…{}", hex::encode(&digest.as_ref()[..16])).into())
+    }
+
+    /// Of a channel that alerts are told to.
+    pub fn of_channel(name: &str) -> Self {
+        Lane(format!("a:{name}").into())
     }
 
     /// From its stored text.

@@ -14,6 +14,9 @@ pub const UNKNOWN_TYPE: &str = "unknown";
 pub const PUBLISHED: &str = "publish";
 /// Source of the events that bring a handler's late answer to a sender: no configured source can have this name.
 pub const ANSWERS: &str = "_answers";
+/// Source of the events that tell people of alerts: no configured source can have this name. They count nowhere: not in
+/// figures, dead letters or analysis.
+pub const ALERTS: &str = "_alerts";
 
 /// One stored event.
 #[derive(Clone, PartialEq, Eq)]

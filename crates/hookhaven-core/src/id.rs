@@ -75,6 +75,13 @@ macro_rules! id {
             pub const fn as_bytes(&self) -> &[u8; 16] {
                 &self.0
             }
+
+            /// When it was made, to the millisecond.
+            pub fn minted_at(&self) -> Time {
+                let mut ms = [0; 8];
+                ms[2..].copy_from_slice(&self.0[..6]);
+                Time::from_ms(i64::from_be_bytes(ms))
+            }
         }
 
         impl fmt::Display for $name {

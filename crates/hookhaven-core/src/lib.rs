@@ -4,6 +4,7 @@
 //! Not here: sockets, files, threads, clocks, randomness. `now` and random bytes come in as values,
 //! so that every rule can be tested and simulated on a virtual clock.
 
+pub mod alert;
 pub mod analysis;
 pub mod attempt;
 pub mod breaker;

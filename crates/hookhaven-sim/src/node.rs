@@ -101,6 +101,7 @@ impl Node {
         });
         let sender_keys = Arc::new(SenderKeys::new(wire.clone(), clock.clone()));
         let worker = Worker::start(WorkerParts {
+            teller: Arc::new(hookhaven::alerting::NoChannels),
             tracer: hookhaven::telemetry::Tracer::default(),
             store: store.clone(),
             clock: clock.clone(),

@@ -25,6 +25,11 @@ pub trait Clock: Send + Sync + std::fmt::Debug {
 
     /// Resolves when `now()` has reached `at`.
     fn sleep_until(&self, at: Time) -> Sleep;
+
+    /// What the machine's wall clock says, which may step; `now()` does not follow it.
+    fn wall(&self) -> Time {
+        self.now()
+    }
 }
 
 /// The machine's clock: read once, then carried by the monotonic one.
@@ -35,13 +40,15 @@ pub struct SystemClock {
 }
 
 impl SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clocks")]
     pub fn start() -> Self {
-        let wall = std::time::SystemTime::now();
-        let since_epoch = wall.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        let us = i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX);
-        SystemClock { anchor: Time::from_us(us), started: std::time::Instant::now() }
+        SystemClock { anchor: wall(), started: std::time::Instant::now() }
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clocks")]
+fn wall() -> Time {
+    let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Time::from_us(i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX))
 }
 
 impl Clock for SystemClock {
@@ -52,12 +59,18 @@ impl Clock for SystemClock {
     fn sleep_until(&self, at: Time) -> Sleep {
         Box::pin(tokio::time::sleep(at.since(self.now())))
     }
+
+    fn wall(&self) -> Time {
+        wall()
+    }
 }
 
 /// A clock that stands still until a test moves it.
 #[derive(Debug, Clone)]
 pub struct ManualClock {
     now_us: Arc<AtomicI64>,
+    /// How far the wall clock has stepped away from it.
+    stepped_us: Arc<AtomicI64>,
     sleepers: Arc<Mutex<Sleepers>>,
 }
 
@@ -69,7 +82,13 @@ struct Sleepers {
 
 impl ManualClock {
     pub fn at(start: Time) -> Self {
-        ManualClock { now_us: Arc::new(AtomicI64::new(start.as_us())), sleepers: Arc::default() }
+        let now_us = Arc::new(AtomicI64::new(start.as_us()));
+        ManualClock { now_us, stepped_us: Arc::default(), sleepers: Arc::default() }
+    }
+
+    /// The wall clock shows so much more than `now` from here on, or less.
+    pub fn step_wall(&self, us: i64) {
+        self.stepped_us.store(us, Ordering::SeqCst);
     }
 
     /// Moves time on and wakes those whose time has come.
@@ -108,6 +127,10 @@ impl Clock for ManualClock {
         Box::pin(async move {
             let _ = woken.await;
         })
+    }
+
+    fn wall(&self) -> Time {
+        Time::from_us(self.now().as_us().saturating_add(self.stepped_us.load(Ordering::SeqCst)))
     }
 }
 

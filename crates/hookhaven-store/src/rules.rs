@@ -43,7 +43,6 @@ const LET_DOWN_BATCH: usize = 1_000;
 
 /// Something that changes the store.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "the largest is as frequent as any")]
 pub enum Command {
     Accept(Accepting),
     /// All in one commit.

@@ -5,6 +5,8 @@
 //! one way in, `config` what the team wrote, `cli` what a person types.
 
 pub mod access;
+pub mod alerting;
+pub mod alerts;
 pub mod api;
 pub mod app;
 pub mod asking;

@@ -5,7 +5,7 @@
 //! are bounded: sources and destinations come from the configuration, event types from a bounded
 //! table ([`types`]). One value per process part, no globals, so that tests can have many.
 //!
-//! Not here: alerts, percentiles, the dashboard's figures.
+//! Not here: alerts (`tallies` is what they are judged by), percentiles, the dashboard's figures.
 
 use std::{
     sync::{
@@ -16,7 +16,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use hookhaven_core::{ErrorClass, Time};
+use hookhaven_core::{ErrorClass, Time, alert::ANSWER_BUCKETS_S};
 use hookhaven_store::Stats;
 use prometheus_client::{
     encoding::EncodeLabelSet,
@@ -24,6 +24,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+pub use self::tallies::Tallies;
 use self::types::{Series, Types};
 
 macro_rules! labels {
@@ -34,14 +35,12 @@ macro_rules! labels {
 }
 
 mod scrape;
+mod tallies;
 mod types;
 
 /// Content type of [`Metrics::render`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// From half a millisecond, where an answer should lie, to what a sender no longer waits for.
-const ANSWER_BUCKETS_S: [f64; 14] =
-    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 15.0];
 /// A handler may take its whole timeout, usually 10 s.
 const DELIVERY_BUCKETS_S: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 10.0, 60.0];
 /// From acceptance to delivery, retries included: up to a day.
@@ -64,6 +63,8 @@ labels! {
     NotKept { source: Arc<str>, reason: &'static str }
     OfRelease { source: Arc<str>, outcome: &'static str }
     OfSecret { source: Arc<str>, secret: usize }
+    OfAlert { rule: String, severity: &'static str }
+    OfTelling { channel: String, outcome: &'static str }
     OfFate { fate: &'static str }
     OfPause { destination: Arc<str>, by: &'static str }
 }
@@ -100,6 +101,9 @@ pub struct Metrics {
     nodes_differing: Gauge,
     trace_spans: Family<OfFate, Counter>,
     sender_networks: ArcSwap<Vec<SenderNetworks>>,
+    alerts_firing: Family<OfAlert, Gauge>,
+    alert_tellings: Family<OfTelling, Counter>,
+    tallies: Tallies,
 }
 
 /// The addresses that a sender publishes, as they are in use.
@@ -154,6 +158,9 @@ impl Metrics {
             nodes_differing: gauge(r, "hookhaven_nodes_config_differing", differing),
             trace_spans: family(r, "hookhaven_trace_spans", "Spans by what became of them"),
             sender_networks: ArcSwap::default(),
+            alerts_firing: gauges(r, "webhook_alerts_firing", "Alerts that fire, one for each scope of a rule"),
+            alert_tellings: family(r, "webhook_alert_tellings", "Tries to tell an alert to a channel"),
+            tallies: Tallies::default(),
             types: Types::new(types_max, received, unrouted),
             started,
             log_lines_dropped,
@@ -167,10 +174,12 @@ impl Metrics {
     pub fn received(&self, source: &str, event_type: &str, took: Duration) {
         self.types.with(source, event_type, |series: &Series| series.received.inc());
         self.received_seconds.observe(took.as_secs_f64());
+        self.tallies.answered(took);
     }
 
     /// `reason`: a `Rejection`'s name.
     pub fn signature_invalid(&self, source: &Arc<str>, reason: &'static str) {
+        self.tallies.invalid(source);
         self.signature_invalid.get_or_create(&Refused { source: source.clone(), reason }).inc();
     }
 
@@ -235,6 +244,7 @@ impl Metrics {
         class: ErrorClass,
         took: Duration,
     ) {
+        self.tallies.attempt(source, destination, class != ErrorClass::Ok);
         let r#type = self.types.label(source, event_type);
         let (source, destination) = (source.clone(), destination.clone());
         if class != ErrorClass::Ok {
@@ -252,6 +262,7 @@ impl Metrics {
     }
 
     pub fn deadline_missed(&self, source: &Arc<str>, destination: &Arc<str>) {
+        self.tallies.deadline_missed(source, destination);
         let of = OfPair { source: source.clone(), destination: destination.clone() };
         self.deadline_missed.get_or_create(&of).inc();
     }

@@ -7,13 +7,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use hookhaven_core::{
-    Attempt, DeliveryId, DeliveryState, ErrorClass, Event, EventId, Lane, event, event::BodyDigest, glob,
-};
+use hookhaven_core::{Attempt, DeliveryId, DeliveryState, ErrorClass, Event, EventId, event, event::BodyDigest, glob};
 use tokio_postgres::{Row, types::Type};
 
 use super::{
     Shared,
+    conditions::{delivery_conditions, kind_conditions, small, times, wanted},
     events::key_hash,
     look::{List, Pairs, Part, STRETCH_ROWS, Span, Values},
     pool::{Args, Mode},
@@ -23,10 +22,7 @@ use super::{
 };
 use crate::{
     codec,
-    seam::{
-        DeliveryFilter, DeliveryRow, EventFilter, EventRow, Hit, LastAttempt, Looked, Needle, Page, STRETCH_BYTES_MAX,
-        STRETCH_EVENTS_MAX, Searched, StoreError,
-    },
+    seam::{DeliveryFilter, DeliveryRow, EventFilter, EventRow, LastAttempt, Looked, Page, StoreError},
 };
 
 /// How often an event is read whose body just went.
@@ -38,9 +34,7 @@ const EVENT_COLUMNS: &str = "id, source, event_type, idempotency_key, received_a
 const EVENT_ROW_COLUMNS: &str = "id, source, event_type, idempotency_key, received_at, head, digest, \
      watched, body_of, body_from, body_len, coalesce(body_len, octet_length(body)) AS body_bytes";
 
-const IS_LETTER: &str = "x.state = 3 AND x.replaced_by IS NULL AND x.dismissed_at IS NULL";
-/// Events that have one key, in several sources or one after the other.
-const EVENTS_OF_KEY_MAX: i64 = 1_000;
+pub(super) const IS_LETTER: &str = "x.state = 3 AND x.replaced_by IS NULL AND x.dismissed_at IS NULL";
 
 impl Shared {
     pub(super) async fn look_events(
@@ -57,7 +51,7 @@ impl Shared {
         Ok(Looked { rows: events, upto: upto.map(Uuid::event) })
     }
 
-    async fn list_of_events(
+    pub(super) async fn list_of_events(
         &self,
         columns: &'static str,
         filter: &EventFilter,
@@ -82,6 +76,9 @@ impl Shared {
         } else if filter.unrouted {
             by.push("NOT x.routed".to_owned());
             stretch_rows = Some(STRETCH_ROWS / 5);
+        } else if let Some(few) = self.few_events(&mut values, filter).await? {
+            by.push(few);
+            stretch_rows = None;
         } else if has_kind {
             let (source, pattern) = (filter.source.as_deref(), filter.event_type.as_deref());
             pairs = self.kinds("hookhaven.events", source, pattern, &mut values).await?;
@@ -132,42 +129,10 @@ impl Shared {
         self.pairs("hookhaven.ended", ["destination", "route"], destination.as_deref(), is_meant, values).await
     }
 
-    /// The next stretch of a search.
-    pub(super) async fn search(
+    pub(super) async fn delivery_counts(
         &self,
-        text: &Needle,
-        filter: &EventFilter,
-        after: Option<EventId>,
-    ) -> Result<Searched, StoreError> {
-        let page = Page { after, limit: STRETCH_EVENTS_MAX, oldest_first: false };
-        let columns = "x.id, coalesce(x.body_len, octet_length(x.body)) AS body_bytes";
-        let (found, mut upto) = self.look(&self.list_of_events(columns, filter, page).await?).await?;
-        let (mut ids, mut bytes) = (Vec::new(), 0);
-        for row in &found {
-            if bytes >= STRETCH_BYTES_MAX {
-                break;
-            }
-            ids.push(row.try_get::<_, Uuid>(0).map_err(Trouble::from)?.event());
-            bytes += u64::try_from(row.try_get::<_, i32>(1).map_err(Trouble::from)?).unwrap_or(0);
-        }
-        if ids.len() < found.len() || found.len() == STRETCH_EVENTS_MAX {
-            upto = ids.last().copied().map(Uuid::from);
-        }
-        let events = self.read_events(ids.iter().copied()).await?;
-        let mut searched = Searched { upto: upto.map(Uuid::event), ..Searched::default() };
-        for event in ids.iter().filter_map(|id| events.get(id)) {
-            searched.events += 1;
-            searched.bytes += event.body.len() as u64;
-            searched.hits.extend(text.seek(&event.body).map(|place| Hit { event: EventRow::of(event, 0), place }));
-        }
-        let counts = self.delivery_counts(searched.hits.iter().map(|hit| hit.event.id)).await?;
-        for Hit { event, .. } in &mut searched.hits {
-            event.deliveries = counts.get(&event.id).copied().unwrap_or(0);
-        }
-        Ok(searched)
-    }
-
-    async fn delivery_counts(&self, events: impl Iterator<Item = EventId>) -> Result<HashMap<EventId, u32>, Trouble> {
+        events: impl Iterator<Item = EventId>,
+    ) -> Result<HashMap<EventId, u32>, Trouble> {
         let ids: Vec<Uuid> = events.map(Uuid::from).collect();
         let slices = slices::of_events(ids.iter().map(|id| id.event()));
         let sql = "SELECT event, count(*) FROM ( \
@@ -255,7 +220,7 @@ impl Shared {
             Some(state) => (waits(state), !waits(state)),
         };
         let mut values = Values::default();
-        let (mut by, mut pairs, mut wanted) = (Vec::new(), None, self::wanted(&mut values, filter));
+        let (mut by, mut pairs, mut wanted) = (Vec::new(), None, wanted(&mut values, filter));
         let is_open = wanted.is_empty();
         let times = times(&mut values, filter);
         let mut span = match filter.dead_letters {
@@ -317,32 +282,6 @@ impl Shared {
         Ok(List { parts, values, span, limit: page.limit, oldest_first: page.oldest_first, stretch_rows })
     }
 
-    /// The only events whose deliveries are meant, if the filter names them.
-    async fn events_meant(&self, filter: &DeliveryFilter) -> Result<Option<Vec<Uuid>>, Trouble> {
-        let named = filter.event.map(Uuid::from);
-        let Some(key) = &filter.idempotency_key else { return Ok(named.map(|event| vec![event])) };
-        let sql = "SELECT id FROM hookhaven.events WHERE key_hash = $1 AND idempotency_key = $2 LIMIT $3";
-        let text = to_text(key);
-        let args: Args<'_> = &[(&key_hash(key), Type::INT8), (&text, Type::TEXT), (&EVENTS_OF_KEY_MAX, Type::INT8)];
-        let rows = self.reads.once(Mode::Read, sql, args).await?;
-        let mut events = rows.iter().map(|row| row.try_get(0)).collect::<Result<Vec<Uuid>, _>>()?;
-        events.retain(|event| named.is_none_or(|named| named == *event));
-        Ok(Some(events))
-    }
-
-    /// Whether there are so few dead letters, within the times asked for, that all may be looked at.
-    async fn are_few_letters(&self, filter: &DeliveryFilter) -> Result<bool, Trouble> {
-        let (since, until) = (filter.since.map(At), filter.until.map(At));
-        let sql = format!(
-            "SELECT count(*) FROM (SELECT FROM hookhaven.ended x WHERE {IS_LETTER} \
-               AND x.ended_at >= coalesce($1, '-infinity') AND x.ended_at < coalesce($2, 'infinity') LIMIT $3) few"
-        );
-        let most = STRETCH_ROWS as i64;
-        let args: Args<'_> = &[(&since, Type::TIMESTAMPTZ), (&until, Type::TIMESTAMPTZ), (&(most + 1), Type::INT8)];
-        let rows = self.reads.once(Mode::Read, &sql, args).await?;
-        Ok(rows.first().map(|row| row.try_get::<_, i64>(0)).transpose()?.unwrap_or(0) <= most)
-    }
-
     pub(super) async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryRow>, StoreError> {
         let sql = format!(
             "SELECT {LIVE_COLUMNS} FROM hookhaven.live WHERE id = $1 \
@@ -386,86 +325,6 @@ impl Shared {
 
 fn attempt(row: &Row, column: usize) -> Result<Attempt, Trouble> {
     Ok(codec::decode_attempt(row.try_get(column)?)?)
-}
-
-/// At or after and before, exactly.
-fn times(values: &mut Values, filter: &DeliveryFilter) -> Vec<String> {
-    let at = if filter.dead_letters { "ended_at" } else { "accepted_at" };
-    let since = filter.since.map(|t| format!("x.{at} >= {}", values.add(At(t), Type::TIMESTAMPTZ)));
-    let until = filter.until.map(|t| format!("x.{at} < {}", values.add(At(t), Type::TIMESTAMPTZ)));
-    since.into_iter().chain(until).collect()
-}
-
-/// What must hold of source and type.
-fn kind_conditions(values: &mut Values, source: Option<&str>, pattern: Option<&str>) -> Vec<String> {
-    let mut wanted = Vec::new();
-    if let Some(source) = source {
-        wanted.push(format!("x.source = {}", values.add(to_text(source).into_owned(), Type::TEXT)));
-    }
-    if let Some(pattern) = pattern {
-        let text = to_text(pattern).into_owned();
-        wanted.push(match pattern.contains('*') {
-            // Of what is special in LIKE, nothing is special here but the star.
-            true => format!("x.event_type LIKE {}", values.add(like(&text), Type::TEXT)),
-            false => format!("x.event_type = {}", values.add(text, Type::TEXT)),
-        });
-    }
-    wanted
-}
-
-fn like(pattern: &str) -> String {
-    let escaped = pattern.chars().flat_map(|c| match c {
-        '*' => [None, Some('%')],
-        '%' | '_' | '\\' => [Some('\\'), Some(c)],
-        c => [None, Some(c)],
-    });
-    escaped.flatten().collect()
-}
-
-/// What must hold of an event's deliveries.
-fn delivery_conditions(values: &mut Values, filter: &EventFilter) -> Option<String> {
-    let destination = filter
-        .destination
-        .as_deref()
-        .map(|name| format!("AND d.destination = {}", values.add(to_text(name).into_owned(), Type::TEXT)));
-    let destination = destination.unwrap_or_default();
-    let in_live = format!("EXISTS (SELECT FROM hookhaven.live d WHERE d.event = x.id {destination})");
-    let in_ended = |state: &str| {
-        format!(
-            "EXISTS (SELECT FROM hookhaven.ended d WHERE d.event = x.id AND d.slice = x.slice {destination} {state})"
-        )
-    };
-    match filter.state {
-        None if filter.destination.is_none() => None,
-        None => Some(format!("({in_live} OR {})", in_ended(""))),
-        Some(DeliveryState::Pending | DeliveryState::Leased) => Some(in_live),
-        Some(state) => {
-            let state = values.add(i16::from(codec::state_number(state)), Type::INT2);
-            Some(in_ended(&format!("AND d.state = {state}")))
-        }
-    }
-}
-
-/// What must hold of a delivery, wherever it is.
-fn wanted(values: &mut Values, filter: &DeliveryFilter) -> Vec<String> {
-    let mut wanted = kind_conditions(values, filter.source.as_deref(), filter.event_type.as_deref());
-    let lane = filter.lane.as_ref().map(Lane::as_str);
-    let texts = [("destination", filter.destination.as_deref()), ("route", filter.route.as_deref()), ("lane", lane)];
-    for (column, text) in texts {
-        wanted.extend(text.map(|text| format!("x.{column} = {}", values.add(to_text(text).into_owned(), Type::TEXT))));
-    }
-    if let Some(class) = filter.class {
-        let class = values.add(i16::from(codec::class_number(class)), Type::INT2);
-        wanted.push(format!("x.last_class = {class}"));
-    }
-    if let Some(status) = filter.status {
-        wanted.push(format!("x.last_status = {}", values.add(small(status), Type::INT2)));
-    }
-    wanted
-}
-
-fn small(status: u16) -> i16 {
-    i16::try_from(status).unwrap_or(i16::MAX)
 }
 
 /// Without the number of deliveries.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hookhaven_core::{Delivery, DeliveryId, DeliveryState, ErrorClass, Event, EventId, Lane, Time};
+use hookhaven_core::{Delivery, DeliveryId, DeliveryState, ErrorClass, Event, EventId, Lane, Time, event::ALERTS};
 
 /// An event as lists show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -248,4 +248,15 @@ pub struct Stats {
     /// Damaged places met since the store was opened, and the first of them in words.
     pub damages: u64,
     pub damage: Vec<String>,
+}
+
+impl Stats {
+    /// Without what tells people of alerts, which is no work of the team's.
+    pub fn without_alerts(mut self) -> Self {
+        let channels: Vec<Arc<str>> =
+            self.depths.extract_if(.., |depth| &*depth.source == ALERTS).map(|depth| depth.destination).collect();
+        self.oldest_due.retain(|(destination, _)| !channels.contains(destination));
+        self.kept_back.retain(|kept| !channels.contains(&kept.destination));
+        self
+    }
 }

@@ -9,8 +9,8 @@ use hookhaven_core::EventId;
 
 use super::EventRow;
 
-/// Longest text that can be sought.
-pub const NEEDLE_BYTES_MAX: usize = 256;
+/// Longest text that can be sought, in characters.
+pub const NEEDLE_CHARS_MAX: usize = 200;
 /// Events that one stretch looks at, and bytes of their bodies; the last event may exceed these.
 pub const STRETCH_EVENTS_MAX: usize = 1_000;
 pub const STRETCH_BYTES_MAX: u64 = 4 << 20;
@@ -23,7 +23,7 @@ const EXCERPT_BYTES: usize = 200;
 pub enum BadNeedle {
     #[error("the text to search for is empty")]
     Empty,
-    #[error("the text to search for is longer than {NEEDLE_BYTES_MAX} bytes")]
+    #[error("the text to search for is longer than {NEEDLE_CHARS_MAX} characters")]
     TooLong,
 }
 
@@ -40,7 +40,7 @@ impl Needle {
         if text.is_empty() {
             return Err(BadNeedle::Empty);
         }
-        if text.len() > NEEDLE_BYTES_MAX {
+        if text.chars().count() > NEEDLE_CHARS_MAX {
             return Err(BadNeedle::TooLong);
         }
         let lower = text.as_bytes().to_ascii_lowercase();
@@ -180,6 +180,6 @@ mod tests {
     #[test]
     fn what_cannot_be_sought_is_refused() {
         assert_eq!(Needle::new(""), Err(BadNeedle::Empty));
-        assert_eq!(Needle::new(&"x".repeat(257)), Err(BadNeedle::TooLong));
+        assert_eq!(Needle::new(&"ü".repeat(201)), Err(BadNeedle::TooLong));
     }
 }

@@ -120,6 +120,7 @@ fn event_filters(rows: &[EventRow], deliveries: &[DeliveryRow]) -> Vec<(EventFil
             Box::new(move |e| e.received_at < time && &*e.source == "stripe"),
         ),
         (EventFilter { unrouted: true, ..all() }, Box::new(|e| e.deliveries == 0)),
+        (EventFilter { unrouted: true, idempotency_key: Some("of none".into()), ..all() }, Box::new(|_| false)),
         (
             EventFilter { unrouted: true, source: Some("stripe".into()), ..all() },
             Box::new(|e| e.deliveries == 0 && &*e.source == "stripe"),

@@ -112,7 +112,7 @@ async fn show(State(api): State<Shared>) -> Json<BackupView> {
     post,
     path = "/backup",
     operation_id = "begin_backup",
-    request_body = BackupRequest,
+    request_body(content = BackupRequest, example = json!({ "dir": "/var/backups/hookhaven-1" })),
     responses((status = 202, body = BackupView, description = "It has begun")),
     extensions(("x-codes" = json!([problem::BACKUP_RUNNING.code]))),
 )]

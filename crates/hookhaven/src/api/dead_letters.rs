@@ -40,8 +40,18 @@ pub struct DeadLetterFilter {
     pub source: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub destination: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub route: Option<String>,
+    /// The type as the sender names it; `*` stands for any run of characters.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub event_type: Option<String>,
+    /// The idempotency key of the event, whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// HTTP status of the last attempt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 100, maximum = 999)]
+    pub status: Option<u16>,
     /// Died at or after.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<Time>,
@@ -57,11 +67,15 @@ pub struct DeadLetterFilter {
 impl DeadLetterFilter {
     fn to_store(&self) -> Result<DeliveryFilter, Problem> {
         page::check_span(self.since, self.until)?;
+        page::check_pattern(self.event_type.as_deref())?;
         Ok(DeliveryFilter {
             event: self.event,
             source: self.source.clone(),
             destination: self.destination.clone(),
+            route: self.route.clone(),
             event_type: self.event_type.clone(),
+            idempotency_key: self.key.clone(),
+            status: deliveries::status(self.status)?,
             dead_letters: true,
             class: deliveries::class(self.class.as_deref())?,
             since: self.since,
@@ -81,10 +95,17 @@ struct ListParams {
     source: Option<String>,
     /// Name of a destination in the config file; of a published message, its address.
     destination: Option<String>,
-    /// The whole type, as the sender names it.
+    /// Name of a route, e.g. `stripe#1`; of a published message, its URL group.
+    route: Option<String>,
+    /// The type as the sender names it; `*` stands for any run of characters.
     #[serde(rename = "type")]
-    #[param(example = "invoice.paid")]
+    #[param(example = "invoice.*")]
     event_type: Option<String>,
+    /// The idempotency key of the event, whole.
+    key: Option<String>,
+    /// HTTP status of the last attempt.
+    #[param(minimum = 100, maximum = 999)]
+    status: Option<u16>,
     /// Died at or after.
     since: Option<Time>,
     /// Died before.
@@ -113,7 +134,10 @@ async fn list(
         event: p.event,
         source: p.source,
         destination: p.destination,
+        route: p.route,
         event_type: p.event_type,
+        key: p.key,
+        status: p.status,
         since: p.since,
         until: p.until,
         class: p.class,
@@ -150,7 +174,7 @@ enum Act {
     post,
     path = "/dead-letters/replay",
     operation_id = "replay_dead_letters",
-    request_body = BulkRequest,
+    request_body(content = BulkRequest, example = json!({ "filter": { "destination": "billing" }, "dry_run": true })),
     responses((status = 200, body = BulkAnswer)),
     extensions(("x-codes" = json!([problem::BAD_QUERY.code]))),
 )]
@@ -165,7 +189,7 @@ async fn replay(State(api): State<Shared>, Input(request): Input<BulkRequest>) -
     post,
     path = "/dead-letters/dismiss",
     operation_id = "dismiss_dead_letters",
-    request_body = BulkRequest,
+    request_body(content = BulkRequest, example = json!({ "filter": { "destination": "billing" }, "dry_run": true })),
     responses((status = 200, body = BulkAnswer)),
     extensions(("x-codes" = json!([problem::BAD_QUERY.code]))),
 )]

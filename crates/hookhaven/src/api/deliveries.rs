@@ -29,10 +29,17 @@ struct ListParams {
     source: Option<String>,
     /// Name of a destination in the config file; of a published message, its address.
     destination: Option<String>,
-    /// The whole type, as the sender names it.
+    /// Name of a route, e.g. `stripe#1`; of a published message, its URL group.
+    route: Option<String>,
+    /// The type as the sender names it; `*` stands for any run of characters.
     #[serde(rename = "type")]
-    #[param(example = "invoice.paid")]
+    #[param(example = "invoice.*")]
     event_type: Option<String>,
+    /// The idempotency key of the event, whole.
+    key: Option<String>,
+    /// HTTP status of the last attempt.
+    #[param(minimum = 100, maximum = 999)]
+    status: Option<u16>,
     /// In this state only.
     state: Option<DeliveryState>,
     #[param(schema_with = schema::class)]
@@ -60,7 +67,11 @@ async fn list(
     Params(params): Params<ListParams>,
 ) -> Result<Json<Listing<DeliveryView>>, Problem> {
     page::check_span(params.since, params.until)?;
+    page::check_pattern(params.event_type.as_deref())?;
     let filter = DeliveryFilter {
+        route: params.route,
+        idempotency_key: params.key,
+        status: status(params.status)?,
         event: params.event,
         source: params.source,
         destination: params.destination,
@@ -71,7 +82,6 @@ async fn list(
         class: class(params.class.as_deref())?,
         since: params.since,
         until: params.until,
-        ..DeliveryFilter::default()
     };
     self::page(&api, &filter, params.after, params.limit).await
 }
@@ -84,8 +94,18 @@ pub(super) async fn page(
     limit: Option<usize>,
 ) -> Result<Json<Listing<DeliveryView>>, Problem> {
     let page = page::page(after, limit)?;
-    let rows = api.parts.store.deliveries(filter, page).await?;
-    Ok(Json(page::listing(rows, &page, |row| row.delivery.id, DeliveryView::from)))
+    let looked = api.parts.store.look_deliveries(filter, page).await?;
+    Ok(Json(page::looked(looked, &page, |row| row.delivery.id, DeliveryView::from, DeliveryId::minted_at)))
+}
+
+/// A status that an answer can have.
+pub(super) fn status(status: Option<u16>) -> Result<Option<u16>, Problem> {
+    match status {
+        Some(odd) if !(100..1_000).contains(&odd) => {
+            Err(Problem::new(&problem::BAD_QUERY, format!("status = {odd} is no HTTP status: they have three digits")))
+        }
+        status => Ok(status),
+    }
 }
 
 /// An error class by its name in a filter.

@@ -100,7 +100,7 @@ async fn list(State(api): State<Shared>) -> Result<Json<Listing<DestinationView>
     names.extend(scene.tallies.keys().map(String::as_str).filter(|n| !config.destinations.contains_key(*n)));
     names.sort_unstable();
     let items = names.into_iter().map(|n| scene.view(&api, n, config.destinations.get(n).map(|d| &**d))).collect();
-    Ok(Json(Listing { items, next: None }))
+    Ok(Json(Listing::whole(items)))
 }
 
 /// Shows one destination.
@@ -119,6 +119,7 @@ async fn show(State(api): State<Shared>, Name(name): Name) -> Result<Json<Destin
 /// Why, for whoever asks later.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({ "reason": "billing is being moved" }))]
 struct ReasonRequest {
     /// At most 1,000 bytes.
     #[serde(default)]
@@ -321,7 +322,7 @@ struct Scene {
 
 impl Scene {
     async fn of(api: &Api) -> Result<Self, Problem> {
-        let stats = api.parts.store.stats().await?;
+        let stats = api.parts.store.stats().await?.without_alerts();
         api.parts.config.load().switches.load(&*api.parts.store).await?;
         Ok(Scene { pauses: pauses(api).await?, rests: rests(api).await?, tallies: tallies(&stats) })
     }

@@ -21,7 +21,8 @@ use super::{Shared, document, guard, openapi::METHODS, problem::Problem};
 
 mod words;
 
-use words::{anchor, escaped, example, kind, prose};
+pub(super) use words::example;
+use words::{anchor, escaped, kind, prose};
 
 const STYLE: &str = include_str!("docs_page.css");
 

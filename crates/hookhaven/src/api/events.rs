@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use hookhaven_core::{Event, EventId, Time, event::Part};
+use hookhaven_core::{DeliveryState, Event, EventId, Time, event::Part};
 use hookhaven_store::{DeliveryFilter, EventFilter, Page, Replayed, Routed};
 use http::{HeaderValue, header};
 use serde::Deserialize;
@@ -38,14 +38,20 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct ListParams {
+    /// The event's own id.
+    id: Option<EventId>,
     /// Name of a source in the config file; `publish` for published messages.
     source: Option<String>,
-    /// The whole type, as the sender names it.
+    /// The type as the sender names it; `*` stands for any run of characters.
     #[serde(rename = "type")]
-    #[param(example = "invoice.paid")]
+    #[param(example = "invoice.*")]
     event_type: Option<String>,
     /// The idempotency key, whole.
     key: Option<String>,
+    /// Only events with a delivery to this destination; with `state`, with one there in that state.
+    destination: Option<String>,
+    /// Only events with a delivery in this state.
+    state: Option<DeliveryState>,
     /// Received at or after.
     since: Option<Time>,
     /// Received before.
@@ -72,18 +78,21 @@ async fn list(
     Params(params): Params<ListParams>,
 ) -> Result<Json<Listing<EventView>>, Problem> {
     page::check_span(params.since, params.until)?;
+    page::check_pattern(params.event_type.as_deref())?;
     let page = page::page(params.after, params.limit)?;
     let filter = EventFilter {
+        id: params.id,
+        destination: params.destination,
+        state: params.state,
         source: params.source,
         event_type: params.event_type,
         idempotency_key: params.key,
         since: params.since,
         until: params.until,
         unrouted: params.unrouted,
-        ..EventFilter::default()
     };
-    let rows = api.parts.store.events(&filter, page).await?;
-    Ok(Json(page::listing(rows, &page, |row| row.id, EventView::from)))
+    let looked = api.parts.store.look_events(&filter, page).await?;
+    Ok(Json(page::looked(looked, &page, |row| row.id, EventView::from, EventId::minted_at)))
 }
 
 /// Shows one event with all that became of it.

@@ -228,6 +228,7 @@ impl Scene {
             rejections: self.rejections(store.clone()),
             jobs: self.jobs(store),
             secrets: None,
+            alerts: None,
         })
     }
 
@@ -399,6 +400,7 @@ pub(crate) fn config() -> Config {
         log: Log::default(),
         quarantine: Default::default(),
         secret_ages: Default::default(),
+        alerts: Default::default(),
         fingerprint: Default::default(),
         switches: Default::default(),
         sources: [source("stripe"), source("github")].into(),

@@ -181,7 +181,7 @@ async fn make(State(api): State<Shared>, headers: HeaderMap, Input(order): Input
 #[utoipa::path(get, path = "/jobs", operation_id = "list_jobs", responses((status = 200, body = Listing<JobView>)))]
 async fn list(State(api): State<Shared>) -> Result<Json<Listing<JobView>>, Problem> {
     let all = api.parts.jobs.all().await?;
-    Ok(Json(Listing { items: all.into_iter().map(JobView::from).collect(), next: None }))
+    Ok(Json(Listing::whole(all.into_iter().map(JobView::from).collect())))
 }
 
 /// Shows one job and how far it is.
@@ -270,18 +270,19 @@ async fn deliveries(
     let page = page::page(Some(after), params.limit)?.oldest_first();
     let job = api.parts.jobs.one(id).await?;
     if job.spec.order.act != Act::Replay {
-        return Ok(Json(Listing { items: Vec::new(), next: None }));
+        return Ok(Json(Listing::whole(Vec::new())));
     }
     let store = &*api.parts.store;
     let filter = DeliveryFilter { destination: job.spec.order.to.clone(), ..DeliveryFilter::default() };
     let rows = store.deliveries(&filter, page).await?;
-    let Listing { mut items, next } = page::listing(rows, &page, |row| row.delivery.id, |row| row);
+    let Listing { mut items, next, .. } = page::listing(rows, &page, |row| row.delivery.id, |row| row);
     // Its own are all of one millisecond of ids: behind the last of those there is none.
     let last = items.last().filter(|_| next.is_some()).map(|row| row.delivery.id);
     let next = last.filter(|last| id.may_have_made(*last)).map(|last| last.to_string());
     items.retain(|row| is_own(id, &row.delivery));
     let before = Originals::of(store, &job, &items).await?;
-    Ok(Json(Listing { items: items.into_iter().map(|row| before.beside(row)).collect(), next }))
+    let items = items.into_iter().map(|row| before.beside(row)).collect();
+    Ok(Json(Listing { next, ..Listing::whole(items) }))
 }
 
 /// What was answered before, by event.

@@ -12,6 +12,7 @@
 //!
 //! Not here: sockets and TLS (`server`), the ingest and publish addresses, pages for people.
 
+mod alerts;
 mod analysis;
 mod audit;
 mod backup;
@@ -35,6 +36,7 @@ mod rejected;
 mod release;
 mod routes;
 mod schema;
+mod search;
 mod secrets;
 mod signals;
 mod sources;
@@ -59,12 +61,17 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     access::{Access, Note},
+    alerting::Desk,
     config::Config,
     jobs::Jobs,
     quarantine::Rejections,
     secrets::SecretUse,
 };
 
+pub use alerts::{
+    AlertState, AlertView, Alerting, ChannelView, RuleView, SilenceRequest, SilenceView, TellingView, ToldView,
+    TrialView,
+};
 pub use analysis::{AnalysisView, FoundView, SuggestionView, TooFewView};
 pub use backup::{BackupRequest, BackupState, BackupView};
 pub use dead_letters::{BULK_DELIVERIES_MAX, BulkRequest, DeadLetterFilter};
@@ -80,6 +87,7 @@ pub use publish_keys::{Ring, RingError, SigningKeysView};
 pub use rejected::{CauseView, DiagnosisView, RejectedDetail, RejectedSelection, RejectedView};
 pub use release::{ReleaseAnswer, ReleaseRequest, ReleasedView};
 pub use routes::routing;
+pub use search::{EndView, HitView, LookedView, SEARCH_EVENTS_MAX, SearchLine};
 pub use secrets::SecretView;
 pub use signals::{Breaker, LaneView, Offline, ReloadState, Signals};
 pub use sources::SourceView;
@@ -111,6 +119,8 @@ pub struct ApiParts {
     pub jobs: Arc<Jobs>,
     /// Of the running gateway; `None` without one.
     pub secrets: Option<Arc<SecretUse>>,
+    /// Of the running gateway; `None` without one.
+    pub alerts: Option<Arc<dyn Desk>>,
 }
 
 /// What every handler gets.
@@ -119,6 +129,9 @@ pub(crate) struct Api {
     pub started_at: Time,
     backup: backup::Slot,
     analysis: analysis::Slot,
+    /// Held while the signing keys are rotated.
+    rotation: tokio::sync::Mutex<()>,
+    searches: search::Slots,
 }
 
 type Shared = Arc<Api>;
@@ -132,6 +145,8 @@ pub fn router(parts: ApiParts) -> Router {
         started_at: parts.clock.now(),
         backup: Default::default(),
         analysis: Default::default(),
+        rotation: Default::default(),
+        searches: Default::default(),
         parts,
     });
     let guarded = Router::from(guarded())
@@ -163,6 +178,8 @@ fn guarded() -> OpenApiRouter<Shared> {
         .merge(secrets::routes())
         .merge(backup::routes())
         .merge(analysis::routes())
+        .merge(search::routes())
+        .merge(alerts::routes())
         .merge(sources::routes())
         .merge(tokens::routes())
         .merge(audit::routes())

@@ -61,5 +61,5 @@ async fn list(State(api): State<Shared>) -> Result<Json<Listing<NodeView>>, Prob
         leases,
     };
     let items = api.parts.store.nodes().await?.into_iter().map(view).collect();
-    Ok(Json(Listing { items, next: None }))
+    Ok(Json(Listing::whole(items)))
 }

@@ -8,7 +8,7 @@ use axum::{
     extract::{FromRequest, FromRequestParts, Path, Query, Request},
 };
 use hookhaven_core::Time;
-use hookhaven_store::Page;
+use hookhaven_store::{Looked, Page};
 use http::{StatusCode, request::Parts};
 use serde::de::DeserializeOwned;
 
@@ -21,6 +21,9 @@ use super::{
 /// Most items in one page.
 pub const LIMIT_MAX: usize = 500;
 pub(crate) const LIMIT_DEFAULT: usize = 50;
+
+/// Stars in a pattern of types.
+const STARS_MAX: usize = 6;
 
 /// The query, whole.
 pub(crate) struct Params<T>(pub T);
@@ -35,7 +38,7 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Params<T> {
     }
 }
 
-/// The body as JSON; no body is `{}`.
+/// The body as JSON; no body, or `null`, is `{}`.
 pub(crate) struct Input<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Input<T> {
@@ -48,7 +51,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Input<T> {
             }
             _ => Problem::new(&problem::BAD_BODY, "the body could not be read"),
         })?;
-        let text: &[u8] = if body.is_empty() { b"{}" } else { &body };
+        let text: &[u8] = if body.is_empty() || &*body == b"null" { b"{}" } else { &body };
         serde_json::from_slice(text).map(Input).map_err(|e| Problem::new(&problem::BAD_BODY, e.to_string()))
     }
 }
@@ -100,7 +103,33 @@ pub(crate) fn listing<T, V, I: Display>(
     let more = rows.len() >= page.limit;
     rows.truncate(page.limit.saturating_sub(1));
     let next = rows.last().filter(|_| more).map(|row| id(row).to_string());
-    Listing { items: rows.into_iter().map(view).collect(), next }
+    Listing { next, ..Listing::whole(rows.into_iter().map(view).collect()) }
+}
+
+/// The same of a look, which may have ended before the page was full.
+pub(crate) fn looked<T, V, I: Display>(
+    looked: Looked<T, I>,
+    page: &Page<I>,
+    id: impl Fn(&T) -> I,
+    view: impl Fn(T) -> V,
+    minted_at: impl Fn(&I) -> Time,
+) -> Listing<V> {
+    let listing = listing(looked.rows, page, id, view);
+    match looked.upto {
+        Some(upto) => Listing { looked_back_to: Some(minted_at(&upto)), next: Some(upto.to_string()), ..listing },
+        None => listing,
+    }
+}
+
+/// Refuses a pattern of types that would take for ever to match.
+pub(crate) fn check_pattern(pattern: Option<&str>) -> Result<(), Problem> {
+    let stars = pattern.map_or(0, |pattern| pattern.matches('*').count());
+    match stars > STARS_MAX {
+        true => {
+            Err(Problem::new(&problem::BAD_QUERY, format!("a type may have at most {STARS_MAX} stars, not {stars}")))
+        }
+        false => Ok(()),
+    }
 }
 
 /// Refuses a span of time that can hold nothing.

@@ -12,6 +12,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Noted, Shared,
+    page::Input,
     problem::{self, KEYS_FROM_CONFIG, NO_KEYS, Problem},
 };
 use crate::access::Note;
@@ -69,17 +70,47 @@ async fn show(State(api): State<Shared>) -> Result<Json<SigningKeysView>, Proble
     Ok(Json(api.parts.keys.show().await?))
 }
 
+/// Which key is to be the current one.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct RotateRequest {
+    /// The `next` that was shown: if it is the current one by now, nothing is done. Without it, each request moves on by
+    /// one key.
+    #[schema(examples("sig_7RvPz3kQ2mW9aYtL5cXd8eUf"))]
+    next: Option<String>,
+}
+
 /// Makes the next signing key the current one.
 ///
-/// Each request moves on by one key: not to be repeated blindly.
+/// With `next`, a request may be sent again when its answer was lost.
 #[utoipa::path(
     post,
     path = "/publish/keys/rotate",
     operation_id = "rotate_signing_keys",
+    request_body(content = Option<RotateRequest>, example = json!({ "next": "sig_7RvPz3kQ2mW9aYtL5cXd8eUf" })),
     responses((status = 200, body = SigningKeysView)),
-    extensions(("x-codes" = json!([problem::NO_KEYS.code, problem::KEYS_FROM_CONFIG.code]))),
+    extensions(("x-codes" = json!([
+        problem::NO_KEYS.code,
+        problem::KEYS_FROM_CONFIG.code,
+        problem::KEYS_CHANGED.code,
+    ]))),
 )]
-async fn rotate(State(api): State<Shared>) -> Result<Noted<SigningKeysView>, Problem> {
+async fn rotate(
+    State(api): State<Shared>,
+    Input(request): Input<RotateRequest>,
+) -> Result<Noted<SigningKeysView>, Problem> {
     let note = Note { subject: Some("signing keys".to_owned()), ..Note::default() };
+    // Between the look and the change nobody else of this node may rotate.
+    let _turn = api.rotation.lock().await;
+    if let Some(next) = request.next {
+        let keys = api.parts.keys.show().await?;
+        if next == keys.current {
+            return Ok((Extension(note), Json(keys)));
+        }
+        if next != keys.next {
+            let detail = "neither the current nor the next key is the one that you named; look at them again";
+            return Err(Problem::new(&problem::KEYS_CHANGED, detail));
+        }
+    }
     Ok((Extension(note), Json(api.parts.keys.rotate().await?)))
 }

@@ -91,7 +91,7 @@ pub struct ReleasedView {
     post,
     path = "/rejected/release",
     operation_id = "release_rejected",
-    request_body = ReleaseRequest,
+    request_body(content = ReleaseRequest, example = json!({ "filter": { "source": "stripe" }, "dry_run": true })),
     responses((status = 200, body = ReleaseAnswer)),
     extensions(("x-codes" = json!([problem::BAD_QUERY.code]))),
 )]

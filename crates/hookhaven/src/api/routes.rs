@@ -39,7 +39,7 @@ async fn list(State(api): State<Shared>) -> Json<Listing<ListedRoute>> {
         answer_within_ms: route.answer_within.and_then(|within| u64::try_from(within.as_millis()).ok()),
         ordering_key: route.ordering.iter().flat_map(|ordering| ordering.places.key_texts()).cloned().collect(),
     });
-    Json(Listing { items: items.collect(), next: None })
+    Json(Listing::whole(items.collect()))
 }
 
 /// Explains what the routes in force make of an event.

@@ -76,5 +76,5 @@ impl SecretView {
 async fn list(State(api): State<Shared>) -> Result<Json<Listing<SecretView>>, Problem> {
     let (parts, now) = (&api.parts, api.parts.clock.now());
     let all = standings(&*parts.store, &parts.config.load(), parts.secrets.as_deref(), now).await?;
-    Ok(Json(Listing { items: all.iter().map(|standing| SecretView::new(standing, now)).collect(), next: None }))
+    Ok(Json(Listing::whole(all.iter().map(|standing| SecretView::new(standing, now)).collect())))
 }

@@ -57,7 +57,7 @@ pub struct SourceView {
 async fn list(State(api): State<Shared>) -> Result<Json<Listing<SourceView>>, Problem> {
     let (stats, config) = (api.parts.store.stats().await?, api.parts.config.load());
     let items = config.sources.values().map(|source| view(&config, source, &stats)).collect();
-    Ok(Json(Listing { items, next: None }))
+    Ok(Json(Listing::whole(items)))
 }
 
 /// Shows one source.

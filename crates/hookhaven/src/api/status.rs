@@ -81,7 +81,7 @@ pub struct DepthView {
     responses((status = 200, body = Status)),
 )]
 async fn show(State(api): State<Shared>) -> Result<Json<Status>, Problem> {
-    let stats = api.parts.store.stats().await?;
+    let stats = api.parts.store.stats().await?.without_alerts();
     let config = api.parts.config.load();
     let now = api.parts.clock.now();
     let reasons = health::reasons(&api);

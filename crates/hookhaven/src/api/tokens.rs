@@ -120,7 +120,7 @@ async fn me(Extension(who): Extension<Who>) -> Json<MeView> {
 async fn list(State(api): State<Shared>) -> Result<Json<Listing<TokenView>>, Problem> {
     let (tokens, now) = (&api.parts.access.tokens, api.parts.clock.now());
     tokens.load(&*api.parts.store).await?;
-    Ok(Json(Listing { items: tokens.list().into_iter().map(|listed| view(listed, now)).collect(), next: None }))
+    Ok(Json(Listing::whole(tokens.list().into_iter().map(|listed| view(listed, now)).collect())))
 }
 
 /// Makes a token.

@@ -20,11 +20,22 @@ use crate::{
     seal::{SEAL_BODY, SEALED},
 };
 
-/// One page of a list, newest first. `next` goes into `after` for the next one.
+/// One page of a list, newest first. `next` goes into `after` for the next one. A page with a `next` may hold fewer
+/// items than asked for, or none, where most of the list is not what was asked for; then it says how far it looked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Listing<T> {
     pub items: Vec<T>,
     pub next: Option<String>,
+    /// The page ends early, because so much was looked at: everything since then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looked_back_to: Option<Time>,
+}
+
+impl<T> Listing<T> {
+    /// Everything there is.
+    pub fn whole(items: Vec<T>) -> Self {
+        Listing { items, next: None, looked_back_to: None }
+    }
 }
 
 /// Bytes that are mostly text: a string where they are UTF-8, `{"base64": …}` where not.

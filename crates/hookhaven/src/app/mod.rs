@@ -32,10 +32,11 @@ use tokio_util::sync::CancellationToken;
 use self::{
     nodes::{NodeParts, Nodes},
     parts::{Parts, way_out},
-    wires::Wires,
+    wires::{Surroundings, Wires},
 };
 use crate::{
     access::{self, Access},
+    alerts::channels::Channels,
     api::{self, ApiParts},
     config::{
         Config, Environment, Loaded, ServerTls, SigningKeys,
@@ -135,6 +136,7 @@ pub struct Gateway {
     jobs: Option<JoinHandle<()>>,
     stop_jobs: CancellationToken,
     nodes: JoinHandle<()>,
+    alerts: JoinHandle<()>,
     admin: JoinHandle<()>,
     upkeep: Vec<JoinHandle<()>>,
     /// Ends when nobody can refuse any more.
@@ -179,12 +181,14 @@ impl Gateway {
         let metrics = Arc::new(Metrics::new(settings.limits.metric_types_max, clock.now(), log_lines_dropped));
         let egress = egress.map_or_else(|| way_out(admin_addr), Ok)?;
         let sender_keys = Arc::new(SenderKeys::new(egress.clone(), clock.clone()));
+        let channels = Channels::new(config.shared(), egress.clone(), clock.clone(), entropy.clone(), admin_addr);
         let token = &admin_token.secret;
         let access = Access::new(token, access::ADMIN_TOKEN, store.clone(), clock.clone(), entropy.clone());
         let access = Arc::new(access);
         let (tracer, exporting) =
             telemetry::start(&settings.telemetry, egress.clone(), clock.clone(), entropy.clone(), metrics.clone());
         let parts = Parts {
+            channels: Arc::new(channels),
             store: store.clone(),
             clock: clock.clone(),
             entropy: entropy.clone(),
@@ -235,6 +239,7 @@ impl Gateway {
             config: config.shared(),
             secrets: secrets.clone(),
         };
+        let alerts = parts.alerts(Surroundings { nodes: nodes.clone(), worker: hands.clone() });
         let (keeper, keeping) = Keeper::start(quarantine.clone(), metrics.clone());
         let releases = Releases::new(parts.of_ingest(None, None), quarantine.clone());
         let ring = KeyRing::new(store.clone(), config.shared(), entropy.clone(), Some(keys.clone()));
@@ -252,6 +257,7 @@ impl Gateway {
             rejections: Arc::new(releases),
             jobs: jobs.clone(),
             secrets: Some(secrets.clone()),
+            alerts: Some(alerts.clone()),
         });
 
         let [stop_ingest, stop_schedules, stop_jobs, stop_nodes, stop_admin] =
@@ -301,6 +307,7 @@ impl Gateway {
             jobs,
             stop_jobs,
             nodes: tokio::spawn(nodes.run(stop_nodes.clone())),
+            alerts: tokio::spawn(alerts.run(stop_nodes.clone())),
             admin: tokio::spawn(async move {
                 let _ = admin.await;
             }),
@@ -347,7 +354,8 @@ impl Gateway {
             exporting.stop().await;
         }
         self.stop_nodes.cancel();
-        let _ = tokio::time::timeout(LEAVE_TIMEOUT, self.nodes).await;
+        let leaving = async { tokio::join!(self.nodes, self.alerts) };
+        let _ = tokio::time::timeout(LEAVE_TIMEOUT, leaving).await;
         for task in &self.upkeep {
             task.abort();
         }

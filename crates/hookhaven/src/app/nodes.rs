@@ -74,6 +74,17 @@ impl Nodes {
         }
     }
 
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Nodes that live, by id.
+    pub fn living(&self) -> Vec<String> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.parts.clock.now();
+        known.iter().filter(|row| lives(row, now)).map(|row| row.report.id.clone()).collect()
+    }
+
     /// Nodes that live, by role.
     pub fn by_role(&self) -> Vec<(String, u64)> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);

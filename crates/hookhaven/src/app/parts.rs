@@ -9,9 +9,10 @@ use hookhaven_store::{
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{StartError, told::Told};
+use super::{StartError, told::Told, wires::Surroundings};
 use crate::{
     access::Access,
+    alerts::{AlertParts, Alerts, channels::Channels},
     asking::Asker,
     body::Budget,
     config::{Config, reload::Live},
@@ -52,6 +53,7 @@ pub(super) struct Parts {
     pub secrets: Arc<SecretUse>,
     pub sender_keys: Arc<SenderKeys>,
     pub networks: Arc<Networks>,
+    pub channels: Arc<Channels>,
     pub access: Arc<Access>,
     pub tracer: Tracer,
 }
@@ -76,6 +78,7 @@ impl Parts {
                 keys: self.keys.clone(),
                 gates: self.book.clone(),
             }),
+            teller: self.channels.clone(),
             signals: Arc::new(Told { metrics: self.metrics.clone(), audit: self.access.audit.clone() }),
             tracer: self.tracer.clone(),
         }
@@ -88,6 +91,21 @@ impl Parts {
             clock: self.clock.clone(),
             failing_lanes: Arc::new(move || lanes.failing_lanes()),
             keep: Keep { events: settings.store.retention, dead_letters: settings.store.retention_dead },
+        })
+    }
+
+    /// What looks at the figures and tells people of them.
+    pub fn alerts(&self, around: Surroundings) -> Arc<Alerts> {
+        Alerts::new(AlertParts {
+            store: self.store.clone(),
+            clock: self.clock.clone(),
+            entropy: self.entropy.clone(),
+            config: self.config.shared(),
+            metrics: self.metrics.clone(),
+            secrets: self.secrets.clone(),
+            reload: self.config.state(),
+            around: Arc::new(around),
+            channels: self.channels.clone(),
         })
     }
 

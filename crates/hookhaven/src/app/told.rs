@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use crate::{
     access::{Audit, CONFIG, Note, SYSTEM},
+    alerting::channel_of,
     config::{Config, reload::ReloadState},
     metrics::Metrics,
     worker::WorkerSignals,
@@ -53,6 +54,10 @@ impl WorkerSignals for Told {
 
     fn breaker(&self, destination: &Arc<str>, open: bool) {
         self.metrics.breaker(destination, open);
+    }
+
+    fn telling(&self, destination: &str, outcome: &'static str) {
+        self.metrics.alert_telling(channel_of(destination).unwrap_or(destination), outcome);
     }
 
     fn paused(&self, destination: &Arc<str>) {

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use super::{nodes::Nodes, upkeep::secret_ages};
 use crate::{
     access::Access,
+    alerts::Around,
     api::{Breaker, LaneView, ReloadState, Ring, RingError, Signals, SigningKeysView},
     config::{Config, SigningKeys, reload},
     metrics::Metrics,
@@ -51,7 +52,7 @@ pub(super) struct Wires {
 impl Signals for Wires {
     async fn render_metrics(&self) -> String {
         // A store that cannot answer just now has no figures; the counters are there all the same.
-        let stats = self.store.stats().await.unwrap_or_default();
+        let stats = self.store.stats().await.unwrap_or_default().without_alerts();
         let (config, now) = (self.config.load_full(), self.clock.now());
         self.metrics.secret_ages(secret_ages(&*self.store, &config, &self.secrets, now).await);
         self.metrics.destinations_paused(paused(&*self.store, &config).await);
@@ -117,6 +118,31 @@ async fn paused(store: &dyn Store, config: &Config) -> Vec<(Arc<str>, &'static s
     let told = entries.into_iter().map(|e| (Arc::from(e.name), if by_410(&e.value) { "410" } else { "operator" }));
     let in_file = config.destinations.values().filter(|d| d.state == DestinationState::Paused);
     told.chain(in_file.map(|d| (d.name.clone(), "config"))).collect()
+}
+
+/// What alerts look at beside the store and the metrics.
+#[derive(Debug)]
+pub(super) struct Surroundings {
+    pub nodes: Arc<Nodes>,
+    /// On a node that only takes in, it attempts what senders wait for.
+    pub worker: WorkerHandle,
+}
+
+impl Around for Surroundings {
+    fn node(&self) -> String {
+        self.nodes.id().to_owned()
+    }
+
+    fn living(&self) -> Vec<String> {
+        self.nodes.living()
+    }
+
+    fn open_breakers(&self) -> Vec<String> {
+        let rests =
+            |view: &crate::worker::LaneView| matches!(view.breaker, BreakerState::Open(_) | BreakerState::HalfOpen);
+        let lanes = self.worker.lanes();
+        lanes.iter().filter(|view| rests(view)).filter_map(|view| Some(view.lane.destination()?.to_owned())).collect()
+    }
 }
 
 /// The signing keys, as the API shows and rotates them: of a running gateway, or of a store that was opened

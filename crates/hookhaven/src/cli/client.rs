@@ -4,6 +4,8 @@
 //!
 //! Not here: what commands ask and print.
 
+mod lines;
+
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, anyhow, bail};
@@ -232,6 +234,7 @@ impl Client {
             rejections,
             jobs,
             secrets: None,
+            alerts: None,
         });
         Ok(Client {
             via: Via::Opened { router, store, shared, jobs: running },
@@ -334,17 +337,7 @@ impl Client {
     }
 
     async fn send(&self, method: Method, path: &str, body: Option<Bytes>) -> anyhow::Result<Answer> {
-        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
-        if let Some(token) = &self.token {
-            let value = [b"Bearer ", token.expose()].concat();
-            let mut value = http::HeaderValue::from_bytes(&value).context("the token cannot stand in a header")?;
-            value.set_sensitive(true);
-            request = request.header(header::AUTHORIZATION, value);
-        }
-        if body.is_some() {
-            request = request.header(header::CONTENT_TYPE, "application/json");
-        }
-        let request = request.body(Full::new(body.unwrap_or_default()))?;
+        let request = self.request(method, path, body)?;
         let sent = async {
             match &self.via {
                 Via::Http(pool) => collect(pool.request(request).await?).await,
@@ -363,6 +356,20 @@ impl Client {
             .map_err(|_| anyhow!("no answer within {} s", ANSWER_TIMEOUT.as_secs()))
             .and_then(|done| done)
             .with_context(|| format!("asking the gateway at {}", self.name))
+    }
+
+    fn request(&self, method: Method, path: &str, body: Option<Bytes>) -> anyhow::Result<Request<Full<Bytes>>> {
+        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
+        if let Some(token) = &self.token {
+            let value = [b"Bearer ", token.expose()].concat();
+            let mut value = http::HeaderValue::from_bytes(&value).context("the token cannot stand in a header")?;
+            value.set_sensitive(true);
+            request = request.header(header::AUTHORIZATION, value);
+        }
+        if body.is_some() {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
+        Ok(request.body(Full::new(body.unwrap_or_default()))?)
     }
 }
 

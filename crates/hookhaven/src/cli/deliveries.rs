@@ -7,7 +7,10 @@ use serde_json::{Value, json};
 
 use super::{
     Context, DONE, FAILED,
-    args::{DeliveriesCommand, DeliveriesListArgs, DeliveryFilterArgs, DeliveryShowArgs, SelectArgs, ToArgs},
+    args::{
+        DeliveriesCommand, DeliveriesListArgs, DeliveryFilterArgs, DeliveryListArgs, DeliveryShowArgs, SelectArgs,
+        ToArgs,
+    },
     client::{Client, Query, Refusal, with_gateway},
     dlq, jobs,
     print::{
@@ -52,8 +55,11 @@ pub(super) async fn act(command: DeliveriesCommand, client: &Client, screen: &mu
     }
 }
 
-pub(super) fn query(filter: &DeliveryFilterArgs, screen: &Screen) -> Query {
+pub(super) fn query(filter: &DeliveryFilterArgs, more: &DeliveryListArgs, screen: &Screen) -> Query {
     Query::default()
+        .with("route", more.route.as_ref())
+        .with("key", more.key.as_ref())
+        .with("status", more.status)
         .with("event", filter.event)
         .with("source", filter.source.as_ref())
         .with("destination", filter.destination.as_ref())
@@ -73,7 +79,7 @@ async fn list(args: DeliveriesListArgs, client: &Client, screen: &mut Screen) ->
         optional("LAST ANSWER"),
         optional("EVENT"),
     ];
-    let query = query(&args.filter, screen).with("state", args.state.map(|s| s.as_str()));
+    let query = query(&args.filter, &args.more, screen).with("state", args.state.map(|s| s.as_str()));
     let answer = client.list("/deliveries", &query, args.page.limit as usize, args.page.after).await?;
     listed(answer, &COLUMNS, screen, |d, _| {
         vec![

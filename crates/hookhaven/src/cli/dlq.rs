@@ -83,7 +83,7 @@ async fn list(args: DlqListArgs, client: &Client, screen: &mut Screen) -> anyhow
         optional("SOURCE"),
         optional("EVENT"),
     ];
-    let query = deliveries::query(&args.filter, screen);
+    let query = deliveries::query(&args.filter, &args.more, screen);
     let answer = client.list("/dead-letters", &query, args.page.limit as usize, args.page.after).await?;
     deliveries::listed(answer, &COLUMNS, screen, |d, screen| {
         let last = d.last_attempt.as_ref();

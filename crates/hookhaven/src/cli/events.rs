@@ -1,9 +1,11 @@
-//! `hookhaven events list|show|replay`.
+//! `hookhaven events list|show|replay`; `search` has a file of its own.
+
+mod search;
 
 use std::process::ExitCode;
 
 use anyhow::bail;
-use hookhaven_core::EventId;
+use hookhaven_core::{DeliveryState, EventId};
 use serde_json::{Value, json};
 
 use super::{
@@ -27,6 +29,7 @@ pub async fn run(command: EventsCommand, context: &Context) -> anyhow::Result<Ex
 pub(super) async fn act(command: EventsCommand, client: &Client, screen: &mut Screen) -> anyhow::Result<u8> {
     match command {
         EventsCommand::List(args) => list(args, client, screen).await,
+        EventsCommand::Search(args) => search::run(args, client, screen).await,
         EventsCommand::Show(args) => show(args, client, screen).await,
         EventsCommand::Replay(args) => replay(args, client, screen).await,
     }
@@ -37,6 +40,8 @@ fn query(filter: &EventFilterArgs, screen: &Screen) -> Query {
         .with("source", filter.source.as_ref())
         .with("type", filter.event_type.as_ref())
         .with("key", filter.key.as_ref())
+        .with("destination", filter.destination.as_ref())
+        .with("state", filter.state.map(DeliveryState::as_str))
         .with("since", filter.since.map(|m| m.resolve(screen.now)))
         .with("until", filter.until.map(|m| m.resolve(screen.now)))
         .with("unrouted", filter.unrouted.then_some(true))

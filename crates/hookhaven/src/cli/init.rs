@@ -260,6 +260,13 @@ const PUBLISH: &str = "
 ";
 
 const SIGNALS: &str = "
+# Who is told when something is wrong: slack, pagerduty, webhook or email. Alerts are on without it, and then only
+# logged and listed; `hookhaven alerts rules` shows them, docs/alerts.md all settings.
+# [alerts.channels.ops]
+# slack = \"env:SLACK_WEBHOOK_URL\"
+# [alerts.rules.queue_deep]
+# threshold = 1000            # or enabled = false
+
 # Log lines go to standard error: one a request, one an attempt.
 # [log]
 # format = \"auto\"          # json; text; auto: text at a terminal, else JSON

@@ -24,7 +24,7 @@ use crate::{access::Scopes, api::MeView};
 const TOKEN_BYTES_MAX: u64 = 4_096;
 
 pub async fn log_in(args: LoginArgs, context: &Context) -> anyhow::Result<ExitCode> {
-    let url = checked(&args.url)?;
+    let url = checked(&args.gateway)?;
     let mut screen = Screen::of(context, SystemClock::start().now());
     let mut credentials = Credentials::read(&context.environment)?;
     if crosses_networks_in_clear(&url) {
@@ -46,7 +46,7 @@ pub async fn log_in(args: LoginArgs, context: &Context) -> anyhow::Result<ExitCo
 
 pub fn log_out(args: LogoutArgs, context: &Context) -> anyhow::Result<ExitCode> {
     let mut credentials = Credentials::read(&context.environment)?;
-    let url = match args.url {
+    let url = match args.gateway {
         Some(url) => checked(&url)?,
         None => only(&credentials)?,
     };

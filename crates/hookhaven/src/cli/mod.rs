@@ -6,7 +6,8 @@
 //! alone. A new command is one new
 //! file, one entry in `args::Command` and one line in [`dispatch`].
 
-pub mod analyze;
+pub mod alerts;
+mod analyze;
 pub mod args;
 pub mod audit;
 pub mod backup;
@@ -163,6 +164,7 @@ async fn dispatch(command: Command, context: &Context) -> anyhow::Result<ExitCod
         Command::Replay(args) => replay::run(args, context).await,
         Command::Jobs(command) => jobs::run(command, context).await,
         Command::Destinations(command) => destinations::run(command, context).await,
+        Command::Alerts(command) => alerts::run(command, context).await,
         Command::Rejected(command) => rejected::run(command, context).await,
         Command::Verify(args) => verify::run(args, context).await,
         Command::Secrets(args) => secrets::run(args, context).await,

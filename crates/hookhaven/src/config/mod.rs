@@ -4,6 +4,7 @@
 //! every [`Problem`] at once, `publish` and `telemetry` add what the environment says, `dev` makes the development server's, `reload` notices changes and swaps the whole value, or refuses and keeps
 //! the old one. The environment is read in `environment` and nowhere else.
 
+pub mod alerts;
 pub mod dev;
 pub mod duration;
 pub mod encryption;
@@ -21,6 +22,7 @@ pub mod size;
 pub mod suggest;
 pub mod telemetry;
 
+pub use alerts::{Alerts, Channel, ChannelKind};
 pub use encryption::Encryption;
 pub use environment::Environment;
 pub use load::{Loaded, Origin, load};

@@ -9,6 +9,7 @@ use hookhaven_store::{Leave, postgres::PostgresAddress};
 use ipnet::IpNet;
 
 use super::{
+    alerts::Alerts,
     encryption::Encryption,
     quarantine::{Quarantine, SecretAges},
     telemetry::Telemetry,
@@ -32,6 +33,7 @@ pub struct Config {
     pub quarantine: Quarantine,
     /// When secrets should have been replaced.
     pub secret_ages: SecretAges,
+    pub alerts: Alerts,
     pub sources: BTreeMap<Arc<str>, Arc<Source>>,
     pub destinations: BTreeMap<Arc<str>, Arc<Destination>>,
     /// In the file's order, which decides between routes.
@@ -83,6 +85,8 @@ pub struct Server {
     pub admin_token: Option<Secret>,
     /// Host names, beside loopback and the admin address itself, under which the admin side answers.
     pub admin_hosts: Vec<String>,
+    /// Where people reach the admin side, for links in alerts, without a trailing slash.
+    pub admin_url: Option<url::Url>,
     /// Proxies of ours that say whose request they pass on.
     pub trusted_proxies: Vec<IpNet>,
     pub tls: ServerTls,
@@ -319,6 +323,7 @@ impl Default for Server {
             public_url: None,
             admin_token: None,
             admin_hosts: Vec::new(),
+            admin_url: None,
             trusted_proxies: Vec::new(),
             tls: ServerTls::default(),
         }

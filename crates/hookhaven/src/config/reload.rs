@@ -203,6 +203,7 @@ fn keep_fixed(old: &Config, new: Config) -> Config {
     let server = Server {
         public_url: new.server.public_url,
         admin_hosts: new.server.admin_hosts,
+        admin_url: new.server.admin_url,
         trusted_proxies: new.server.trusted_proxies,
         tls,
         ..old.server
@@ -219,6 +220,7 @@ fn keep_fixed(old: &Config, new: Config) -> Config {
         telemetry: old.telemetry,
         quarantine: new.quarantine,
         secret_ages: new.secret_ages,
+        alerts: new.alerts,
         sources: new.sources,
         destinations: new.destinations,
         routes: new.routes,

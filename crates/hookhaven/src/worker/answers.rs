@@ -165,7 +165,7 @@ impl LateAnswer {
     }
 }
 
-/// What must not be posted any more is not tried again.
+/// What must not be posted any more, or has nowhere to go, is not tried again.
 pub fn decide(tried: &Tried, standing: Standing<'_>, now: Time, jitter: f64) -> Decision {
     let decision = lifecycle::decide(&tried.outcome, standing, now, jitter);
     match tried.outcome {

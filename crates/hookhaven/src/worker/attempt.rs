@@ -7,7 +7,7 @@ use hookhaven_core::{
     Attempt, AttemptId, Delivery, Destination, Time,
     breaker::Change,
     delivery::counted_as,
-    event::PUBLISHED,
+    event::{ALERTS, PUBLISHED},
     lifecycle::{self, Decision},
 };
 use hookhaven_store::{CatalogEntry, Follow, Leased, Next, Settled, Settlement, clock::Entropy};
@@ -53,7 +53,8 @@ pub async fn run(
         return release(&parts, &session, &leased).await;
     }
     let counted_as = counted_as(&leased.delivery.source, &leased.delivery.destination);
-    if board.lanes().misses_deadline(&leased.delivery, parts.clock.now()) {
+    let is_alert = &*leased.delivery.source == ALERTS;
+    if !is_alert && board.lanes().misses_deadline(&leased.delivery, parts.clock.now()) {
         parts.signals.deadline_missed(&leased.delivery.source, counted_as);
     }
     let span = trace::begin(&parts.tracer, &leased, parts.clock.now());
@@ -85,7 +86,7 @@ pub async fn run(
         Work::Configured(..) => {
             late_answer(&work, &leased, next, late, now, parts.entropy.as_ref()).into_iter().collect()
         }
-        Work::Late(_) | Work::Unread => Vec::new(),
+        Work::Late(_) | Work::Alert | Work::Unread => Vec::new(),
     };
     if let Some(span) = &span {
         trace::follow(span, &mut follows);
@@ -242,6 +243,15 @@ fn tell(parts: &WorkerParts, leased: &Leased, attempt: &Attempt, next: Next, set
     if settled == Settled::LeaseLost {
         parts.signals.lease_lost();
         return;
+    }
+    if &*delivery.source == ALERTS {
+        // Otherwise what tells of failures would count among them.
+        let outcome = match next {
+            Next::Delivered => "told",
+            Next::Retry { .. } => "retry",
+            Next::Dead(_) | Next::Release => "failed",
+        };
+        return parts.signals.telling(&delivery.destination, outcome);
     }
     let took = Duration::from_micros(attempt.duration_us);
     let destination = counted_as(&delivery.source, &delivery.destination);

@@ -9,6 +9,7 @@
 //!   share half of the slots, fast ones always have the other. No I/O there.
 //! - `attempt` makes one attempt of a piece of `work`, configured or published (`crate::published`); `tried` is what it came to, and
 //!   `headers` what it says to a configured handler, `trace` its span.
+//! - What tells people of an alert is an attempt like the others, made by a [`Teller`] (`crate::alerting`).
 //! - `ask` makes attempts that a sender waits for (`crate::asking`); `answers` brings back what handlers say too late.
 //! - `shared` is what workers of several nodes tell each other: pauses and breakers.
 //! - `board` shares the lanes between the loop, the attempts and those who look.
@@ -46,6 +47,7 @@ pub use self::{
     shared::BreakerEntry,
 };
 use crate::{
+    alerting::Teller,
     config::Config,
     egress::Egress,
     published::{FlowNow, Published},
@@ -83,6 +85,8 @@ pub trait WorkerSignals: Send + Sync + fmt::Debug {
     /// An attempt could not be recorded, since its lease was no longer ours.
     fn lease_lost(&self);
     fn breaker(&self, destination: &Arc<str>, open: bool);
+    /// A try to tell an alert to a channel was recorded. `outcome` is `told`, `retry` or `failed`.
+    fn telling(&self, _destination: &str, _outcome: &'static str) {}
     /// Its 410s paused a destination, and the catalog says so.
     fn paused(&self, _destination: &Arc<str>) {}
 }
@@ -96,6 +100,7 @@ pub struct WorkerParts {
     pub config: Arc<ArcSwap<Config>>,
     pub transport: Arc<dyn Egress>,
     pub published: Arc<dyn Published>,
+    pub teller: Arc<dyn Teller>,
     pub signals: Arc<dyn WorkerSignals>,
     pub tracer: Tracer,
 }

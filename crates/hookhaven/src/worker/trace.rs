@@ -34,7 +34,7 @@ pub fn tell(span: &Open, work: &Work, headers: &mut HeaderMap) {
     let told = match work {
         Work::Configured(..) => true,
         Work::Published(_) => !Context::is_in(headers),
-        Work::Late(_) | Work::Unread => false,
+        Work::Late(_) | Work::Alert | Work::Unread => false,
     };
     if told {
         span.context().inject(headers);

@@ -1,12 +1,12 @@
-//! What a leased delivery is to do: call a configured destination, bring out a published message, or post a late
-//! answer. They differ in what is sent and in the rules of what follows; everything else is the attempt's.
+//! What a leased delivery is to do: call a configured destination, bring out a published message, post a late
+//! answer, or tell of an alert. They differ in what is sent and in the rules of what follows; everything else is the attempt's.
 
 use std::sync::Arc;
 
 use hookhaven_core::{
     Destination, Event, Time,
     destination::DestinationState,
-    event::{ANSWERS, PUBLISHED},
+    event::{ALERTS, ANSWERS, PUBLISHED},
     hints,
     lifecycle::{self, Decision, Standing},
 };
@@ -32,6 +32,8 @@ pub enum Work {
     /// A handler's late answer, to the sender.
     Late(LateAnswer),
     Published(Box<dyn Message>),
+    /// An alert, to the channel that is its destination.
+    Alert,
     /// The event of a published message could not be read back.
     Unread,
 }
@@ -52,6 +54,9 @@ impl Work {
                 Err(_) => Work::Unread,
             });
         }
+        if &*delivery.source == ALERTS {
+            return Some(if leased.event.is_ok() { Work::Alert } else { Work::Unread });
+        }
         let config = parts.config.load();
         let destination = config.destinations.get(&delivery.destination).cloned();
         let destination = destination.filter(|d| d.state == DestinationState::Active)?;
@@ -70,7 +75,7 @@ impl Work {
     pub fn destination(&self) -> Option<&Arc<Destination>> {
         match self {
             Work::Configured(destination, _) => Some(destination),
-            Work::Published(_) | Work::Late(_) | Work::Unread => None,
+            Work::Published(_) | Work::Late(_) | Work::Alert | Work::Unread => None,
         }
     }
 
@@ -105,6 +110,10 @@ impl Work {
             Work::Published(message) => {
                 message.outbound(leased.delivery.attempts, started_at, parts.entropy.id_bytes())
             }
+            Work::Alert => {
+                let sent = parts.teller.tell(&leased.delivery.destination, event, started_at).await;
+                return Tried::sent(started_at, sent, parts.clock.now());
+            }
             Work::Unread => return Tried::unreadable(started_at, "it was not read"),
         };
         if let Some(span) = span {
@@ -126,7 +135,7 @@ impl Work {
                 let (wait, hint) = (message.wait(delivery.attempts), hints::wait(&tried.headers, now));
                 lifecycle::decide_published(&tried.outcome, standing, wait, hint, now)
             }
-            Work::Late(_) => answers::decide(tried, standing, now, jitter),
+            Work::Late(_) | Work::Alert => answers::decide(tried, standing, now, jitter),
             Work::Configured(..) | Work::Unread => {
                 let decision = lifecycle::decide(&tried.outcome, standing, now, jitter);
                 lifecycle::decide_ordered(decision, delivery.order.as_deref(), now)

@@ -6,6 +6,7 @@
 mod support;
 
 mod access;
+mod alerts;
 mod answers;
 mod asked;
 mod backup;
@@ -31,6 +32,7 @@ mod newcomer;
 mod nodes;
 mod odd_events;
 mod openapi;
+mod operate;
 mod ordering;
 mod publish;
 mod publish_clients;

@@ -140,6 +140,7 @@ impl Rig {
         let (tell, told) = mpsc::unbounded_channel();
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(2));
         let worker = Worker::start(WorkerParts {
+            teller: Arc::new(hookhaven::alerting::NoChannels),
             tracer: hookhaven::telemetry::Tracer::default(),
             store: front,
             clock: Arc::new(clock.clone()),

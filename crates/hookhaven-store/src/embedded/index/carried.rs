@@ -6,7 +6,8 @@ use rusqlite::params;
 
 use super::{
     IndexError,
-    batch::{Batch, Birth, Changing, EventDraft, Last},
+    batch::{Batch, Birth, EventDraft},
+    changing::{Changing, Last},
     keys,
 };
 use crate::{

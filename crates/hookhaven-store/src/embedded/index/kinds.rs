@@ -175,4 +175,30 @@ mod tests {
         assert_eq!((first.to_be_bytes(), last.to_be_bytes()), (id(3_200, 0), id(3_231, 0xff)));
         assert_eq!(ids_of(moment_of(&[0xff; 16])).1, u128::MAX, "the last moment ends with the last id");
     }
+
+    #[test]
+    fn what_is_left_is_noted_again_and_the_rest_is_forgotten() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(super::super::SCHEMA).unwrap();
+        let id = |moment: i64| (ids_of(moment).0 + 5).to_be_bytes();
+        let kind = |source| Kind { source, event_type: "t", ..Kind::default() };
+        let mut kinds = Kinds::default();
+        for (source, moment) in [("gone", 100), ("stays", 100), ("stays", 200), ("later", 300)] {
+            kinds.note(&connection, kind(source), &[&id(moment)]).unwrap();
+        }
+        kinds.write(&connection).unwrap();
+        let event = "INSERT INTO events VALUES (?1, 'stays', 't', 'k', 0, NULL, '', NULL, '', 0, 0, 1, 0, 1)";
+        connection.execute(event, [id(100)]).unwrap();
+        kinds.note_again(&connection, &id(50), &id(300), false).unwrap();
+        kinds.forget_unused(&connection).unwrap();
+        let sql = "SELECT source, moment FROM moments JOIN kinds ON kinds.id = kind ORDER BY moment";
+        let mut select = connection.prepare(sql).unwrap();
+        let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?));
+        let left: Vec<_> = select.query_map([], row).unwrap().map(Result::unwrap).collect();
+        assert_eq!(left, [("stays".to_owned(), 100), ("later".to_owned(), 300)]);
+        let count: i64 = connection.query_row("SELECT count(*) FROM kinds", [], |row| row.get(0)).unwrap();
+        assert_eq!(count, 2);
+        kinds.note(&connection, kind("gone"), &[&id(400)]).unwrap();
+        kinds.write(&connection).unwrap();
+    }
 }

@@ -207,7 +207,7 @@ impl Reader {
             let id = u128::from_be_bytes(*id.as_bytes());
             span = Span { first: span.first.max(id), last: span.last.min(id) };
         }
-        let (from, covered) = if filter.unrouted { UNROUTED } else { ("events", ALL_ROWS) };
+        let (mut from, covered) = if filter.unrouted { UNROUTED } else { ("events", ALL_ROWS) };
         let mut wanted = Where::of_rows(covered);
         wanted.value("source =", filter.source.clone());
         wanted.event_type(filter.event_type.as_deref());
@@ -220,8 +220,14 @@ impl Reader {
             wanted.values.extend(of_event.values);
         }
         let is_open = wanted.values.is_empty();
+        let is_pending = filter.state.map(state_of) == Some(DeliveryState::Pending.as_str());
         let way = if let Some(key) = &filter.idempotency_key {
+            // Where nothing has the key, no row is sought, and SQLite has no use for an index that it is told to take.
+            from = "events";
             self.only(&mut wanted, "id", self.events_of_key(key, filter.source.as_deref())?);
+            Way::Straight
+        } else if is_pending && self.are_few(PENDING.0, &covering(PENDING.1))? {
+            wanted.plain(&format!("id IN (SELECT event FROM {} WHERE {})", PENDING.0, PENDING.1));
             Way::Straight
         } else if is_open || filter.id.is_some() || filter.unrouted && self.are_few(from, &covering(covered))? {
             Way::Straight

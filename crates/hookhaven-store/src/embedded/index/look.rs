@@ -23,7 +23,7 @@ use super::{
 
 /// Of SQLite's instructions, how many make one unit of work, and after how many units a look ends: some 100 ms.
 pub(super) const WORK_STEPS: i32 = 10_000;
-const WORK_MAX: u32 = 300;
+const WORK_MAX: u32 = if cfg!(test) { 3 } else { 300 };
 /// Rows that a stretch of a table has.
 const STRETCH_ROWS: u32 = 4_000;
 /// Beyond so many kinds it is no use to look for the moments of each.
@@ -299,6 +299,7 @@ fn next_of(select: &mut Statement<'_>, kind: i64, from: i64) -> Result<Option<i6
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::seam::{DeliveryFilter, Page};
 
     #[test]
     fn a_span_holds_what_bears_its_times_and_comes_after() {
@@ -311,5 +312,86 @@ mod tests {
         assert_eq!(Span::ALL.beyond(Some(&after), false), Span { first: 0, last: 4 });
         assert_eq!(Span::ALL.beyond(Some(&after), true).first, 6);
         assert!(Span::ALL.beyond(Some(&[0; 16]), false).is_empty());
+    }
+
+    const DELIVERIES: u32 = 9_000;
+
+    /// Deliveries a tenth of a second apart, the first and the last of them in a lane and at a destination of their own.
+    fn reader(dir: &std::path::Path) -> Reader {
+        let path = dir.join("index.sqlite");
+        let connection = rusqlite::Connection::open(&path).unwrap();
+        connection.execute_batch(super::super::SCHEMA).unwrap();
+        let policy = hookhaven_core::Policy {
+            retry: hookhaven_core::retry::RetryPolicy::default(),
+            deadline: std::time::Duration::from_secs(30),
+            max_age: std::time::Duration::from_secs(30),
+            critical: false,
+        };
+        let policy = crate::codec::encode_policy(&policy);
+        connection.execute("INSERT INTO policies VALUES (1, ?1)", [policy]).unwrap();
+        let insert = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?1),
+            d AS (SELECT i, unhex(printf('%012x', 1000000 + i * 100) || '00000000000000000000') AS id,
+                  i = 0 OR i + 1 = ?1 AS rare FROM n)
+            INSERT INTO deliveries SELECT id, id, 's', 't', iif(rare, 'rare', 'often'), iif(rare, 'd:rare', 'd:often'),
+            'r', 1, 0, 0, NULL, 1, 0, 1, 'delivered', 0, 1, 1, 0, 0, NULL, NULL, NULL, 0, 'ok', 200, '', NULL, NULL, NULL
+            FROM d";
+        connection.execute(insert, [DELIVERIES]).unwrap();
+        let mut kinds = super::super::kinds::Kinds::default();
+        kinds.note_again(&connection, &[0; 16], &[0xff; 16], true).unwrap();
+        let reader = Reader::open(&super::super::Index::new(path)).unwrap();
+        let work = reader.work.clone();
+        let count = move || {
+            work.add();
+            false
+        };
+        reader.connection.progress_handler(WORK_STEPS, Some(count)).unwrap();
+        reader
+    }
+
+    fn by_lane() -> DeliveryFilter {
+        DeliveryFilter { lane: Some(hookhaven_core::Lane::from_text("d:rare")), ..DeliveryFilter::default() }
+    }
+
+    #[test]
+    fn a_look_that_finds_little_ends_and_goes_on_where_it_ended() {
+        let dir = tempfile::tempdir().unwrap();
+        let reader = reader(dir.path());
+        for oldest_first in [false, true] {
+            let (mut page, mut found, mut looks) = (Page { after: None, limit: 10, oldest_first }, Vec::new(), 0);
+            loop {
+                let looked = reader.deliveries(&by_lane(), page).unwrap();
+                looks += 1;
+                found.extend(looked.rows.iter().map(|row| row.delivery.id));
+                let Some(upto) = looked.upto else { break };
+                assert!(page.after.is_none_or(|after| (upto > after) == oldest_first), "it gets on");
+                page = page.after(upto);
+            }
+            assert_eq!((found.len(), found.is_sorted(), looks > 1), (2, oldest_first, true), "{looks} looks");
+        }
+        // A page that is full is full at once.
+        let looked = reader.deliveries(&by_lane(), Page::first(1)).unwrap();
+        assert_eq!((looked.rows.len(), looked.upto), (1, None));
+    }
+
+    #[test]
+    fn what_is_rare_is_found_in_one_look() {
+        let dir = tempfile::tempdir().unwrap();
+        let reader = reader(dir.path());
+        let rare = DeliveryFilter { destination: Some("rare".into()), ..DeliveryFilter::default() };
+        for filter in [
+            rare.clone(),
+            DeliveryFilter { status: Some(200), ..rare.clone() },
+            DeliveryFilter { since: Some(Time::from_ms(0)), event_type: Some("*".into()), ..rare.clone() },
+        ] {
+            let looked = reader.deliveries(&filter, Page::first(10)).unwrap();
+            assert_eq!((looked.rows.len(), looked.upto), (2, None), "{filter:?}");
+        }
+        for nothing in [
+            DeliveryFilter { destination: Some("nowhere".into()), ..DeliveryFilter::default() },
+            DeliveryFilter { status: Some(500), ..rare },
+        ] {
+            assert_eq!(reader.deliveries(&nothing, Page::first(10)).unwrap().rows.len(), 0);
+            assert!(!reader.work.is_done());
+        }
     }
 }

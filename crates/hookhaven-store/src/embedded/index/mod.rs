@@ -10,6 +10,7 @@
 pub mod apply;
 mod batch;
 mod carried;
+mod changing;
 pub mod examine;
 mod export;
 pub mod forget;

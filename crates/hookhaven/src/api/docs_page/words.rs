@@ -96,7 +96,7 @@ fn plain(value: &Value) -> String {
 }
 
 /// A command that makes the request.
-pub(super) fn example(document: &Value, path: &str, method: &str, said: &Value) -> String {
+pub(crate) fn example(document: &Value, path: &str, method: &str, said: &Value) -> String {
     let mut path = path.to_owned();
     for parameter in said["parameters"].as_array().into_iter().flatten().filter(|p| p["in"] == "path") {
         let place = format!("{{{}}}", parameter["name"].as_str().unwrap_or_default());
@@ -119,7 +119,7 @@ pub(super) fn example(document: &Value, path: &str, method: &str, said: &Value) 
 
 /// What a parameter or a body may be: its example, that of its type, or the least that its type asks for.
 fn sample(document: &Value, of: &Value) -> Value {
-    let schema = resolved(document, &of["schema"]);
+    let schema = resolved(document, not_null(&of["schema"]));
     let said = [&of["example"], &schema["examples"][0], &schema["example"]];
     if let Some(said) = said.into_iter().find(|said| !said.is_null()) {
         return said.clone();
@@ -136,6 +136,12 @@ fn sample(document: &Value, of: &Value) -> Value {
         Some("array") => Value::Array(Vec::new()),
         _ => "…".into(),
     }
+}
+
+/// Of a type that may be null, the other one.
+fn not_null(schema: &Value) -> &Value {
+    let mut of = schema["oneOf"].as_array().into_iter().flatten();
+    of.find(|schema| schema["type"] != "null").unwrap_or(schema)
 }
 
 /// The first tag that is opened and not closed where it should be, for the test of the page.

@@ -1,14 +1,17 @@
 //! The admin API as its clients meet it: every path, over a memory store, in this process.
 
 mod access;
+mod alerts;
 mod analysis;
 mod backup;
 mod bulk;
 pub(super) mod document;
 mod door;
+mod guide;
 mod health;
 mod lists;
 mod openapi;
 mod rejected;
+mod search;
 mod signing_keys;
 mod ways_back;

@@ -40,3 +40,17 @@ async fn those_of_the_configuration_are_rotated_there() {
     assert_eq!(shown, json!({ "current": "a".repeat(32), "next": "b".repeat(32), "configured": true }));
     assert_eq!(scene.post(&format!("{PATH}/rotate"), json!(null)).await.code(), "keys_from_config");
 }
+
+#[tokio::test]
+async fn a_rotation_that_names_the_key_is_made_once_however_often_it_is_asked_for() {
+    let scene = Scene::new();
+    let before = scene.post("/api/v1/publish/keys/rotate", json!({})).await.json();
+    let named = json!({ "next": before["next"] });
+    let first = scene.post("/api/v1/publish/keys/rotate", named.clone()).await.json();
+    assert_eq!(first["current"], before["next"]);
+    let again = scene.post("/api/v1/publish/keys/rotate", named.clone()).await.json();
+    assert_eq!(again, first);
+    scene.post("/api/v1/publish/keys/rotate", json!({})).await;
+    let late = scene.post("/api/v1/publish/keys/rotate", named).await;
+    assert_eq!(late.code(), "signing_keys_changed");
+}

@@ -107,7 +107,7 @@ pub struct AuditArgs {
 pub struct LoginArgs {
     /// The gateway's admin address
     #[arg(value_name = "URL")]
-    pub url: String,
+    pub gateway: String,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -116,7 +116,7 @@ pub struct LoginArgs {
 pub struct LogoutArgs {
     /// The gateway's admin address; not needed if there is only one
     #[arg(value_name = "URL")]
-    pub url: Option<String>,
+    pub gateway: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

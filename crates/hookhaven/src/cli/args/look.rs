@@ -10,6 +10,8 @@ use crate::cli::values::{self, Moment};
 pub enum EventsCommand {
     /// List events, newest first
     List(EventsListArgs),
+    /// Find text in the bodies of events, newest first
+    Search(EventsSearchArgs),
     /// Show one event: headers, body, deliveries
     Show(EventShowArgs),
     /// Deliver old events again
@@ -25,6 +27,38 @@ pub struct EventsListArgs {
     pub filter: EventFilterArgs,
     #[command(flatten)]
     pub page: PageArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:\n  hookhaven events search in_1Pk2Lx\n  \
+                  hookhaven events search 'Jane Doe' --source stripe --type 'invoice.*' --since 7d --json\n\n\
+                  Hits are printed as they are found; Ctrl-C ends the search and says how far it looked.\n\
+                  Letters of ASCII are found in either case.")]
+pub struct EventsSearchArgs {
+    /// What to look for
+    #[arg(value_name = "TEXT")]
+    pub text: String,
+    /// Only events of this source
+    #[arg(long)]
+    pub source: Option<String>,
+    /// Only events of this type; * stands for anything ('invoice.*')
+    #[arg(long = "type", value_name = "TYPE")]
+    pub event_type: Option<String>,
+    /// Received then or later: how long ago (2h, 7d) or a time (2026-11-21T09:30:00Z)
+    #[arg(long, value_name = "WHEN", value_parser = values::moment)]
+    pub since: Option<Moment>,
+    /// Received before then
+    #[arg(long, value_name = "WHEN", value_parser = values::moment)]
+    pub until: Option<Moment>,
+    /// End after so many hits
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=500))]
+    pub limit: u32,
+    /// Go on where a search ended: the id that it named
+    #[arg(long, value_name = "EVENT_ID")]
+    pub after: Option<EventId>,
+    /// Print JSON, a line each
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -45,13 +79,13 @@ pub struct EventShowArgs {
 #[derive(Clone, Debug, Args)]
 #[command(
     group(ArgGroup::new("selection").required(true).multiple(true)
-        .args(["ids", "source", "event_type", "key", "since", "until", "unrouted"])),
+        .args(["ids", "source", "event_type", "key", "destination", "state", "since", "until", "unrouted"])),
     after_help = "Examples:\n  hookhaven events replay evt_06dz9k3m8r4v2w1x5y7t0q6n3p\n  \
                   hookhaven events replay --source stripe --unrouted --since 1d\n\n\
                   By filter it says how many it found and asks; --yes answers."
 )]
 pub struct EventsReplayArgs {
-    #[arg(value_name = "EVENT_ID", conflicts_with_all = ["source", "event_type", "key", "since", "until", "unrouted"])]
+    #[arg(value_name = "EVENT_ID", conflicts_with_all = ["source", "event_type", "key", "destination", "state", "since", "until", "unrouted"])]
     pub ids: Vec<EventId>,
     #[command(flatten)]
     pub filter: EventFilterArgs,
@@ -81,6 +115,8 @@ pub enum DeliveriesCommand {
 pub struct DeliveriesListArgs {
     #[command(flatten)]
     pub filter: DeliveryFilterArgs,
+    #[command(flatten)]
+    pub more: DeliveryListArgs,
     /// pending, leased, delivered, dead or cancelled
     #[arg(long, value_parser = values::delivery_state)]
     pub state: Option<DeliveryState>,
@@ -133,6 +169,8 @@ pub enum DlqCommand {
 pub struct DlqListArgs {
     #[command(flatten)]
     pub filter: DeliveryFilterArgs,
+    #[command(flatten)]
+    pub more: DeliveryListArgs,
     #[command(flatten)]
     pub page: PageArgs,
 }
@@ -235,12 +273,18 @@ pub struct EventFilterArgs {
     /// Only events of this source
     #[arg(long)]
     pub source: Option<String>,
-    /// Only events of this type
+    /// Only events of this type; * stands for anything ('invoice.*')
     #[arg(long = "type", value_name = "TYPE")]
     pub event_type: Option<String>,
     /// Only the event with this idempotency key (the sender's event id)
     #[arg(long)]
     pub key: Option<String>,
+    /// Only events with a delivery to this destination
+    #[arg(long)]
+    pub destination: Option<String>,
+    /// Only events with a delivery that is pending, delivered, dead or cancelled
+    #[arg(long, value_parser = values::delivery_state)]
+    pub state: Option<DeliveryState>,
     /// Received then or later: how long ago (2h, 7d) or a time (2026-11-21T09:30:00Z)
     #[arg(long, value_name = "WHEN", value_parser = values::moment)]
     pub since: Option<Moment>,
@@ -264,7 +308,7 @@ pub struct DeliveryFilterArgs {
     /// Only deliveries to this destination
     #[arg(long)]
     pub destination: Option<String>,
-    /// Only deliveries of events of this type; in bulk `*` stands for anything
+    /// Only deliveries of events of this type; * stands for anything ('invoice.*')
     #[arg(long = "type", value_name = "TYPE")]
     pub event_type: Option<String>,
     /// Only those whose last attempt ended so: dns, connect, tls, timeout, protocol, rate_limited, http_5xx, http_4xx ...
@@ -276,6 +320,20 @@ pub struct DeliveryFilterArgs {
     /// Accepted (dead letters: died) before then
     #[arg(long, value_name = "WHEN", value_parser = values::moment)]
     pub until: Option<Moment>,
+}
+
+/// What lists know besides; all given must hold.
+#[derive(Clone, Debug, Default, Args)]
+pub struct DeliveryListArgs {
+    /// Only deliveries that this route made
+    #[arg(long)]
+    pub route: Option<String>,
+    /// Only deliveries of the event with this idempotency key (the sender's event id)
+    #[arg(long)]
+    pub key: Option<String>,
+    /// Only those whose last attempt was answered with this HTTP status
+    #[arg(long, value_parser = clap::value_parser!(u16).range(100..=999))]
+    pub status: Option<u16>,
 }
 
 #[derive(Clone, Debug, Args)]

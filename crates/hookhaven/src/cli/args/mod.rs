@@ -5,6 +5,7 @@
 //! arguments and the [`Context`](super::Context).
 
 mod access;
+mod alerts;
 mod jobs;
 mod look;
 mod machine;
@@ -22,6 +23,7 @@ use hookhaven_core::Secret;
 use super::values;
 
 pub use access::*;
+pub use alerts::*;
 pub use jobs::*;
 pub use look::*;
 pub use machine::*;
@@ -108,6 +110,9 @@ pub enum Command {
     /// List destinations; pause and resume, disable and enable them
     #[command(subcommand)]
     Destinations(DestinationsCommand),
+    /// List alerts, try a channel, silence what nobody wants to hear
+    #[command(subcommand)]
+    Alerts(AlertsCommand),
     /// List sources
     #[command(subcommand)]
     Sources(SourcesCommand),
@@ -162,6 +167,7 @@ impl Command {
         match self {
             Command::Check(a) => a.json,
             Command::Events(EventsCommand::List(a)) => a.page.json,
+            Command::Events(EventsCommand::Search(a)) => a.json,
             Command::Events(EventsCommand::Show(a)) => a.json,
             Command::Events(EventsCommand::Replay(a)) => a.json,
             Command::Deliveries(DeliveriesCommand::List(a)) => a.page.json,
@@ -185,6 +191,7 @@ impl Command {
             Command::Verify(a) => a.json,
             Command::Secrets(a) => a.json,
             Command::Destinations(DestinationsCommand::List(a)) => a.json,
+            Command::Alerts(command) => command.json(),
             Command::Routes(RoutesCommand::List(a)) => a.json,
             Command::Routes(RoutesCommand::Test(a)) => a.json,
             Command::Sources(SourcesCommand::List(a)) => a.json,
@@ -295,6 +302,16 @@ mod tests {
             ("hookhaven dlq replay evt_00000000000000000000000000".to_owned(), false),
         ] {
             assert_eq!(parse(&line).is_ok(), fine, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_runbooks_say_to_type_can_be_typed() {
+        for metric in hookhaven_core::alert::Metric::ALL {
+            let command = hookhaven_core::alert::runbook(*metric).command.replace("{scope}", "billing");
+            if command.starts_with("hookhaven ") {
+                assert!(parse(&command).is_ok(), "{command}: {}", parse(&command).unwrap_err());
+            }
         }
     }
 

@@ -8,6 +8,7 @@ mod keys;
 mod look;
 mod reference;
 mod routes;
+mod search;
 mod trigger;
 mod why;
 

@@ -133,15 +133,6 @@ impl<'d> Table<'d> {
         item
     }
 
-    /// A key of a later version: accepting and ignoring it would be a lie.
-    pub fn not_yet(&mut self, key: &'static str) {
-        if let Some((name, _)) = self.entries.iter().find(|(name, _)| &**name.get_ref() == key) {
-            self.known.push(key);
-            let what = "not supported by this version".to_owned();
-            self.doc.report(Severity::Error, &name.span(), &self.path_of(key), what, "take it out".to_owned());
-        }
-    }
-
     /// All entries by name, in the file's order, for tables whose keys are the user's own names.
     pub fn named(&self) -> Vec<(&'d str, Range<usize>, Item<'d>)> {
         let mut all: Vec<_> = self

@@ -3,6 +3,7 @@
 //!
 //! Not here: finding the file (`load`), noticing that it changed (`reload`).
 
+mod alerts;
 mod answer;
 mod ask;
 mod clients;
@@ -113,7 +114,7 @@ fn read(
     let sources = source::all(&mut root, secrets, &server, beside);
     let destinations = destination::all(&mut root, secrets, &server);
     let routes = route::all(&mut root, &sources, &destinations);
-    root.not_yet("alerts");
+    let alerts = alerts::alerts(&mut root, of_process);
     cross::check(doc, &sources, &destinations, &routes);
     root.finish();
     Config {
@@ -128,6 +129,7 @@ fn read(
         telemetry,
         quarantine,
         secret_ages,
+        alerts,
         sources: sources.into_values(),
         destinations: destinations.into_values(),
         routes: routes.routes.into_iter().map(|r| r.route).collect(),

@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
-use super::document::{Item, Table};
+use super::document::{Item, Table, path_of};
 use crate::config::problem::Severity;
 
 pub const NAME_BYTES_MAX: usize = 64;
@@ -31,12 +31,13 @@ impl<T> Named<T> {
         mut read: impl FnMut(&Arc<str>, Table<'d>) -> Option<T>,
     ) -> Self {
         let mut entries = BTreeMap::new();
-        let example = format!("tables such as [{section}.NAME]");
+        let path = path_of(&root.path, section);
+        let example = format!("tables such as [{path}.NAME]");
         let tables = root.take(section).and_then(|item| item.table(&example));
         for (key, at, item) in tables.iter().flat_map(Table::named) {
             check_name(key, &at, &item, reserved);
             let name: Arc<str> = key.into();
-            let table = item.table(&format!("a table [{section}.{key}]"));
+            let table = item.table(&format!("a table [{path}.{key}]"));
             let value = table.and_then(|table| read(&name, table.named_at(at.clone())));
             entries.insert(name, Entry { at, value: value.map(Arc::new) });
         }

@@ -48,6 +48,7 @@ pub fn server(root: &mut Table<'_>, secrets: &Resolver<'_>) -> Server {
         item.error(what, "give each a port of its own, e.g. 8080 and 8081");
     }
     server.public_url = table.take("public_url").and_then(|item| public_url(&item));
+    server.admin_url = table.take("admin_url").and_then(|item| public_url(&item));
     server.admin_token = table.take("admin_token").and_then(|item| secrets.resolve(&item));
     if let Some(hosts) = table.take("admin_hosts").and_then(|item| item.list("a list of host names")) {
         server.admin_hosts = hosts.iter().filter_map(host).collect();

@@ -1,5 +1,6 @@
 //! What the config file may say, and the exact message for each thing that it may not.
 
+mod alerts;
 mod clients;
 mod ordering;
 mod sources;
@@ -446,14 +447,6 @@ fn things_that_get_in_each_others_way_are_warned_of() {
         "[server]\nadmin = \"127.0.0.1:8080\"\n",
         "hookhaven.toml:10:9: server.admin: ingest and admin are both on port 8080; give each a port of its own, e.g. 8080 \
          and 8081",
-    );
-}
-
-#[test]
-fn what_later_versions_do_is_refused_and_not_ignored() {
-    says_of(
-        "[alerts.channels.ops]\nslack = \"x\"\n",
-        "hookhaven.toml:9:2: alerts: not supported by this version; take it out",
     );
 }
 

@@ -24,10 +24,13 @@ use crate::{
 
 const NOW: Time = Time::from_s(1_790_000_000);
 
+/// Status, `Retry-After` and body; or why nobody answered.
+type Answer = Result<(u16, &'static str, Vec<u8>), &'static str>;
+
 /// Answers as it was told, then with 200; remembers how many spans each request held.
 #[derive(Debug, Default)]
 struct Collector {
-    answers: Mutex<VecDeque<Result<(u16, &'static str, Vec<u8>), &'static str>>>,
+    answers: Mutex<VecDeque<Answer>>,
     got: Mutex<Vec<usize>>,
 }
 
@@ -61,7 +64,7 @@ struct Scene {
 }
 
 impl Scene {
-    fn new(answers: impl IntoIterator<Item = Result<(u16, &'static str, Vec<u8>), &'static str>>) -> Self {
+    fn new(answers: impl IntoIterator<Item = Answer>) -> Self {
         let settings = Telemetry {
             endpoint: Some("http://collector/v1/traces".parse().unwrap()),
             batch_max: 2,

@@ -1,6 +1,7 @@
 //! Several nodes on one PostgreSQL: real processes, killed and cut off, behave as one gateway.
 
 mod access;
+mod alerts;
 mod asked;
 mod check;
 mod idle;

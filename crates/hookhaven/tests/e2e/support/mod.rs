@@ -15,6 +15,7 @@ pub mod publisher;
 pub mod script;
 pub mod sdk;
 pub mod sign;
+pub mod smtp;
 
 use std::time::Duration;
 
