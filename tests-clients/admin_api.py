@@ -35,6 +35,7 @@ CHECKS = [
 # What would reach beyond the gateway, or never end.
 LEFT_OUT = {
     "begin_backup": "writes where it is told to on the machine that the tests run on",
+    "follow_stream": "has no end",
 }
 
 

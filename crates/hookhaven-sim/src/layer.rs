@@ -153,6 +153,10 @@ impl<L: Layer> Store for Over<L> {
         self.0.inner().cancel(deliveries).await
     }
 
+    async fn attempts_after(&self, after: AttemptAt, limit: usize) -> Result<Vec<AttemptRow>, StoreError> {
+        self.0.inner().attempts_after(after, limit).await
+    }
+
     async fn steps(&self, filter: &StepFilter, page: Page<u64>) -> Result<Vec<Step>, StoreError> {
         self.0.inner().steps(filter, page).await
     }

@@ -332,6 +332,10 @@ impl Store for Faulty {
         through!(self, Attempts, self.inner.attempts(delivery))
     }
 
+    async fn attempts_after(&self, after: AttemptAt, limit: usize) -> Result<Vec<AttemptRow>, StoreError> {
+        through!(self, Attempts, self.inner.attempts_after(after, limit))
+    }
+
     async fn steps(&self, filter: &StepFilter, page: Page<u64>) -> Result<Vec<Step>, StoreError> {
         through!(self, Steps, self.inner.steps(filter, page))
     }

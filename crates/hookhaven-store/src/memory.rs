@@ -270,6 +270,11 @@ impl Store for MemoryStore {
         Ok(self.state()?.maps.attempts(delivery))
     }
 
+    async fn attempts_after(&self, after: AttemptAt, limit: usize) -> Result<Vec<AttemptRow>, StoreError> {
+        let state = self.state()?;
+        Ok(state.maps.attempts_after(after, limit, &state.live))
+    }
+
     async fn steps(&self, filter: &StepFilter, page: Page<u64>) -> Result<Vec<Step>, StoreError> {
         Ok(self.state()?.maps.steps(filter, page))
     }

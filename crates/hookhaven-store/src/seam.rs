@@ -482,6 +482,10 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// All attempts of a delivery, first to last.
     async fn attempts(&self, delivery: DeliveryId) -> Result<Vec<Attempt>, StoreError>;
 
+    /// Attempts of all deliveries behind that place, oldest end first. One is recorded a moment after it ended, so
+    /// one that ended earlier may yet come.
+    async fn attempts_after(&self, after: AttemptAt, limit: usize) -> Result<Vec<AttemptRow>, StoreError>;
+
     /// What happened to published deliveries, by the step's number; kept about as long as their events.
     async fn steps(&self, filter: &StepFilter, page: Page<u64>) -> Result<Vec<Step>, StoreError>;
 

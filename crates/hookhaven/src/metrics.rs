@@ -26,6 +26,7 @@ use prometheus_client::{
 
 pub use self::tallies::Tallies;
 use self::types::{Series, Types};
+use crate::stats::Recorder;
 
 macro_rules! labels {
     ($($name:ident { $($label:ident: $type:ty),+ })+) => {
@@ -75,6 +76,8 @@ pub struct Metrics {
     types: Types,
     started: Time,
     log_lines_dropped: Arc<AtomicU64>,
+    /// The same, for charts.
+    recorder: Arc<Recorder>,
     received_seconds: Histogram,
     signature_invalid: Family<Refused, Counter>,
     refused: Family<Refused, Counter>,
@@ -164,10 +167,16 @@ impl Metrics {
             types: Types::new(types_max, received, unrouted),
             started,
             log_lines_dropped,
+            recorder: Arc::default(),
             registry,
         };
         metrics.config_current.set(1);
         metrics
+    }
+
+    /// What is counted here too, and kept by the minute.
+    pub fn recorder(&self) -> &Arc<Recorder> {
+        &self.recorder
     }
 
     /// An event, new or not, was answered with success. `took`: arrival to answer.
@@ -175,21 +184,25 @@ impl Metrics {
         self.types.with(source, event_type, |series: &Series| series.received.inc());
         self.received_seconds.observe(took.as_secs_f64());
         self.tallies.answered(took);
+        self.recorder.received(source, took);
     }
 
     /// `reason`: a `Rejection`'s name.
     pub fn signature_invalid(&self, source: &Arc<str>, reason: &'static str) {
         self.tallies.invalid(source);
         self.signature_invalid.get_or_create(&Refused { source: source.clone(), reason }).inc();
+        self.recorder.rejected(source);
     }
 
     /// Refused before or beside the signature: too large, not ready, wrong method …
     pub fn refused(&self, source: &Arc<str>, reason: &'static str) {
         self.refused.get_or_create(&Refused { source: source.clone(), reason }).inc();
+        self.recorder.rejected(source);
     }
 
     pub fn duplicate(&self, source: &Arc<str>) {
         self.duplicate.get_or_create(&OfSource { source: source.clone() }).inc();
+        self.recorder.duplicate(source);
     }
 
     /// A route asked for the handler's answer; `answer` is `handler`, `default` or `no_room`.
@@ -245,6 +258,7 @@ impl Metrics {
         took: Duration,
     ) {
         self.tallies.attempt(source, destination, class != ErrorClass::Ok);
+        self.recorder.attempt(source, destination, outcome);
         let r#type = self.types.label(source, event_type);
         let (source, destination) = (source.clone(), destination.clone());
         if class != ErrorClass::Ok {
@@ -257,8 +271,9 @@ impl Metrics {
     }
 
     /// A delivery succeeded. `took`: since its event was accepted.
-    pub fn end_to_end(&self, took: Duration) {
+    pub fn end_to_end(&self, source: &str, destination: &str, took: Duration) {
         self.end_to_end_seconds.observe(took.as_secs_f64());
+        self.recorder.end_to_end(source, destination, took);
     }
 
     pub fn deadline_missed(&self, source: &Arc<str>, destination: &Arc<str>) {

@@ -122,6 +122,9 @@ impl Store for Failing {
     async fn cancel(&self, _: &[DeliveryId]) -> Result<Vec<Cancelled>, StoreError> {
         unreachable!()
     }
+    async fn attempts_after(&self, _: AttemptAt, _: usize) -> Result<Vec<AttemptRow>, StoreError> {
+        unreachable!()
+    }
     async fn steps(&self, _: &StepFilter, _: Page<u64>) -> Result<Vec<Step>, StoreError> {
         unreachable!()
     }

@@ -298,6 +298,18 @@ impl Store for EmbeddedStore {
         }
     }
 
+    async fn attempts_after(&self, after: AttemptAt, limit: usize) -> Result<Vec<AttemptRow>, StoreError> {
+        let engine = self.engine()?;
+        let mut rows = engine.ask(move |reader: &Reader| reader.attempts_after(after, limit)).await?;
+        let live = engine.live();
+        for row in rows.iter_mut().filter(|row| !row.delivery.state.is_final()) {
+            if let Some(now) = live.pending(row.delivery.id) {
+                row.delivery = now;
+            }
+        }
+        Ok(rows)
+    }
+
     async fn steps(&self, filter: &StepFilter, page: Page<u64>) -> Result<Vec<Step>, StoreError> {
         let filter = *filter;
         self.engine()?.ask(move |reader: &Reader| reader.steps(&filter, page)).await

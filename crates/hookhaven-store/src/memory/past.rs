@@ -15,8 +15,8 @@ use crate::{
     position::Position,
     record::Record,
     seam::{
-        DeliveryFilter, DeliveryRow, EventFilter, EventRow, Hit, LastAttempt, Needle, NewDelivery, Page,
-        STRETCH_BYTES_MAX, STRETCH_EVENTS_MAX, Searched, Step, StepFilter, StepKind, StoreError,
+        AttemptAt, AttemptRow, DeliveryFilter, DeliveryRow, EventFilter, EventRow, Hit, LastAttempt, Needle,
+        NewDelivery, Page, STRETCH_BYTES_MAX, STRETCH_EVENTS_MAX, Searched, Step, StepFilter, StepKind, StoreError,
     },
 };
 
@@ -215,6 +215,13 @@ impl Maps {
 
     pub fn attempts(&self, id: DeliveryId) -> Vec<Attempt> {
         self.attempts.get(&id).cloned().unwrap_or_default()
+    }
+
+    pub fn attempts_after(&self, after: AttemptAt, limit: usize, live: &Live) -> Vec<AttemptRow> {
+        let all = self.attempts.values().flatten().map(|a| (AttemptAt::of(a), a));
+        let later: BTreeMap<AttemptAt, &Attempt> = all.filter(|(at, _)| *at > after).collect();
+        let row = |a: &Attempt| self.row(a.delivery, live).map(|row| AttemptRow::of(a, row.delivery));
+        later.into_values().filter_map(row).take(limit).collect()
     }
 }
 

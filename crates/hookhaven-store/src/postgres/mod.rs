@@ -24,6 +24,7 @@
 //! Not here: backup, which the database's own tools do.
 
 mod accept;
+mod attempted;
 mod births;
 mod cancel;
 mod catalog;

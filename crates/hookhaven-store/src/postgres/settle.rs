@@ -28,7 +28,7 @@ use crate::{
     codec,
     live::{Counted, LostInARow},
     record::SettledTo,
-    seam::{Next, SessionId, Settled, Settlement, StoreError},
+    seam::{AttemptAt, Next, SessionId, Settled, Settlement, StoreError},
 };
 
 pub(super) const TRIES: usize = 4;
@@ -76,6 +76,7 @@ struct Tried {
     /// 0: it came to none.
     status: i16,
     body: Vec<u8>,
+    ended_at: Time,
 }
 
 /// Which rows a settlement may change.
@@ -104,6 +105,7 @@ impl Ending {
             class: i16::from(codec::class_number(attempt.class)),
             status: attempt.status.and_then(|status| i16::try_from(status).ok()).unwrap_or(0),
             body: codec::encode_attempt(attempt),
+            ended_at: AttemptAt::of(attempt).ended_at,
         };
         let counted = self.to.map_or(self.counted, |to| to.counted(true));
         Ending { counted, attempt: Some(recorded), ..self }
@@ -341,6 +343,7 @@ struct Columns<'a> {
     classes: Vec<Option<i16>>,
     statuses: Vec<Option<i16>>,
     bodies: Vec<Option<&'a [u8]>>,
+    ended: Vec<Option<At>>,
     now: At,
     fenced: bool,
     /// The slice of now.
@@ -372,6 +375,7 @@ impl<'a> Columns<'a> {
             classes: each().map(|e| attempt(e).map(|a| a.class)).collect(),
             statuses: each().map(|e| attempt(e).map(|a| a.status)).collect(),
             bodies: each().map(|e| attempt(e).map(|a| &a.body[..])).collect(),
+            ended: each().map(|e| attempt(e).map(|a| At(a.ended_at))).collect(),
             now: At(now),
             fenced,
             slice: slices::of_time(now),
@@ -398,6 +402,7 @@ impl<'a> Columns<'a> {
             (&self.fenced, Type::BOOL),
             (&self.slice, Type::INT4),
             (&self.statuses, Type::INT2_ARRAY),
+            (&self.ended, Type::TIMESTAMPTZ_ARRAY),
         ];
         if self.scope == Scope::Lined {
             args.push((&self.orderings, Type::BYTEA_ARRAY));
@@ -412,7 +417,7 @@ impl<'a> Columns<'a> {
 fn settle_sql(scope: Scope) -> String {
     let lined = scope == Scope::Lined;
     let either = |in_lines: &'static str, plain: &'static str| if lined { in_lines } else { plain };
-    let orderings = either(", $17::bytea[]", "");
+    let orderings = either(", $18::bytea[]", "");
     let ordering = either(", ordering", "");
     let only = either("", "AND l.line IS NULL");
     let stayed = either(
@@ -427,8 +432,9 @@ fn settle_sql(scope: Scope) -> String {
     format!(
         "WITH input AS MATERIALIZED ( \
            SELECT i.* FROM unnest($1::uuid[], $2::int8[], $3::int8[], $4::int2[], $5::int2[], $6::timestamptz[], \
-              $7::int4[], $8::int4[], $9::int4[], $10::int4[], $11::int2[], $12::bytea[], $16::int2[]{orderings}) AS i(id, session, \
-              fence, state, reason, due_at, attempts, tries, lost, number, class, body, status{ordering}) \
+              $7::int4[], $8::int4[], $9::int4[], $10::int4[], $11::int2[], $12::bytea[], $16::int2[], \
+              $17::timestamptz[]{orderings}) AS i(id, session, fence, state, reason, due_at, attempts, tries, lost, \
+              number, class, body, status, tried_until{ordering}) \
            WHERE NOT $14 OR i.session IN (SELECT s.id FROM hookhaven.sessions s WHERE s.until > $13)), \
         stayed AS ( \
            UPDATE hookhaven.live l SET session = NULL, due_at = coalesce(i.due_at, l.due_at), \
@@ -438,13 +444,14 @@ fn settle_sql(scope: Scope) -> String {
               last_status = coalesce(i.status, l.last_status){stayed} \
            FROM input i WHERE i.state = 1 AND l.cancel_asked_at IS NULL {only} \
               AND l.id = i.id AND l.fence = i.fence AND l.session IS NOT DISTINCT FROM i.session \
-           RETURNING l.id, l.slice, l.source, l.queue, i.number, i.body), \
+           RETURNING l.id, l.slice, l.source, l.queue, i.number, i.body, i.tried_until), \
         gone AS ( \
            DELETE FROM hookhaven.live l USING input i WHERE (i.state > 1 OR l.cancel_asked_at IS NOT NULL) {only} \
               AND l.id = i.id AND l.fence = i.fence AND l.session IS NOT DISTINCT FROM i.session \
            RETURNING l.*, l.cancel_asked_at IS NOT NULL AND i.state <> 2 AS let_down, i.state AS state, \
               i.reason AS reason, i.attempts AS more_attempts, i.tries AS more_tries, i.lost AS now_lost, \
-              i.class AS class, i.status AS status, i.number AS number, i.body AS body{gone}), \
+              i.class AS class, i.status AS status, i.number AS number, i.body AS body, \
+              i.tried_until AS tried_until{gone}), \
         history AS ( \
            INSERT INTO hookhaven.ended (slice, id, event, state, reason, ended_at, due_at, accepted_at, attempts, tries, \
               lost, last_class, last_status, critical, replaces, lane, source, event_type, destination, route, policy, \
@@ -455,9 +462,9 @@ fn settle_sql(scope: Scope) -> String {
               coalesce(class, last_class), coalesce(status, last_status), critical, replaces, lane, source, event_type, destination, route, policy, \
               cancel_asked_at{values} FROM gone), \
         tried AS ( \
-           INSERT INTO hookhaven.attempts (slice, delivery, number, body) \
-           SELECT slice, id, number, body FROM stayed WHERE body IS NOT NULL \
-           UNION ALL SELECT slice, id, number, body FROM gone WHERE body IS NOT NULL){told} {SETTLED}"
+           INSERT INTO hookhaven.attempts (slice, delivery, number, body, ended_at) \
+           SELECT slice, id, number, body, tried_until FROM stayed WHERE body IS NOT NULL \
+           UNION ALL SELECT slice, id, number, body, tried_until FROM gone WHERE body IS NOT NULL){told} {SETTLED}"
     )
 }
 

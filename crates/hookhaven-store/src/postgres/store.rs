@@ -183,6 +183,10 @@ impl Store for PostgresStore {
         self.shared.attempts(delivery).await
     }
 
+    async fn attempts_after(&self, after: AttemptAt, limit: usize) -> Result<Vec<AttemptRow>, StoreError> {
+        self.shared.attempts_after(after, limit).await
+    }
+
     async fn steps(&self, filter: &StepFilter, page: Page<u64>) -> Result<Vec<Step>, StoreError> {
         self.shared.steps(filter, page).await
     }

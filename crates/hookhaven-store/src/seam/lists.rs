@@ -1,8 +1,10 @@
 //! What lists and look-ups show, and how they are asked.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use hookhaven_core::{Delivery, DeliveryId, DeliveryState, ErrorClass, Event, EventId, Lane, Time, event::ALERTS};
+use hookhaven_core::{
+    Attempt, AttemptId, Delivery, DeliveryId, DeliveryState, ErrorClass, Event, EventId, Lane, Time, event::ALERTS,
+};
 
 /// An event as lists show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +55,52 @@ pub struct LastAttempt {
     pub class: ErrorClass,
     pub status: Option<u16>,
     pub error: Arc<str>,
+}
+
+/// Where an attempt stands among all: by its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AttemptAt {
+    pub ended_at: Time,
+    pub delivery: DeliveryId,
+    pub number: u32,
+}
+
+impl AttemptAt {
+    pub fn of(a: &Attempt) -> Self {
+        let ended_at = a.started_at.plus(Duration::from_micros(a.duration_us));
+        AttemptAt { ended_at, delivery: a.delivery, number: a.number }
+    }
+
+    /// Before all attempts that ended then or later.
+    pub fn before(ended_at: Time) -> Self {
+        AttemptAt { ended_at, delivery: DeliveryId::from_bytes([0; 16]), number: 0 }
+    }
+}
+
+/// An attempt in short, with its delivery as it is now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AttemptRow {
+    pub id: AttemptId,
+    pub at: AttemptAt,
+    pub duration_us: u64,
+    pub class: ErrorClass,
+    pub status: Option<u16>,
+    pub error: Arc<str>,
+    pub delivery: Delivery,
+}
+
+impl AttemptRow {
+    pub(crate) fn of(a: &Attempt, delivery: Delivery) -> Self {
+        AttemptRow {
+            id: a.id,
+            at: AttemptAt::of(a),
+            duration_us: a.duration_us,
+            class: a.class,
+            status: a.status,
+            error: a.error.clone(),
+            delivery,
+        }
+    }
 }
 
 /// All set fields must hold.

@@ -36,6 +36,7 @@ macro_rules! suite {
                     a_lapsed_session_settles_nothing_before_it_is_swept_either],
                 settle: [delivered_is_final, retry_comes_back_when_due, dead_is_a_dead_letter,
                     only_the_holder_settles, a_release_costs_nothing, expired_ends_dead, attempts_are_history,
+                    attempts_of_all_are_told_by_their_ends,
                     settling_twice_settles_once],
                 replay: [a_dead_delivery_is_replayed_once, a_redelivery_revives_dead_letters,
                     a_redelivery_of_what_lives_changes_nothing, a_dismissed_letter_is_gone,

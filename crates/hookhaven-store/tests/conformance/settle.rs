@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hookhaven_core::{DeliveryState, EndReason, ErrorClass, Lane};
-use hookhaven_store::{DeliveryFilter, Next, Page, Settled, clock::Clock};
+use hookhaven_store::{AttemptAt, DeliveryFilter, Next, Page, Settled, clock::Clock};
 
 use crate::bench::*;
 
@@ -116,4 +116,51 @@ pub async fn attempts_are_history(bench: &dyn Bench) {
         clock.advance(Duration::from_secs(5));
     }
     assert_eq!(store.attempts(sent[0].delivery).await.unwrap(), sent);
+}
+
+pub async fn attempts_of_all_are_told_by_their_ends(bench: &dyn Bench) {
+    let (store, clock) = (bench.open().await, bench.clock());
+    for key in ["a", "b", "c"] {
+        accept(&store, event(key, clock.now(), &["billing"])).await;
+    }
+    let session = store.open_session(Duration::from_secs(3600)).await.unwrap();
+    let leased = claim(&store, session, "billing", 3).await;
+    let begun = clock.now();
+    clock.advance(Duration::from_secs(5));
+    let retry = Next::Retry { due_at: clock.now().plus(Duration::from_secs(60)) };
+    let outcomes = [
+        (ErrorClass::Timeout, retry),
+        (ErrorClass::Ok, Next::Delivered),
+        (ErrorClass::Http4xx, Next::Dead(EndReason::Exhausted)),
+    ];
+    // The first to be recorded took longest.
+    let mut ends = Vec::new();
+    for ((leased, (class, next)), took_s) in leased.iter().zip(outcomes).zip([5, 3, 4]) {
+        let mut settlement = settlement(leased, class, next, begun);
+        let attempt = settlement.attempt.as_mut().unwrap();
+        attempt.duration_us = took_s * 1_000_000;
+        ends.push(AttemptAt::of(attempt));
+        assert_eq!(store.settle(session, vec![settlement]).await.unwrap(), [Settled::Done]);
+    }
+    let (first, second, third) = (ends[1], ends[2], ends[0]);
+    let all = store.attempts_after(AttemptAt::before(begun), 10).await.unwrap();
+    assert_eq!(all.iter().map(|row| row.at).collect::<Vec<_>>(), [first, second, third]);
+    assert_eq!(first.ended_at, begun.plus(Duration::from_secs(3)));
+    let states: Vec<_> = all.iter().map(|row| (row.class, row.delivery.state, row.delivery.id)).collect();
+    assert_eq!(states[0], (ErrorClass::Ok, DeliveryState::Delivered, first.delivery));
+    assert_eq!(states[1], (ErrorClass::Http4xx, DeliveryState::Dead, second.delivery));
+    assert_eq!(states[2], (ErrorClass::Timeout, DeliveryState::Pending, third.delivery));
+    // Pages, and from a time on: what ended just then too.
+    let at = async |after, limit| {
+        let rows = store.attempts_after(after, limit).await.unwrap();
+        rows.into_iter().map(|row| row.at).collect::<Vec<_>>()
+    };
+    assert_eq!(at(AttemptAt::before(begun), 2).await, [first, second]);
+    assert_eq!(at(second, 2).await, [third]);
+    assert_eq!(at(AttemptAt::before(second.ended_at), 9).await, [second, third]);
+    assert_eq!(at(third, 9).await, []);
+    if let Some(store) = bench.reopen(store).await {
+        let rows = store.attempts_after(first, 9).await.unwrap();
+        assert_eq!(rows.into_iter().map(|row| row.at).collect::<Vec<_>>(), [second, third]);
+    }
 }

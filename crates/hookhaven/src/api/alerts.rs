@@ -142,10 +142,7 @@ fn told(DeliveryRow { delivery, last }: &DeliveryRow) -> ToldView {
 )]
 async fn rules(State(api): State<Shared>) -> Json<Listing<RuleView>> {
     let config = api.parts.config.load();
-    Json(Listing {
-        items: config.alerts.rules.iter().map(|rule| RuleView::of(rule, &config.alerts)).collect(),
-        next: None,
-    })
+    Json(Listing::whole(config.alerts.rules.iter().map(|rule| RuleView::of(rule, &config.alerts)).collect()))
 }
 
 /// Lists the channels that alerts are told to.
@@ -162,7 +159,7 @@ async fn channels(State(api): State<Shared>) -> Json<Listing<ChannelView>> {
         kind: channel.kind.as_str().to_owned(),
         severities: channel.severities.clone(),
     });
-    Json(Listing { items: items.collect(), next: None })
+    Json(Listing::whole(items.collect()))
 }
 
 #[derive(Default, Deserialize, ToSchema)]
@@ -206,7 +203,7 @@ async fn test(
 )]
 async fn list_silences(State(api): State<Shared>) -> Result<Json<Listing<SilenceView>>, Problem> {
     let all = silences(&*api.parts.store, api.parts.clock.now()).await?;
-    Ok(Json(Listing { items: all.into_iter().map(SilenceView::from).collect(), next: None }))
+    Ok(Json(Listing::whole(all.into_iter().map(SilenceView::from).collect())))
 }
 
 /// A silence as it is asked for. One for the same rule and scope takes the place of an earlier one.

@@ -343,6 +343,9 @@ impl Scene {
         }
         let response = self.router.clone().oneshot(request.body(body).unwrap()).await.unwrap();
         let (head, body) = response.into_parts();
+        // A stream has no end to wait for.
+        let endless = head.headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == "text/event-stream");
+        let body = if endless { Body::empty() } else { body };
         let body = body.collect().await.unwrap().to_bytes();
         let got = Got { status: head.status, headers: head.headers, body };
         document::hold_against(method, path, &got);

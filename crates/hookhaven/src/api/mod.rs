@@ -40,7 +40,9 @@ mod search;
 mod secrets;
 mod signals;
 mod sources;
+mod stats;
 mod status;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -91,7 +93,9 @@ pub use search::{EndView, HitView, LookedView, SEARCH_EVENTS_MAX, SearchLine};
 pub use secrets::SecretView;
 pub use signals::{Breaker, LaneView, Offline, ReloadState, Signals};
 pub use sources::SourceView;
+pub use stats::{SeriesView, StatsView};
 pub use status::{DepthView, Status, StoreStatus};
+pub use stream::{AttemptTold, LAST_EVENT_ID, STREAMS_MAX};
 pub use tokens::{CreateToken, CreatedToken, MeView, TokenView};
 
 /// Longest body of a request to the API; ids in bulk are its largest use.
@@ -132,6 +136,7 @@ pub(crate) struct Api {
     /// Held while the signing keys are rotated.
     rotation: tokio::sync::Mutex<()>,
     searches: search::Slots,
+    streams: stream::Seats,
 }
 
 type Shared = Arc<Api>;
@@ -147,6 +152,7 @@ pub fn router(parts: ApiParts) -> Router {
         analysis: Default::default(),
         rotation: Default::default(),
         searches: Default::default(),
+        streams: stream::seats(),
         parts,
     });
     let guarded = Router::from(guarded())
@@ -171,6 +177,8 @@ fn guarded() -> OpenApiRouter<Shared> {
         .merge(destinations::routes())
         .merge(routes::routes())
         .merge(status::routes())
+        .merge(stream::routes())
+        .merge(stats::routes())
         .merge(nodes::routes())
         .merge(publish_keys::routes())
         .merge(rejected::routes())

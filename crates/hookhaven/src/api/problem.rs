@@ -74,6 +74,7 @@ codes! {
     NO_KEYS = NOT_FOUND, "no_signing_keys", "There are no signing keys yet";
     KEYS_CHANGED = CONFLICT, "signing_keys_changed", "The signing keys are not those that you named";
     KEYS_FROM_CONFIG = CONFLICT, "keys_from_config", "The configuration gives the signing keys";
+    TOO_MANY_STREAMS = SERVICE_UNAVAILABLE, "too_many_streams", "Too many streams are open";
     STORE_UNAVAILABLE = SERVICE_UNAVAILABLE, "store_unavailable", "The store is not available";
     STORE_FULL = SERVICE_UNAVAILABLE, "store_full", "The store is full";
     STORE_REFUSED = CONFLICT, "store_refused", "That cannot be done as it was asked";

@@ -53,6 +53,7 @@ use crate::{
     seal::Vault,
     secrets::SecretUse,
     server::{BindError, Server, ServerLimits, TlsNow},
+    stats,
     sweeps::Sweeps,
     telemetry::{self, Exporting},
     tls::ListenerTls,
@@ -144,6 +145,7 @@ pub struct Gateway {
     /// Where traces are made.
     exporting: Option<Exporting>,
     secrets: Arc<SecretUse>,
+    stats: Arc<stats::keep::Keep>,
     clock: Arc<dyn Clock>,
 }
 
@@ -227,6 +229,8 @@ impl Gateway {
             worker: hands.clone(),
             reloaded: config.state(),
         };
+        let stats =
+            Arc::new(stats::keep::Keep::new(metrics.recorder().clone(), store.clone(), clock.clone(), &*entropy));
         let nodes = Arc::new(Nodes::new(node, admin_addr.to_string(), &*entropy));
         let signals = Wires {
             metrics: metrics.clone(),
@@ -275,6 +279,7 @@ impl Gateway {
             tokio::spawn(wires::tell_of_book(parts.book.clone(), worker.clone())),
             tokio::spawn(upkeep::follow_secrets(secrets.clone(), config.state(), config.shared(), clock.clone())),
             tokio::spawn(upkeep::keep_secrets(secrets.clone(), store.clone(), config.shared(), clock.clone())),
+            tokio::spawn(stats.clone().run()),
             tokio::spawn(quarantine::forget_old(quarantine, config.shared(), clock.clone())),
         ];
         if ingest_server.is_some() {
@@ -318,6 +323,7 @@ impl Gateway {
             keeping,
             exporting,
             secrets,
+            stats,
             clock,
         })
     }
@@ -363,6 +369,7 @@ impl Gateway {
         // A panic in it was logged where it happened.
         let _ = self.admin.await;
         let _ = tokio::time::timeout(LEAVE_TIMEOUT, self.keeping).await;
+        upkeep::note_stats(&self.stats).await;
         upkeep::note_secrets(&self.secrets, &*self.store, self.clock.now()).await;
         self.store.close().await;
         aborted

@@ -36,8 +36,8 @@ impl WorkerSignals for Told {
         self.metrics.attempt(source, destination, event_type, outcome, class, took);
     }
 
-    fn end_to_end(&self, took: Duration) {
-        self.metrics.end_to_end(took);
+    fn end_to_end(&self, source: &Arc<str>, destination: &Arc<str>, took: Duration) {
+        self.metrics.end_to_end(source, destination, took);
     }
 
     fn deadline_missed(&self, source: &Arc<str>, destination: &Arc<str>) {

@@ -23,6 +23,7 @@ use crate::{
     metrics::Metrics,
     quarantine::Rejections,
     secrets::{KEPT_EVERY, Owner, SecretUse, Standing, standings},
+    stats::keep::Keep,
     telemetry::Tracer,
 };
 
@@ -66,6 +67,13 @@ pub(super) async fn keep_secrets(
 pub(super) async fn note_secrets(secrets: &SecretUse, store: &dyn Store, now: Time) {
     if !matches!(tokio::time::timeout(NOTE_TIMEOUT, secrets.keep(store, now)).await, Ok(Ok(()))) {
         tracing::warn!("which secrets were used lately could not be written down");
+    }
+}
+
+/// Writes the figures of the minute under way down, in bounded time.
+pub(super) async fn note_stats(stats: &Keep) {
+    if tokio::time::timeout(NOTE_TIMEOUT, stats.note()).await.is_err() {
+        tracing::warn!("the figures of the last minute could not be written down");
     }
 }
 

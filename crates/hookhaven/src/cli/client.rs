@@ -20,6 +20,7 @@ use hookhaven_store::{
 };
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
 use hyper_util::{
     client::legacy::{Client as Pool, connect::HttpConnector},
     rt::TokioExecutor,
@@ -34,7 +35,7 @@ use tower::ServiceExt;
 use super::{Context, print::Screen, print::clean, settings::Settings};
 use crate::{
     access::{self, Access},
-    api::{self, ApiParts, LIMIT_MAX, Offline, Problem},
+    api::{self, ApiParts, LAST_EVENT_ID, LIMIT_MAX, Offline, Problem},
     app::{self, Opened},
     config::{Config, Place},
     jobs::{Jobs, JobsParts},
@@ -88,6 +89,11 @@ pub struct Answer {
 #[derive(Debug, thiserror::Error)]
 #[error("{}", clean(&.0.detail))]
 pub struct Refusal(pub Problem);
+
+/// There is a gateway, or something before it, that cannot answer now: the same may go better later.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} answers {1}")]
+pub struct NotNow(String, StatusCode);
 
 /// Finds the gateway, runs the command against it and lets go of it again.
 pub async fn with_gateway<R>(
@@ -336,6 +342,47 @@ impl Client {
         }
     }
 
+    /// An answer that goes on: its body is read as it comes. What is refused is an error as ever.
+    pub async fn stream(&self, path: &str, query: &Query, last: Option<&str>) -> anyhow::Result<Incoming> {
+        let mut request = self.request(Method::GET, &format!("/api/v1{path}{}", query.text()), None)?;
+        if let Some(last) = last {
+            request.headers_mut().insert(LAST_EVENT_ID, last.parse().context("the gateway's cursor is no header")?);
+        }
+        let sent = async {
+            match &self.via {
+                Via::Http(pool) => Ok(pool.request(request).await?),
+                Via::Https(pool) => Ok(pool.request(request).await?),
+                Via::Opened { .. } => bail!("no gateway is running, so nothing happens"),
+            }
+        };
+        let response = tokio::time::timeout(ANSWER_TIMEOUT, sent).await.context("no answer in time")?;
+        let response = response.with_context(|| format!("asking the gateway at {}", self.name))?;
+        match response.status() {
+            StatusCode::OK => Ok(response.into_body()),
+            status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
+                Err(NotNow(self.name.clone(), status).into())
+            }
+            _ => Err(match self.accepted(collect(response).await?) {
+                Ok(answer) => anyhow!("{} answers {} instead of a stream", self.name, answer.status),
+                Err(error) => error,
+            }),
+        }
+    }
+
+    fn request(&self, method: Method, path: &str, body: Option<Bytes>) -> anyhow::Result<Request<Full<Bytes>>> {
+        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
+        if let Some(token) = &self.token {
+            let value = [b"Bearer ", token.expose()].concat();
+            let mut value = http::HeaderValue::from_bytes(&value).context("the token cannot stand in a header")?;
+            value.set_sensitive(true);
+            request = request.header(header::AUTHORIZATION, value);
+        }
+        if body.is_some() {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
+        Ok(request.body(Full::new(body.unwrap_or_default()))?)
+    }
+
     async fn send(&self, method: Method, path: &str, body: Option<Bytes>) -> anyhow::Result<Answer> {
         let request = self.request(method, path, body)?;
         let sent = async {
@@ -356,20 +403,6 @@ impl Client {
             .map_err(|_| anyhow!("no answer within {} s", ANSWER_TIMEOUT.as_secs()))
             .and_then(|done| done)
             .with_context(|| format!("asking the gateway at {}", self.name))
-    }
-
-    fn request(&self, method: Method, path: &str, body: Option<Bytes>) -> anyhow::Result<Request<Full<Bytes>>> {
-        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
-        if let Some(token) = &self.token {
-            let value = [b"Bearer ", token.expose()].concat();
-            let mut value = http::HeaderValue::from_bytes(&value).context("the token cannot stand in a header")?;
-            value.set_sensitive(true);
-            request = request.header(header::AUTHORIZATION, value);
-        }
-        if body.is_some() {
-            request = request.header(header::CONTENT_TYPE, "application/json");
-        }
-        Ok(request.body(Full::new(body.unwrap_or_default()))?)
     }
 }
 

@@ -22,9 +22,11 @@ pub mod destinations;
 pub mod dlq;
 pub mod doctor;
 pub mod events;
+mod follow;
 pub mod init;
 pub mod jobs;
 pub mod keys;
+pub mod listen;
 pub mod login;
 pub mod man;
 pub mod master_key;
@@ -42,6 +44,8 @@ pub mod senders;
 pub mod serve;
 pub mod settings;
 pub mod sources;
+pub mod stats;
+pub mod tail;
 #[cfg(test)]
 mod tests;
 pub mod tokens;
@@ -170,6 +174,9 @@ async fn dispatch(command: Command, context: &Context) -> anyhow::Result<ExitCod
         Command::Secrets(args) => secrets::run(args, context).await,
         Command::Routes(command) => routes::run(command, context).await,
         Command::Analyze(args) => analyze::run(args, context).await,
+        Command::Tail(args) => tail::run(args, context).await,
+        Command::Stats(args) => stats::run(args, context).await,
+        Command::Listen(args) => listen::run(args, context).await,
         Command::Why(args) => why::run(args, context).await,
         Command::Sources(command) => sources::run(command, context).await,
         Command::Tokens(command) => tokens::run(command, context).await,

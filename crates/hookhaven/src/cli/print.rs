@@ -159,6 +159,8 @@ pub struct Screen {
     colour: bool,
     /// Columns of the terminal; `None` if it is none.
     width: Option<u16>,
+    /// Nobody reads the output any more (`| head`).
+    pub unread: bool,
     pub terminal: bool,
     pub json: bool,
     pub now: Time,
@@ -174,6 +176,7 @@ impl Screen {
             answers: if io::stdin().is_terminal() { Answers::Person } else { Answers::Nobody },
             colour: context.terminal && !plain,
             width: columns.filter(|_| context.terminal),
+            unread: false,
             terminal: context.terminal,
             json: context.json,
             now,
@@ -190,7 +193,10 @@ impl Screen {
     pub fn bytes(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
         match self.out.write_all(bytes).and_then(|()| self.out.flush()) {
             // The reader has seen enough (`| head`).
-            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            Err(e) if e.kind() == io::ErrorKind::BrokenPipe => {
+                self.unread = true;
+                Ok(())
+            }
             done => Ok(done?),
         }
     }
@@ -270,6 +276,7 @@ pub(crate) mod capture {
             answers: answer.map_or(Answers::Nobody, Answers::Fixed),
             colour: false,
             width: None,
+            unread: false,
             terminal: false,
             json,
             now,

@@ -3,9 +3,9 @@
 //!
 //! Not the commands themselves (`args`), nor the config file's values (`config`).
 
-use std::{path::PathBuf, time::Duration};
+use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
-use hookhaven_core::{DeliveryState, ErrorClass, Secret, Time};
+use hookhaven_core::{DeliveryState, ErrorClass, Secret, Time, glob::Glob};
 use http::{HeaderName, HeaderValue};
 
 use crate::config::{LogFormat, Role, duration, size};
@@ -95,6 +95,27 @@ pub fn database(text: &str) -> Result<Secret, String> {
     let known = ["postgres://", "postgresql://", "env:"].iter().any(|scheme| text.starts_with(scheme));
     let url = Secret::new(text).filter(|_| known);
     url.ok_or_else(|| "write postgres://user@host/database, or env:NAME of a variable that holds it".to_owned())
+}
+
+/// A glob over event types.
+pub fn pattern(text: &str) -> Result<String, String> {
+    Glob::parse(text).map(|glob| glob.as_str().to_owned()).map_err(|e| e.to_string())
+}
+
+pub fn http_url(text: &str) -> Result<url::Url, String> {
+    let url = url::Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    url.ok_or_else(|| "write a whole address, e.g. http://127.0.0.1:3000/hooks".to_owned())
+}
+
+pub fn time_span(text: &str) -> Result<Duration, String> {
+    let span = duration::parse(text).filter(|span| !span.is_zero());
+    span.ok_or_else(|| "write a duration, e.g. \"30s\" or \"24h\"".to_owned())
+}
+
+/// 1 to 64.
+pub fn in_flight(text: &str) -> Result<NonZeroUsize, String> {
+    let number = text.parse::<NonZeroUsize>().ok().filter(|n| n.get() <= 64);
+    number.ok_or_else(|| "a whole number from 1 to 64".to_owned())
 }
 
 pub fn secret(text: &str) -> Result<Secret, String> {

@@ -32,7 +32,7 @@ fn what_happens_is_counted_under_the_documented_names() {
     m.unrouted("stripe", "x");
     m.attempt(&stripe, &billing, "invoice.paid", "retry", ErrorClass::Http5xx, Duration::from_millis(7));
     m.attempt(&stripe, &billing, "invoice.paid", "delivered", ErrorClass::Ok, Duration::from_millis(7));
-    m.end_to_end(Duration::from_secs(6));
+    m.end_to_end("stripe", "billing", Duration::from_secs(6));
     m.deadline_missed(&stripe, &billing);
     m.retried();
     m.lease_lost();

@@ -307,6 +307,10 @@ impl Store for SealedStore {
         self.inner.attempts(delivery).await
     }
 
+    async fn attempts_after(&self, after: AttemptAt, limit: usize) -> Result<Vec<AttemptRow>, StoreError> {
+        self.inner.attempts_after(after, limit).await
+    }
+
     async fn steps(&self, filter: &StepFilter, page: Page<u64>) -> Result<Vec<Step>, StoreError> {
         self.inner.steps(filter, page).await
     }

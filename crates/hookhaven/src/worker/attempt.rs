@@ -260,7 +260,8 @@ fn tell(parts: &WorkerParts, leased: &Leased, attempt: &Attempt, next: Next, set
         parts.signals.retried();
     }
     if let (Next::Delivered, Ok(event)) = (next, &leased.event) {
-        parts.signals.end_to_end(parts.clock.now().since(event.received_at));
+        let took = parts.clock.now().since(event.received_at);
+        parts.signals.end_to_end(&delivery.source, destination, took);
     }
 }
 

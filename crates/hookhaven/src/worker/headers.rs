@@ -2,7 +2,7 @@
 //! ours, which win. Everything a sender wrote is checked again before it becomes a header.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use hookhaven_core::{Delivery, Destination, Event, Order, Time, job::Mark, sign};
+use hookhaven_core::{Delivery, DeliveryId, Destination, Event, Order, Time, job::Mark, sign};
 use http::{
     HeaderMap, HeaderName, HeaderValue,
     header::{AUTHORIZATION, USER_AGENT},
@@ -25,6 +25,24 @@ const OURS: &str = "hookhaven-";
 ///
 /// A replay keeps the idempotency key, unless whoever asked for it wanted the handler to take it for something new.
 pub fn build(event: &Event, delivery: &Delivery, destination: &Destination, attempt: u32, now: Time) -> HeaderMap {
+    let (mark, replaces) = (Mark::of_route(&delivery.route), delivery.replaces);
+    all(event, &About { mark, replaces, order: delivery.order.as_deref(), attempt }, destination, now)
+}
+
+/// The same of an event that is brought to somebody without a delivery.
+pub fn build_without_delivery(event: &Event, destination: &Destination, now: Time) -> HeaderMap {
+    all(event, &About { mark: None, replaces: None, order: None, attempt: 1 }, destination, now)
+}
+
+/// What a delivery adds to its event.
+struct About<'d> {
+    mark: Option<Mark>,
+    replaces: Option<DeliveryId>,
+    order: Option<&'d Order>,
+    attempt: u32,
+}
+
+fn all(event: &Event, about: &About<'_>, destination: &Destination, now: Time) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(event.headers.len() + 12);
     for (name, value) in &event.headers {
         if is_of_the_connection(name) || NOT_PASSED_ON.contains(&&**name) || name.starts_with(OURS) {
@@ -36,7 +54,7 @@ pub fn build(event: &Event, delivery: &Delivery, destination: &Destination, atte
         }
     }
     let id = event.id.to_string();
-    let mark = Mark::of_route(&delivery.route);
+    let mark = about.mark;
     let key = mark.map_or_else(|| id.clone(), |mark| mark.webhook_id(event.id));
     let mut set = |name: &'static str, value: &str| {
         headers.insert(HeaderName::from_static(name), clean(value));
@@ -44,16 +62,16 @@ pub fn build(event: &Event, delivery: &Delivery, destination: &Destination, atte
     set("hookhaven-event-id", &id);
     set("hookhaven-event-type", &event.event_type);
     set("hookhaven-source", &event.source);
-    set("hookhaven-attempt", &attempt.to_string());
+    set("hookhaven-attempt", &about.attempt.to_string());
     set("hookhaven-received-at", &event.received_at.to_string());
     if let Some(occurred_at) = event.occurred_at {
         set("hookhaven-occurred-at", &occurred_at.to_string());
     }
     // Whose doing it is that the event comes again: a job's, or it replaces a delivery that ended.
-    if let Some(by) = mark.map(|mark| mark.job.to_string()).or(delivery.replaces.map(|old| old.to_string())) {
+    if let Some(by) = mark.map(|mark| mark.job.to_string()).or(about.replaces.map(|old| old.to_string())) {
         set("hookhaven-replay", &by);
     }
-    if let Some(version) = delivery.order.as_deref().and_then(Order::version) {
+    if let Some(version) = about.order.and_then(Order::version) {
         set("hookhaven-version", &version.to_string());
     }
     if let Some(part) = &event.part {

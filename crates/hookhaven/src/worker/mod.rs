@@ -22,7 +22,7 @@ mod ask;
 mod attempt;
 mod board;
 mod dispatch;
-mod headers;
+pub(crate) mod headers;
 mod lanes;
 mod session;
 mod shared;
@@ -78,7 +78,7 @@ pub trait WorkerSignals: Send + Sync + fmt::Debug {
         took: Duration,
     );
     /// From the event's arrival to its delivery.
-    fn end_to_end(&self, took: Duration);
+    fn end_to_end(&self, source: &Arc<str>, destination: &Arc<str>, took: Duration);
     /// An attempt began later than the delivery's deadline.
     fn deadline_missed(&self, source: &Arc<str>, destination: &Arc<str>);
     fn retried(&self);

@@ -63,7 +63,7 @@ impl WorkerSignals for Signals {
     ) {
         self.tell(Told::Attempt { destination: destination.to_string(), outcome, class });
     }
-    fn end_to_end(&self, _: Duration) {}
+    fn end_to_end(&self, _: &Arc<str>, _: &Arc<str>, _: Duration) {}
     fn deadline_missed(&self, _: &Arc<str>, _: &Arc<str>) {
         self.tell(Told::DeadlineMissed);
     }

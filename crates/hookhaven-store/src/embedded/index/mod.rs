@@ -8,6 +8,7 @@
 //! says what was born in which moment, one row for all that is alike, and lists look only there (`look`).
 
 pub mod apply;
+mod attempted;
 mod batch;
 mod carried;
 mod changing;
@@ -38,7 +39,7 @@ use super::journal::JournalReader;
 use crate::{codec, position::Position, seam::StoreError};
 
 /// Raised with every change of `schema.sql` or of what is in it; an index of another one is made anew.
-const SCHEMA_VERSION: i64 = 5;
+const SCHEMA_VERSION: i64 = 6;
 const SCHEMA: &str = include_str!("schema.sql");
 
 /// Up to which segment rows have no meaning any more, though some may not be deleted yet.

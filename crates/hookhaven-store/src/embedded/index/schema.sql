@@ -49,6 +49,8 @@ CREATE TABLE attempts (
     segment INTEGER NOT NULL, offset INTEGER NOT NULL, len INTEGER NOT NULL,
     PRIMARY KEY (delivery, number)
 ) WITHOUT ROWID, STRICT;
+-- By their ends; the rest of the key is in every index.
+CREATE INDEX attempts_ended ON attempts (started_at + duration_us);
 
 -- What happened to published deliveries, in the journal's order. kind: 0 accepted, 1 cancel asked, 2 ended without
 -- an attempt, from 10 on attempt number kind - 9.

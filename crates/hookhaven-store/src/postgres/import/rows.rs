@@ -20,7 +20,7 @@ use crate::{
         trouble::Trouble,
     },
     record::CarriedKey,
-    seam::{CatalogEntry, Step},
+    seam::{AttemptAt, CatalogEntry, Step},
 };
 
 /// Rows for a table, column by column, in one statement.
@@ -200,6 +200,7 @@ fn attempts(families: &[Family]) -> Insert<'_> {
         .column("delivery", Type::UUID_ARRAY, all.iter().map(|(_, a)| Uuid::from(a.delivery)))
         .column("number", Type::INT4_ARRAY, all.iter().map(|(_, a)| number(a.number)))
         .column("body", Type::BYTEA_ARRAY, all.iter().map(|(_, a)| codec::encode_attempt(a)))
+        .column("ended_at", Type::TIMESTAMPTZ_ARRAY, all.iter().map(|(_, a)| At(AttemptAt::of(a).ended_at)))
 }
 
 fn family_attempts(family: &Family) -> impl Iterator<Item = &hookhaven_core::Attempt> {

@@ -7,6 +7,7 @@
 mod access;
 mod alerts;
 mod jobs;
+mod live;
 mod look;
 mod machine;
 mod master_key;
@@ -25,6 +26,7 @@ use super::values;
 pub use access::*;
 pub use alerts::*;
 pub use jobs::*;
+pub use live::*;
 pub use look::*;
 pub use machine::*;
 pub use master_key::*;
@@ -145,6 +147,12 @@ pub enum Command {
     Migrate(MigrateArgs),
     /// Write a copy of the store while it runs
     Backup(BackupArgs),
+    /// Show what happens, as it happens: events, attempts, dead letters, a line each
+    Tail(TailArgs),
+    /// Bring a gateway's events to a server on this machine; survives sleep and lost connections
+    Listen(ListenArgs),
+    /// Show what was received, delivered and lost over time, and how fast
+    Stats(StatsArgs),
     /// Tell one event's whole story: where it went, every attempt, and why
     Why(WhyArgs),
     /// Say what stands out among failures: what, since when, why, and which settings would help
@@ -201,6 +209,9 @@ impl Command {
             Command::Audit(a) => a.page.json,
             Command::Login(_) | Command::Logout(_) => false,
             Command::Why(a) => a.json,
+            Command::Tail(a) => a.json,
+            Command::Stats(a) => a.json,
+            Command::Listen(a) => a.json,
             Command::Analyze(a) => a.json,
             Command::Backup(a) => a.json,
             Command::Torture(a) => a.json,

@@ -206,6 +206,11 @@ impl Gateway {
         self.until("/api/v1/status", |status| status.pointer("/store/pending") == Some(&Value::from(0))).await;
     }
 
+    /// A command of the same binary on this gateway's config and data.
+    pub fn command(&self, arguments: &[&str]) -> tokio::process::Command {
+        self.home.command(arguments)
+    }
+
     /// Runs a command of the same binary on this gateway's config and data, to its end.
     pub async fn cli(&self, arguments: &[&str]) -> Output {
         let mut command = self.home.command(arguments);

@@ -5,6 +5,7 @@ pub mod chance;
 pub mod clocked;
 pub mod collector;
 pub mod dev;
+pub mod follow;
 pub mod gateway;
 pub mod handler;
 pub mod leaks;

@@ -1,0 +1,246 @@
+//! `/stats`: figures over time, for charts. How they are counted and kept is `stats`.
+
+use std::time::Duration;
+
+use axum::{Json, extract::State};
+use hookhaven_core::Time;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    Shared,
+    page::{self, Params},
+    problem::{self, Problem},
+};
+use crate::stats::{
+    HOUR, HOURS_KEPT, MINUTE,
+    figures::Figures,
+    read::{self, Grid, Metric},
+};
+
+/// Values in one series.
+const VALUES_MAX: usize = 1_500;
+/// Values that are aimed at if no step is asked for.
+const VALUES_WANTED: u64 = 150;
+/// The span that is shown unless asked otherwise.
+const SPAN: Duration = Duration::from_secs(86_400);
+/// Steps to choose from, in seconds.
+const STEPS_S: [u64; 8] = [60, 300, 600, 1_800, 3_600, 6 * 3_600, 12 * 3_600, 86_400];
+
+pub(super) fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(show))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct StatsParams {
+    /// Names of metrics, separated by commas; without it all that there are.
+    #[param(example = "received,answer_p95_ms")]
+    metric: Option<String>,
+    /// Only of this source.
+    source: Option<String>,
+    /// Only of this destination; what comes in goes to none yet, so that is left out.
+    destination: Option<String>,
+    /// From this time on; 24 hours ago without it, 35 days ago at most.
+    since: Option<Time>,
+    /// Before this time; now without it.
+    until: Option<Time>,
+    /// Length of a step in seconds: whole minutes, or whole hours where the span begins more than 48 hours ago.
+    #[param(minimum = 60, maximum = 31_536_000)]
+    step: Option<u64>,
+}
+
+/// Figures in steps of equal length, of all nodes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct StatsView {
+    /// When the first step begins; steps are aligned, so this may be somewhat before what was asked for.
+    pub since: Time,
+    /// When the last one ends.
+    pub until: Time,
+    pub step_s: u64,
+    pub series: Vec<SeriesView>,
+    /// Of which there are figures in this span.
+    pub sources: Vec<String>,
+    pub destinations: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct SeriesView {
+    /// `received` (answered with success, duplicates too), `rejected`, `duplicates`, `answer_p50_ms` and so on (arrival
+    /// to answer), `attempts`, of them `delivered`, `retries` (another one follows) and `dead`, `end_to_end_p50_ms` and
+    /// so on (arrival to delivery), `depth` (deliveries that have not ended, at most).
+    pub metric: String,
+    /// One a step; `null` for a percentile of nothing.
+    pub values: Vec<Option<f64>>,
+    /// Of the whole span: a sum, a percentile, or the greatest depth.
+    pub overall: Option<f64>,
+}
+
+/// Shows figures over time.
+#[utoipa::path(
+    get,
+    path = "/stats",
+    operation_id = "show_stats",
+    params(StatsParams),
+    responses((status = 200, body = StatsView)),
+)]
+async fn show(State(api): State<Shared>, Params(params): Params<StatsParams>) -> Result<Json<StatsView>, Problem> {
+    let now = api.parts.clock.now();
+    let metrics = metrics(&params)?;
+    let grid = grid(&params, now)?;
+    let figures = read::figures(&*api.parts.store, grid, now).await?;
+    Ok(Json(view(&params, &metrics, grid, &figures)))
+}
+
+fn view(params: &StatsParams, metrics: &[Metric], grid: Grid, figures: &[Figures]) -> StatsView {
+    let (source, destination) = (params.source.as_deref(), params.destination.as_deref());
+    let mut all = Figures::default();
+    figures.iter().for_each(|step| all.merge(step));
+    let series = metrics.iter().map(|metric| SeriesView {
+        metric: metric.as_str().to_owned(),
+        values: figures.iter().map(|step| metric.of(step, source, destination)).collect(),
+        overall: metric.of(&all, source, destination),
+    });
+    let mut sources: Vec<String> = all.sources.keys().chain(all.pairs.keys()).cloned().collect();
+    let mut destinations: Vec<String> = all.pairs.values().flat_map(|pairs| pairs.keys().cloned()).collect();
+    for names in [&mut sources, &mut destinations] {
+        names.sort();
+        names.dedup();
+    }
+    StatsView {
+        since: grid.since,
+        until: grid.until(),
+        step_s: grid.step.as_secs(),
+        series: series.collect(),
+        sources,
+        destinations,
+    }
+}
+
+fn bad(detail: String) -> Problem {
+    Problem::new(&problem::BAD_QUERY, detail)
+}
+
+fn metrics(params: &StatsParams) -> Result<Vec<Metric>, Problem> {
+    let of_destination = params.destination.is_some();
+    let Some(text) = &params.metric else {
+        return Ok(Metric::ALL.into_iter().filter(|metric| !of_destination || metric.has_destination()).collect());
+    };
+    let metric = |name: &str| {
+        let known = || Metric::ALL.map(Metric::as_str).join(", ");
+        let metric = Metric::parse(name).ok_or_else(|| bad(format!("metric {name:?} is none of {}", known())))?;
+        match of_destination && !metric.has_destination() {
+            true => Err(bad(format!("metric {name} is of what comes in, before it has a destination; leave one out"))),
+            false => Ok(metric),
+        }
+    };
+    text.split(',').map(str::trim).map(metric).collect()
+}
+
+fn grid(params: &StatsParams, now: Time) -> Result<Grid, Problem> {
+    let until = params.until.unwrap_or(now).min(now.plus(MINUTE));
+    let since = params.since.unwrap_or(until.minus(SPAN));
+    page::check_span(Some(since), Some(until))?;
+    let oldest = now.minus(HOURS_KEPT);
+    if since < oldest {
+        return Err(bad(format!("since {since} is before {oldest}; figures are kept for 35 days")));
+    }
+    let hours_only = since < read::minutes_since(now);
+    let step = match params.step {
+        Some(step_s) => Duration::from_secs(step_s),
+        None => chosen(until.since(since), hours_only),
+    };
+    let unit = if hours_only { HOUR } else { MINUTE };
+    if step < unit || step.as_secs() % unit.as_secs() != 0 {
+        let (what, why) = match hours_only {
+            true => ("3600", ", since single minutes are kept for 48 hours"),
+            false => ("60", ""),
+        };
+        return Err(bad(format!("step = {} is no multiple of {what} (seconds){why}", step.as_secs())));
+    }
+    let grid = Grid::over(since, until, step);
+    match grid.count {
+        count if count > VALUES_MAX => {
+            Err(bad(format!("that is {count} steps; at most {VALUES_MAX} are shown: take a longer step")))
+        }
+        _ => Ok(grid),
+    }
+}
+
+/// The shortest step that shows no more than is wanted.
+fn chosen(span: Duration, hours_only: bool) -> Duration {
+    let fits =
+        |step_s: &&u64| span.as_secs() / **step_s <= VALUES_WANTED && (!hours_only || **step_s >= HOUR.as_secs());
+    Duration::from_secs(STEPS_S.iter().find(fits).copied().unwrap_or(86_400))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::fixture::{START, Scene};
+
+    #[tokio::test]
+    async fn figures_are_shown_in_steps_by_source_and_destination() {
+        let scene = Scene::new();
+        let recorder = std::sync::Arc::new(crate::stats::Recorder::default());
+        let clock = std::sync::Arc::new(scene.clock.clone());
+        let keep = crate::stats::keep::Keep::new(recorder.clone(), scene.store.clone(), clock, &*scene.entropy);
+        for (destination, outcome) in [("billing", "delivered"), ("billing", "retry"), ("mail", "dead")] {
+            recorder.received("stripe", Duration::from_millis(4));
+            recorder.attempt("stripe", destination, outcome);
+            recorder.depth("stripe", destination, 3);
+            keep.note().await;
+            scene.clock.advance(MINUTE);
+        }
+        let since = START.minus(MINUTE * 2);
+        let series = async |query: &str| {
+            let view = scene.get(&format!("/api/v1/stats?since={since}&step=60{query}")).await;
+            assert_eq!(view.status, 200, "{:?}", view.json());
+            serde_json::from_slice::<StatsView>(&view.body).unwrap()
+        };
+        let view = series("&metric=received,attempts,dead,depth,end_to_end_p50_ms").await;
+        assert_eq!(view.step_s, 60);
+        let values = |view: &StatsView, n: usize| -> f64 { view.series[n].values.iter().flatten().sum() };
+        assert_eq!([0, 1, 2].map(|n| values(&view, n)), [3.0, 3.0, 1.0]);
+        assert_eq!(view.series[3].overall, Some(6.0));
+        assert_eq!((view.series[4].overall, view.series[4].values[0]), (None, None));
+        assert_eq!((view.sources, view.destinations), (vec!["stripe".into()], vec!["billing".into(), "mail".into()]));
+        let view = series("&destination=billing").await;
+        assert!(view.series.iter().all(|series| series.metric != "received"));
+        assert_eq!(view.series[0].overall, Some(2.0));
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_shown_is_refused_with_the_mend() {
+        let scene = Scene::new();
+        let two_weeks = START.minus(Duration::from_secs(14 * 86_400));
+        let two_months = START.minus(Duration::from_secs(60 * 86_400));
+        for (query, said) in [
+            ("metric=receved".to_owned(), "none of received"),
+            ("metric=received&destination=billing".to_owned(), "leave one out"),
+            ("step=90".to_owned(), "multiple of 60"),
+            ("step=0".to_owned(), "multiple of 60"),
+            (format!("since={two_weeks}&step=60"), "multiple of 3600"),
+            (format!("since={two_months}"), "35 days"),
+            ("until=1970-01-02T00:00:00Z".to_owned(), "35 days"),
+            (format!("since={START}&until={START}"), "not before"),
+            ("since=2026-09-20T10:00:00Z&step=60".to_owned(), "longer step"),
+        ] {
+            let got = scene.get(&format!("/api/v1/stats?{query}")).await;
+            assert_eq!((got.status.as_u16(), got.code()), (400, "bad_query".to_owned()), "{query}");
+            let detail = got.json()["detail"].as_str().unwrap().to_owned();
+            assert!(detail.contains(said), "{query}: {detail}");
+        }
+    }
+
+    #[test]
+    fn a_step_is_chosen_that_charts_can_show() {
+        let hours = |n: u64| HOUR * u32::try_from(n).unwrap();
+        assert_eq!(chosen(hours(1), false), MINUTE);
+        assert_eq!(chosen(hours(24), false), Duration::from_secs(600));
+        assert_eq!(chosen(hours(24), true), HOUR);
+        assert_eq!(chosen(hours(35 * 24), true), hours(6));
+    }
+}
