@@ -105,7 +105,15 @@ impl Shared {
         }
         let parts = vec![Part { table: "hookhaven.events", columns, by, pairs, wanted }];
         let span = span.beyond(page.after.map(Uuid::from), page.oldest_first);
-        Ok(List { parts, values, span, limit: page.limit, oldest_first: page.oldest_first, stretch_rows })
+        Ok(List {
+            parts,
+            values,
+            span,
+            limit: page.limit,
+            oldest_first: page.oldest_first,
+            stretch_rows,
+            bytes_max: None,
+        })
     }
 
     /// The pairs of source and type that are meant.
@@ -279,7 +287,15 @@ impl Shared {
             parts.push(Part { table: "hookhaven.ended", columns: ENDED_COLUMNS, by, pairs, wanted });
         }
         let span = span.beyond(page.after.map(Uuid::from), page.oldest_first);
-        Ok(List { parts, values, span, limit: page.limit, oldest_first: page.oldest_first, stretch_rows })
+        Ok(List {
+            parts,
+            values,
+            span,
+            limit: page.limit,
+            oldest_first: page.oldest_first,
+            stretch_rows,
+            bytes_max: None,
+        })
     }
 
     pub(super) async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryRow>, StoreError> {

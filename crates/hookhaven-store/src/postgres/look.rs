@@ -125,6 +125,8 @@ pub(super) struct List {
     pub oldest_first: bool,
     /// At a time; `None`: hardly any row is not meant.
     pub stretch_rows: Option<usize>,
+    /// Of the column `body_bytes`, which is there then: no further row once it comes to so much.
+    pub bytes_max: Option<i64>,
 }
 
 impl List {
@@ -136,7 +138,22 @@ impl List {
         let order = self.order();
         let limit = format!("LIMIT {limit}");
         let parts: Vec<_> = self.parts.iter().map(|part| part.sql(part.columns, true, order, &limit)).collect();
-        format!("SELECT * FROM ({}) found ORDER BY id {order} {limit}", parts.join(" UNION ALL "))
+        let found = format!("SELECT * FROM ({}) found ORDER BY id {order} {limit}", parts.join(" UNION ALL "));
+        match self.bytes_max {
+            None => found,
+            Some(bytes_max) => format!(
+                "SELECT * FROM (SELECT f.*, sum(body_bytes) OVER (ORDER BY id {order}) - body_bytes AS bytes_before \
+                   FROM ({found}) f) w WHERE bytes_before < {bytes_max} ORDER BY id {order}"
+            ),
+        }
+    }
+
+    /// Whether nothing more is wanted.
+    pub fn is_full(&self, rows: &[Row]) -> Result<bool, Trouble> {
+        let Some(bytes_max) = self.bytes_max else { return Ok(rows.len() >= self.limit) };
+        let bytes =
+            rows.iter().map(|row| row.try_get::<_, i32>("body_bytes").map(i64::from)).sum::<Result<i64, _>>()?;
+        Ok(rows.len() >= self.limit || bytes >= bytes_max)
     }
 
     fn end_sql(&self, rows: usize) -> String {
@@ -171,7 +188,7 @@ impl Shared {
                 };
             }
             rows.extend(self.ask(&list.rows_sql(list.limit - rows.len()), list, stretch).await?);
-            if rows.len() >= list.limit || upto.is_none() {
+            if list.is_full(&rows)? || upto.is_none() {
                 return Ok((rows, None));
             }
         }

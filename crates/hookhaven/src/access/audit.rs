@@ -11,6 +11,7 @@
 //! Not here: what is worth an entry (the guard of `api`: every request that writes; `app`: what the gateway does).
 
 use std::{
+    cmp::Reverse,
     collections::VecDeque,
     sync::{
         Arc, Mutex, PoisonError,
@@ -188,7 +189,7 @@ impl Audit {
         let pages = self.store.catalog(AUDIT_KIND).await?;
         let mut entries: Vec<_> = pages.iter().flat_map(entries_of).filter(|entry| filter.takes(entry)).collect();
         entries.retain(|entry| page.after.is_none_or(|after| entry.id < after));
-        entries.sort_unstable_by(|a, b| b.id.cmp(&a.id));
+        entries.sort_unstable_by_key(|entry| Reverse(entry.id));
         entries.truncate(page.limit);
         Ok(entries)
     }

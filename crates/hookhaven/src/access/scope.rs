@@ -108,7 +108,7 @@ pub fn needed(method: &Method, path: &str) -> Option<Scope> {
     let under = |prefix: &&str| path.strip_prefix(*prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
     if path == ME && only_reads(method) {
         None
-    } else if ADMIN_PATHS.iter().any(|prefix| under(prefix)) {
+    } else if ADMIN_PATHS.iter().any(under) {
         Some(Scope::Admin)
     } else if only_reads(method) {
         Some(Scope::Read)

@@ -68,7 +68,7 @@ async fn list(State(api): State<Shared>, Params(p): Params<ListParams>) -> Resul
     let page = page::page(p.after, p.limit)?;
     let ListParams { who, action, subject, since, until, .. } = p;
     let filter = AuditFilter { who, action, subject, since, until };
-    let rows = api.parts.access.audit.entries(&filter, page.clone()).await?;
+    let rows = api.parts.access.audit.entries(&filter, page).await?;
     Ok(Json(page::listing(rows, &page, |row| row.id, |row| row)))
 }
 

@@ -366,9 +366,11 @@ mod tests {
         names.push("OTLP_AUTHORIZATION".to_owned());
         let value = |name: &str| format!("{name}-0123456789abcdefghijklmnopqrstuv");
         let values: Vec<String> = names.iter().map(|name| value(name)).collect();
-        let environment =
-            Environment::from_iter(names.iter().map(String::as_str).zip(values.iter().map(String::as_str)));
+        let variables = names.iter().map(String::as_str).zip(values.iter().map(String::as_str));
+        let slack = ("SLACK_WEBHOOK_URL", "https://hooks.slack.com/services/T/B/x");
+        let environment = Environment::from_iter(variables.chain([slack]));
         let config = load(&path, &environment).unwrap_or_else(|refused| panic!("{refused}\n{text}")).config;
+        assert_eq!(config.alerts.channels.len(), 1);
         assert_eq!(config.publish.timeout, config::Publish::default().timeout);
         assert!(config.publish.signing_keys().is_some() && config.net.allow.len() == 2);
         assert!(config.telemetry.endpoint.is_some() && config.telemetry.headers.len() == 1);

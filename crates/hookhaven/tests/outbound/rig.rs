@@ -100,20 +100,10 @@ pub fn destination(name: &str, url: &str) -> Destination {
 
 pub fn config(destinations: impl IntoIterator<Item = Destination>) -> Config {
     Config {
-        server: config::Server::default(),
-        store: config::Store::default(),
-        limits: config::Limits::default(),
         // So that moving the clock by minutes does not end the session.
         worker: config::Worker { slots: 16, session_ttl: Duration::from_secs(86_400), ..config::Worker::default() },
-        publish: Default::default(),
-        net: Default::default(),
-        quarantine: Default::default(),
-        secret_ages: Default::default(),
-        log: config::Log::default(),
-        fingerprint: Default::default(),
-        sources: Default::default(),
         destinations: destinations.into_iter().map(|d| (d.name.clone(), Arc::new(d))).collect(),
-        routes: Vec::new(),
+        ..Config::default()
     }
 }
 

@@ -13,7 +13,7 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
 use hookhaven::{
-    config::{Config, Limits, Log, Server as ServerConfig, Store as StoreConfig, Worker},
+    config::{Config, Limits},
     egress::{Answered as Fetched, Egress, Outbound, Sent, To},
     ingest::{Ingest, IngestParts, IngestService, keys::SenderKeys, networks::Networks},
     metrics::Metrics,
@@ -128,8 +128,6 @@ pub fn config() -> Config {
         destination("old", DestinationState::Disabled),
     ];
     Config {
-        server: ServerConfig::default(),
-        store: StoreConfig::default(),
         limits: Limits {
             header_timeout: NEVER,
             body_timeout: NEVER,
@@ -137,16 +135,10 @@ pub fn config() -> Config {
             drain_timeout: NEVER,
             ..Limits::default()
         },
-        worker: Worker::default(),
-        publish: Default::default(),
-        net: Default::default(),
-        log: Log::default(),
         sources: SENDERS.iter().map(|name| (Arc::from(*name), Arc::new(source(name, name)))).collect(),
         destinations: destinations.into_iter().map(|d| (d.name.clone(), Arc::new(d))).collect(),
         routes: SENDERS.iter().map(|name| route(name, "*", &["billing"])).collect(),
-        quarantine: Default::default(),
-        secret_ages: Default::default(),
-        fingerprint: Default::default(),
+        ..Config::default()
     }
 }
 

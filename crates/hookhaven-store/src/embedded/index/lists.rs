@@ -328,9 +328,9 @@ impl Reader {
             from = LETTERS_BY_AGE;
             span = Span::ALL;
             Way::Straight
-        } else if is_open && !filter.dead_letters {
-            Way::Straight
-        } else if (filter.dead_letters || is_pending) && self.are_few(from, &covering(covered))? {
+        } else if is_open && !filter.dead_letters
+            || (filter.dead_letters || is_pending) && self.are_few(from, &covering(covered))?
+        {
             Way::Straight
         } else if has_kind {
             let mut kinds = Where::default();

@@ -338,7 +338,7 @@ mod tests {
         connection.execute(insert, [DELIVERIES]).unwrap();
         let mut kinds = super::super::kinds::Kinds::default();
         kinds.note_again(&connection, &[0; 16], &[0xff; 16], true).unwrap();
-        let reader = Reader::open(&super::super::Index::new(path)).unwrap();
+        let mut reader = Reader::open(&super::super::Index::new(path)).unwrap();
         let work = reader.work.clone();
         let count = move || {
             work.add();
