@@ -45,6 +45,9 @@ def get(path):
         return json.load(answer)
 
 
+# What is done only to something that is under way at that moment, which tests of its own see to; refusals of it count here.
+AT_THE_RIGHT_MOMENT = {"cancel_job", "pause_job", "resume_job"}
+
 document = get(DOCUMENT)
 
 
@@ -132,7 +135,7 @@ def main():
         for operation, answers in sorted(ANSWERS.items()):
             print(operation, dict(sorted(answers.items())))
         # An operation that was only ever refused was not tried.
-        never = [operation for operation, answers in ANSWERS.items() if min(answers) >= 300]
+        never = {operation for operation, answers in ANSWERS.items() if min(answers) >= 300} - AT_THE_RIGHT_MOMENT
         if never:
             print(f"never done: {', '.join(sorted(never))}")
         sys.exit(ended.code or bool(never))
