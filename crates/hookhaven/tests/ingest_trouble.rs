@@ -15,10 +15,10 @@ use hookhaven::{
 };
 use hookhaven_core::{Attempt, DeliveryId, Event, EventId, Lane};
 use hookhaven_store::{
-    Accepted, BackupProgress, Cancelled, CatalogEntry, DeliveryFilter, DeliveryRow, Dismissed, Due, EventFilter,
-    EventRow, LaneRoom, LaneSize, Leased, Leave, Looked, Needle, NewDelivery, NewEvent, NodeReport, NodeRow, OnBackup,
-    Page, Redelivered, Redelivery, Renewed, ReplayAs, Replayed, Retained, Retention, Routed, Searched, SessionId,
-    Settled, Settlement, Stats, Step, StepFilter, Store, StoreError,
+    Accepted, AttemptAt, AttemptRow, BackupProgress, Cancelled, CatalogEntry, DeliveryFilter, DeliveryRow, Dismissed,
+    Due, EventFilter, EventRow, LaneRoom, LaneSize, Leased, Leave, Looked, Needle, NewDelivery, NewEvent, NodeReport,
+    NodeRow, OnBackup, Page, Redelivered, Redelivery, Renewed, ReplayAs, Replayed, Retained, Retention, Routed,
+    Searched, SessionId, Settled, Settlement, Stats, Step, StepFilter, Store, StoreError,
     clock::{Entropy, ManualClock, SeededEntropy},
 };
 use http_body_util::Full;

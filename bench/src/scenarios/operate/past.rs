@@ -164,7 +164,7 @@ fn event(n: u64, at: Time, now: Time, policy: &Arc<Policy>) -> NewEvent {
         1 => ("stripe", "invoice.paid".to_owned()),
         _ => ("stripe", format!("charge.t{}", n / 10 % 40)),
     };
-    let destination = if is_rare { "archive" } else { DESTINATIONS[usize::from(n % 10 == 0)] };
+    let destination = if is_rare { "archive" } else { DESTINATIONS[usize::from(n.is_multiple_of(10))] };
     let id = EventId::mint(at, entropy.id_bytes());
     let delivery = NewDelivery {
         order: None,

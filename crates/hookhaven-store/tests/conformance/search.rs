@@ -74,7 +74,7 @@ pub async fn a_search_goes_on_where_it_stopped(bench: &dyn Bench) {
     accept(&store, event("later", clock.now(), &[])).await;
     let text = Needle::new("needle 2").unwrap();
     let rest = store.search(&text, &EventFilter::default(), found[1].upto).await.unwrap();
-    assert_eq!((ids(&[rest.clone()]), rest.events, rest.upto), (vec![], 2, None));
+    assert_eq!((ids(std::slice::from_ref(&rest)), rest.events, rest.upto), (vec![], 2, None));
 }
 
 pub async fn what_was_carried_is_found_and_what_went_is_not(bench: &dyn Bench) {

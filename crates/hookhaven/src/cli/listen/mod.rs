@@ -15,7 +15,7 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use hookhaven_core::{
     EventId, Secret,
-    event::{ANSWERS, PUBLISHED},
+    event::{ALERTS, ANSWERS, PUBLISHED},
 };
 use hookhaven_store::clock::{Clock, Entropy, OsEntropy, SystemClock};
 use serde::Deserialize;
@@ -122,14 +122,14 @@ async fn bring(local: &Local<'_>, id: EventId, event: EventView, tries: Tries) -
     (id, event, became)
 }
 
-/// `None` for what is no webhook: a published message is for the address it was published to.
+/// `None` for what is no webhook: a published message is for the address it was published to, an alert for its channel.
 fn begin(message: Message, progress: &mut Progress) -> anyhow::Result<Option<(EventId, EventView)>> {
     if message.kind != "event" {
         return Ok(None);
     }
     let event = EventView::deserialize(message.data).context("the stream is not that of a gateway of this version")?;
     progress.begun(event.id, message.cursor);
-    if event.source == PUBLISHED || event.source == ANSWERS {
+    if [PUBLISHED, ANSWERS, ALERTS].contains(&&*event.source) {
         progress.over(event.id);
         return Ok(None);
     }
