@@ -238,7 +238,12 @@ async fn is_told(gateway: &Gateway, broken: &Broken, rejected: &str) {
     assert!(page.contains("why ") || page.contains("perhaps "), "{page}");
     assert!(!page.contains("canary") && !page.contains("whsec_good"), "{page}");
     let verified = well(&["verify"], gateway.ask(&["verify", rejected]).await);
-    assert_eq!(verified, page, "verify says the same");
+    assert_eq!(without_age(&verified), without_age(&page), "verify says the same");
+}
+
+/// A page but for the line that says how long ago the request came, which another second changes.
+fn without_age(page: &str) -> Vec<&str> {
+    page.lines().filter(|line| !line.contains(" ago")).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -271,7 +276,7 @@ async fn broken_set_ups_are_told_mended_and_what_they_refused_is_delivered_once(
     let again = json(&gateway, &["rejected", "release", &ids["left"], &ids["late"]]).await;
     assert_eq!((&again["released"], &again["already"]), (&0.into(), &2.into()), "{again:#}");
     assert_eq!(json(&gateway, &["rejected", "release", "--all", "--yes"]).await["matched"], 0);
-    gateway.until_logged("\"what\":\"rejected.release\"").await;
+    gateway.until_logged("\"action\":\"rejected.release\"").await;
 
     gateway.restart().await;
     let every: Vec<&str> = ids.values().map(String::as_str).collect();
