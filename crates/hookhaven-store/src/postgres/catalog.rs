@@ -37,6 +37,16 @@ impl Shared {
         Ok(())
     }
 
+    /// Differs whenever an entry came, went or was written since, be it with the same value. Read by its rows' versions, so
+    /// it holds for whoever writes, in one snapshot.
+    pub(super) async fn catalog_state(&self) -> Result<String, Trouble> {
+        let sql = "SELECT concat(count(*), ' ', sum(hashtextextended(concat(kind, '/', name, ' ', xmin), 0))) \
+            FROM hookhaven.catalog";
+        let rows = self.reads.once(Mode::Read, sql, &[]).await?;
+        let row = rows.first().ok_or_else(|| Trouble::lost("the catalog does not answer"))?;
+        Ok(text(row, 0)?.to_string())
+    }
+
     /// Entries of these kinds, of one kind by name.
     pub(super) async fn catalog(&self, kinds: &[&str]) -> Result<Vec<CatalogEntry>, StoreError> {
         let sql = "SELECT kind, name, value FROM hookhaven.catalog WHERE kind = ANY($1) ORDER BY name COLLATE \"C\"";

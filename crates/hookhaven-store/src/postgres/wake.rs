@@ -184,13 +184,22 @@ async fn listen_once(shared: &Shared, target: &Target, heard: OnNotice) -> Resul
     }
 }
 
-/// Wakes those who claim now and then, whatever was heard.
+/// Wakes those who claim now and then, whatever was heard. Those who go by the catalog are told only if it is another
+/// than at the last look, or cannot be read: one question instead of all that they would ask.
 pub(super) async fn look(shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
+    let mut seen = None;
     loop {
         let every = if shared.wake.listening.load(Ordering::Relaxed) { LOOK_EVERY } else { LOOK_EVERY_DEAF };
         tokio::select! {
-            () = tokio::time::sleep(every) => shared.wake.missed(),
+            () = tokio::time::sleep(every) => {}
             _ = stop.wait_for(|stop| *stop) => return,
         }
+        let is = shared.catalog_state().await.ok();
+        if is.is_none() || is != seen {
+            shared.wake.missed();
+        } else {
+            shared.wake.here.notify_one();
+        }
+        seen = is;
     }
 }

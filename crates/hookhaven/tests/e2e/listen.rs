@@ -56,9 +56,9 @@ async fn events_wait_for_a_server_that_is_down_and_come_in_order_each_once() {
     let listening = listen(&gateway, &handler, &["--since", "1h", "--state", state]);
     listening.until_remarked("waits: ").await;
     assert!(handler.received().is_empty() && listening.lines().is_empty());
-    handler.revive().await;
     // The server's own mind is shown and goes nowhere.
     handler.change(|received| Reply::Status(if received.number == 4 { 500 } else { 200 }));
+    handler.revive().await;
     let lines = listening.until("ten lines", |lines| lines.len() >= 10).await;
     assert!(lines[3].contains("  500  ") && lines[4].contains("  200  "), "{lines:#?}");
     let received = handler.received();

@@ -51,7 +51,7 @@ async fn a_channel_that_fails_is_tried_again_and_shown_and_delays_no_other() {
     let list = town.gateway.says(&["alerts", "list"]).await;
     assert!(list.contains("slack: waiting (answered 500 Internal Server Error)"), "{list}");
     // 5 s, then 15 s, and a tenth of jitter at most.
-    town.pass(Duration::from_secs(6)).await;
+    town.gateway.clock.advance(Duration::from_secs(6));
     town.slack.until(2).await;
     until_told(&town, "mail", "told").await;
     town.pass(Duration::from_secs(17)).await;
