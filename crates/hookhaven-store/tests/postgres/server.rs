@@ -32,7 +32,7 @@ async fn nodes_that_start_together_make_the_schema_once() {
         assert_eq!(node.await.unwrap(), Ok(()));
     }
     let versions = "SELECT count(*), max(version) FROM hookhaven.schema_version";
-    assert_eq!(hookhaven_testbed::shared().unwrap().sql_at(&url, versions).unwrap(), "4|4");
+    assert_eq!(hookhaven_testbed::shared().unwrap().sql_at(&url, versions).unwrap(), "6|6");
 }
 
 #[tokio::test]
