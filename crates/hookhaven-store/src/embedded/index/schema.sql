@@ -75,7 +75,9 @@ CREATE INDEX keys_until ON keys (until) WHERE until > 0;
 -- Events whose key another one has had since.
 CREATE TABLE older_keys (digest BLOB NOT NULL, event BLOB NOT NULL, PRIMARY KEY (digest, event)) WITHOUT ROWID, STRICT;
 CREATE TRIGGER keys_taken_over AFTER UPDATE OF event ON keys WHEN old.event <> new.event BEGIN
-    INSERT OR IGNORE INTO older_keys VALUES (old.digest, old.event);
+    -- Not OR IGNORE: what an upsert says of conflicts counts in its triggers too.
+    INSERT INTO older_keys SELECT old.digest, old.event
+        WHERE NOT EXISTS (SELECT 1 FROM older_keys WHERE digest = old.digest AND event = old.event);
 END;
 
 -- The newest version of each line, and the segment of the event that had it.
