@@ -99,3 +99,21 @@ impl Reader {
         Ok(events)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_may_be_taken_over_by_turns() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(super::super::SCHEMA).unwrap();
+        let digest = KeyDigest::of("stripe", "evt_1");
+        for event in [1, 2, 1, 2, 3] {
+            let held = KeyHeld { event: EventId::from_bytes([event; 16]), body: None };
+            write(&connection, &mut vec![(digest, held, Time::from_s(1))]).unwrap();
+        }
+        let older: i64 = connection.query_row("SELECT count(*) FROM older_keys", [], |row| row.get(0)).unwrap();
+        assert_eq!(older, 2, "each earlier event once");
+    }
+}
