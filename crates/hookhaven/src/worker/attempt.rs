@@ -4,7 +4,7 @@
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use hookhaven_core::{
-    Attempt, AttemptId, Delivery, Destination, Time,
+    Attempt, AttemptId, Delivery, Destination, EndReason, Time,
     breaker::Change,
     delivery::counted_as,
     event::{ALERTS, PUBLISHED},
@@ -160,10 +160,11 @@ async fn tell_of_destination(
     }
 }
 
-/// A 410 that paused its destination, or met it paused, ends no delivery: a person decides now.
+/// A 410 that paused its destination, or met it paused, does not use up a delivery's attempts: a person decides now. One
+/// that would park its line for too long, or that the handler wants no more, dies all the same.
 fn next_of(decision: &Decision, effect: Effect, wait: Duration, now: Time) -> Next {
     match decision.next {
-        lifecycle::Next::Dead(_) if decision.gone && (effect.pause || effect.paused) => {
+        lifecycle::Next::Dead(EndReason::Exhausted) if decision.gone && (effect.pause || effect.paused) => {
             Next::Retry { due_at: now.plus(wait) }
         }
         lifecycle::Next::Delivered => Next::Delivered,
