@@ -1,3 +1,5 @@
+//! The audit log is kept whole, in order and within its bound, whoever writes at once and whatever the store does.
+
 use futures_util::future::join_all;
 use hookhaven_store::{
     clock::{ManualClock, SeededEntropy},

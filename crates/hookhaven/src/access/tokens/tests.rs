@@ -1,3 +1,5 @@
+//! Tokens are made, found by their hash, expire and are revoked; the store holds none of them.
+
 use std::time::Duration;
 
 use hookhaven_store::{clock::SeededEntropy, memory::MemoryStore};

@@ -1,3 +1,5 @@
+//! What is secret goes into the store sealed and comes out as it was; what does not open is told as that.
+
 use hookhaven_core::{DeliveryState, Lane, Secret, Time};
 use hookhaven_store::{
     clock::{ManualClock, SeededEntropy},

@@ -117,18 +117,22 @@ async fn dead_letters_waiting() {
     town.ends("dead_letters_waiting", "billing", TICK, 3 * MINUTE).await;
 }
 
-#[tokio::test]
-async fn answers_slow() {
-    let handler = Handler::answering(200).await;
+async fn on_a_store_that_may_fail(handler: &Handler) -> (Town, Arc<Faulty>) {
     let mut faulty = None;
-    let town = Town::start_on(&billing(&handler, "", ""), |gateway| {
+    let town = Town::start_on(&billing(handler, "", ""), |gateway| {
         let clock = Arc::new(gateway.clock.clone());
         let store = Arc::new(Faulty::over(Arc::new(MemoryStore::new(clock, Arc::new(SeededEntropy::new(9))))));
         faulty = Some(store.clone());
         store
     })
     .await;
-    let store = faulty.expect("the store is there");
+    (town, faulty.expect("the store is there"))
+}
+
+#[tokio::test]
+async fn answers_slow() {
+    let handler = Handler::answering(200).await;
+    let (town, store) = on_a_store_that_may_fail(&handler).await;
     let slow = async |number| {
         let held = store.hold(Verb::Accept, When::Before);
         let (answer, ()) = tokio::join!(town.gateway.post("stripe", number), async {
@@ -270,15 +274,7 @@ async fn store_damaged() {
 #[tokio::test]
 async fn store_refusing() {
     let handler = Handler::answering(200).await;
-    let mut faulty = None;
-    let town = Town::start_on(&billing(&handler, "", ""), |gateway| {
-        let clock = Arc::new(gateway.clock.clone());
-        let store = Arc::new(Faulty::over(Arc::new(MemoryStore::new(clock, Arc::new(SeededEntropy::new(9))))));
-        faulty = Some(store.clone());
-        store
-    })
-    .await;
-    let store = faulty.expect("the store is there");
+    let (town, store) = on_a_store_that_may_fail(&handler).await;
     for verb in [Verb::Ready, Verb::Accept, Verb::PutCatalog] {
         store.fail(verb, When::Before, StoreError::Unavailable("the disk is full".into()), usize::MAX);
     }
