@@ -134,6 +134,7 @@ impl Parts {
             budget: self.budget.clone(),
             book: self.book.clone(),
             keys: self.keys.clone(),
+            failures: Arc::default(),
             tokens: self.access.tokens.clone(),
             audit: Some(self.access.audit.clone()),
             traffic,
