@@ -39,7 +39,7 @@ pub use attempt::{Attempt, ErrorClass, Phases};
 pub use delivery::{Delivery, DeliveryState, EndReason, Lane, Policy};
 pub use destination::Destination;
 pub use event::Event;
-pub use id::{AttemptId, AuditId, DeliveryId, EventId, JobId, RejectedId};
+pub use id::{AttemptId, AuditId, DeliveryId, EventId, JobId, MarkId, RejectedId};
 pub use ordering::{LineId, Order, OrderRule, Version};
 pub use rejected::Rejected;
 pub use secret::Secret;

@@ -1,6 +1,8 @@
 //! A gateway's state for tests: a memory store on a clock that stands still, a config with two
 //! sources, and the router over them.
 
+mod trials;
+
 use std::{
     num::NonZeroU32,
     sync::{Arc, Mutex},
@@ -33,7 +35,8 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use super::{ApiParts, Breaker, LaneView, ReloadState, Signals, router};
+pub(crate) use self::trials::Scripted;
+use super::{ApiParts, Breaker, ConfigFile, LaneView, ReloadState, Signals, router};
 
 use super::tests::document;
 use crate::{
@@ -42,6 +45,7 @@ use crate::{
     config::{Config, Limits, Log, Server, Worker},
     jobs::{Jobs, JobsParts},
     quarantine::Rejections,
+    trials::Trials,
 };
 
 pub(crate) const TOKEN: &str = "t0ken";
@@ -83,6 +87,7 @@ pub(crate) struct TestSignals {
     pub draining: Mutex<Option<String>>,
     pub idle: Mutex<Option<String>>,
     pub changed: Mutex<Vec<String>>,
+    pub file: Mutex<ConfigFile>,
 }
 
 #[async_trait]
@@ -115,6 +120,10 @@ impl Signals for TestSignals {
         self.reload.lock().unwrap().clone()
     }
 
+    fn config_file(&self) -> ConfigFile {
+        self.file.lock().unwrap().clone()
+    }
+
     fn lane(&self, destination: &str) -> LaneView {
         match destination {
             "mail" => LaneView { breaker: Breaker::Open, hold_until: Some(START), in_flight: 2 },
@@ -137,6 +146,8 @@ pub(crate) struct Scene {
     pub router: Router,
     /// Ends what runs jobs.
     pub stop_jobs: CancellationToken,
+    /// What tries things out, if a test brings it.
+    pub trials: Option<Arc<dyn Trials>>,
 }
 
 /// An answer of the router.
@@ -173,8 +184,9 @@ impl Scene {
         let config = Arc::new(ArcSwap::from_pointee(config()));
         let signals = Arc::new(TestSignals::default());
         let quarantine = Arc::default();
-        let (router, stop_jobs) = (Router::new(), CancellationToken::new());
-        let mut scene = Scene { quarantine, clock, entropy, store: store.clone(), config, signals, router, stop_jobs };
+        let (router, stop_jobs, trials) = (Router::new(), CancellationToken::new(), None);
+        let mut scene =
+            Scene { quarantine, clock, entropy, store: store.clone(), config, signals, router, stop_jobs, trials };
         scene.router = scene.router_over(store);
         scene
     }
@@ -238,6 +250,7 @@ impl Scene {
             jobs: self.jobs(store),
             secrets: None,
             alerts: None,
+            trials: self.trials.clone(),
         }
     }
 
@@ -414,6 +427,7 @@ pub(crate) fn config() -> Config {
         secret_ages: Default::default(),
         alerts: Default::default(),
         fingerprint: Default::default(),
+        written: Default::default(),
         switches: Default::default(),
         sources: [source("stripe"), source("github")].into(),
         destinations: [

@@ -16,6 +16,7 @@ mod alerts;
 mod analysis;
 mod audit;
 mod backup;
+mod config;
 mod dead_letters;
 mod deliveries;
 mod destinations;
@@ -26,6 +27,8 @@ pub(crate) mod fixture;
 pub(crate) mod guard;
 mod health;
 mod jobs;
+mod lately;
+mod marks;
 mod masked;
 mod nodes;
 mod openapi;
@@ -46,6 +49,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod trials;
 pub mod view;
 
 use std::{net::SocketAddr, sync::Arc};
@@ -68,6 +72,7 @@ use crate::{
     jobs::Jobs,
     quarantine::Rejections,
     secrets::SecretUse,
+    trials::Trials,
 };
 
 pub use alerts::{
@@ -76,12 +81,15 @@ pub use alerts::{
 };
 pub use analysis::{AnalysisView, FoundView, SuggestionView, TooFewView};
 pub use backup::{BackupRequest, BackupState, BackupView};
+pub use config::{ConfigView, DifferenceView, SectionView, SettingView};
 pub use dead_letters::{BULK_DELIVERIES_MAX, BulkRequest, DeadLetterFilter};
 pub use deliveries::{CancelAnswer, CancelBecame};
 pub use destinations::{DestinationView, PAUSED_KIND, Pause};
 pub use guard::Inside;
 pub use health::Ready;
 pub use jobs::{JobDelivery, JobState, JobView};
+pub use lately::{ArrivalsView, AttemptsView};
+pub use marks::TellMark;
 pub use nodes::{NODE_SILENCE_MAX, NodeView};
 pub use openapi::document;
 pub use page::LIMIT_MAX;
@@ -92,12 +100,13 @@ pub use release::{ReleaseAnswer, ReleaseRequest, ReleasedView};
 pub use routes::routing;
 pub use search::{EndView, HitView, LookedView, SEARCH_EVENTS_MAX, SearchLine};
 pub use secrets::SecretView;
-pub use signals::{Breaker, LaneView, Offline, ReloadState, Signals};
-pub use sources::SourceView;
+pub use signals::{Breaker, ConfigFile, LaneView, Offline, ReloadState, Signals};
+pub use sources::{SetupView, SourceDetail, SourceView, TypeView};
 pub use stats::{SeriesView, StatsView};
 pub use status::{DepthView, Status, StoreStatus};
 pub use stream::{AttemptTold, LAST_EVENT_ID, STREAMS_MAX};
 pub use tokens::{CreateToken, CreatedToken, MeView, TokenView};
+pub use trials::{DestinationTrial, SampleRequest, SampleView};
 
 /// Longest body of a request to the API; ids in bulk are its largest use.
 pub const BODY_BYTES_MAX: usize = 64 << 10;
@@ -126,6 +135,8 @@ pub struct ApiParts {
     pub secrets: Option<Arc<SecretUse>>,
     /// Of the running gateway; `None` without one.
     pub alerts: Option<Arc<dyn Desk>>,
+    /// Of the running gateway; `None` without one.
+    pub trials: Option<Arc<dyn Trials>>,
 }
 
 /// What every handler gets.
@@ -138,6 +149,7 @@ pub(crate) struct Api {
     rotation: tokio::sync::Mutex<()>,
     searches: search::Slots,
     streams: stream::Seats,
+    tried: trials::Tried,
 }
 
 type Shared = Arc<Api>;
@@ -154,6 +166,7 @@ pub fn router(parts: ApiParts) -> Router {
         rotation: Default::default(),
         searches: Default::default(),
         streams: stream::seats(),
+        tried: Default::default(),
         parts,
     });
     let guarded = Router::from(guarded())
@@ -176,8 +189,10 @@ fn guarded() -> OpenApiRouter<Shared> {
         .merge(deliveries::routes())
         .merge(dead_letters::routes())
         .merge(destinations::routes())
+        .merge(trials::routes())
         .merge(routes::routes())
         .merge(status::routes())
+        .merge(config::routes())
         .merge(stream::routes())
         .merge(stats::routes())
         .merge(nodes::routes())
@@ -192,7 +207,8 @@ fn guarded() -> OpenApiRouter<Shared> {
         .merge(sources::routes())
         .merge(tokens::routes())
         .merge(audit::routes())
-        .merge(jobs::routes());
+        .merge(jobs::routes())
+        .merge(marks::routes());
     OpenApiRouter::new().nest("/api/v1", resources).merge(health::guarded_routes())
 }
 

@@ -66,6 +66,10 @@ codes! {
     DESTINATION_NOT_FOUND = NOT_FOUND, "destination_not_found", "No such destination";
     CHANNEL_NOT_FOUND = NOT_FOUND, "channel_not_found", "No such channel";
     SILENCE_NOT_FOUND = NOT_FOUND, "silence_not_found", "No such silence";
+    MARK_NOT_FOUND = NOT_FOUND, "mark_not_found", "No such mark";
+    CANNOT_SIGN = CONFLICT, "cannot_sign", "Nobody but the sender can sign for this source";
+    NO_INGEST = CONFLICT, "no_ingest", "This node takes nothing in";
+    TOO_MANY_TRIALS = TOO_MANY_REQUESTS, "too_many_trials", "Too much was tried out in the last minute";
     NO_GATEWAY = CONFLICT, "no_gateway", "No gateway is running";
     NOT_ENDED = CONFLICT, "not_ended", "The delivery has not ended";
     NOTHING_TO_REPLAY = CONFLICT, "nothing_to_replay", "The event has no dead letter";

@@ -9,7 +9,7 @@ use hookhaven_store::{
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{StartError, told::Told, wires::Surroundings};
+use super::{StartError, marking::Marker, told::Told, trials::Hands, wires::Surroundings};
 use crate::{
     access::Access,
     alerts::{AlertParts, Alerts, channels::Channels},
@@ -163,6 +163,23 @@ impl Parts {
             node,
             runs,
         })
+    }
+
+    /// What marks by itself what happens to this node.
+    pub fn marker(&self, node: String) -> Marker {
+        let (store, clock, entropy) = (self.store.clone(), self.clock.clone(), self.entropy.clone());
+        Marker { store, clock, entropy, node }
+    }
+
+    /// What people try things out with.
+    pub fn trials(&self, ingest: Option<SocketAddr>) -> Hands {
+        Hands {
+            egress: self.egress.clone(),
+            clock: self.clock.clone(),
+            entropy: self.entropy.clone(),
+            config: self.config.shared(),
+            ingest,
+        }
     }
 
     /// What requests are taken in, and released, with.

@@ -22,8 +22,13 @@ mod session;
 mod shell;
 mod show;
 mod visit;
+mod words;
 
+mod destinations;
 mod home;
+mod routes;
+mod settings;
+mod sources;
 
 use std::sync::Arc;
 
@@ -69,7 +74,12 @@ pub fn router(parts: ApiParts) -> Router {
 
 /// One line a page.
 fn pages() -> Router<Shared> {
-    Router::new().merge(home::routes())
+    Router::new()
+        .merge(home::routes())
+        .merge(destinations::routes())
+        .merge(sources::routes())
+        .merge(routes::routes())
+        .merge(settings::routes())
 }
 
 /// What belongs to the API is answered by it, whatever it is.

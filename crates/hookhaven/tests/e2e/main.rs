@@ -52,3 +52,4 @@ mod stats;
 mod stream;
 mod torture;
 mod traces;
+mod trials;

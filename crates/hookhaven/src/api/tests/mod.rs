@@ -14,4 +14,5 @@ mod openapi;
 mod rejected;
 mod search;
 mod signing_keys;
+mod trials;
 mod ways_back;
