@@ -24,6 +24,7 @@ pub mod jobs;
 pub mod live_feed;
 pub mod log;
 pub mod metrics;
+pub mod publications;
 pub mod publish;
 pub mod published;
 pub mod quarantine;
