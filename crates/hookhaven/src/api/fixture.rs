@@ -41,6 +41,7 @@ use crate::{
     app::{self, KeyRing},
     config::{Config, Limits, Log, Server, Worker},
     jobs::{Jobs, JobsParts},
+    publish::{book::Book, manage::Manager},
     quarantine::Rejections,
 };
 
@@ -134,6 +135,8 @@ pub(crate) struct Scene {
     pub store: Arc<MemoryStore>,
     pub config: Arc<ArcSwap<Config>>,
     pub signals: Arc<TestSignals>,
+    /// What publishers made.
+    pub book: Arc<Book>,
     pub router: Router,
     /// Ends what runs jobs.
     pub stop_jobs: CancellationToken,
@@ -172,9 +175,10 @@ impl Scene {
         let store = Arc::new(MemoryStore::new(Arc::new(clock.clone()), entropy.clone()));
         let config = Arc::new(ArcSwap::from_pointee(config()));
         let signals = Arc::new(TestSignals::default());
-        let quarantine = Arc::default();
+        let (quarantine, book) = (Arc::default(), Arc::default());
         let (router, stop_jobs) = (Router::new(), CancellationToken::new());
-        let mut scene = Scene { quarantine, clock, entropy, store: store.clone(), config, signals, router, stop_jobs };
+        let mut scene =
+            Scene { quarantine, clock, entropy, store: store.clone(), config, signals, book, router, stop_jobs };
         scene.router = scene.router_over(store);
         scene
     }
@@ -227,6 +231,12 @@ impl Scene {
         ApiParts {
             store: store.clone(),
             keys: Arc::new(keys),
+            publications: Arc::new(Manager::running(
+                store.clone(),
+                Arc::new(self.clock.clone()),
+                self.book.clone(),
+                None,
+            )),
             clock: Arc::new(self.clock.clone()),
             entropy: self.entropy.clone(),
             config: self.config.clone(),
