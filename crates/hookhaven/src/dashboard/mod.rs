@@ -24,6 +24,7 @@ mod show;
 mod visit;
 
 mod home;
+mod publishing;
 
 use std::sync::Arc;
 
@@ -69,7 +70,7 @@ pub fn router(parts: ApiParts) -> Router {
 
 /// One line a page.
 fn pages() -> Router<Shared> {
-    Router::new().merge(home::routes())
+    Router::new().merge(home::routes()).merge(publishing::routes())
 }
 
 /// What belongs to the API is answered by it, whatever it is.
