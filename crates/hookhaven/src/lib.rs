@@ -25,6 +25,7 @@ pub mod live_feed;
 pub mod log;
 pub mod marks;
 pub mod metrics;
+pub mod publications;
 pub mod publish;
 pub mod published;
 pub mod quarantine;

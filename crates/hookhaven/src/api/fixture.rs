@@ -44,6 +44,7 @@ use crate::{
     app::{self, KeyRing},
     config::{Config, Limits, Log, Server, Worker},
     jobs::{Jobs, JobsParts},
+    publish::{book::Book, manage::Manager},
     quarantine::Rejections,
     trials::Trials,
 };
@@ -143,6 +144,8 @@ pub(crate) struct Scene {
     pub store: Arc<MemoryStore>,
     pub config: Arc<ArcSwap<Config>>,
     pub signals: Arc<TestSignals>,
+    /// What publishers made.
+    pub book: Arc<Book>,
     pub router: Router,
     /// Ends what runs jobs.
     pub stop_jobs: CancellationToken,
@@ -183,10 +186,11 @@ impl Scene {
         let store = Arc::new(MemoryStore::new(Arc::new(clock.clone()), entropy.clone()));
         let config = Arc::new(ArcSwap::from_pointee(config()));
         let signals = Arc::new(TestSignals::default());
-        let quarantine = Arc::default();
+        let (quarantine, book) = (Arc::default(), Arc::default());
         let (router, stop_jobs, trials) = (Router::new(), CancellationToken::new(), None);
+        let store_here = store.clone();
         let mut scene =
-            Scene { quarantine, clock, entropy, store: store.clone(), config, signals, router, stop_jobs, trials };
+            Scene { quarantine, clock, entropy, store: store_here, config, signals, book, router, stop_jobs, trials };
         scene.router = scene.router_over(store);
         scene
     }
@@ -239,6 +243,12 @@ impl Scene {
         ApiParts {
             store: store.clone(),
             keys: Arc::new(keys),
+            publications: Arc::new(Manager::running(
+                store.clone(),
+                Arc::new(self.clock.clone()),
+                self.book.clone(),
+                None,
+            )),
             clock: Arc::new(self.clock.clone()),
             entropy: self.entropy.clone(),
             config: self.config.clone(),

@@ -35,6 +35,7 @@ mod openapi;
 mod page;
 pub(crate) mod problem;
 mod publish_keys;
+mod publishing;
 mod rejected;
 mod release;
 mod routes;
@@ -70,6 +71,7 @@ use crate::{
     alerting::Desk,
     config::Config,
     jobs::Jobs,
+    publications::Publications,
     quarantine::Rejections,
     secrets::SecretUse,
     trials::Trials,
@@ -95,6 +97,7 @@ pub use openapi::document;
 pub use page::LIMIT_MAX;
 pub use problem::{CODES, Problem};
 pub use publish_keys::{Ring, RingError, SigningKeysView};
+pub use publishing::{DeletedQueue, MessageDetail, MessageView, PinRequest};
 pub use rejected::{CauseView, DiagnosisView, RejectedDetail, RejectedSelection, RejectedView};
 pub use release::{ReleaseAnswer, ReleaseRequest, ReleasedView};
 pub use routes::routing;
@@ -126,6 +129,8 @@ pub struct ApiParts {
     pub signals: Arc<dyn Signals>,
     /// The signing keys of published messages.
     pub keys: Arc<dyn Ring>,
+    /// What publishers made.
+    pub publications: Arc<dyn Publications>,
     /// Rejected requests that are kept, and what may be done with them.
     pub quarantine: Arc<dyn Quarantine>,
     pub rejections: Arc<dyn Rejections>,
@@ -197,6 +202,7 @@ fn guarded() -> OpenApiRouter<Shared> {
         .merge(stats::routes())
         .merge(nodes::routes())
         .merge(publish_keys::routes())
+        .merge(publishing::routes())
         .merge(rejected::routes())
         .merge(release::routes())
         .merge(secrets::routes())

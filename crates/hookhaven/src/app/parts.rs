@@ -28,6 +28,7 @@ use crate::{
         api::{PublishParts, PublishService, Traffic},
         book::Book,
         keys::Keys,
+        manage::Manager,
         outgoing::Outgoing,
         scheduler::{Scheduler, SchedulerParts},
     },
@@ -140,6 +141,11 @@ impl Parts {
             traffic,
             tracer: self.tracer.clone(),
         })
+    }
+
+    /// What the admin API sees of what publishers made.
+    pub fn publications(&self, traffic: Option<Arc<dyn Traffic>>) -> Manager {
+        Manager::running(self.store.clone(), self.clock.clone(), self.book.clone(), traffic)
     }
 
     /// Starts making messages of schedules.

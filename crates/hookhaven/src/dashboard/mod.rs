@@ -29,6 +29,7 @@ mod home;
 mod routes;
 mod settings;
 mod sources;
+mod publishing;
 
 use std::sync::Arc;
 
@@ -80,6 +81,7 @@ fn pages() -> Router<Shared> {
         .merge(sources::routes())
         .merge(routes::routes())
         .merge(settings::routes())
+        .merge(publishing::routes())
 }
 
 /// What belongs to the API is answered by it, whatever it is.
