@@ -278,6 +278,23 @@ impl Scene {
 
     /// Attempts everything that is due at a destination once, with this end.
     pub async fn settle(&self, destination: &str, class: ErrorClass, status: Option<u16>, next: Next) -> usize {
+        self.settle_saying(b"down for \xff\x1b[2J repairs", destination, class, status, next).await
+    }
+
+    /// Everything due at a destination becomes a dead letter of the class `http_5xx` that was answered so.
+    pub async fn kill_saying(&self, answer: &'static str, destination: &str) -> usize {
+        let next = Next::Dead(EndReason::Exhausted);
+        self.settle_saying(answer.as_bytes(), destination, ErrorClass::Http5xx, Some(503), next).await
+    }
+
+    async fn settle_saying(
+        &self,
+        answer: &'static [u8],
+        destination: &str,
+        class: ErrorClass,
+        status: Option<u16>,
+        next: Next,
+    ) -> usize {
         let session = self.store.open_session(Duration::from_secs(3_600)).await.unwrap();
         let lanes = [LaneRoom { lane: Lane::of_destination(destination), room: 10_000, limit: None }];
         let leased = self.store.claim(session, &lanes, 10_000).await.unwrap();
@@ -293,7 +310,7 @@ impl Scene {
             class,
             error: if class == ErrorClass::Ok { "".into() } else { "it said \u{1b}[31mno".into() },
             response_headers: vec![("set-cookie".into(), Bytes::from("session=hunter2"))],
-            response_excerpt: Bytes::from_static(b"down for \xff\x1b[2J repairs"),
+            response_excerpt: Bytes::from_static(answer),
             next_attempt_at: match next {
                 Next::Retry { due_at } => Some(due_at),
                 _ => None,

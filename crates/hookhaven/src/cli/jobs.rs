@@ -87,11 +87,13 @@ async fn list(_: &JobsListArgs, client: &Client, screen: &mut Screen) -> anyhow:
 fn what(order: &Order) -> String {
     let filter = &order.filter;
     let mut text = format!("{} {}", order.act, noun(order, 2));
+    let group = filter.group.map(|group| group.to_string());
     let parts = [
         ("of", filter.source.as_deref()),
         ("like", filter.event_type.as_deref()),
         ("at", filter.destination.as_deref()),
         ("failed by", filter.class.as_deref()),
+        ("in", group.as_deref()),
         ("to", order.to.as_deref()),
         ("at most", order.rate.as_deref()),
     ];

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use hookhaven_core::{
-    ErrorClass, EventId, JobId, Time,
+    ErrorClass, EventId, GroupId, JobId, Time,
     destination::{DestinationState, Rate},
     event::{ANSWERS, PUBLISHED},
     glob::Glob,
@@ -56,6 +56,9 @@ pub struct JobFilter {
     /// Of the last attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class: Option<String>,
+    /// Dead letters with this root cause: an id of `/dead-letters/groups`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<GroupId>,
     /// Dead letters: died; deliveries: accepted; events: received. At or after.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Time>,
@@ -172,7 +175,7 @@ impl Order {
     }
 
     fn check_filter(&self) -> Result<(), BadJob> {
-        let JobFilter { event, source, destination, event_type, class, since, until } = &self.filter;
+        let JobFilter { event, source, destination, event_type, class, group, since, until } = &self.filter;
         if let Some(Err(error)) = event_type.as_deref().map(Glob::parse) {
             return bad(format!("type: {error}"));
         }
@@ -184,6 +187,9 @@ impl Order {
             && since >= until
         {
             return bad(format!("since {since} is not before until {until}"));
+        }
+        if group.is_some() && self.of() != Of::DeadLetters {
+            return bad("group goes with dead letters only");
         }
         if self.of() == Of::Events && (event.is_some() || class.is_some()) {
             return bad("event and class go with dead letters and deliveries, not with events");

@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use hookhaven_core::{
     DeliveryId, DeliveryState, EventId,
     event::{ANSWERS, PUBLISHED},
@@ -14,11 +14,15 @@ use super::{
     is_own,
     spec::{Act, Of, Spec},
 };
+use crate::causes::member;
 
 /// Rows of one page.
 pub const ROWS_MAX: usize = 500;
 /// Events of one page whose deliveries are looked at too.
 pub const EVENTS_MAX: usize = 100;
+/// Where only those of a group are meant, so many rows are looked at for each that is wanted, and at least so many.
+const ROWS_FOR_ONE: usize = 8;
+const ROWS_OF_GROUP_MIN: usize = 64;
 /// Deliveries of one event that are looked at.
 const OF_EVENT_MAX: usize = 500;
 /// Events whose deliveries are asked for at once.
@@ -79,7 +83,8 @@ impl Walk {
         }
     }
 
-    /// The next page behind `after`, of at most so many rows.
+    /// The next page behind `after`, of at most so many rows; where only those of a group are meant, of so many of
+    /// those, beside rows with nothing to do.
     pub async fn page(
         self,
         store: &dyn Store,
@@ -100,11 +105,19 @@ impl Walk {
             }
             Walk::DeadLetters | Walk::Pending => {
                 let after = after.map(str::parse).transpose().map_err(|error| broken(&error))?;
-                let page = Page { after, limit: rows_max, oldest_first: true };
+                let limit = match spec.order.filter.group {
+                    Some(_) => (rows_max * ROWS_FOR_ONE).clamp(ROWS_OF_GROUP_MIN, ROWS_MAX),
+                    None => rows_max,
+                };
+                let page = Page { after, limit, oldest_first: true };
                 let found = store.look_deliveries(&self.deliveries(spec), page).await?;
-                let full = found.rows.len() >= rows_max;
-                let rows = found.rows.iter().map(|row| self.of_delivery(spec, row)).collect();
-                Ok(Rows::of(rows, full, found.upto))
+                let full = found.rows.len() >= limit;
+                let rows: Vec<Row> = found.rows.iter().map(|row| self.of_delivery(spec, row)).collect();
+                let Some(group) = spec.order.filter.group else { return Ok(Rows::of(rows, full, found.upto)) };
+                let judged = stream::iter(found.rows.iter().map(|row| member::is_of(store, group, row)));
+                let is_of = judged.buffered(member::AT_ONCE);
+                let (rows, cut) = only_those(rows, is_of, rows_max).await?;
+                Ok(if cut { Rows { rows, last: false } } else { Rows::of(rows, full, found.upto) })
             }
         }
     }
@@ -140,6 +153,27 @@ impl Walk {
         let items = if wanted { item().into_iter().collect() } else { Vec::new() };
         Row { after: d.id.to_string(), items }
     }
+}
+
+/// Takes from rows what is not meant, until so much is there to do; says whether it ended before the last.
+async fn only_those(
+    rows: Vec<Row>,
+    mut is_of: impl Stream<Item = Result<bool, StoreError>> + Unpin,
+    items_max: usize,
+) -> Result<(Vec<Row>, bool), StoreError> {
+    let (all, mut kept, mut items) = (rows.len(), Vec::new(), 0);
+    for mut row in rows {
+        if items >= items_max {
+            break;
+        }
+        if !is_of.try_next().await?.unwrap_or(false) {
+            row.items.clear();
+        }
+        items += row.items.len();
+        kept.push(row);
+    }
+    let cut = kept.len() < all;
+    Ok((kept, cut))
 }
 
 /// What came at the moment of asking is in, what came after is not.
