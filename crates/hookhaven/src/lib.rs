@@ -1,6 +1,6 @@
 //! The gateway: everything between a socket and the store.
 //!
-//! `ingest` takes requests in, `publish` messages, `worker` brings events out, `api` lets people look and act; they do not
+//! `ingest` takes requests in, `publish` messages, `worker` brings events out, `api` lets people look and act, `dashboard` shows it to them; they do not
 //! import each other and meet in `app` and through the store. `egress` is the one way out, `server` the
 //! one way in, `config` what the team wrote, `cli` what a person types.
 
@@ -16,6 +16,7 @@ pub mod causes;
 pub mod cli;
 pub mod config;
 pub mod correlation;
+pub mod dashboard;
 pub mod demo;
 pub mod egress;
 pub mod headers;

@@ -2,7 +2,7 @@
 //!
 //! A *token* opens what its *scopes* say ([`scope`]). The one that the configuration gives, or that was made at first
 //! start, may do everything; others are made by people ([`tokens`]), kept in the store's catalog by their SHA-256, and
-//! at hand on every node, so that a request costs no reading. Who guesses is slowed down ([`failures`]). Whatever
+//! at hand on every node, so that a request costs no reading. People begin sessions with them ([`sessions`]). Who guesses is slowed down ([`failures`]). Whatever
 //! changes something is written down ([`audit`]).
 //!
 //! Not here: HTTP (the guard of `api`, `publish::auth`), senders' signatures, which have nothing to do with tokens.
@@ -10,6 +10,7 @@
 pub mod audit;
 pub mod failures;
 pub mod scope;
+pub mod sessions;
 pub mod tokens;
 
 use std::{net::IpAddr, sync::Arc};
@@ -25,6 +26,7 @@ pub use self::{
     audit::{Audit, Note},
     failures::Failures,
     scope::{Scope, Scopes},
+    sessions::Links,
     tokens::{Token, TokenHash, Tokens},
 };
 
@@ -66,6 +68,7 @@ pub struct Access {
     pub tokens: Arc<Tokens>,
     pub failures: Failures,
     pub audit: Arc<Audit>,
+    links: Links,
 }
 
 impl Access {
@@ -83,13 +86,17 @@ impl Access {
             tokens: Arc::default(),
             failures: Failures::default(),
             audit: Arc::new(Audit::new(store, clock, entropy)),
+            links: Links::default(),
         }
     }
 
     /// Whose token this is, by what is at hand. Compared by hashes, so that neither content nor length shows in the
     /// time taken.
     pub fn who(&self, given: &[u8], now: Time) -> Result<Who, Refused> {
-        let hash = TokenHash::of(given);
+        self.who_by(&TokenHash::of(given), now)
+    }
+
+    fn who_by(&self, hash: &TokenHash, now: Time) -> Result<Who, Refused> {
         if constant_time::verify_slices_are_equal(hash.as_bytes(), self.admin.as_bytes()).is_ok() {
             return Ok(Who {
                 name: self.admin_name.into(),
@@ -99,7 +106,7 @@ impl Access {
                 address: None,
             });
         }
-        let token = self.tokens.find(&hash, now)?;
+        let token = self.tokens.find(hash, now)?;
         Ok(Who {
             name: token.name.as_str().into(),
             token: Some(hash.id().into()),

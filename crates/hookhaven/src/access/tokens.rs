@@ -24,7 +24,7 @@ use hookhaven_store::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{CONFIG, Refused, SYSTEM, Scope, Scopes};
+use super::{CONFIG, Refused, SYSTEM, Scope, Scopes, sessions::Session};
 use crate::shelf::{self, Entry, Shelf};
 
 /// What every token begins with, so that people and scanners of leaked secrets know what it is.
@@ -90,8 +90,14 @@ impl TokenHash {
         id_of(&self.hex())
     }
 
-    fn hex(&self) -> String {
+    pub(super) fn hex(&self) -> String {
         hex::encode(self.0)
+    }
+
+    pub(super) fn from_hex(text: &str) -> Option<Self> {
+        let mut hash = [0; 32];
+        hex::decode_to_slice(text, &mut hash).ok()?;
+        Some(TokenHash(hash))
     }
 }
 
@@ -141,6 +147,8 @@ pub struct Listed {
 pub struct Tokens {
     kept: Shelf<Token>,
     used: Shelf<Used>,
+    /// What people began with them.
+    pub(super) sessions: Shelf<Session>,
     /// When an unknown one was last looked for, in microseconds.
     looked_us: AtomicI64,
     /// Whether somebody writes down the use of one just now.
@@ -152,6 +160,7 @@ impl Default for Tokens {
         Tokens {
             kept: Shelf::default(),
             used: Shelf::default(),
+            sessions: Shelf::default(),
             looked_us: AtomicI64::new(i64::MIN),
             noting: AtomicBool::new(false),
         }
@@ -161,7 +170,7 @@ impl Default for Tokens {
 impl Tokens {
     /// Reads all from the store.
     pub async fn load(&self, store: &dyn Store) -> Result<(), StoreError> {
-        shelf::load(&[&self.kept, &self.used], store).await.map(drop)
+        shelf::load(&[&self.kept, &self.used, &self.sessions], store).await.map(drop)
     }
 
     /// Takes over what other nodes change, until the store has nothing more to tell or the future is dropped.
@@ -188,12 +197,14 @@ impl Tokens {
     /// it may be known by now.
     pub async fn look_for(&self, given: &[u8], store: &dyn Store, now: Time) -> bool {
         let ours = given.strip_prefix(PREFIX.as_bytes()).is_some_and(|rest| URL_SAFE_NO_PAD.decode(rest).is_ok());
+        ours && self.may_look(now) && self.load(store).await.is_ok()
+    }
+
+    /// Whether the store may be asked for what is unknown here: once a second, whoever guesses.
+    pub(super) fn may_look(&self, now: Time) -> bool {
         let last = self.looked_us.load(Ordering::Relaxed);
         let due = now.as_us() >= last.saturating_add(i64::try_from(LOOK_EVERY.as_micros()).unwrap_or(i64::MAX));
-        let mine = ours
-            && due
-            && self.looked_us.compare_exchange(last, now.as_us(), Ordering::Relaxed, Ordering::Relaxed).is_ok();
-        mine && self.load(store).await.is_ok()
+        due && self.looked_us.compare_exchange(last, now.as_us(), Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     /// Whether somebody may publish with one of them.

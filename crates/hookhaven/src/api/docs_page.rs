@@ -42,7 +42,7 @@ pub(super) fn routes() -> Router<Shared> {
 }
 
 async fn show(State(api): State<Shared>, request: Request) -> Result<Response, Problem> {
-    guard::check_host(&api, request.uri(), request.headers())?;
+    guard::check_host(&api.parts, request.uri(), request.headers())?;
     let mut response = Html(PAGE.as_str()).into_response();
     if let Some(policy) = &*POLICY {
         response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy.clone());

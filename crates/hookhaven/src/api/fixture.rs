@@ -214,8 +214,17 @@ impl Scene {
 
     /// The same API over another store.
     pub fn router_over(&self, store: Arc<dyn Store>) -> Router {
+        router(self.parts_over(store))
+    }
+
+    /// What the API here is made of, for who puts more before it.
+    pub fn parts(&self) -> ApiParts {
+        self.parts_over(self.store.clone())
+    }
+
+    fn parts_over(&self, store: Arc<dyn Store>) -> ApiParts {
         let keys = KeyRing::new(store.clone(), self.config.clone(), self.entropy.clone(), None);
-        router(ApiParts {
+        ApiParts {
             store: store.clone(),
             keys: Arc::new(keys),
             clock: Arc::new(self.clock.clone()),
@@ -229,7 +238,7 @@ impl Scene {
             jobs: self.jobs(store),
             secrets: None,
             alerts: None,
-        })
+        }
     }
 
     /// Accepts an event as ingest would, a millisecond after the one before.

@@ -66,7 +66,7 @@ async fn ready(State(api): State<Shared>, request: Request) -> Response {
     let mut reasons = reasons(&api);
     let ready = reasons.is_empty();
     let mut config = Some(api.parts.signals.reload_state());
-    if guard::check_host(&api, request.uri(), request.headers()).is_err() {
+    if guard::check_host(&api.parts, request.uri(), request.headers()).is_err() {
         reasons.clear();
         config = None;
     }

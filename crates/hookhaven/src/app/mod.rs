@@ -37,11 +37,12 @@ use self::{
 use crate::{
     access::{self, Access},
     alerts::channels::Channels,
-    api::{self, ApiParts},
+    api::ApiParts,
     config::{
         Config, Environment, Loaded, ServerTls, SigningKeys,
         reload::{self, Live, Reload},
     },
+    dashboard,
     egress::{Egress, TransportError},
     ingest::{keys::SenderKeys, release::Releases},
     metrics::Metrics,
@@ -248,7 +249,7 @@ impl Gateway {
         let releases = Releases::new(parts.of_ingest(None, None), quarantine.clone());
         let ring = KeyRing::new(store.clone(), config.shared(), entropy.clone(), Some(keys.clone()));
         let jobs = Arc::new(parts.jobs(nodes.this().id, works));
-        let admin = api::router(ApiParts {
+        let admin = dashboard::router(ApiParts {
             store: store.clone(),
             clock: clock.clone(),
             entropy,
