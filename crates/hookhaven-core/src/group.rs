@@ -1,5 +1,5 @@
 //! A group: dead letters with one root cause. They are of one destination, failed with the same class and status, and
-//! said the same ([`fingerprint`]). Nothing stores groups: an id says all that makes one, so that whoever has it finds
+//! said the same ([`likeness`]). Nothing stores groups: an id says all that makes one, so that whoever has it finds
 //! the letters of the group, those too that died since it was shown.
 //!
 //! Not here: how letters are read and counted.
@@ -9,7 +9,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 use crate::{
     attempt::{Attempt, ErrorClass},
     delivery::Delivery,
-    fingerprint,
+    likeness,
     id::GroupId,
 };
 
@@ -22,8 +22,8 @@ impl GroupId {
     pub fn of(delivery: &Delivery, last: Option<&Attempt>) -> Self {
         let mut id = [0; 2 * HALF];
         id[..HALF].copy_from_slice(&kind(delivery, last.map(|last| (last.class, last.status))));
-        let error = last.map(|last| fingerprint::of_words(&last.error)).unwrap_or_default();
-        let answer = last.map(|last| fingerprint::of_answer(&last.response_excerpt)).unwrap_or_default();
+        let error = last.map(|last| likeness::of_words(&last.error)).unwrap_or_default();
+        let answer = last.map(|last| likeness::of_answer(&last.response_excerpt)).unwrap_or_default();
         id[HALF..].copy_from_slice(&digest(&[error.as_bytes(), answer.pattern.as_bytes()]));
         GroupId::from_bytes(id)
     }
@@ -63,7 +63,7 @@ pub fn cause(delivery: &Delivery, last: Option<&Attempt>) -> String {
         return format!("{reason}, never attempted");
     };
     let error = if last.error.is_empty() { last.class.as_str() } else { &last.error };
-    let gist = fingerprint::of_answer(&last.response_excerpt).gist;
+    let gist = likeness::of_answer(&last.response_excerpt).gist;
     let words = if gist.is_empty() { error.to_owned() } else { format!("{error}: {gist}") };
     match words.char_indices().nth(CAUSE_CHARS_MAX) {
         Some((end, _)) => format!("{}…", &words[..end]),

@@ -47,8 +47,12 @@ struct GroupParams {
     source: Option<String>,
     /// This group only.
     group: Option<GroupId>,
-    /// Died at or after; trends begin then. Without it trends are of the last 24 hours.
+    /// Died at or after.
     since: Option<Time>,
+    /// Died before.
+    until: Option<Time>,
+    /// When trends begin: `since` if it is not said, else 24 hours before they end. They end at `until`, or now.
+    trend_since: Option<Time>,
     #[param(schema_with = schema::limit)]
     limit: Option<usize>,
 }
@@ -119,9 +123,11 @@ pub struct NamedCount {
 )]
 async fn list(State(api): State<Shared>, Params(p): Params<GroupParams>) -> Result<Json<GroupsView>, Problem> {
     let now = api.parts.clock.now();
-    page::check_span(p.since, Some(now))?;
+    let until = p.until.map_or(now, |until| until.min(now));
+    page::check_span(p.since, Some(until))?;
+    page::check_span(p.trend_since, Some(until))?;
     let limit = page::page::<GroupId>(None, p.limit)?.limit - 1;
-    let steps = Steps::over(p.since.unwrap_or(now.minus(TREND_SPAN)), now);
+    let steps = Steps::over(p.trend_since.or(p.since).unwrap_or(until.minus(TREND_SPAN)), until);
     let look = api.causes.look().await?;
     let is_meant = |letter: &&Letter| {
         let is = |wanted: &Option<String>, name: &str| wanted.as_deref().is_none_or(|wanted| wanted == name);
@@ -129,6 +135,7 @@ async fn list(State(api): State<Shared>, Params(p): Params<GroupParams>) -> Resu
             && is(&p.source, &letter.fact.source)
             && p.group.is_none_or(|group| group == letter.fact.group)
             && p.since.is_none_or(|since| letter.died_at >= since)
+            && p.until.is_none_or(|until| letter.died_at < until)
     };
     let groups = tally::groups(look.letters.iter().filter(is_meant), steps);
     let (group_count, letter_count) = (groups.len() as u64, groups.iter().map(|group| group.count).sum());

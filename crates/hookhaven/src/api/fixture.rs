@@ -214,15 +214,16 @@ impl Scene {
 
     /// The same API over another store.
     pub fn router_over(&self, store: Arc<dyn Store>) -> Router {
-        router(self.parts_over(store))
+        router(self.parts_over(store.clone(), self.jobs(store)))
     }
 
-    /// What the API here is made of, for who puts more before it.
+    /// What the API here is made of, for who puts more before it. Jobs are run by the scene's own.
     pub fn parts(&self) -> ApiParts {
-        self.parts_over(self.store.clone())
+        let store = self.store.clone();
+        self.parts_over(store.clone(), self.node(store, "here"))
     }
 
-    fn parts_over(&self, store: Arc<dyn Store>) -> ApiParts {
+    fn parts_over(&self, store: Arc<dyn Store>, jobs: Arc<Jobs>) -> ApiParts {
         let keys = KeyRing::new(store.clone(), self.config.clone(), self.entropy.clone(), None);
         ApiParts {
             store: store.clone(),
@@ -234,8 +235,8 @@ impl Scene {
             bound: "10.1.2.3:8081".parse().unwrap(),
             signals: self.signals.clone(),
             quarantine: self.quarantine.clone(),
-            rejections: self.rejections(store.clone()),
-            jobs: self.jobs(store),
+            rejections: self.rejections(store),
+            jobs,
             secrets: None,
             alerts: None,
         }

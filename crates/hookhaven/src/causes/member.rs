@@ -36,7 +36,7 @@ pub async fn those_of(
     let Some(group) = group else { return Ok(rows) };
     let judged = stream::iter(rows).map(|row| async move {
         let is_of = is_of(store, group, &row).await?;
-        Ok(is_of.then_some(row))
+        Ok::<_, StoreError>(is_of.then_some(row))
     });
     judged.buffered(AT_ONCE).try_filter_map(future::ok).take(max).try_collect().await
 }

@@ -23,7 +23,9 @@ mod shell;
 mod show;
 mod visit;
 
+mod dead_letters;
 mod home;
+mod jobs;
 
 use std::sync::Arc;
 
@@ -69,7 +71,7 @@ pub fn router(parts: ApiParts) -> Router {
 
 /// One line a page.
 fn pages() -> Router<Shared> {
-    Router::new().merge(home::routes())
+    Router::new().merge(home::routes()).merge(dead_letters::routes()).merge(jobs::routes())
 }
 
 /// What belongs to the API is answered by it, whatever it is.

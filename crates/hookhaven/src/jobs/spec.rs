@@ -149,6 +149,35 @@ impl Order {
         self.filter.class.as_deref().and_then(ErrorClass::parse)
     }
 
+    /// What it does, in a few words. They hold what people and senders wrote.
+    pub fn words(&self) -> String {
+        let JobFilter { event, source, destination, event_type, class, group, since, until } = &self.filter;
+        let parts = [
+            ("of", event.map(|id| id.to_string())),
+            ("of", source.clone()),
+            ("like", event_type.clone()),
+            ("at", destination.clone()),
+            ("failed by", class.clone()),
+            ("in", group.map(|id| id.to_string())),
+            ("since", since.map(|at| at.to_string())),
+            ("before", until.map(|at| at.to_string())),
+            ("to", self.to.clone()),
+            ("at most", self.rate.clone()),
+        ];
+        let parts = parts.into_iter().filter_map(|(word, value)| Some(format!(" {word} {}", value?)));
+        format!("{} {}{}", self.act, self.noun(2), parts.collect::<String>())
+    }
+
+    /// What it is about, of so many.
+    pub fn noun(&self, n: u64) -> &'static str {
+        let (one, many) = match self.of() {
+            Of::DeadLetters => ("dead letter", "dead letters"),
+            Of::Events if self.to.is_some() => ("event", "events"),
+            Of::Deliveries | Of::Events => ("delivery", "deliveries"),
+        };
+        if n == 1 { one } else { many }
+    }
+
     /// Whether it can be done as it stands.
     pub fn check(&self, config: &Config) -> Result<(), BadJob> {
         let fits = match self.act {

@@ -76,12 +76,14 @@ async fn groups_are_filtered() {
         ("?source=stripe", 3),
         ("?source=github", 0),
         (&format!("?since={since}"), 1),
+        (&format!("?until={since}"), 2),
+        (&format!("?trend_since={since}"), 3),
         (&format!("?group={}", all["items"][0]["id"].as_str().unwrap()), 2),
     ] {
         scene.clock.advance(Duration::from_millis(1));
         assert_eq!(groups(&scene, query).await["letter_count"], letters, "{query}");
     }
-    for query in ["?group=grp_x", "?limit=0", "?limit=501", "?class=timeout", "?since=2040-01-01T00:00:00Z"] {
+    for query in ["?group=grp_x", "?limit=0", "?limit=501", "?class=timeout", "?trend_since=2040-01-01T00:00:00Z", "?since=2040-01-01T00:00:00Z"] {
         let got = scene.get(&format!("/api/v1/dead-letters/groups{query}")).await;
         assert_eq!((got.status.as_u16(), got.code()), (400, "bad_query".to_owned()), "{query}");
     }
