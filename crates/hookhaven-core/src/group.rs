@@ -9,8 +9,8 @@ use aws_lc_rs::digest::{Context, SHA256};
 use crate::{
     attempt::{Attempt, ErrorClass},
     delivery::Delivery,
-    likeness,
     id::GroupId,
+    likeness,
 };
 
 /// Characters of a cause in words.

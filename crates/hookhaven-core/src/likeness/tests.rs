@@ -25,10 +25,7 @@ fn what_varies_is_taken_out_of_plain_text() {
         same(&["no such customer \"cus_Anna\", see `a b`", "no such customer \"Jörg O'Neill\", see `c`",]),
         "no such customer \"…\", see `…`"
     );
-    same(&[
-        "lock held by 550e8400-e29b-41d4-a716-446655440000",
-        "lock held by deadbeef-cafe-babe-aced-beefbeefbeef1",
-    ]);
+    same(&["lock held by 550e8400-e29b-41d4-a716-446655440000", "lock held by deadbeef-cafe-babe-aced-beefbeefbeef1"]);
     same(&["missing: 1, 2, 3", "missing: 4"]);
     same(&["mail to bob@example.com bounced", "mail to anna.b@mail.example.org bounced"]);
     same(&["at Sun, 22 Nov 2026 13:40:24 GMT down", "at Mon, 1 Feb 2027 00:00:00 GMT down"]);

@@ -100,7 +100,8 @@ impl Causes {
     }
 
     async fn learn(&self, ids: &[DeliveryId], at_once: usize) -> Result<(), StoreError> {
-        let read = stream::iter(ids.iter().copied()).map(|id| async move { Ok::<_, StoreError>((id, self.read(id).await?)) });
+        let read =
+            stream::iter(ids.iter().copied()).map(|id| async move { Ok::<_, StoreError>((id, self.read(id).await?)) });
         let read: Vec<_> = read.buffered(at_once).try_collect::<Vec<_>>().await?;
         let mut known = self.known();
         read.into_iter().for_each(|(id, fact)| known.put(id, fact));

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use hookhaven_core::{
-    DeliveryId, DeliveryState, EventId,
+    DeliveryId, DeliveryState, EventId, GroupId,
     event::{ANSWERS, PUBLISHED},
 };
 use hookhaven_store::{DeliveryFilter, DeliveryRow, EventFilter, EventRow, Page, Store, StoreError};
@@ -112,12 +112,13 @@ impl Walk {
                 let page = Page { after, limit, oldest_first: true };
                 let found = store.look_deliveries(&self.deliveries(spec), page).await?;
                 let full = found.rows.len() >= limit;
-                let rows: Vec<Row> = found.rows.iter().map(|row| self.of_delivery(spec, row)).collect();
-                let Some(group) = spec.order.filter.group else { return Ok(Rows::of(rows, full, found.upto)) };
-                let judged = stream::iter(found.rows.iter().map(|row| member::is_of(store, group, row)));
-                let is_of = judged.buffered(member::AT_ONCE);
-                let (rows, cut) = only_those(rows, is_of, rows_max).await?;
-                Ok(if cut { Rows { rows, last: false } } else { Rows::of(rows, full, found.upto) })
+                if let Some(group) = spec.order.filter.group {
+                    let rows = found.rows.into_iter().map(|row| self.of_group(store, spec, group, row));
+                    return only_so_many(stream::iter(rows).buffered(member::AT_ONCE), rows_max, full, found.upto)
+                        .await;
+                }
+                let rows = found.rows.iter().map(|row| self.of_delivery(spec, row)).collect();
+                Ok(Rows::of(rows, full, found.upto))
             }
         }
     }
@@ -140,6 +141,21 @@ impl Walk {
         }
     }
 
+    /// With nothing to do if it is of another group.
+    async fn of_group(
+        self,
+        store: &dyn Store,
+        spec: &Spec,
+        group: GroupId,
+        row: DeliveryRow,
+    ) -> Result<Row, StoreError> {
+        let mut todo = self.of_delivery(spec, &row);
+        if !todo.items.is_empty() && !member::is_of(store, group, &row).await? {
+            todo.items.clear();
+        }
+        Ok(todo)
+    }
+
     fn of_delivery(self, spec: &Spec, row: &DeliveryRow) -> Row {
         let d = &row.delivery;
         let wanted = d.accepted_at <= spec.asked_at && !is_own(spec.id, d);
@@ -155,25 +171,20 @@ impl Walk {
     }
 }
 
-/// Takes from rows what is not meant, until so much is there to do; says whether it ended before the last.
-async fn only_those(
-    rows: Vec<Row>,
-    mut is_of: impl Stream<Item = Result<bool, StoreError>> + Unpin,
+/// Rows until so much is there to do.
+async fn only_so_many(
+    mut rows: impl Stream<Item = Result<Row, StoreError>> + Unpin,
     items_max: usize,
-) -> Result<(Vec<Row>, bool), StoreError> {
-    let (all, mut kept, mut items) = (rows.len(), Vec::new(), 0);
-    for mut row in rows {
-        if items >= items_max {
-            break;
-        }
-        if !is_of.try_next().await?.unwrap_or(false) {
-            row.items.clear();
-        }
+    full: bool,
+    upto: Option<DeliveryId>,
+) -> Result<Rows, StoreError> {
+    let (mut kept, mut items) = (Vec::new(), 0);
+    while items < items_max {
+        let Some(row) = rows.try_next().await? else { return Ok(Rows::of(kept, full, upto)) };
         items += row.items.len();
         kept.push(row);
     }
-    let cut = kept.len() < all;
-    Ok((kept, cut))
+    Ok(Rows { rows: kept, last: false })
 }
 
 /// What came at the moment of asking is in, what came after is not.

@@ -83,7 +83,14 @@ async fn groups_are_filtered() {
         scene.clock.advance(Duration::from_millis(1));
         assert_eq!(groups(&scene, query).await["letter_count"], letters, "{query}");
     }
-    for query in ["?group=grp_x", "?limit=0", "?limit=501", "?class=timeout", "?trend_since=2040-01-01T00:00:00Z", "?since=2040-01-01T00:00:00Z"] {
+    for query in [
+        "?group=grp_x",
+        "?limit=0",
+        "?limit=501",
+        "?class=timeout",
+        "?trend_since=2040-01-01T00:00:00Z",
+        "?since=2040-01-01T00:00:00Z",
+    ] {
         let got = scene.get(&format!("/api/v1/dead-letters/groups{query}")).await;
         assert_eq!((got.status.as_u16(), got.code()), (400, "bad_query".to_owned()), "{query}");
     }

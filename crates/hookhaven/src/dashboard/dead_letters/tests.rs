@@ -29,7 +29,8 @@ fn form(html: &str, behind: &str, act: &str) -> String {
     assert!(form.contains(&format!("value=\"{act}\"")), "{form}");
     let mut sent = url::form_urlencoded::Serializer::new(String::new());
     for input in form.split("<input type=\"hidden\" ").skip(1) {
-        let part = |name: &str| input.split(&format!("{name}=\"")).nth(1).unwrap().split('"').next().unwrap().to_owned();
+        let part =
+            |name: &str| input.split(&format!("{name}=\"")).nth(1).unwrap().split('"').next().unwrap().to_owned();
         sent.append_pair(&part("name"), &part("value"));
     }
     sent.append_pair("act", act).finish()
@@ -93,7 +94,8 @@ async fn a_dismissal_and_a_large_replay_are_counted_and_asked_about() {
     killed(&browser.scene, "broken", super::UNASKED_MAX as usize + 1).await;
     killed(&browser.scene, "late", 2).await;
     let html = browser.get("/dead-letters").await.html;
-    for (cause, act, go) in [("broken", "replay", "replay 21 dead letters"), ("late", "dismiss", "dismiss 2 dead letters")]
+    for (cause, act, go) in
+        [("broken", "replay", "replay 21 dead letters"), ("late", "dismiss", "dismiss 2 dead letters")]
     {
         let sent = form(&html, &format!("{cause}</bdi>"), act);
         let path = leads_to(&browser.post("/dead-letters/act", &sent).await);
@@ -124,7 +126,8 @@ async fn what_is_ticked_is_replayed_or_dismissed_and_what_was_dismissed_comes_ba
     assert!(ids.iter().all(|id| shown.html.contains(&format!("value=\"{id}\""))), "{}", shown.html);
     assert!(!shown.html.contains("invoice.paid"));
     let back = "back=%2Fdead-letters%2Flist%3Fdestination%3Dbilling";
-    let shown = browser.post("/dead-letters/ticked", &format!("act=dismiss&ids={}&ids={}&{back}", ids[0], ids[1])).await;
+    let shown =
+        browser.post("/dead-letters/ticked", &format!("act=dismiss&ids={}&ids={}&{back}", ids[0], ids[1])).await;
     let path = leads_to(&shown);
     assert_eq!(path, "/dead-letters/list?destination=billing");
     let shown = browser.get(&path).await;
@@ -137,7 +140,10 @@ async fn what_is_ticked_is_replayed_or_dismissed_and_what_was_dismissed_comes_ba
     assert!(shown.html.contains("1 dead letter replayed.") && !shown.html.contains(&ids[0]), "{}", shown.html);
     assert_eq!(browser.scene.settle("billing", ErrorClass::Ok, Some(200), Next::Delivered).await, 1);
 
-    assert_eq!(leads_to(&browser.post("/dead-letters/ticked", "act=replay&back=//evil.example").await), "/dead-letters/list");
+    assert_eq!(
+        leads_to(&browser.post("/dead-letters/ticked", "act=replay&back=//evil.example").await),
+        "/dead-letters/list"
+    );
     assert!(browser.get("/dead-letters/list").await.html.contains("Nothing was ticked"));
     assert_eq!(browser.post("/dead-letters/ticked", "act=x&ids=y").await.status, 400);
 }
@@ -161,7 +167,12 @@ async fn what_comes_from_outside_is_text() {
     let evil = "<script>alert(1)</script>\u{202e}\"'><img src=x onerror=alert(1)>";
     browser.scene.accept("stripe", &format!("payment.{evil}"), b"{}").await;
     browser.scene.kill_saying("<svg onload=alert(1)>\u{202e} is <script>bad</script>", "billing").await;
-    for path in ["/dead-letters", "/dead-letters/list", "/dead-letters/list?type=%22%3E%3Cscript%3E", "/dead-letters?source=%22%3E%3Cscript%3E"] {
+    for path in [
+        "/dead-letters",
+        "/dead-letters/list",
+        "/dead-letters/list?type=%22%3E%3Cscript%3E",
+        "/dead-letters?source=%22%3E%3Cscript%3E",
+    ] {
         let shown = browser.get(path).await;
         assert_eq!(shown.status, 200);
         for never in ["<script>", "<img", "<svg onload", "style="] {
