@@ -12,6 +12,7 @@ pub mod app;
 pub mod asking;
 pub mod bench;
 pub mod body;
+pub mod causes;
 pub mod cli;
 pub mod config;
 pub mod correlation;

@@ -275,6 +275,10 @@ impl Store for EmbeddedStore {
         Ok(Looked { rows: rows.into_iter().map(|row| overlay(row, &live)).collect(), upto })
     }
 
+    async fn newest_dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
+        self.engine()?.ask(move |reader: &Reader| reader.newest_dead_letters(limit)).await
+    }
+
     async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryRow>, StoreError> {
         let engine = self.engine()?;
         let row = engine.ask(move |reader: &Reader| reader.delivery(id)).await?;

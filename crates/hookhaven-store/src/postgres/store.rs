@@ -176,6 +176,10 @@ impl Store for PostgresStore {
         self.shared.look_deliveries(filter, page).await
     }
 
+    async fn newest_dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
+        self.shared.newest_dead_letters(limit).await
+    }
+
     async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryRow>, StoreError> {
         self.shared.delivery(id).await
     }

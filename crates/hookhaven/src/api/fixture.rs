@@ -230,15 +230,16 @@ impl Scene {
 
     /// The same API over another store.
     pub fn router_over(&self, store: Arc<dyn Store>) -> Router {
-        router(self.parts_over(store))
+        router(self.parts_over(store.clone(), self.jobs(store)))
     }
 
-    /// What the API here is made of, for who puts more before it.
+    /// What the API here is made of, for who puts more before it. Jobs are run by the scene's own.
     pub fn parts(&self) -> ApiParts {
-        self.parts_over(self.store.clone())
+        let store = self.store.clone();
+        self.parts_over(store.clone(), self.node(store, "here"))
     }
 
-    fn parts_over(&self, store: Arc<dyn Store>) -> ApiParts {
+    fn parts_over(&self, store: Arc<dyn Store>, jobs: Arc<Jobs>) -> ApiParts {
         let keys = KeyRing::new(store.clone(), self.config.clone(), self.entropy.clone(), None);
         ApiParts {
             store: store.clone(),
@@ -256,8 +257,8 @@ impl Scene {
             bound: "10.1.2.3:8081".parse().unwrap(),
             signals: self.signals.clone(),
             quarantine: self.quarantine.clone(),
-            rejections: self.rejections(store.clone()),
-            jobs: self.jobs(store),
+            rejections: self.rejections(store),
+            jobs,
             secrets: None,
             alerts: None,
             trials: self.trials.clone(),
@@ -310,6 +311,23 @@ impl Scene {
 
     /// Attempts everything that is due at a destination once, with this end.
     pub async fn settle(&self, destination: &str, class: ErrorClass, status: Option<u16>, next: Next) -> usize {
+        self.settle_saying(b"down for \xff\x1b[2J repairs", destination, class, status, next).await
+    }
+
+    /// Everything due at a destination becomes a dead letter of the class `http_5xx` that was answered so.
+    pub async fn kill_saying(&self, answer: &'static str, destination: &str) -> usize {
+        let next = Next::Dead(EndReason::Exhausted);
+        self.settle_saying(answer.as_bytes(), destination, ErrorClass::Http5xx, Some(503), next).await
+    }
+
+    async fn settle_saying(
+        &self,
+        answer: &'static [u8],
+        destination: &str,
+        class: ErrorClass,
+        status: Option<u16>,
+        next: Next,
+    ) -> usize {
         let session = self.store.open_session(Duration::from_secs(3_600)).await.unwrap();
         let lanes = [LaneRoom { lane: Lane::of_destination(destination), room: 10_000, limit: None }];
         let leased = self.store.claim(session, &lanes, 10_000).await.unwrap();
@@ -325,7 +343,7 @@ impl Scene {
             class,
             error: if class == ErrorClass::Ok { "".into() } else { "it said \u{1b}[31mno".into() },
             response_headers: vec![("set-cookie".into(), Bytes::from("session=hunter2"))],
-            response_excerpt: Bytes::from_static(b"down for \xff\x1b[2J repairs"),
+            response_excerpt: Bytes::from_static(answer),
             next_attempt_at: match next {
                 Next::Retry { due_at } => Some(due_at),
                 _ => None,

@@ -17,6 +17,7 @@ mod analysis;
 mod audit;
 mod backup;
 mod config;
+mod dead_letter_groups;
 mod dead_letters;
 mod deliveries;
 mod destinations;
@@ -69,6 +70,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::{
     access::{Access, Note},
     alerting::Desk,
+    causes::Causes,
     config::Config,
     jobs::Jobs,
     publications::Publications,
@@ -84,6 +86,7 @@ pub use alerts::{
 pub use analysis::{AnalysisView, FoundView, SuggestionView, TooFewView};
 pub use backup::{BackupRequest, BackupState, BackupView};
 pub use config::{ConfigView, DifferenceView, SectionView, SettingView};
+pub use dead_letter_groups::{GroupView, GroupsView, NamedCount};
 pub use dead_letters::{BULK_DELIVERIES_MAX, BulkRequest, DeadLetterFilter};
 pub use deliveries::{CancelAnswer, CancelBecame};
 pub use destinations::{DestinationView, PAUSED_KIND, Pause};
@@ -149,6 +152,7 @@ pub(crate) struct Api {
     pub parts: ApiParts,
     pub started_at: Time,
     backup: backup::Slot,
+    causes: Arc<Causes>,
     analysis: analysis::Slot,
     /// Held while the signing keys are rotated.
     rotation: tokio::sync::Mutex<()>,
@@ -167,6 +171,7 @@ pub fn router(parts: ApiParts) -> Router {
     let api: Shared = Arc::new(Api {
         started_at: parts.clock.now(),
         backup: Default::default(),
+        causes: Arc::new(Causes::new(parts.store.clone())),
         analysis: Default::default(),
         rotation: Default::default(),
         searches: Default::default(),
@@ -193,6 +198,7 @@ fn guarded() -> OpenApiRouter<Shared> {
         .merge(events::routes())
         .merge(deliveries::routes())
         .merge(dead_letters::routes())
+        .merge(dead_letter_groups::routes())
         .merge(destinations::routes())
         .merge(trials::routes())
         .merge(routes::routes())

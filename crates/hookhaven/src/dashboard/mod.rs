@@ -30,6 +30,8 @@ mod routes;
 mod settings;
 mod sources;
 mod publishing;
+mod dead_letters;
+mod jobs;
 
 use std::sync::Arc;
 
@@ -82,6 +84,8 @@ fn pages() -> Router<Shared> {
         .merge(routes::routes())
         .merge(settings::routes())
         .merge(publishing::routes())
+        .merge(dead_letters::routes())
+        .merge(jobs::routes())
 }
 
 /// What belongs to the API is answered by it, whatever it is.

@@ -7,6 +7,7 @@ mod backup;
 mod bulk;
 pub(super) mod document;
 mod door;
+mod groups;
 mod guide;
 mod health;
 mod lists;
