@@ -24,6 +24,7 @@ pub mod json;
 pub mod lifecycle;
 pub mod ordering;
 pub mod pace;
+pub mod redact;
 pub mod rejected;
 pub mod retry;
 pub mod route;

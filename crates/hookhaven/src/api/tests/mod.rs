@@ -11,6 +11,7 @@ mod guide;
 mod health;
 mod lists;
 mod openapi;
+mod redact;
 mod rejected;
 mod search;
 mod signing_keys;
