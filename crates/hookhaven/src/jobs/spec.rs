@@ -172,7 +172,7 @@ impl Order {
     }
 
     fn check_filter(&self) -> Result<(), BadJob> {
-        let JobFilter { event, source, destination, event_type, class, since, until } = &self.filter;
+        let JobFilter { event: _, source, destination, event_type, class, since, until } = &self.filter;
         if let Some(Err(error)) = event_type.as_deref().map(Glob::parse) {
             return bad(format!("type: {error}"));
         }
@@ -185,8 +185,8 @@ impl Order {
         {
             return bad(format!("since {since} is not before until {until}"));
         }
-        if self.of() == Of::Events && (event.is_some() || class.is_some()) {
-            return bad("event and class go with dead letters and deliveries, not with events");
+        if self.of() == Of::Events && class.is_some() {
+            return bad("class goes with dead letters and deliveries, not with events");
         }
         if self.of() == Of::Events && self.to.is_some() && destination.is_some() {
             return bad("say either to (where events go now) or destination (whose deliveries are replayed)");
