@@ -23,7 +23,9 @@ mod shell;
 mod show;
 mod visit;
 
+mod events;
 mod home;
+mod rejected;
 
 use std::sync::Arc;
 
@@ -69,7 +71,7 @@ pub fn router(parts: ApiParts) -> Router {
 
 /// One line a page.
 fn pages() -> Router<Shared> {
-    Router::new().merge(home::routes())
+    Router::new().merge(home::routes()).merge(events::routes()).merge(rejected::routes())
 }
 
 /// What belongs to the API is answered by it, whatever it is.
