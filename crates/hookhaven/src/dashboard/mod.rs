@@ -32,6 +32,8 @@ mod sources;
 mod publishing;
 mod dead_letters;
 mod jobs;
+mod events;
+mod rejected;
 
 use std::sync::Arc;
 
@@ -86,6 +88,8 @@ fn pages() -> Router<Shared> {
         .merge(publishing::routes())
         .merge(dead_letters::routes())
         .merge(jobs::routes())
+        .merge(events::routes())
+        .merge(rejected::routes())
 }
 
 /// What belongs to the API is answered by it, whatever it is.
