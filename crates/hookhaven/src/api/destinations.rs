@@ -87,7 +87,7 @@ struct ReasonRequest {
 /// Nothing is to be said.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct NoRequest {}
+pub(super) struct NoRequest {}
 
 /// Pauses a destination.
 ///

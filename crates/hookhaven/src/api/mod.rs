@@ -17,6 +17,7 @@ mod analysis;
 mod audit;
 mod backup;
 mod config;
+mod dead_letter_groups;
 mod dead_letters;
 mod deliveries;
 mod destinations;
@@ -35,6 +36,7 @@ mod openapi;
 mod page;
 pub(crate) mod problem;
 mod publish_keys;
+mod publishing;
 mod rejected;
 mod release;
 mod routes;
@@ -68,8 +70,10 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::{
     access::{Access, Note},
     alerting::Desk,
+    causes::Causes,
     config::Config,
     jobs::Jobs,
+    publications::Publications,
     quarantine::Rejections,
     secrets::SecretUse,
     trials::Trials,
@@ -82,6 +86,7 @@ pub use alerts::{
 pub use analysis::{AnalysisView, FoundView, SuggestionView, TooFewView};
 pub use backup::{BackupRequest, BackupState, BackupView};
 pub use config::{ConfigView, DifferenceView, SectionView, SettingView};
+pub use dead_letter_groups::{GroupView, GroupsView, NamedCount};
 pub use dead_letters::{BULK_DELIVERIES_MAX, BulkRequest, DeadLetterFilter};
 pub use deliveries::{CancelAnswer, CancelBecame};
 pub use destinations::{DestinationView, PAUSED_KIND, Pause};
@@ -95,6 +100,7 @@ pub use openapi::document;
 pub use page::LIMIT_MAX;
 pub use problem::{CODES, Problem};
 pub use publish_keys::{Ring, RingError, SigningKeysView};
+pub use publishing::{DeletedQueue, MessageDetail, MessageView, PinRequest};
 pub use rejected::{CauseView, DiagnosisView, RejectedDetail, RejectedSelection, RejectedView};
 pub use release::{ReleaseAnswer, ReleaseRequest, ReleasedView};
 pub use routes::routing;
@@ -126,6 +132,8 @@ pub struct ApiParts {
     pub signals: Arc<dyn Signals>,
     /// The signing keys of published messages.
     pub keys: Arc<dyn Ring>,
+    /// What publishers made.
+    pub publications: Arc<dyn Publications>,
     /// Rejected requests that are kept, and what may be done with them.
     pub quarantine: Arc<dyn Quarantine>,
     pub rejections: Arc<dyn Rejections>,
@@ -144,6 +152,7 @@ pub(crate) struct Api {
     pub parts: ApiParts,
     pub started_at: Time,
     backup: backup::Slot,
+    causes: Arc<Causes>,
     analysis: analysis::Slot,
     /// Held while the signing keys are rotated.
     rotation: tokio::sync::Mutex<()>,
@@ -162,6 +171,7 @@ pub fn router(parts: ApiParts) -> Router {
     let api: Shared = Arc::new(Api {
         started_at: parts.clock.now(),
         backup: Default::default(),
+        causes: Arc::new(Causes::new(parts.store.clone())),
         analysis: Default::default(),
         rotation: Default::default(),
         searches: Default::default(),
@@ -188,6 +198,7 @@ fn guarded() -> OpenApiRouter<Shared> {
         .merge(events::routes())
         .merge(deliveries::routes())
         .merge(dead_letters::routes())
+        .merge(dead_letter_groups::routes())
         .merge(destinations::routes())
         .merge(trials::routes())
         .merge(routes::routes())
@@ -197,6 +208,7 @@ fn guarded() -> OpenApiRouter<Shared> {
         .merge(stats::routes())
         .merge(nodes::routes())
         .merge(publish_keys::routes())
+        .merge(publishing::routes())
         .merge(rejected::routes())
         .merge(release::routes())
         .merge(secrets::routes())

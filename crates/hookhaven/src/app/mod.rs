@@ -66,7 +66,7 @@ use crate::{
 pub use store::{Opened, open_bare, open_store};
 pub use token::{PUBLISH_TOKEN_FILE, TOKEN_FILE};
 pub use upkeep::{rejections, sender_keys};
-pub use wires::KeyRing;
+pub use wires::{KeyRing, publications};
 
 /// How long a start waits for a database that is away, before somebody else should decide.
 const DATABASE_PATIENCE: Duration = Duration::from_secs(30);
@@ -251,6 +251,7 @@ impl Gateway {
         let (keeper, keeping) = Keeper::start(quarantine.clone(), metrics.clone());
         let releases = Releases::new(parts.of_ingest(None, None), quarantine.clone());
         let ring = KeyRing::new(store.clone(), config.shared(), entropy.clone(), Some(keys.clone()));
+        let traffic = worker.clone().map(|worker| Arc::new(worker) as Arc<dyn Traffic>);
         let jobs = Arc::new(parts.jobs(nodes.this().id, works));
         let trials = Arc::new(parts.trials(ingest_addr));
         let marker = parts.marker(nodes.this().id);
@@ -259,6 +260,7 @@ impl Gateway {
             clock: clock.clone(),
             entropy,
             keys: Arc::new(ring),
+            publications: Arc::new(parts.publications(traffic.clone())),
             config: config.shared(),
             access: access.clone(),
             bound: admin_addr,
@@ -293,7 +295,6 @@ impl Gateway {
         if ingest_server.is_some() {
             upkeep.push(parts.renew_networks());
         }
-        let traffic = worker.clone().map(|worker| Arc::new(worker) as Arc<dyn Traffic>);
         let ingest = ingest_server.map(|server| {
             let of_ingest = parts.of_ingest(Some(keeper), Some(Arc::new(hands.clone())));
             parts.ingest(server, of_ingest, limits, &stop_ingest, traffic)

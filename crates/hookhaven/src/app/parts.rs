@@ -28,6 +28,7 @@ use crate::{
         api::{PublishParts, PublishService, Traffic},
         book::Book,
         keys::Keys,
+        manage::Manager,
         outgoing::Outgoing,
         scheduler::{Scheduler, SchedulerParts},
     },
@@ -134,11 +135,17 @@ impl Parts {
             budget: self.budget.clone(),
             book: self.book.clone(),
             keys: self.keys.clone(),
+            failures: Arc::default(),
             tokens: self.access.tokens.clone(),
             audit: Some(self.access.audit.clone()),
             traffic,
             tracer: self.tracer.clone(),
         })
+    }
+
+    /// What the admin API sees of what publishers made.
+    pub fn publications(&self, traffic: Option<Arc<dyn Traffic>>) -> Manager {
+        Manager::running(self.store.clone(), self.clock.clone(), self.book.clone(), traffic)
     }
 
     /// Starts making messages of schedules.

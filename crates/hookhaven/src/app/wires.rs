@@ -22,10 +22,12 @@ use crate::{
     api::{Breaker, ConfigFile, LaneView, ReloadState, Ring, RingError, Signals, SigningKeysView},
     config::{Config, Origin, SigningKeys, reload},
     metrics::Metrics,
+    publications::Publications,
     publish::{
         api::Traffic,
         book::Book,
         keys::{self, Keys, KeysError},
+        manage::Manager,
     },
     published::FlowNow,
     secrets::SecretUse,
@@ -206,6 +208,11 @@ impl Ring for KeyRing {
         }
         Ok(self.view(&keys))
     }
+}
+
+/// What publishers made, as the API sees it of a store that was opened without a gateway.
+pub fn publications(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Arc<dyn Publications> {
+    Arc::new(Manager::offline(store, clock))
 }
 
 fn ring_error(error: KeysError) -> RingError {

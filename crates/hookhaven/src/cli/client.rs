@@ -215,6 +215,7 @@ impl Client {
         let shared = config.shares_store();
         let config = Arc::new(ArcSwap::from_pointee(config));
         let keys = Arc::new(app::KeyRing::new(store.clone(), config.clone(), entropy.clone(), None));
+        let publications = app::publications(store.clone(), clock.clone());
         let rejections =
             app::rejections(store.clone(), quarantine.clone(), config.clone(), clock.clone(), entropy.clone())?;
         let jobs = Arc::new(Jobs::new(JobsParts {
@@ -233,6 +234,7 @@ impl Client {
             entropy,
             config,
             keys,
+            publications,
             access: Arc::new(access),
             bound: SocketAddr::from(([127, 0, 0, 1], 0)),
             signals: Arc::new(Offline),

@@ -53,7 +53,7 @@ pub mod tokens;
 pub mod torture;
 pub mod trigger;
 pub mod values;
-mod verdict;
+pub(crate) mod verdict;
 pub mod verify;
 pub mod why;
 

@@ -29,6 +29,11 @@ mod home;
 mod routes;
 mod settings;
 mod sources;
+mod publishing;
+mod dead_letters;
+mod jobs;
+mod events;
+mod rejected;
 
 use std::sync::Arc;
 
@@ -80,6 +85,11 @@ fn pages() -> Router<Shared> {
         .merge(sources::routes())
         .merge(routes::routes())
         .merge(settings::routes())
+        .merge(publishing::routes())
+        .merge(dead_letters::routes())
+        .merge(jobs::routes())
+        .merge(events::routes())
+        .merge(rejected::routes())
 }
 
 /// What belongs to the API is answered by it, whatever it is.

@@ -13,6 +13,7 @@ mod backup;
 mod bench;
 mod canaries;
 mod catalogue;
+mod causes;
 mod cli;
 mod copy;
 mod damage;

@@ -185,6 +185,7 @@ impl Command {
             Command::Deliveries(DeliveriesCommand::List(a)) => a.page.json,
             Command::Deliveries(DeliveriesCommand::Show(a)) | Command::Dlq(DlqCommand::Show(a)) => a.json,
             Command::Deliveries(DeliveriesCommand::Replay(a) | DeliveriesCommand::Cancel(a)) => a.select.json,
+            Command::Dlq(DlqCommand::Groups(a)) => a.json,
             Command::Dlq(DlqCommand::List(a)) => a.page.json,
             Command::Dlq(DlqCommand::Replay(a)) => a.letters.select.json,
             Command::Dlq(DlqCommand::Dismiss(a)) => a.select.json,
