@@ -1,6 +1,6 @@
-//! Ids of events, deliveries, attempts, rejected requests, jobs and entries of the audit log: 16 bytes that sort by
-//! time of birth and print with a prefix (`evt_06d2…`). Groups of dead letters have an id of the same form, which says
-//! what makes the group (`group`). Not idempotency keys, which come from senders (see `event`).
+//! Ids of events, deliveries, attempts, rejected requests, jobs, entries of the audit log and marks: 16 bytes that
+//! sort by time of birth and print with a prefix (`evt_06d2…`). Groups of dead letters have an id of the same form,
+//! which says what makes the group (`group`). Not idempotency keys, which come from senders (see `event`).
 
 use std::{fmt, str::FromStr};
 
@@ -144,6 +144,8 @@ id!(/// One piece of bulk work.
     JobId, "job_", "^job_[0-7][0-9a-hjkmnp-tv-z]{25}$", "job_06d2m3q8rne1v9h4t7x0k5w2ya");
 id!(/// One entry of the audit log.
     AuditId, "aud_", "^aud_[0-7][0-9a-hjkmnp-tv-z]{25}$", "aud_06d2m3q8rne1v9h4t7x0k5w2ya");
+id!(/// One mark: a moment to be shown on charts.
+    MarkId, "mrk_", "^mrk_[0-7][0-9a-hjkmnp-tv-z]{25}$", "mrk_06d2m3q8rne1v9h4t7x0k5w2ya");
 text_id!(/// Dead letters with one root cause.
     GroupId, "grp_", "^grp_[0-7][0-9a-hjkmnp-tv-z]{25}$", "grp_2x9c4m7r1qkv0e5hz8tw3ydnjb");
 

@@ -36,6 +36,7 @@ impl Store for PostgresStore {
 
     async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError> {
         self.shared.health.check()?;
+        self.shared.courtesy.accepting();
         let (offers, waiting) = Offer::all(events);
         self.shared.accepts.push(offers)?;
         Ok(all(waiting).await?.into_iter().flatten().collect())

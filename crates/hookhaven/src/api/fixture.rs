@@ -1,6 +1,8 @@
 //! A gateway's state for tests: a memory store on a clock that stands still, a config with two
 //! sources, and the router over them.
 
+mod trials;
+
 use std::{
     num::NonZeroU32,
     sync::{Arc, Mutex},
@@ -33,7 +35,8 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use super::{ApiParts, Breaker, LaneView, ReloadState, Signals, router};
+pub(crate) use self::trials::Scripted;
+use super::{ApiParts, Breaker, ConfigFile, LaneView, ReloadState, Signals, router};
 
 use super::tests::document;
 use crate::{
@@ -41,7 +44,9 @@ use crate::{
     app::{self, KeyRing},
     config::{Config, Limits, Log, Server, Worker},
     jobs::{Jobs, JobsParts},
+    publish::{book::Book, manage::Manager},
     quarantine::Rejections,
+    trials::Trials,
 };
 
 pub(crate) const TOKEN: &str = "t0ken";
@@ -83,6 +88,7 @@ pub(crate) struct TestSignals {
     pub draining: Mutex<Option<String>>,
     pub idle: Mutex<Option<String>>,
     pub changed: Mutex<Vec<String>>,
+    pub file: Mutex<ConfigFile>,
 }
 
 #[async_trait]
@@ -115,6 +121,10 @@ impl Signals for TestSignals {
         self.reload.lock().unwrap().clone()
     }
 
+    fn config_file(&self) -> ConfigFile {
+        self.file.lock().unwrap().clone()
+    }
+
     fn lane(&self, destination: &str) -> LaneView {
         match destination {
             "mail" => LaneView { breaker: Breaker::Open, hold_until: Some(START), in_flight: 2 },
@@ -134,9 +144,13 @@ pub(crate) struct Scene {
     pub store: Arc<MemoryStore>,
     pub config: Arc<ArcSwap<Config>>,
     pub signals: Arc<TestSignals>,
+    /// What publishers made.
+    pub book: Arc<Book>,
     pub router: Router,
     /// Ends what runs jobs.
     pub stop_jobs: CancellationToken,
+    /// What tries things out, if a test brings it.
+    pub trials: Option<Arc<dyn Trials>>,
 }
 
 /// An answer of the router.
@@ -172,9 +186,11 @@ impl Scene {
         let store = Arc::new(MemoryStore::new(Arc::new(clock.clone()), entropy.clone()));
         let config = Arc::new(ArcSwap::from_pointee(config()));
         let signals = Arc::new(TestSignals::default());
-        let quarantine = Arc::default();
-        let (router, stop_jobs) = (Router::new(), CancellationToken::new());
-        let mut scene = Scene { quarantine, clock, entropy, store: store.clone(), config, signals, router, stop_jobs };
+        let (quarantine, book) = (Arc::default(), Arc::default());
+        let (router, stop_jobs, trials) = (Router::new(), CancellationToken::new(), None);
+        let store_here = store.clone();
+        let mut scene =
+            Scene { quarantine, clock, entropy, store: store_here, config, signals, book, router, stop_jobs, trials };
         scene.router = scene.router_over(store);
         scene
     }
@@ -228,6 +244,12 @@ impl Scene {
         ApiParts {
             store: store.clone(),
             keys: Arc::new(keys),
+            publications: Arc::new(Manager::running(
+                store.clone(),
+                Arc::new(self.clock.clone()),
+                self.book.clone(),
+                None,
+            )),
             clock: Arc::new(self.clock.clone()),
             entropy: self.entropy.clone(),
             config: self.config.clone(),
@@ -239,6 +261,7 @@ impl Scene {
             jobs,
             secrets: None,
             alerts: None,
+            trials: self.trials.clone(),
         }
     }
 
@@ -430,8 +453,10 @@ pub(crate) fn config() -> Config {
         log: Log::default(),
         quarantine: Default::default(),
         secret_ages: Default::default(),
+        redactions: Default::default(),
         alerts: Default::default(),
         fingerprint: Default::default(),
+        written: Default::default(),
         switches: Default::default(),
         sources: [source("stripe"), source("github")].into(),
         destinations: [

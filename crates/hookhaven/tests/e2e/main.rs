@@ -53,3 +53,4 @@ mod stats;
 mod stream;
 mod torture;
 mod traces;
+mod trials;

@@ -260,6 +260,8 @@ pub struct SelectArgs {
 pub enum DestinationsCommand {
     /// List destinations: state, breaker, how many deliveries wait
     List(DestinationsListArgs),
+    /// Send one signed request that says it is a test, and say what came of it
+    Test(DestinationsTestArgs),
     /// Hold deliveries back; events are still accepted
     Pause(DestinationArgs),
     /// Let deliveries go again
@@ -273,6 +275,18 @@ pub enum DestinationsCommand {
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "Example:\n  hookhaven destinations list --json")]
 pub struct DestinationsListArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Example:\n  hookhaven destinations test billing\n\n\
+                        Nothing is stored. The body has the type hookhaven.test and the header hookhaven-test says that \
+                        nothing happened;\na handler should answer 200. Exits with 1 if it does not.")]
+pub struct DestinationsTestArgs {
+    #[arg(value_name = "DESTINATION")]
+    pub name: String,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
