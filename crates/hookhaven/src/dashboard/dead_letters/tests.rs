@@ -85,7 +85,7 @@ async fn a_group_is_replayed_one_first_by_one_click() {
     let shown = browser.get(&path).await;
     assert!(!shown.html.contains("hx-trigger") && shown.html.contains("3 of these were answered"), "{}", shown.html);
     let shown = browser.get("/dead-letters").await;
-    assert!(shown.html.contains("<b>2</b> dead letters in <b>1</b> groups"), "{}", shown.html);
+    assert!(shown.html.contains("<b>2</b> dead letters in <b>1</b> group."), "{}", shown.html);
 }
 
 #[tokio::test]
