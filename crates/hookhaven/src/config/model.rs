@@ -14,6 +14,7 @@ use super::{
     quarantine::{Quarantine, SecretAges},
     redact::Redactions,
     telemetry::Telemetry,
+    written::Written,
 };
 use crate::{switches::Switches, tls::ListenerTls};
 
@@ -43,6 +44,8 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// Tells sources, destinations, routes and their secrets from others: nodes of one store should agree.
     pub fingerprint: Arc<str>,
+    /// What the file says of what is in force, as it may be shown.
+    pub written: Arc<Written>,
     /// What people switch while it runs; the same for every reading of the file.
     pub switches: Arc<Switches>,
 }
