@@ -24,16 +24,16 @@ mod show;
 mod visit;
 mod words;
 
+mod dead_letters;
 mod destinations;
+mod events;
 mod home;
+mod jobs;
+mod publishing;
+mod rejected;
 mod routes;
 mod settings;
 mod sources;
-mod publishing;
-mod dead_letters;
-mod jobs;
-mod events;
-mod rejected;
 
 use std::sync::Arc;
 
