@@ -38,6 +38,7 @@ mod routes;
 mod schema;
 mod search;
 mod secrets;
+mod sign_in_links;
 mod signals;
 mod sources;
 mod stats;
@@ -92,9 +93,10 @@ pub use release::{ReleaseAnswer, ReleaseRequest, ReleasedView};
 pub use routes::routing;
 pub use search::{EndView, HitView, LookedView, SEARCH_EVENTS_MAX, SearchLine};
 pub use secrets::SecretView;
+pub use sign_in_links::SignInLink;
 pub use signals::{Breaker, LaneView, Offline, ReloadState, Signals};
 pub use sources::SourceView;
-pub use stats::{SeriesView, StatsView};
+pub use stats::{GroupView, SeriesView, StatsView};
 pub use status::{DepthView, Status, StoreStatus};
 pub use stream::{AttemptTold, LAST_EVENT_ID, STREAMS_MAX};
 pub use tokens::{CreateToken, CreatedToken, MeView, TokenView};
@@ -191,6 +193,7 @@ fn guarded() -> OpenApiRouter<Shared> {
         .merge(alerts::routes())
         .merge(sources::routes())
         .merge(tokens::routes())
+        .merge(sign_in_links::routes())
         .merge(audit::routes())
         .merge(jobs::routes());
     OpenApiRouter::new().nest("/api/v1", resources).merge(health::guarded_routes())

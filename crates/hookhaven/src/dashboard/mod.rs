@@ -15,6 +15,7 @@
 //! Not here: what is decided or known (the API and what is behind it), the API's own description (`api::docs_page`).
 
 mod assets;
+mod charts;
 mod inner;
 mod layout;
 mod query;
@@ -24,6 +25,7 @@ mod show;
 mod visit;
 
 mod home;
+mod start;
 
 use std::sync::Arc;
 
@@ -69,7 +71,7 @@ pub fn router(parts: ApiParts) -> Router {
 
 /// One line a page.
 fn pages() -> Router<Shared> {
-    Router::new().merge(home::routes())
+    Router::new().merge(home::routes()).merge(start::routes())
 }
 
 /// What belongs to the API is answered by it, whatever it is.

@@ -45,6 +45,7 @@ mod rotation;
 mod sealed;
 mod shapes;
 mod shutdown;
+mod sign_in;
 mod signals;
 mod signatures;
 mod start;

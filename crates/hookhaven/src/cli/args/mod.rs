@@ -123,6 +123,8 @@ pub enum Command {
     Tokens(TokensCommand),
     /// Say who did what, and what it was before and after
     Audit(AuditArgs),
+    /// Print a link that signs a browser in to the dashboard
+    Dashboard(DashboardArgs),
     /// Keep a token for a gateway elsewhere
     Login(LoginArgs),
     /// Forget it
@@ -207,6 +209,7 @@ impl Command {
             Command::Tokens(TokensCommand::List(a)) => a.json,
             Command::Tokens(TokensCommand::Revoke(_)) => false,
             Command::Audit(a) => a.page.json,
+            Command::Dashboard(a) => a.json,
             Command::Login(_) | Command::Logout(_) => false,
             Command::Why(a) => a.json,
             Command::Tail(a) => a.json,
