@@ -59,7 +59,9 @@ async fn look(gateway: &Running, known: &Known, store: &str, figures: &mut Figur
     for Page { path, took_ms, bytes } in pages {
         println!("  {took_ms:7.1} ms {bytes:8} bytes  {path}");
         figures.add(Figure::new(format!("{store}: {path}"), took_ms, "ms").at_most(PAGE_MS));
-        figures.add(Figure::new(format!("{store}: {path}, with what it loads"), bytes as f64, "bytes").at_most(PAGE_BYTES));
+        figures.add(
+            Figure::new(format!("{store}: {path}, with what it loads"), bytes as f64, "bytes").at_most(PAGE_BYTES),
+        );
     }
     compare(gateway, &reader, store, figures).await
 }
@@ -110,8 +112,10 @@ async fn compare(gateway: &Running, reader: &Reader, store: &str, figures: &mut 
         p50.push(ratio(|report| report.latency.p50_us));
         p99.push(ratio(|report| report.latency.p99_us));
     }
-    figures.add(Figure::new(format!("{store}: answer p50, looked at / left alone"), median(p50), "").at_most(P50_RATIO));
-    figures.add(Figure::new(format!("{store}: answer p99, looked at / left alone"), median(p99), "").at_most(P99_RATIO));
+    figures
+        .add(Figure::new(format!("{store}: answer p50, looked at / left alone"), median(p50), "").at_most(P50_RATIO));
+    figures
+        .add(Figure::new(format!("{store}: answer p99, looked at / left alone"), median(p99), "").at_most(P99_RATIO));
     Ok(())
 }
 
@@ -180,7 +184,8 @@ impl Reader {
         let kind = ("content-type".to_owned(), "application/x-www-form-urlencoded".to_owned());
         let answer = exchange(admin, "POST", "/sign-in", &[kind], form.as_bytes()).await?;
         ensure!(answer.status == 303, "signing in answers {}", answer.status);
-        let cookie = answer.header("set-cookie").and_then(|set| set.split(';').next()).context("there is no session")?;
+        let cookie =
+            answer.header("set-cookie").and_then(|set| set.split(';').next()).context("there is no session")?;
         Ok(Reader { admin: admin.clone(), cookie: cookie.to_owned() })
     }
 

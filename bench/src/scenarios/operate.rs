@@ -43,10 +43,7 @@ pub async fn run(bench: &Bench) -> Result<Figures> {
 }
 
 /// A gateway with a past on the embedded store, for as long as somebody looks at it.
-pub async fn on_embedded(
-    bench: &Bench,
-    look: impl AsyncFnOnce(&Running, &Known) -> Result<()>,
-) -> Result<()> {
+pub async fn on_embedded(bench: &Bench, look: impl AsyncFnOnce(&Running, &Known) -> Result<()>) -> Result<()> {
     let (sink, directory) = (Server::start(&["sink"]).await?, bench.directory()?);
     let home = Home::new(bench.gateway.clone(), directory.path().to_owned());
     home.write_config(&config(&home.data(), &[("sink", format!("http://{}/", sink.address))]))?;
@@ -83,10 +80,7 @@ fn open_embedded(data: &Path) -> Result<EmbeddedStore> {
 }
 
 /// The same on PostgreSQL.
-pub async fn on_postgres(
-    bench: &Bench,
-    look: impl AsyncFnOnce(&Running, &Known) -> Result<()>,
-) -> Result<()> {
+pub async fn on_postgres(bench: &Bench, look: impl AsyncFnOnce(&Running, &Known) -> Result<()>) -> Result<()> {
     let (sink, directory) = (Server::start(&["sink"]).await?, bench.directory()?);
     let cluster = Arc::new(Cluster::start(ClusterOptions::default())?);
     println!("making a past on PostgreSQL");

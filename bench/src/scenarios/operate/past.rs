@@ -169,9 +169,7 @@ async fn keep_figures(store: &Arc<dyn Store>, now: Time) -> Result<()> {
         // Buckets of durations, each with how many fell into it: about a millisecond, and some ten.
         let spread = [[12, events / 2], [15, events / 3], [26, events / 6]].concat();
         let source = |events: u64| json!({ "r": events, "d": events / 100, "j": events / 50, "a": spread });
-        let pair = |events: u64| {
-            json!({ "o": events, "r": events / 40, "x": events / 50, "q": 1_000, "e": spread })
-        };
+        let pair = |events: u64| json!({ "o": events, "r": events / 40, "x": events / 50, "q": 1_000, "e": spread });
         let (most, rest) = (events * 9 / 10, events / 10);
         let sources = json!({ "stripe": source(most), "github": source(rest), "rare": source(1) });
         let pairs = json!({ "stripe": { "sink": pair(most) }, "github": { "ledger": pair(rest) } });

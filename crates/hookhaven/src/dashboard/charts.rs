@@ -129,9 +129,8 @@ fn chart(
         title: plan.title,
         unit: scale.unit,
         lines: drawn.collect(),
-        rows: table.rows(|since, until| {
-            query::path(events, &[("since", &since.to_string()), ("until", &until.to_string())])
-        }),
+        rows: table
+            .rows(|since, until| query::path(events, &[("since", &since.to_string()), ("until", &until.to_string())])),
         rows_cover: table.cover(plan.unit),
     }
 }

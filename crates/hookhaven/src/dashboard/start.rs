@@ -61,16 +61,21 @@ struct Sample {
 /// What came of it, as far as it is told here.
 #[derive(Deserialize)]
 struct Sent {
-    event_id: Option<EventId>,
+    event: Option<EventId>,
+    /// What to do where there is none.
+    mend: Option<String>,
 }
 
 async fn sample(visit: Visit, Form(Sample { source }): Form<Sample>) -> Response {
     let send = async {
         let path = format!("/sources/{}/sample", query::segment(&source));
         let sent: Sent = visit.api.post(&path, &json!({})).await?;
-        Ok(match sent.event_id {
-            Some(id) => visit.done(&query::path("/", &[("sample", &id.to_string())]), "The sample event was sent."),
-            None => visit.done("/", "The sample event was not accepted."),
+        Ok(match sent.event {
+            Some(id) => visit.done(&query::path("/", &[("sample", &id.to_string())]), ""),
+            None => {
+                let why = sent.mend.unwrap_or_default();
+                visit.done("/", &format!("The sample event was not accepted: {why}"))
+            }
         })
     };
     visit.run(send).await

@@ -87,7 +87,8 @@ async fn who_starts_it_in_a_terminal_gets_a_link() {
     // What runs in it believes to be in a terminal.
     let mut terminal = tokio::process::Command::new("script");
     terminal.args(["--quiet", "--flush", "--return", "--command", &line.join(" "), "/dev/null"]).kill_on_drop(true);
-    let mut child = terminal.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("script, of Debian's bsdutils");
+    let mut child =
+        terminal.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("script, of Debian's bsdutils");
     let mut out = child.stdout.take().expect("a pipe");
     let mut printed = String::new();
     soon("a link", async {

@@ -99,10 +99,12 @@ pub struct AuditArgs {
 }
 
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "Examples:\n  hookhaven dashboard\n  hookhaven dashboard --url https://hooks-admin.example.com\n  \
+#[command(
+    after_help = "Examples:\n  hookhaven dashboard\n  hookhaven dashboard --url https://hooks-admin.example.com\n  \
                         xdg-open \"$(hookhaven dashboard)\"\n\n\
                         The link is good once, for ten minutes. The session that it begins opens what the token opens,\n\
-                        and ends with it, or after 12 hours.")]
+                        and ends with it, or after 12 hours."
+)]
 pub struct DashboardArgs {
     /// Print JSON
     #[arg(long)]

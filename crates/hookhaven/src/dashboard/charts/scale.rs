@@ -46,12 +46,7 @@ pub(super) struct Scale {
 }
 
 impl Scale {
-    pub fn of<'a>(
-        kind: Unit,
-        view: &StatsView,
-        series: impl Iterator<Item = &'a SeriesView>,
-        now: Time,
-    ) -> Self {
+    pub fn of<'a>(kind: Unit, view: &StatsView, series: impl Iterator<Item = &'a SeriesView>, now: Time) -> Self {
         // Figures are known up to the last whole minute.
         let known = Time::from_s(now.as_s().div_euclid(MINUTE_S) * MINUTE_S);
         let last_since = view.until.minus(Duration::from_secs(view.step_s));

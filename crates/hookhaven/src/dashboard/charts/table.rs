@@ -57,7 +57,10 @@ impl<'a> Table<'a> {
             Unit::Rate => ", averaged",
             Unit::Milliseconds | Unit::Count => ", the greatest in it",
         };
-        format!("Each row is {}{what}; times are UTC; rows in which nothing happened are left out.", show::span(&length))
+        format!(
+            "Each row is {}{what}; times are UTC; rows in which nothing happened are left out.",
+            show::span(&length)
+        )
     }
 
     fn at(&self, step: usize) -> Time {

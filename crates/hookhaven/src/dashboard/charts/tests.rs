@@ -41,7 +41,10 @@ fn counts_become_rates_by_what_is_known_of_each_step() {
     let half = SINCE.plus(Duration::from_secs(1_500 + 20));
     let shown = html(&view, &ARRIVALS, &[], half);
     assert_eq!(values(&shown), serde_json::json!([2.0, 1.0, 1.0]));
-    assert!(shown.contains("<b>1.00/s</b>") && shown.contains("2,100 in all") && shown.contains("each second"), "{shown}");
+    assert!(
+        shown.contains("<b>1.00/s</b>") && shown.contains("2,100 in all") && shown.contains("each second"),
+        "{shown}"
+    );
     // Nothing is known of it yet.
     let shown = html(&view, &ARRIVALS, &[], SINCE.plus(Duration::from_secs(1_259)));
     assert_eq!(values(&shown), serde_json::json!([2.0, 1.0, null]));
@@ -88,7 +91,8 @@ fn marks_are_data_and_no_markup() {
 
 #[test]
 fn rates_have_three_digits() {
-    let minutes = |n| Duration::from_secs(60 * n);
-    let shown = [(0.0, 5), (3.0, 5), (300.0, 5), (3_000.0, 5), (300_000.0, 5)].map(|(count, m)| rate(count, minutes(m)));
+    let minutes = |n: u64| Duration::from_secs(60 * n);
+    let shown =
+        [(0.0, 5), (3.0, 5), (300.0, 5), (3_000.0, 5), (300_000.0, 5)].map(|(count, m)| rate(count, minutes(m)));
     assert_eq!(shown, ["0/s", "0.60/min", "1.00/s", "10.0/s", "1,000/s"]);
 }

@@ -29,7 +29,8 @@ pub(super) async fn told(api: &Inner, since: &str, until: &str) -> Result<Vec<To
 pub(super) fn of(told: Vec<Told>, alerts: &[AlertView], stats: &StatsView) -> Vec<Mark> {
     let mut marks: Vec<Mark> = told.into_iter().map(|Told { at, kind, text }| Mark { at, kind, text }).collect();
     for alert in alerts {
-        let mark = |at: Time, what: &str| Mark { at, kind: "alert".to_owned(), text: format!("{} {what}", alert.title) };
+        let mark =
+            |at: Time, what: &str| Mark { at, kind: "alert".to_owned(), text: format!("{} {what}", alert.title) };
         marks.extend(alert.fired_at.map(|at| mark(at, "began")));
         marks.extend(alert.ended_at.map(|at| mark(at, "ended")));
     }

@@ -143,6 +143,10 @@ async fn who_may_only_look_is_offered_no_sample() {
     let signed_in = browser.post("/sign-in", &format!("token={}", made["token"].as_str().unwrap())).await;
     assert_eq!(signed_in.status, StatusCode::SEE_OTHER);
     let shown = browser.get("/").await;
-    assert!(shown.html.contains("Nothing has come in yet") && !shown.html.contains("Send a sample event<"), "{}", shown.html);
+    assert!(
+        shown.html.contains("Nothing has come in yet") && !shown.html.contains("Send a sample event<"),
+        "{}",
+        shown.html
+    );
     assert_eq!(browser.post("/start/sample", "source=stripe").await.status, StatusCode::FORBIDDEN);
 }
