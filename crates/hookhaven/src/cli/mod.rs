@@ -30,6 +30,7 @@ pub mod keys;
 pub mod listen;
 pub mod login;
 pub mod man;
+pub mod mark;
 pub mod master_key;
 pub mod migrate;
 pub mod nodes;
@@ -181,6 +182,7 @@ async fn dispatch(command: Command, context: &Context) -> anyhow::Result<ExitCod
         Command::Why(args) => why::run(args, context).await,
         Command::Sources(command) => sources::run(command, context).await,
         Command::Tokens(command) => tokens::run(command, context).await,
+        Command::Mark(args) => mark::run(args, context).await,
         Command::Audit(args) => audit::run(args, context).await,
         Command::Dashboard(args) => dashboard::run(args, context).await,
         Command::Login(args) => login::log_in(args, context).await,

@@ -13,6 +13,7 @@ use super::{
     encryption::Encryption,
     quarantine::{Quarantine, SecretAges},
     telemetry::Telemetry,
+    written::Written,
 };
 use crate::{switches::Switches, tls::ListenerTls};
 
@@ -40,6 +41,8 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// Tells sources, destinations, routes and their secrets from others: nodes of one store should agree.
     pub fingerprint: Arc<str>,
+    /// What the file says of what is in force, as it may be shown.
+    pub written: Arc<Written>,
     /// What people switch while it runs; the same for every reading of the file.
     pub switches: Arc<Switches>,
 }

@@ -23,8 +23,16 @@ mod session;
 mod shell;
 mod show;
 mod visit;
+mod words;
 
+mod destinations;
 mod home;
+mod routes;
+mod settings;
+mod sources;
+mod publishing;
+mod dead_letters;
+mod jobs;
 mod start;
 
 use std::sync::Arc;
@@ -71,7 +79,16 @@ pub fn router(parts: ApiParts) -> Router {
 
 /// One line a page.
 fn pages() -> Router<Shared> {
-    Router::new().merge(home::routes()).merge(start::routes())
+    Router::new()
+        .merge(home::routes())
+        .merge(start::routes())
+        .merge(destinations::routes())
+        .merge(sources::routes())
+        .merge(routes::routes())
+        .merge(settings::routes())
+        .merge(publishing::routes())
+        .merge(dead_letters::routes())
+        .merge(jobs::routes())
 }
 
 /// What belongs to the API is answered by it, whatever it is.

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{Inner, Shared, Trouble, Visit, query};
 use crate::{
     access::Scope,
-    api::{SourceView, Status, view::EventDetail, view::Listing},
+    api::{SampleView, SourceView, Status, view::EventDetail, view::Listing},
 };
 
 /// Sources that are shown with a button each.
@@ -58,18 +58,10 @@ struct Sample {
     source: String,
 }
 
-/// What came of it, as far as it is told here.
-#[derive(Deserialize)]
-struct Sent {
-    event: Option<EventId>,
-    /// What to do where there is none.
-    mend: Option<String>,
-}
-
 async fn sample(visit: Visit, Form(Sample { source }): Form<Sample>) -> Response {
     let send = async {
         let path = format!("/sources/{}/sample", query::segment(&source));
-        let sent: Sent = visit.api.post(&path, &json!({})).await?;
+        let sent: SampleView = visit.api.post(&path, &json!({})).await?;
         Ok(match sent.event {
             Some(id) => visit.done(&query::path("/", &[("sample", &id.to_string())]), ""),
             None => {

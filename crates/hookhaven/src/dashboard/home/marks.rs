@@ -2,32 +2,25 @@
 //! when alerts began and ended.
 
 use hookhaven_core::Time;
-use serde::Deserialize;
 
 use crate::{
     api::{AlertView, StatsView, view::Listing},
     dashboard::{Inner, Trouble, charts::Mark, query},
+    marks,
 };
 
 /// Marks on one page.
 const MARKS_MAX: usize = 200;
 
-/// A mark as the API lists it.
-#[derive(Clone, Debug, Deserialize)]
-pub(super) struct Told {
-    at: Time,
-    kind: String,
-    text: String,
-}
-
-pub(super) async fn told(api: &Inner, since: &str, until: &str) -> Result<Vec<Told>, Trouble> {
+pub(super) async fn told(api: &Inner, since: &str, until: &str) -> Result<Vec<marks::Mark>, Trouble> {
     let path = query::path("/marks", &[("since", since), ("until", until)]);
-    Ok(api.find::<Listing<Told>>(&path).await?.map(|list| list.items).unwrap_or_default())
+    Ok(api.get::<Listing<marks::Mark>>(&path).await?.items)
 }
 
 /// Those within the span, oldest first.
-pub(super) fn of(told: Vec<Told>, alerts: &[AlertView], stats: &StatsView) -> Vec<Mark> {
-    let mut marks: Vec<Mark> = told.into_iter().map(|Told { at, kind, text }| Mark { at, kind, text }).collect();
+pub(super) fn of(told: Vec<marks::Mark>, alerts: &[AlertView], stats: &StatsView) -> Vec<Mark> {
+    let drawn = |mark: marks::Mark| Mark { at: mark.at, kind: mark.kind.as_str().to_owned(), text: mark.text };
+    let mut marks: Vec<Mark> = told.into_iter().map(drawn).collect();
     for alert in alerts {
         let mark =
             |at: Time, what: &str| Mark { at, kind: "alert".to_owned(), text: format!("{} {what}", alert.title) };

@@ -30,9 +30,9 @@ async fn minute(browser: &Browser, destination: &str) {
     let keep = Keep::new(recorder.clone(), scene.store.clone(), clock, &*scene.entropy);
     for _ in 0..300 {
         recorder.received("stripe", Duration::from_millis(4));
-        recorder.attempt("stripe", destination, "delivered");
+        recorder.attempt("stripe", destination, "delivered", Duration::from_millis(7));
         recorder.end_to_end("stripe", destination, Duration::from_millis(40));
-        recorder.attempt("stripe", destination, "dead");
+        recorder.attempt("stripe", destination, "dead", Duration::from_secs(1));
     }
     keep.note().await;
     scene.clock.advance(MINUTE);

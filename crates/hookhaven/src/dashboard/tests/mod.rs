@@ -23,14 +23,21 @@ pub(super) struct Shown {
 
 impl Browser {
     pub async fn new() -> Self {
-        let mut browser = Browser::signed_out();
+        Browser::over(Scene::new()).await
+    }
+
+    pub async fn over(scene: Scene) -> Self {
+        let mut browser = Browser::signed_out_over(scene);
         let shown = browser.post("/sign-in", &format!("token={TOKEN}")).await;
         assert_eq!(shown.status, StatusCode::SEE_OTHER, "{}", shown.html);
         browser
     }
 
     pub fn signed_out() -> Self {
-        let scene = Scene::new();
+        Browser::signed_out_over(Scene::new())
+    }
+
+    fn signed_out_over(scene: Scene) -> Self {
         let router = super::router(scene.parts());
         Browser { scene, router, cookies: Vec::new() }
     }

@@ -44,6 +44,7 @@ fn config(names: &[&str]) -> Config {
         secret_ages: Default::default(),
         alerts: Default::default(),
         fingerprint: Default::default(),
+        written: Default::default(),
         switches: Default::default(),
         sources: Default::default(),
         destinations: names.iter().map(|n| (Arc::from(*n), Arc::new(destination(n)))).collect(),
