@@ -26,6 +26,7 @@ pub mod lifecycle;
 pub mod likeness;
 pub mod ordering;
 pub mod pace;
+pub mod redact;
 pub mod rejected;
 pub mod retry;
 pub mod route;

@@ -453,6 +453,7 @@ pub(crate) fn config() -> Config {
         log: Log::default(),
         quarantine: Default::default(),
         secret_ages: Default::default(),
+        redactions: Default::default(),
         alerts: Default::default(),
         fingerprint: Default::default(),
         written: Default::default(),

@@ -54,7 +54,7 @@ pub mod tokens;
 pub mod torture;
 pub mod trigger;
 pub mod values;
-mod verdict;
+pub(crate) mod verdict;
 pub mod verify;
 pub mod why;
 

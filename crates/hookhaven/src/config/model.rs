@@ -12,6 +12,7 @@ use super::{
     alerts::Alerts,
     encryption::Encryption,
     quarantine::{Quarantine, SecretAges},
+    redact::Redactions,
     telemetry::Telemetry,
     written::Written,
 };
@@ -34,6 +35,8 @@ pub struct Config {
     pub quarantine: Quarantine,
     /// When secrets should have been replaced.
     pub secret_ages: SecretAges,
+    /// Fields of bodies that are masked where they are shown.
+    pub redactions: Redactions,
     pub alerts: Alerts,
     pub sources: BTreeMap<Arc<str>, Arc<Source>>,
     pub destinations: BTreeMap<Arc<str>, Arc<Destination>>,

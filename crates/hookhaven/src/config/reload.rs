@@ -226,6 +226,7 @@ fn keep_fixed(old: &Config, new: Config) -> Config {
         telemetry: old.telemetry,
         quarantine: new.quarantine,
         secret_ages: new.secret_ages,
+        redactions: new.redactions,
         alerts: new.alerts,
         sources: new.sources,
         destinations: new.destinations,

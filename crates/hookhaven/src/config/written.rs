@@ -43,9 +43,7 @@ impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Value::Plain(text) => f.write_str(text),
-            Value::Text(text) | Value::Secret(Reference::Elsewhere(text)) => {
-                f.write_str(&quoted(text))
-            }
+            Value::Text(text) | Value::Secret(Reference::Elsewhere(text)) => f.write_str(&quoted(text)),
             Value::Secret(Reference::Literal(_)) => f.write_str("a literal secret"),
             Value::List(values) => {
                 f.write_str("[")?;

@@ -25,14 +25,16 @@ mod show;
 mod visit;
 mod words;
 
+mod dead_letters;
 mod destinations;
+mod events;
 mod home;
+mod jobs;
+mod publishing;
+mod rejected;
 mod routes;
 mod settings;
 mod sources;
-mod publishing;
-mod dead_letters;
-mod jobs;
 mod start;
 
 use std::sync::Arc;
@@ -89,6 +91,8 @@ fn pages() -> Router<Shared> {
         .merge(publishing::routes())
         .merge(dead_letters::routes())
         .merge(jobs::routes())
+        .merge(events::routes())
+        .merge(rejected::routes())
 }
 
 /// What belongs to the API is answered by it, whatever it is.

@@ -204,7 +204,7 @@ impl Order {
     }
 
     fn check_filter(&self) -> Result<(), BadJob> {
-        let JobFilter { event, source, destination, event_type, class, group, since, until } = &self.filter;
+        let JobFilter { event: _, source, destination, event_type, class, group, since, until } = &self.filter;
         if let Some(Err(error)) = event_type.as_deref().map(Glob::parse) {
             return bad(format!("type: {error}"));
         }
@@ -220,8 +220,8 @@ impl Order {
         if group.is_some() && self.of() != Of::DeadLetters {
             return bad("group goes with dead letters only");
         }
-        if self.of() == Of::Events && (event.is_some() || class.is_some()) {
-            return bad("event and class go with dead letters and deliveries, not with events");
+        if self.of() == Of::Events && class.is_some() {
+            return bad("class goes with dead letters and deliveries, not with events");
         }
         if self.of() == Of::Events && self.to.is_some() && destination.is_some() {
             return bad("say either to (where events go now) or destination (whose deliveries are replayed)");

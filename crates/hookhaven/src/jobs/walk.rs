@@ -195,6 +195,7 @@ fn bound(spec: &Spec) -> hookhaven_core::Time {
 fn events(spec: &Spec) -> EventFilter {
     let filter = &spec.order.filter;
     EventFilter {
+        id: filter.event,
         source: filter.source.clone(),
         event_type: filter.event_type.clone(),
         destination: filter.destination.clone(),

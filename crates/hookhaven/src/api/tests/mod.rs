@@ -13,6 +13,7 @@ mod health;
 mod lists;
 mod openapi;
 mod publishing;
+mod redact;
 mod rejected;
 mod search;
 mod signing_keys;

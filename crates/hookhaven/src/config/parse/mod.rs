@@ -18,6 +18,7 @@ mod name;
 mod ordering;
 mod publish;
 mod quarantine;
+mod redact;
 mod route;
 mod server;
 mod source;
@@ -116,7 +117,9 @@ fn read(
     let telemetry = telemetry::telemetry(&mut root, of_process);
     let mut quarantine = quarantine::quarantine(&mut root);
     let mut secret_ages = quarantine::secret_ages(&mut root);
-    let beside = source::Beside { quarantine: &mut quarantine, secret_ages: &mut secret_ages };
+    let mut redactions = redact::everywhere(&mut root);
+    let beside =
+        source::Beside { quarantine: &mut quarantine, secret_ages: &mut secret_ages, redactions: &mut redactions };
     let sources = source::all(&mut root, secrets, &server, beside);
     let destinations = destination::all(&mut root, secrets, &server);
     let routes = route::all(&mut root, &sources, &destinations);
@@ -135,6 +138,7 @@ fn read(
         telemetry,
         quarantine,
         secret_ages,
+        redactions,
         alerts,
         sources: sources.into_values(),
         destinations: destinations.into_values(),

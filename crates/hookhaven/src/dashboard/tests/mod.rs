@@ -51,6 +51,14 @@ impl Browser {
         self.send(request.body(Body::from(form.to_owned())).unwrap()).await
     }
 
+    /// Status and headers of what may have no end.
+    pub async fn head_of(&mut self, path: &str) -> (StatusCode, http::HeaderMap) {
+        let request = Request::get(path).header(header::HOST, "127.0.0.1:8081");
+        let request = request.header(header::COOKIE, self.cookies.join("; ")).body(Body::empty()).unwrap();
+        let response: Response = self.router.clone().oneshot(request).await.unwrap();
+        (response.status(), response.headers().clone())
+    }
+
     pub async fn send(&mut self, mut request: Request) -> Shown {
         request.headers_mut().entry(header::HOST).or_insert("127.0.0.1:8081".parse().unwrap());
         if !self.cookies.is_empty() {

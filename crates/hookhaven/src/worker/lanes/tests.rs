@@ -42,6 +42,7 @@ fn config(names: &[&str]) -> Config {
         log: config::Log::default(),
         quarantine: Default::default(),
         secret_ages: Default::default(),
+        redactions: Default::default(),
         alerts: Default::default(),
         fingerprint: Default::default(),
         written: Default::default(),
