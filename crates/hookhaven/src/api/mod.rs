@@ -110,7 +110,7 @@ pub use secrets::SecretView;
 pub use sign_in_links::SignInLink;
 pub use signals::{Breaker, ConfigFile, LaneView, Offline, ReloadState, Signals};
 pub use sources::{SetupView, SourceDetail, SourceView, TypeView};
-pub use stats::{GroupView, SeriesView, StatsView};
+pub use stats::{FiguresView, SeriesView, StatsView};
 pub use status::{DepthView, Status, StoreStatus};
 pub use stream::{AttemptTold, LAST_EVENT_ID, STREAMS_MAX};
 pub use tokens::{CreateToken, CreatedToken, MeView, TokenView};

@@ -76,7 +76,7 @@ pub struct StatsView {
     pub destinations: Vec<String>,
     /// Of each source or destination, where `by` asks for it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub groups: Vec<GroupView>,
+    pub groups: Vec<FiguresView>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -94,7 +94,7 @@ pub struct SeriesView {
 
 /// One of several sources or destinations, over the whole span.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct GroupView {
+pub struct FiguresView {
     pub name: String,
     /// By metric: a sum, a percentile (`null` of nothing), or the greatest depth. What comes in goes to no destination
     /// yet, so that is left out of destinations.
@@ -153,11 +153,11 @@ fn view(params: &StatsParams, metrics: &[Metric], grid: Grid, figures: &[Figures
     }
 }
 
-fn groups(metrics: &[Metric], names: &[String], of: impl Fn(&str) -> Sums) -> Vec<GroupView> {
+fn groups(metrics: &[Metric], names: &[String], of: impl Fn(&str) -> Sums) -> Vec<FiguresView> {
     let group = |name: &String| {
         let sums = of(name);
         let overall = metrics.iter().map(|metric| (metric.as_str().to_owned(), metric.of(&sums))).collect();
-        GroupView { name: name.clone(), overall }
+        FiguresView { name: name.clone(), overall }
     };
     names.iter().map(group).collect()
 }

@@ -4,6 +4,7 @@
 //!
 //! Whatever is clicked leads to the events of that step. Not here: what is counted, and how it is added up (`stats`).
 
+pub(crate) mod marks;
 mod plans;
 mod scale;
 mod table;
@@ -12,11 +13,11 @@ use askama::Template;
 use hookhaven_core::Time;
 use serde::Serialize;
 
-pub(crate) use self::plans::{ANSWERS, ARRIVALS, ATTEMPTS, END_TO_END, Line, Plan, WAITING};
+pub(crate) use self::plans::{ANSWERS, ARRIVALS, ATTEMPTS, END_TO_END, Line, Plan, TOOK, WAITING};
 pub(crate) use self::scale::{Unit, rate};
 use self::{scale::Scale, table::Row};
-use super::{query, show};
-use crate::api::{SeriesView, StatsView};
+use super::{Trouble, Visit, query, show};
+use crate::api::{Alerting, SeriesView, StatsView};
 
 /// Something that happened, drawn as a vertical line through every chart.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -85,7 +86,35 @@ struct LineData {
     values: Vec<Option<f64>>,
 }
 
+/// Whose figures a page is about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum One<'a> {
+    Source(&'a str),
+    Destination(&'a str),
+}
+
 impl Charts {
+    /// Of one source or destination, over the span that is looked at.
+    ///
+    /// # Errors
+    /// What the API refuses.
+    pub async fn of_one(visit: &Visit, one: One<'_>) -> Result<Self, Trouble> {
+        let (of, plans): (_, &[&'static Plan]) = match one {
+            One::Source(name) => (("source", name), &[&ARRIVALS, &ATTEMPTS, &ANSWERS, &END_TO_END]),
+            One::Destination(name) => (("destination", name), &[&ATTEMPTS, &TOOK, &END_TO_END, &WAITING]),
+        };
+        let since = visit.range.since(visit.now).to_string();
+        let until = visit.range.until().map(|until| until.to_string()).unwrap_or_default();
+        let path = query::path("/stats", &[("since", &since), ("until", &until), of]);
+        let (stats, alerting, told) = tokio::try_join!(
+            visit.api.get::<StatsView>(&path),
+            visit.api.get::<Alerting>("/alerts"),
+            marks::told(&visit.api, &since, &until),
+        )?;
+        let marks = marks::of(told, &alerting.items, &stats);
+        Ok(Charts::new(&stats, plans, &marks, &query::path("/events", &[of]), visit.now))
+    }
+
     /// `events` is the address of the list that a click leads to, with whatever filter belongs to it. Lines of which the
     /// view has no figures are left out.
     pub fn new(view: &StatsView, plans: &[&'static Plan], marks: &[Mark], events: &str, now: Time) -> Self {

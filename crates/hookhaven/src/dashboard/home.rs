@@ -5,7 +5,6 @@
 
 mod failing;
 mod glance;
-mod marks;
 
 use askama::Template;
 use axum::{
@@ -20,7 +19,7 @@ use serde::Deserialize;
 use self::{failing::Failing, glance::Glance};
 use super::{
     Frame, Section, Shared, Trouble, Visit,
-    charts::{ANSWERS, ARRIVALS, ATTEMPTS, Charts, END_TO_END, WAITING},
+    charts::{ANSWERS, ARRIVALS, ATTEMPTS, Charts, END_TO_END, WAITING, marks},
     query,
     start::{Arrived, Start},
     visit::{self, Range},

@@ -44,6 +44,13 @@ pub(crate) const ANSWERS: Plan = Plan {
     lines: &[line("answer_p50_ms", "p50", 5), line("answer_p95_ms", "p95", 3), line("answer_p99_ms", "p99", 2)],
 };
 
+pub(crate) const TOOK: Plan = Plan {
+    id: "took",
+    title: "How long attempts took",
+    unit: Unit::Milliseconds,
+    lines: &[line("attempt_p50_ms", "p50", 5), line("attempt_p95_ms", "p95", 3), line("attempt_p99_ms", "p99", 2)],
+};
+
 pub(crate) const END_TO_END: Plan = Plan {
     id: "end-to-end",
     title: "Arrival to delivery",

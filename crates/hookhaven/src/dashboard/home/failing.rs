@@ -1,7 +1,7 @@
 //! Destinations at which something fails, or is held back, worst first: what the overview leads on from.
 
 use crate::{
-    api::{Breaker, DestinationView, GroupView, StatsView},
+    api::{Breaker, DestinationView, FiguresView, StatsView},
     dashboard::{query, show},
 };
 
@@ -51,7 +51,7 @@ impl Failing {
     }
 }
 
-fn row(name: &str, group: Option<&GroupView>, destination: Option<&DestinationView>, span: &str) -> Row {
+fn row(name: &str, group: Option<&FiguresView>, destination: Option<&DestinationView>, span: &str) -> Row {
     let count = |metric| group.and_then(|group| group.overall.get(metric).copied().flatten()).unwrap_or_default();
     let (attempts, failed) = (count("attempts"), count("retries") + count("dead"));
     let mut states: Vec<String> = Vec::new();

@@ -5,20 +5,23 @@ use hookhaven_core::Time;
 
 use crate::{
     api::{AlertView, StatsView, view::Listing},
-    dashboard::{Inner, Trouble, charts::Mark, query},
+    dashboard::{Inner, Trouble, query},
     marks,
 };
+
+use super::Mark;
 
 /// Marks on one page.
 const MARKS_MAX: usize = 200;
 
-pub(super) async fn told(api: &Inner, since: &str, until: &str) -> Result<Vec<marks::Mark>, Trouble> {
+/// What was told of within a span, as the API lists it.
+pub(crate) async fn told(api: &Inner, since: &str, until: &str) -> Result<Vec<marks::Mark>, Trouble> {
     let path = query::path("/marks", &[("since", since), ("until", until)]);
     Ok(api.get::<Listing<marks::Mark>>(&path).await?.items)
 }
 
 /// Those within the span, oldest first.
-pub(super) fn of(told: Vec<marks::Mark>, alerts: &[AlertView], stats: &StatsView) -> Vec<Mark> {
+pub(crate) fn of(told: Vec<marks::Mark>, alerts: &[AlertView], stats: &StatsView) -> Vec<Mark> {
     let drawn = |mark: marks::Mark| Mark { at: mark.at, kind: mark.kind.as_str().to_owned(), text: mark.text };
     let mut marks: Vec<Mark> = told.into_iter().map(drawn).collect();
     for alert in alerts {
