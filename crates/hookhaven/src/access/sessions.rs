@@ -28,6 +28,9 @@ pub const LINK_MAX: Duration = Duration::from_secs(600);
 /// Links at once; past it the oldest is good no more.
 pub const LINKS_MAX: usize = 16;
 
+/// What the dashboard takes a link's random part after.
+pub const LINK_PATH: &str = "/sign-in?once=";
+
 const RANDOM_BYTES: usize = 32;
 
 /// The value of a `session` entry, as JSON; its name is the SHA-256, in hex, of what the browser holds.
@@ -88,13 +91,13 @@ impl Access {
         }
     }
 
-    /// Makes a link for whoever showed this token.
+    /// Makes a link for whoever showed this token: the path on the admin address that signs in.
     pub fn link(&self, token: &[u8], now: Time, entropy: &dyn Entropy) -> String {
         let text = random(entropy);
         let link =
             Link { hash: TokenHash::of(text.as_bytes()), token: TokenHash::of(token), expires_at: now.plus(LINK_MAX) };
         self.links.put(link);
-        text
+        format!("{LINK_PATH}{text}")
     }
 
     /// Whose session it is, with what its token opens by now.
@@ -169,3 +172,6 @@ fn random(entropy: &dyn Entropy) -> String {
     entropy.fill(&mut random);
     URL_SAFE_NO_PAD.encode(random)
 }
+
+#[cfg(test)]
+mod tests;

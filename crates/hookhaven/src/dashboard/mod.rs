@@ -15,6 +15,7 @@
 //! Not here: what is decided or known (the API and what is behind it), the API's own description (`api::docs_page`).
 
 mod assets;
+mod charts;
 mod inner;
 mod layout;
 mod query;
@@ -34,6 +35,7 @@ mod rejected;
 mod routes;
 mod settings;
 mod sources;
+mod start;
 
 use std::sync::Arc;
 
@@ -81,6 +83,7 @@ pub fn router(parts: ApiParts) -> Router {
 fn pages() -> Router<Shared> {
     Router::new()
         .merge(home::routes())
+        .merge(start::routes())
         .merge(destinations::routes())
         .merge(sources::routes())
         .merge(routes::routes())
