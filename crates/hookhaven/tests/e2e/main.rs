@@ -16,6 +16,7 @@ mod catalogue;
 mod cli;
 mod copy;
 mod damage;
+mod dashboard;
 mod demo;
 mod duplicates;
 mod failure_modes;
