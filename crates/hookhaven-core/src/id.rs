@@ -1,5 +1,6 @@
-//! Ids of events, deliveries, attempts, rejected requests, jobs and entries of the audit log: 16 bytes that sort by
-//! time of birth and print with a prefix (`evt_06d2…`). Not idempotency keys, which come from senders (see `event`).
+//! Ids of events, deliveries, attempts, rejected requests, jobs, entries of the audit log and marks: 16 bytes that
+//! sort by time of birth and print with a prefix (`evt_06d2…`). Groups of dead letters have an id of the same form,
+//! which says what makes the group (`group`). Not idempotency keys, which come from senders (see `event`).
 
 use std::{fmt, str::FromStr};
 
@@ -53,7 +54,8 @@ fn decode(text: &str) -> Option<[u8; 16]> {
     Some(n.to_be_bytes())
 }
 
-macro_rules! id {
+/// Sixteen bytes with a prefix.
+macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident, $prefix:literal, $pattern:literal, $example:literal) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ToSchema)]
@@ -63,24 +65,12 @@ macro_rules! id {
         impl $name {
             pub const PREFIX: &'static str = $prefix;
 
-            /// A fresh id. The random bytes come from the caller, so that tests can fix them.
-            pub fn mint(now: Time, random: [u8; 10]) -> Self {
-                Self(mint(now, random))
-            }
-
             pub const fn from_bytes(bytes: [u8; 16]) -> Self {
                 Self(bytes)
             }
 
             pub const fn as_bytes(&self) -> &[u8; 16] {
                 &self.0
-            }
-
-            /// When it was made, to the millisecond.
-            pub fn minted_at(&self) -> Time {
-                let mut ms = [0; 8];
-                ms[2..].copy_from_slice(&self.0[..6]);
-                Time::from_ms(i64::from_be_bytes(ms))
             }
         }
 
@@ -121,6 +111,27 @@ macro_rules! id {
     };
 }
 
+/// One that is minted, and so bears the time of its birth.
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal, $pattern:literal, $example:literal) => {
+        text_id!($(#[$doc])* $name, $prefix, $pattern, $example);
+
+        impl $name {
+            /// A fresh id. The random bytes come from the caller, so that tests can fix them.
+            pub fn mint(now: Time, random: [u8; 10]) -> Self {
+                Self(mint(now, random))
+            }
+
+            /// When it was made, to the millisecond.
+            pub fn minted_at(&self) -> Time {
+                let mut ms = [0; 8];
+                ms[2..].copy_from_slice(&self.0[..6]);
+                Time::from_ms(i64::from_be_bytes(ms))
+            }
+        }
+    };
+}
+
 id!(/// One stored event; also its `webhook-id` towards handlers.
     EventId, "evt_", "^evt_[0-7][0-9a-hjkmnp-tv-z]{25}$", "evt_06d2m3q8rne1v9h4t7x0k5w2ya");
 id!(/// One duty to bring an event to a destination.
@@ -133,6 +144,10 @@ id!(/// One piece of bulk work.
     JobId, "job_", "^job_[0-7][0-9a-hjkmnp-tv-z]{25}$", "job_06d2m3q8rne1v9h4t7x0k5w2ya");
 id!(/// One entry of the audit log.
     AuditId, "aud_", "^aud_[0-7][0-9a-hjkmnp-tv-z]{25}$", "aud_06d2m3q8rne1v9h4t7x0k5w2ya");
+id!(/// One mark: a moment to be shown on charts.
+    MarkId, "mrk_", "^mrk_[0-7][0-9a-hjkmnp-tv-z]{25}$", "mrk_06d2m3q8rne1v9h4t7x0k5w2ya");
+text_id!(/// Dead letters with one root cause.
+    GroupId, "grp_", "^grp_[0-7][0-9a-hjkmnp-tv-z]{25}$", "grp_2x9c4m7r1qkv0e5hz8tw3ydnjb");
 
 #[cfg(test)]
 mod tests {

@@ -206,6 +206,10 @@ impl<L: Layer> Store for Over<L> {
         self.0.inner().look_deliveries(filter, page).await
     }
 
+    async fn newest_dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
+        self.0.inner().newest_dead_letters(limit).await
+    }
+
     async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryRow>, StoreError> {
         self.0.inner().delivery(id).await
     }

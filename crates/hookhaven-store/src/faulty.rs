@@ -324,6 +324,10 @@ impl Store for Faulty {
         through!(self, Deliveries, self.inner.look_deliveries(filter, page))
     }
 
+    async fn newest_dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
+        through!(self, Deliveries, self.inner.newest_dead_letters(limit))
+    }
+
     async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryRow>, StoreError> {
         through!(self, Delivery, self.inner.delivery(id))
     }

@@ -8,6 +8,7 @@
 pub mod clock;
 pub mod codec;
 pub mod copy;
+mod courtesy;
 pub mod embedded;
 pub mod faulty;
 pub mod history;

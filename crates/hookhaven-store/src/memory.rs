@@ -261,6 +261,10 @@ impl Store for MemoryStore {
         Ok(Looked::whole(state.maps.deliveries(filter, page, &state.live)))
     }
 
+    async fn newest_dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
+        Ok(self.state()?.maps.newest_dead_letters(limit))
+    }
+
     async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryRow>, StoreError> {
         let state = self.state()?;
         Ok(state.maps.row(id, &state.live))

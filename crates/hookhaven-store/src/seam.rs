@@ -478,6 +478,10 @@ pub trait Store: Send + Sync + fmt::Debug {
         }
     }
 
+    /// The dead letters that died last, the latest first, at most so many. Tens of thousands cost milliseconds: who
+    /// knows what they died of learns by this which are still dead letters.
+    async fn newest_dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, StoreError>;
+
     async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryRow>, StoreError>;
     /// All attempts of a delivery, first to last.
     async fn attempts(&self, delivery: DeliveryId) -> Result<Vec<Attempt>, StoreError>;

@@ -258,7 +258,7 @@ impl Metrics {
         took: Duration,
     ) {
         self.tallies.attempt(source, destination, class != ErrorClass::Ok);
-        self.recorder.attempt(source, destination, outcome);
+        self.recorder.attempt(source, destination, outcome, took);
         let r#type = self.types.label(source, event_type);
         let (source, destination) = (source.clone(), destination.clone());
         if class != ErrorClass::Ok {

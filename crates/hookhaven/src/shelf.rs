@@ -4,11 +4,14 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, PoisonError, RwLock},
+    time::Duration,
 };
 
-use hookhaven_store::{CatalogEntry, Store, StoreError};
+use hookhaven_store::{CatalogEntry, Store, StoreError, clock::Clock};
 use serde::{Serialize, de::DeserializeOwned};
 
+/// Between tries to read what another node changed, while the store cannot.
+const AGAIN: Duration = Duration::from_secs(1);
 /// A reading that our own writing overtakes is repeated so often.
 const READINGS_MAX: u32 = 5;
 
@@ -57,6 +60,23 @@ pub async fn load(shelves: &[&dyn Filled], store: &dyn Store) -> Result<bool, St
     let entries = store.catalog_of(&kinds).await?;
     let filled = shelves.iter().zip(writings).map(|(shelf, writings)| shelf.fill(&entries, writings));
     Ok(filled.fold(false, |changed, now| changed | now))
+}
+
+/// Has `load` read again what other nodes change, until the store has nothing more to tell or the future is dropped.
+/// While it cannot be read, what is known stays in force.
+pub async fn follow<F: Future<Output = Result<(), StoreError>>>(
+    what: &str,
+    store: &dyn Store,
+    clock: &dyn Clock,
+    load: impl Fn() -> F,
+) {
+    let mut changes = store.changes();
+    while changes.changed().await.is_ok() {
+        while let Err(error) = load().await {
+            tracing::warn!(%error, "{what} could not be read again; what is known stays in force meanwhile");
+            clock.sleep_until(clock.now().plus(AGAIN)).await;
+        }
+    }
 }
 
 impl<T: Entry> Filled for Shelf<T> {

@@ -13,9 +13,6 @@ use utoipa::ToSchema;
 
 use crate::shelf::{self, Entry, Shelf};
 
-/// Between tries to read what another node changed, while the store cannot.
-const AGAIN: std::time::Duration = std::time::Duration::from_secs(1);
-
 /// The value of a `destination-disabled` entry, as JSON; its name is the destination's.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Disabled {
@@ -82,12 +79,6 @@ impl Switches {
 
     /// Takes over what other nodes change, until the store has nothing more to tell or the future is dropped.
     pub async fn follow(&self, store: Arc<dyn Store>, clock: Arc<dyn Clock>) {
-        let mut changes = store.changes();
-        while changes.changed().await.is_ok() {
-            while let Err(error) = self.load(&*store).await {
-                tracing::warn!(%error, "who is disabled could not be read again; what is known stays in force meanwhile");
-                clock.sleep_until(clock.now().plus(AGAIN)).await;
-            }
-        }
+        shelf::follow("who is disabled", &*store, &*clock, || self.load(&*store)).await;
     }
 }

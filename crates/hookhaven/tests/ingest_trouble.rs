@@ -15,10 +15,10 @@ use hookhaven::{
 };
 use hookhaven_core::{Attempt, DeliveryId, Event, EventId, Lane};
 use hookhaven_store::{
-    Accepted, AttemptAt, AttemptRow, BackupProgress, Cancelled, CatalogEntry, DeliveryFilter, DeliveryRow, Dismissed,
-    Due, EventFilter, EventRow, LaneRoom, LaneSize, Leased, Leave, Looked, Needle, NewDelivery, NewEvent, NodeReport,
-    NodeRow, OnBackup, Page, Redelivered, Redelivery, Renewed, ReplayAs, Replayed, Retained, Retention, Routed,
-    Searched, SessionId, Settled, Settlement, Stats, Step, StepFilter, Store, StoreError,
+    Accepted, AttemptAt, AttemptRow, BackupProgress, Cancelled, CatalogEntry, DeadLetter, DeliveryFilter, DeliveryRow,
+    Dismissed, Due, EventFilter, EventRow, LaneRoom, LaneSize, Leased, Leave, Looked, Needle, NewDelivery, NewEvent,
+    NodeReport, NodeRow, OnBackup, Page, Redelivered, Redelivery, Renewed, ReplayAs, Replayed, Retained, Retention,
+    Routed, Searched, SessionId, Settled, Settlement, Stats, Step, StepFilter, Store, StoreError,
     clock::{Entropy, ManualClock, SeededEntropy},
 };
 use http_body_util::Full;
@@ -154,6 +154,9 @@ impl Store for Failing {
         _: &DeliveryFilter,
         _: Page<DeliveryId>,
     ) -> Result<Looked<DeliveryRow, DeliveryId>, StoreError> {
+        unreachable!()
+    }
+    async fn newest_dead_letters(&self, _: usize) -> Result<Vec<DeadLetter>, StoreError> {
         unreachable!()
     }
     async fn delivery(&self, _: DeliveryId) -> Result<Option<DeliveryRow>, StoreError> {

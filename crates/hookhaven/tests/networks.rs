@@ -99,7 +99,7 @@ impl Lists {
 }
 
 fn reload(generation: u64) -> ReloadState {
-    ReloadState { last_ok_at: NOW, last_error: None, refused_at: None, generation }
+    ReloadState { last_ok_at: NOW, last_error: None, refused_at: None, generation, file: None }
 }
 
 #[tokio::test]

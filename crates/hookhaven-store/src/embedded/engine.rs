@@ -31,7 +31,7 @@ use super::{
     segment::Damage,
     space::Space,
 };
-use crate::{codec, live::Live, position::Position, record::Record, seam::StoreError};
+use crate::{codec, courtesy::Courtesy, live::Live, position::Position, record::Record, seam::StoreError};
 
 /// What one transaction takes while the index catches up at start.
 const CATCH_UP_RECORDS: usize = 20_000;
@@ -49,6 +49,8 @@ pub struct Engine {
     pub recent: RecentEvents,
     pub applier: Applier,
     readers: Readers,
+    /// How much is looked while events come in.
+    pub courtesy: Courtesy,
     suspect: Arc<Suspect>,
     /// The writer is to begin a new segment.
     pub roll: AtomicBool,
@@ -194,6 +196,7 @@ fn start(
         recent: RecentEvents::default(),
         applier,
         readers: Readers::new(index.clone(), shared.mode),
+        courtesy: Courtesy::new(shared.options.clock.clone()),
         suspect,
         mode: shared.mode,
         roll: AtomicBool::new(false),
@@ -322,6 +325,15 @@ impl Engine {
     ) -> Result<T, StoreError> {
         self.applier.caught_up().await?;
         self.ask_now(question).await
+    }
+
+    /// As `ask`, for who looks at much: senders come first.
+    pub async fn look<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Reader) -> Result<T, IndexError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.applier.caught_up().await?;
+        self.courtesy.look(self.ask_now(question)).await
     }
 
     /// Asks the index as it is just now.

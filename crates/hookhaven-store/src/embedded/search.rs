@@ -27,7 +27,7 @@ impl Engine {
         after: Option<EventId>,
     ) -> Result<Searched, StoreError> {
         let (journal, damages) = (self.journal.clone(), self.damages.clone());
-        self.ask(move |reader: &Reader| {
+        self.look(move |reader: &Reader| {
             let page = Page { after, limit: STRETCH_EVENTS_MAX, oldest_first: false };
             let stretch = cut(reader.places(&filter, page)?);
             let bodies = Bodies { reader, journal: &journal, damages: &damages };

@@ -116,6 +116,7 @@ impl Store for EmbeddedStore {
     }
 
     async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError> {
+        self.engine()?.courtesy.accepting();
         let accept = |new: NewEvent| Command::Accept(new.into());
         let answers = self.run(events.into_iter().map(accept).collect()).await?;
         all_of!(answers, Answer::Accepted)
@@ -233,7 +234,7 @@ impl Store for EmbeddedStore {
         page: Page<EventId>,
     ) -> Result<Looked<EventRow, EventId>, StoreError> {
         let filter = filter.clone();
-        self.engine()?.ask(move |reader: &Reader| reader.events(&filter, page)).await
+        self.engine()?.look(move |reader: &Reader| reader.events(&filter, page)).await
     }
 
     async fn event(&self, id: EventId) -> Result<Option<Arc<Event>>, StoreError> {
@@ -269,9 +270,13 @@ impl Store for EmbeddedStore {
         page: Page<DeliveryId>,
     ) -> Result<Looked<DeliveryRow, DeliveryId>, StoreError> {
         let (engine, filter) = (self.engine()?, filter.clone());
-        let Looked { rows, upto } = engine.ask(move |reader: &Reader| reader.deliveries(&filter, page)).await?;
+        let Looked { rows, upto } = engine.look(move |reader: &Reader| reader.deliveries(&filter, page)).await?;
         let live = engine.live();
         Ok(Looked { rows: rows.into_iter().map(|row| overlay(row, &live)).collect(), upto })
+    }
+
+    async fn newest_dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
+        self.engine()?.ask(move |reader: &Reader| reader.newest_dead_letters(limit)).await
     }
 
     async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryRow>, StoreError> {

@@ -1,6 +1,7 @@
 //! Everything that happened, in plain maps: the reference for every index.
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, HashMap, VecDeque},
     sync::Arc,
 };
@@ -15,8 +16,9 @@ use crate::{
     position::Position,
     record::Record,
     seam::{
-        AttemptAt, AttemptRow, DeliveryFilter, DeliveryRow, EventFilter, EventRow, Hit, LastAttempt, Needle,
-        NewDelivery, Page, STRETCH_BYTES_MAX, STRETCH_EVENTS_MAX, Searched, Step, StepFilter, StepKind, StoreError,
+        AttemptAt, AttemptRow, DeadLetter, DeliveryFilter, DeliveryRow, EventFilter, EventRow, Hit, LastAttempt,
+        Needle, NewDelivery, Page, STRETCH_BYTES_MAX, STRETCH_EVENTS_MAX, Searched, Step, StepFilter, StepKind,
+        StoreError,
     },
 };
 
@@ -114,6 +116,16 @@ impl Maps {
     pub fn dead_letters_before(&self, before: Time) -> Vec<DeliveryId> {
         let old = |d: &&Delivery| d.is_dead_letter() && d.ended_at.is_some_and(|at| at < before);
         self.deliveries.values().filter(old).map(|d| d.id).collect()
+    }
+
+    /// Those that died last, the latest first.
+    pub fn newest_dead_letters(&self, limit: usize) -> Vec<DeadLetter> {
+        let letters = self.deliveries.values().filter(|d| d.is_dead_letter());
+        let mut all: Vec<_> =
+            letters.filter_map(|d| d.ended_at.map(|died_at| DeadLetter { id: d.id, died_at })).collect();
+        all.sort_unstable_by_key(|letter| Reverse((letter.died_at, letter.id)));
+        all.truncate(limit);
+        all
     }
 
     /// Drops events received before then of which everything is over, with all that became of them.

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     codec,
-    seam::{DeliveryFilter, DeliveryRow, EventFilter, EventRow, LastAttempt, Looked, Page, StoreError},
+    seam::{DeadLetter, DeliveryFilter, DeliveryRow, EventFilter, EventRow, LastAttempt, Looked, Page, StoreError},
 };
 
 /// How often an event is read whose body just went.
@@ -296,6 +296,22 @@ impl Shared {
             stretch_rows,
             bytes_max: None,
         })
+    }
+
+    pub(super) async fn newest_dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let sql = format!(
+            "SELECT x.id, x.ended_at FROM hookhaven.ended x WHERE {IS_LETTER} \
+               ORDER BY x.ended_at DESC, x.id DESC LIMIT $1"
+        );
+        let rows = self.reads.once(Mode::Read, &sql, &[(&limit, Type::INT8)]).await?;
+        let letter = |row: &Row| {
+            Ok::<_, StoreError>(DeadLetter {
+                id: row.try_get::<_, Uuid>(0).map_err(Trouble::from)?.delivery(),
+                died_at: time(row, 1)?,
+            })
+        };
+        rows.iter().map(letter).collect()
     }
 
     pub(super) async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryRow>, StoreError> {

@@ -199,7 +199,7 @@ impl Shared {
         let (first, last) = (Uuid(span.first.to_be_bytes()), Uuid(span.last.to_be_bytes()));
         let mut args: Vec<(&(dyn ToSql + Sync), Type)> = vec![(&first, Type::UUID), (&last, Type::UUID)];
         args.extend(list.values.0.iter().map(|(value, of)| (&**value as &(dyn ToSql + Sync), of.clone())));
-        self.reads.once(Mode::Read, sql, &args).await
+        self.courtesy.look(self.reads.once(Mode::Read, sql, &args)).await
     }
 
     /// The pairs of values that are in a table and that `is_meant` takes; with the first given, only such. `None` if

@@ -86,6 +86,7 @@ use self::{
 };
 use crate::{
     clock::{Clock, Entropy},
+    courtesy::Courtesy,
     embedded::queue::QueueLimits,
     seam::{SessionId, StoreError},
 };
@@ -175,6 +176,8 @@ struct Shared {
     /// Writes and claims; lists; apart, so that no list keeps an event waiting.
     work: Pool,
     reads: Pool,
+    /// How much is looked while events come in.
+    courtesy: Courtesy,
     health: Arc<Health>,
     clock: Arc<dyn Clock>,
     database_clock: Option<Arc<DatabaseClock>>,
@@ -237,6 +240,7 @@ impl PostgresStore {
             work,
             reads,
             health: health.clone(),
+            courtesy: Courtesy::new(clock.clone()),
             clock,
             database_clock,
             accepts: Queue::new(options.queue, options.batch_max),

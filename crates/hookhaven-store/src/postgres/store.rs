@@ -36,6 +36,7 @@ impl Store for PostgresStore {
 
     async fn accept(&self, events: Vec<NewEvent>) -> Result<Vec<Accepted>, StoreError> {
         self.shared.health.check()?;
+        self.shared.courtesy.accepting();
         let (offers, waiting) = Offer::all(events);
         self.shared.accepts.push(offers)?;
         Ok(all(waiting).await?.into_iter().flatten().collect())
@@ -173,6 +174,10 @@ impl Store for PostgresStore {
         page: Page<DeliveryId>,
     ) -> Result<Looked<DeliveryRow, DeliveryId>, StoreError> {
         self.shared.look_deliveries(filter, page).await
+    }
+
+    async fn newest_dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
+        self.shared.newest_dead_letters(limit).await
     }
 
     async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryRow>, StoreError> {

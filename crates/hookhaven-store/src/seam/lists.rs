@@ -103,6 +103,13 @@ impl AttemptRow {
     }
 }
 
+/// A dead letter, and when it died.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeadLetter {
+    pub id: DeliveryId,
+    pub died_at: Time,
+}
+
 /// All set fields must hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct EventFilter {

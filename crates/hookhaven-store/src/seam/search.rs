@@ -73,7 +73,7 @@ impl Needle {
     }
 
     /// What a body holds of it.
-    pub(crate) fn seek(&self, body: &Bytes) -> Option<Place> {
+    pub fn seek(&self, body: &Bytes) -> Option<Place> {
         self.find(body).map(|at| Place { at_byte: at as u64, excerpt: self.excerpt(body, at) })
     }
 }

@@ -40,6 +40,7 @@ macro_rules! suite {
                     settling_twice_settles_once],
                 replay: [a_dead_delivery_is_replayed_once, a_redelivery_revives_dead_letters,
                     a_redelivery_of_what_lives_changes_nothing, a_dismissed_letter_is_gone,
+                    dead_letters_are_told_by_their_deaths, a_dismissed_letter_is_replayed_all_the_same,
                     an_unrouted_event_can_be_routed, what_has_not_ended_is_not_replayed, replays_race_once,
                     a_replay_may_have_a_chosen_id, an_event_goes_elsewhere_once_by_its_id,
                     further_deliveries_race_once, a_chosen_id_is_known_after_a_restart],

@@ -1,9 +1,11 @@
 //! The one way back (I8): replay, redelivery by the sender, routing of what no route took; and dismissal.
 
-use hookhaven_core::{DeliveryId, DeliveryState, ErrorClass, EventId};
+use std::time::Duration;
+
+use hookhaven_core::{DeliveryId, DeliveryState, EndReason, ErrorClass, EventId};
 use hookhaven_store::{
-    Accepted, DeliveryFilter, Dismissed, NewDelivery, Next, Page, Redelivered, Redelivery, ReplayAs, Replayed, Routed,
-    Settled, clock::Clock,
+    Accepted, DeadLetter, DeliveryFilter, Dismissed, NewDelivery, Next, Page, Redelivered, Redelivery, ReplayAs,
+    Replayed, Routed, Settled, clock::Clock,
 };
 
 use crate::bench::*;
@@ -87,6 +89,45 @@ pub async fn a_dismissed_letter_is_gone(bench: &dyn Bench) {
     let row = store.delivery(old).await.unwrap().unwrap().delivery;
     assert_eq!((row.state, row.dismissed_at), (DeliveryState::Dead, Some(now)));
     assert_eq!(store.stats().await.unwrap().depths[0].dead_letters, 0);
+}
+
+pub async fn a_dismissed_letter_is_replayed_all_the_same(bench: &dyn Bench) {
+    let (store, now) = (bench.open().await, bench.clock().now());
+    let (_, old) = dead(&store, "k", now).await;
+    store.dismiss(&[old]).await.unwrap();
+    let Replayed::New(new) = store.replay(&[old]).await.unwrap().remove(0) else { panic!("not replayed") };
+    assert_eq!(store.replay(&[old]).await.unwrap(), [Replayed::Already(new)]);
+    let row = store.delivery(old).await.unwrap().unwrap().delivery;
+    assert_eq!((row.dismissed_at, row.replaced_by), (Some(now), Some(new)));
+}
+
+pub async fn dead_letters_are_told_by_their_deaths(bench: &dyn Bench) {
+    let (store, clock) = (bench.open().await, bench.clock());
+    // The first to be accepted dies last.
+    let slow = event("slow", clock.now(), &["mail"]);
+    let slow_id = slow.deliveries[0].id;
+    accept(&store, slow).await;
+    let mut died = Vec::new();
+    for key in ["a", "b", "c"] {
+        clock.advance(Duration::from_millis(10));
+        let (_, id) = dead(&store, key, clock.now()).await;
+        died.insert(0, DeadLetter { id, died_at: clock.now() });
+    }
+    clock.advance(Duration::from_millis(10));
+    let session = store.open_session(TTL).await.unwrap();
+    let leased = claim_one(&store, session, "mail").await;
+    settle(&store, session, &leased, ErrorClass::Timeout, Next::Dead(EndReason::Exhausted), clock.now()).await;
+    died.insert(0, DeadLetter { id: slow_id, died_at: clock.now() });
+    assert_eq!(store.newest_dead_letters(9).await.unwrap(), died);
+    assert_eq!(store.newest_dead_letters(2).await.unwrap(), died[..2]);
+
+    store.replay(&[died[1].id]).await.unwrap();
+    store.dismiss(&[died[2].id]).await.unwrap();
+    let left = [died[0], died[3]];
+    assert_eq!(store.newest_dead_letters(9).await.unwrap(), left);
+    if let Some(store) = bench.reopen(store).await {
+        assert_eq!(store.newest_dead_letters(9).await.unwrap(), left);
+    }
 }
 
 pub async fn an_unrouted_event_can_be_routed(bench: &dyn Bench) {

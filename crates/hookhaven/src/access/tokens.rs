@@ -43,8 +43,6 @@ const RANDOM_BYTES: usize = 32;
 const USED_EVERY: Duration = Duration::from_secs(3_600);
 /// Between looks for a token that is unknown here: another node may just have made it.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// Between tries to read what another node changed, while the store cannot.
-const AGAIN: Duration = Duration::from_secs(1);
 
 /// The value of a `token` entry, as JSON; its name is the token's SHA-256 in hex.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -175,13 +173,7 @@ impl Tokens {
 
     /// Takes over what other nodes change, until the store has nothing more to tell or the future is dropped.
     pub async fn follow(&self, store: Arc<dyn Store>, clock: Arc<dyn Clock>) {
-        let mut changes = store.changes();
-        while changes.changed().await.is_ok() {
-            while let Err(error) = self.load(&*store).await {
-                tracing::warn!(%error, "tokens could not be read again; those known stay in force meanwhile");
-                clock.sleep_until(clock.now().plus(AGAIN)).await;
-            }
-        }
+        shelf::follow("tokens", &*store, &*clock, || self.load(&*store)).await;
     }
 
     /// The token with this hash, if it opens anything now.

@@ -2,13 +2,14 @@
 //!
 //! A bulk act names ids, or a filter. By filter it goes through the list newest first, a page at a
 //! time, and stops after [`BULK_DELIVERIES_MAX`]; `next` in the answer lets the caller go on. Replays
-//! are newer than all they replace, so the walk never meets its own work.
+//! are newer than all they replace, so the walk never meets its own work. The store knows nothing of groups: where one
+//! is asked for, the rest of the filter names letters, and each is asked what it died of.
 
 use std::time::Duration;
 
 use axum::{Extension, Json, extract::State};
-use hookhaven_core::{DeliveryId, EventId, Time};
-use hookhaven_store::{DeliveryFilter, Dismissed, Page, Replayed};
+use hookhaven_core::{DeliveryId, EventId, GroupId, Time};
+use hookhaven_store::{DeliveryFilter, Dismissed, Looked, Page, Replayed};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
@@ -21,8 +22,10 @@ use super::{
     schema,
     view::{BulkAnswer, DeliveryView, Listing},
 };
-use crate::access::Note;
+use crate::{access::Note, causes::member};
 
+/// Pages of letters that are gone through for one page of those of a group.
+const LOOKS_MAX: usize = 8;
 /// Most deliveries that one bulk request acts on.
 pub const BULK_DELIVERIES_MAX: usize = 5_000;
 
@@ -62,6 +65,9 @@ pub struct DeadLetterFilter {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = schema::class_or_null)]
     pub class: Option<String>,
+    /// With this root cause: an id of `/dead-letters/groups`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<GroupId>,
 }
 
 impl DeadLetterFilter {
@@ -112,6 +118,8 @@ struct ListParams {
     until: Option<Time>,
     #[param(schema_with = schema::class)]
     class: Option<String>,
+    /// With this root cause: an id of `/dead-letters/groups`.
+    group: Option<GroupId>,
     /// `next` of the page before.
     after: Option<DeliveryId>,
     #[param(schema_with = schema::limit)]
@@ -141,8 +149,39 @@ async fn list(
         since: p.since,
         until: p.until,
         class: p.class,
+        group: p.group,
     };
-    deliveries::page(&api, &filter.to_store()?, p.after, p.limit).await
+    match p.group {
+        None => deliveries::page(&api, &filter.to_store()?, p.after, p.limit).await,
+        Some(group) => page_of(&api, group, &filter.to_store()?, p.after, p.limit).await,
+    }
+}
+
+/// One page of the letters of a group.
+async fn page_of(
+    api: &Api,
+    group: GroupId,
+    filter: &DeliveryFilter,
+    after: Option<DeliveryId>,
+    limit: Option<usize>,
+) -> Result<Json<Listing<DeliveryView>>, Problem> {
+    let page = page::page(after, limit)?;
+    let store = &*api.parts.store;
+    let (mut rows, mut upto) = (Vec::new(), after);
+    for _ in 0..LOOKS_MAX {
+        let looked = store.look_deliveries(filter, Page { after: upto, limit: LIMIT_MAX, oldest_first: false }).await?;
+        let full = looked.rows.len() >= LIMIT_MAX;
+        let last = looked.rows.last().map(|row| row.delivery.id).filter(|_| full);
+        let room = page.limit - rows.len();
+        rows.extend(member::those_of(store, Some(group), looked.rows, room).await?);
+        upto = last.or(looked.upto);
+        if rows.len() >= page.limit || upto.is_none() {
+            upto = None;
+            break;
+        }
+    }
+    let looked = Looked { rows, upto };
+    Ok(Json(page::looked(looked, &page, |row| row.delivery.id, DeliveryView::from, DeliveryId::minted_at)))
 }
 
 /// Exactly one of `ids` and `filter`; an empty filter is every dead letter.
@@ -210,7 +249,7 @@ async fn bulk(api: &Api, act: Act, request: BulkRequest) -> Result<BulkAnswer, P
         (Some(_), None) if request.after.is_some() => bad("after goes with a filter, not with ids"),
         (Some(ids), None) if ids.len() > LIMIT_MAX => bad("at most 500 ids in one request"),
         (Some(ids), None) => by_ids(api, act, &ids, request.dry_run).await,
-        (None, Some(filter)) => by_filter(api, act, filter.to_store()?, request.after, request.dry_run).await,
+        (None, Some(filter)) => by_filter(api, act, &filter, request.after, request.dry_run).await,
         _ => bad("say which: either \"ids\": […] or \"filter\": {…}; an empty filter is every dead letter"),
     }
 }
@@ -238,25 +277,28 @@ async fn by_ids(api: &Api, act: Act, ids: &[DeliveryId], dry_run: bool) -> Resul
 async fn by_filter(
     api: &Api,
     act: Act,
-    mut filter: DeliveryFilter,
+    filter: &DeadLetterFilter,
     mut after: Option<DeliveryId>,
     dry_run: bool,
 ) -> Result<BulkAnswer, Problem> {
+    let group = filter.group;
+    let mut filter = filter.to_store()?;
     // What dies from now on was asked about by nobody. `until` itself is excluded, now is not.
     let now = api.parts.clock.now().plus(Duration::from_micros(1));
     filter.until = Some(filter.until.map_or(now, |until| until.min(now)));
     let mut answer = BulkAnswer { dry_run, until: filter.until, ..BulkAnswer::default() };
     for _ in 0..BULK_DELIVERIES_MAX / LIMIT_MAX {
         let rows = api.parts.store.deliveries(&filter, Page { after, limit: LIMIT_MAX, oldest_first: false }).await?;
+        after = rows.last().map(|row| row.delivery.id).filter(|_| rows.len() >= LIMIT_MAX);
+        let rows = member::those_of(&*api.parts.store, group, rows, LIMIT_MAX).await?;
         let ids: Vec<_> = rows.iter().map(|row| row.delivery.id).collect();
         answer.matched += ids.len() as u64;
         if !dry_run {
             act_on(api, act, &ids, &mut answer).await?;
         }
-        if ids.len() < LIMIT_MAX {
+        if after.is_none() {
             return Ok(answer);
         }
-        after = ids.last().copied();
     }
     answer.next = after;
     Ok(answer)

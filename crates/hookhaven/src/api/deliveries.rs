@@ -8,7 +8,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    Api, Shared,
+    Api, Shared, masked,
     page::{self, Id, Params},
     problem::{self, Problem},
     schema,
@@ -142,7 +142,10 @@ pub(super) async fn detail(api: &Api, row: DeliveryRow) -> Result<DeliveryDetail
     if let Some(ordering) = &mut delivery.ordering {
         ordering.waits_for = stands.and_then(WaitsFor::of);
     }
-    Ok(DeliveryDetail { delivery, attempts: attempts.into_iter().map(AttemptView::from).collect() })
+    let config = api.parts.config.load();
+    let view = |attempt| AttemptView::from(masked::attempt(&config, &delivery.source, attempt));
+    let attempts = attempts.into_iter().map(view).collect();
+    Ok(DeliveryDetail { delivery, attempts })
 }
 
 /// Replays a delivery that has ended, a delivered one too.

@@ -3,32 +3,31 @@
 //! The config file says what a destination is and may itself pause or disable it. What a person does, or a
 //! pause by the 410 rule, comes on top and is kept in the store's catalog, so that it survives a restart.
 //! A destination gone from the file is listed as `missing` for as long as deliveries wait for it.
+//!
+//! What is known of one, and from where, is `scene`. Not here: trying one out (`trying`).
 
-use std::collections::BTreeMap;
+mod scene;
 
 use axum::{Extension, Json, extract::State};
-use hookhaven_core::{Destination, Time, destination::DestinationState};
-use hookhaven_store::{CatalogEntry, Stats};
-use serde::{Deserialize, Serialize};
+use hookhaven_store::CatalogEntry;
+use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+pub use self::scene::{DestinationView, PAUSED_KIND, Pause};
+use self::scene::{Scene, state_name};
 use super::{
-    Api, Breaker, Noted, Shared,
+    Api, Noted, Shared,
     page::{Input, Name},
     problem::{self, Problem},
-    view::{Listing, shown_url},
+    view::Listing,
 };
 use crate::{
     access::{Note, Who},
     switches::Disabled,
 };
 
-/// Kind of the catalog entries that say who paused a destination.
-pub const PAUSED_KIND: &str = "destination-paused";
-/// Kind of the catalog entries that say whose breaker is open.
-pub const BREAKER_KIND: &str = "destination-breaker";
 /// Longest reason that is kept.
 const REASON_BYTES_MAX: usize = 1_000;
 
@@ -40,48 +39,6 @@ pub(super) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(resume))
         .routes(routes!(disable))
         .routes(routes!(enable))
-}
-
-/// The value of a `destination-paused` entry, as JSON.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Pause {
-    /// `operator` for a person, else the name of the rule.
-    #[serde(default)]
-    pub by: String,
-    #[serde(default)]
-    pub at: Option<Time>,
-    #[serde(default)]
-    pub reason: String,
-    /// A token's name, if it was a person.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub who: String,
-}
-
-/// A destination as it stands.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct DestinationView {
-    pub name: String,
-    /// What holds: `active`, `paused`, `disabled`, or `missing` from the config file.
-    pub state: String,
-    /// What the config file says: `active`, `paused`, `disabled` or `missing`.
-    pub configured: String,
-    /// Who paused it, beyond the config file.
-    pub paused: Option<Pause>,
-    /// Who disabled it, beyond the config file.
-    pub disabled: Option<Disabled>,
-    /// Without credentials; `null` if missing.
-    pub url: Option<String>,
-    pub timeout_ms: Option<u64>,
-    pub concurrency: Option<u32>,
-    pub breaker: Breaker,
-    /// Until when nothing is sent there (breaker, `Retry-After`).
-    pub hold_until: Option<Time>,
-    pub in_flight: u32,
-    /// Deliveries that wait, those in hand included.
-    pub depth: u64,
-    pub dead_letters: u64,
-    pub dead_letters_critical: u64,
-    pub oldest_due_at: Option<Time>,
 }
 
 /// Lists destinations, by name.
@@ -130,7 +87,7 @@ struct ReasonRequest {
 /// Nothing is to be said.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct NoRequest {}
+pub(super) struct NoRequest {}
 
 /// Pauses a destination.
 ///
@@ -275,106 +232,4 @@ async fn changed_unless_in_file(
 
 fn unknown(name: &str) -> Problem {
     Problem::new(&problem::DESTINATION_NOT_FOUND, format!("there is no destination {name:?} in the config file"))
-}
-
-fn state_name(state: Option<DestinationState>) -> &'static str {
-    match state {
-        Some(DestinationState::Active) => "active",
-        Some(DestinationState::Paused) => "paused",
-        Some(DestinationState::Disabled) => "disabled",
-        None => "missing",
-    }
-}
-
-async fn pauses(api: &Api) -> Result<BTreeMap<String, Pause>, Problem> {
-    let entries = api.parts.store.catalog(PAUSED_KIND).await?;
-    // A value that we cannot read is still a pause.
-    let read = |e: CatalogEntry| (e.name, serde_json::from_slice(&e.value).unwrap_or_default());
-    Ok(entries.into_iter().map(read).collect())
-}
-
-async fn rests(api: &Api) -> Result<BTreeMap<String, Option<Time>>, Problem> {
-    /// What counts here of an entry.
-    #[derive(Deserialize)]
-    struct Until {
-        until: Time,
-    }
-    let entries = api.parts.store.catalog(BREAKER_KIND).await?;
-    let read = |e: CatalogEntry| (e.name, serde_json::from_slice(&e.value).ok().map(|Until { until }| until));
-    Ok(entries.into_iter().map(read).collect())
-}
-
-#[derive(Default)]
-struct Tally {
-    depth: u64,
-    dead_letters: u64,
-    dead_letters_critical: u64,
-    oldest_due_at: Option<Time>,
-}
-
-/// What the store says of all destinations at one moment.
-struct Scene {
-    pauses: BTreeMap<String, Pause>,
-    /// Until when destinations rest, as nodes told each other.
-    rests: BTreeMap<String, Option<Time>>,
-    tallies: BTreeMap<String, Tally>,
-}
-
-impl Scene {
-    async fn of(api: &Api) -> Result<Self, Problem> {
-        let stats = api.parts.store.stats().await?.without_alerts();
-        api.parts.config.load().switches.load(&*api.parts.store).await?;
-        Ok(Scene { pauses: pauses(api).await?, rests: rests(api).await?, tallies: tallies(&stats) })
-    }
-
-    fn view(&self, api: &Api, name: &str, destination: Option<&Destination>) -> DestinationView {
-        let configured = destination.map(|d| d.state);
-        let paused = self.pauses.get(name).cloned();
-        let disabled = api.parts.config.load().switches.disabled(name).map(|by| (*by).clone());
-        let state = match configured {
-            Some(_) if disabled.is_some() => "disabled",
-            Some(DestinationState::Active) if paused.is_some() => "paused",
-            other => state_name(other),
-        };
-        let mut lane = api.parts.signals.lane(name);
-        if let (Breaker::Closed, Some(until)) = (lane.breaker, self.rests.get(name)) {
-            lane.breaker = Breaker::Open;
-            lane.hold_until = lane.hold_until.max(*until);
-        }
-        let none = Tally::default();
-        let tally = self.tallies.get(name).unwrap_or(&none);
-        DestinationView {
-            name: name.to_owned(),
-            state: state.to_owned(),
-            configured: state_name(configured).to_owned(),
-            paused,
-            disabled,
-            url: destination.map(|d| shown_url(&d.url)),
-            timeout_ms: destination.map(|d| u64::try_from(d.timeout.as_millis()).unwrap_or(u64::MAX)),
-            concurrency: destination.map(|d| d.concurrency.get()),
-            breaker: lane.breaker,
-            hold_until: lane.hold_until,
-            in_flight: lane.in_flight,
-            depth: tally.depth,
-            dead_letters: tally.dead_letters,
-            dead_letters_critical: tally.dead_letters_critical,
-            oldest_due_at: tally.oldest_due_at,
-        }
-    }
-}
-
-fn tallies(stats: &Stats) -> BTreeMap<String, Tally> {
-    let mut tallies: BTreeMap<String, Tally> = BTreeMap::new();
-    for depth in &stats.depths {
-        let tally = tallies.entry(depth.destination.to_string()).or_default();
-        tally.depth += depth.pending + depth.leased;
-        tally.dead_letters += depth.dead_letters + depth.dead_letters_critical;
-        tally.dead_letters_critical += depth.dead_letters_critical;
-    }
-    for (destination, due_at) in &stats.oldest_due {
-        let oldest = &mut tallies.entry(destination.to_string()).or_default().oldest_due_at;
-        *oldest = Some(oldest.map_or(*due_at, |o| o.min(*due_at)));
-    }
-    tallies.retain(|_, t| t.depth + t.dead_letters > 0 || t.oldest_due_at.is_some());
-    tallies
 }

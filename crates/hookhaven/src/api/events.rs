@@ -120,7 +120,8 @@ async fn show(State(api): State<Shared>, Id(id): Id<EventId>) -> Result<Json<Eve
 
 /// Downloads the body of an event, byte for byte.
 ///
-/// As bytes: a browser must not read them as a page. A credential in it is masked where it is known that there is one.
+/// As bytes: a browser must not read them as a page. A credential in it is masked where it is known that there is one,
+/// and fields that are named in `redact`.
 #[utoipa::path(
     get,
     path = "/events/{id}/body",
@@ -141,7 +142,7 @@ async fn body(State(api): State<Shared>, Id(id): Id<EventId>) -> Result<Response
 
 /// Downloads the body of the request that an event came in.
 ///
-/// Where it came with others; its own where it came alone.
+/// Where it came with others; its own where it came alone. Fields that are named in `redact` are masked.
 #[utoipa::path(
     get,
     path = "/events/{id}/request",
@@ -159,7 +160,9 @@ async fn request(State(api): State<Shared>, Id(id): Id<EventId>) -> Result<Respo
     let event = find(&api, id).await?;
     match &event.part {
         None => Ok(download(masked::body(&api.parts.config.load(), &event))),
-        Some(Part { whole: Some(whole), .. }) => Ok(download(whole.clone())),
+        Some(Part { whole: Some(whole), .. }) => {
+            Ok(download(masked::of_source(&api.parts.config.load(), &event.source, whole.clone())))
+        }
         Some(Part { whole: None, .. }) => {
             let what = format!("the request of {id} has gone with its retention; the event itself is kept");
             Err(Problem::new(&problem::EVENT_NOT_FOUND, what))

@@ -1,6 +1,8 @@
 //! A gateway's state for tests: a memory store on a clock that stands still, a config with two
 //! sources, and the router over them.
 
+mod trials;
+
 use std::{
     num::NonZeroU32,
     sync::{Arc, Mutex},
@@ -33,7 +35,8 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use super::{ApiParts, Breaker, LaneView, ReloadState, Signals, router};
+pub(crate) use self::trials::Scripted;
+use super::{ApiParts, Breaker, ConfigFile, LaneView, ReloadState, Signals, router};
 
 use super::tests::document;
 use crate::{
@@ -41,7 +44,9 @@ use crate::{
     app::{self, KeyRing},
     config::{Config, Limits, Log, Server, Worker},
     jobs::{Jobs, JobsParts},
+    publish::{book::Book, manage::Manager},
     quarantine::Rejections,
+    trials::Trials,
 };
 
 pub(crate) const TOKEN: &str = "t0ken";
@@ -83,6 +88,7 @@ pub(crate) struct TestSignals {
     pub draining: Mutex<Option<String>>,
     pub idle: Mutex<Option<String>>,
     pub changed: Mutex<Vec<String>>,
+    pub file: Mutex<ConfigFile>,
 }
 
 #[async_trait]
@@ -115,6 +121,10 @@ impl Signals for TestSignals {
         self.reload.lock().unwrap().clone()
     }
 
+    fn config_file(&self) -> ConfigFile {
+        self.file.lock().unwrap().clone()
+    }
+
     fn lane(&self, destination: &str) -> LaneView {
         match destination {
             "mail" => LaneView { breaker: Breaker::Open, hold_until: Some(START), in_flight: 2 },
@@ -134,9 +144,13 @@ pub(crate) struct Scene {
     pub store: Arc<MemoryStore>,
     pub config: Arc<ArcSwap<Config>>,
     pub signals: Arc<TestSignals>,
+    /// What publishers made.
+    pub book: Arc<Book>,
     pub router: Router,
     /// Ends what runs jobs.
     pub stop_jobs: CancellationToken,
+    /// What tries things out, if a test brings it.
+    pub trials: Option<Arc<dyn Trials>>,
 }
 
 /// An answer of the router.
@@ -172,9 +186,11 @@ impl Scene {
         let store = Arc::new(MemoryStore::new(Arc::new(clock.clone()), entropy.clone()));
         let config = Arc::new(ArcSwap::from_pointee(config()));
         let signals = Arc::new(TestSignals::default());
-        let quarantine = Arc::default();
-        let (router, stop_jobs) = (Router::new(), CancellationToken::new());
-        let mut scene = Scene { quarantine, clock, entropy, store: store.clone(), config, signals, router, stop_jobs };
+        let (quarantine, book) = (Arc::default(), Arc::default());
+        let (router, stop_jobs, trials) = (Router::new(), CancellationToken::new(), None);
+        let store_here = store.clone();
+        let mut scene =
+            Scene { quarantine, clock, entropy, store: store_here, config, signals, book, router, stop_jobs, trials };
         scene.router = scene.router_over(store);
         scene
     }
@@ -214,19 +230,26 @@ impl Scene {
 
     /// The same API over another store.
     pub fn router_over(&self, store: Arc<dyn Store>) -> Router {
-        router(self.parts_over(store))
+        router(self.parts_over(store.clone(), self.jobs(store)))
     }
 
-    /// What the API here is made of, for who puts more before it.
+    /// What the API here is made of, for who puts more before it. Jobs are run by the scene's own.
     pub fn parts(&self) -> ApiParts {
-        self.parts_over(self.store.clone())
+        let store = self.store.clone();
+        self.parts_over(store.clone(), self.node(store, "here"))
     }
 
-    fn parts_over(&self, store: Arc<dyn Store>) -> ApiParts {
+    fn parts_over(&self, store: Arc<dyn Store>, jobs: Arc<Jobs>) -> ApiParts {
         let keys = KeyRing::new(store.clone(), self.config.clone(), self.entropy.clone(), None);
         ApiParts {
             store: store.clone(),
             keys: Arc::new(keys),
+            publications: Arc::new(Manager::running(
+                store.clone(),
+                Arc::new(self.clock.clone()),
+                self.book.clone(),
+                None,
+            )),
             clock: Arc::new(self.clock.clone()),
             entropy: self.entropy.clone(),
             config: self.config.clone(),
@@ -234,10 +257,11 @@ impl Scene {
             bound: "10.1.2.3:8081".parse().unwrap(),
             signals: self.signals.clone(),
             quarantine: self.quarantine.clone(),
-            rejections: self.rejections(store.clone()),
-            jobs: self.jobs(store),
+            rejections: self.rejections(store),
+            jobs,
             secrets: None,
             alerts: None,
+            trials: self.trials.clone(),
         }
     }
 
@@ -287,6 +311,23 @@ impl Scene {
 
     /// Attempts everything that is due at a destination once, with this end.
     pub async fn settle(&self, destination: &str, class: ErrorClass, status: Option<u16>, next: Next) -> usize {
+        self.settle_saying(b"down for \xff\x1b[2J repairs", destination, class, status, next).await
+    }
+
+    /// Everything due at a destination becomes a dead letter of the class `http_5xx` that was answered so.
+    pub async fn kill_saying(&self, answer: &'static str, destination: &str) -> usize {
+        let next = Next::Dead(EndReason::Exhausted);
+        self.settle_saying(answer.as_bytes(), destination, ErrorClass::Http5xx, Some(503), next).await
+    }
+
+    async fn settle_saying(
+        &self,
+        answer: &'static [u8],
+        destination: &str,
+        class: ErrorClass,
+        status: Option<u16>,
+        next: Next,
+    ) -> usize {
         let session = self.store.open_session(Duration::from_secs(3_600)).await.unwrap();
         let lanes = [LaneRoom { lane: Lane::of_destination(destination), room: 10_000, limit: None }];
         let leased = self.store.claim(session, &lanes, 10_000).await.unwrap();
@@ -302,7 +343,7 @@ impl Scene {
             class,
             error: if class == ErrorClass::Ok { "".into() } else { "it said \u{1b}[31mno".into() },
             response_headers: vec![("set-cookie".into(), Bytes::from("session=hunter2"))],
-            response_excerpt: Bytes::from_static(b"down for \xff\x1b[2J repairs"),
+            response_excerpt: Bytes::from_static(answer),
             next_attempt_at: match next {
                 Next::Retry { due_at } => Some(due_at),
                 _ => None,
@@ -412,8 +453,10 @@ pub(crate) fn config() -> Config {
         log: Log::default(),
         quarantine: Default::default(),
         secret_ages: Default::default(),
+        redactions: Default::default(),
         alerts: Default::default(),
         fingerprint: Default::default(),
+        written: Default::default(),
         switches: Default::default(),
         sources: [source("stripe"), source("github")].into(),
         destinations: [

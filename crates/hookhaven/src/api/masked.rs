@@ -1,8 +1,10 @@
-//! Bodies of events as they are shown: as they are, but for those that hold a credential and are therefore sealed in the
-//! store. Of them nobody reads it here either.
+//! Bodies as they are shown: as they are, but for credentials, which seal them in the store and which nobody reads here
+//! either, and for fields that are named in `redact`.
+
+use std::borrow::Cow;
 
 use bytes::Bytes;
-use hookhaven_core::{Event, diagnosis};
+use hookhaven_core::{Attempt, Event, diagnosis};
 use serde_json::Value;
 
 use super::view::REDACTED;
@@ -12,10 +14,37 @@ use crate::{config::Config, seal::SEAL_BODY};
 /// message that it tells of: their values are masked. What is neither is not shown at all.
 pub(super) fn body(config: &Config, event: &Event) -> Bytes {
     if event.header(SEAL_BODY).is_none() {
-        return event.body.clone();
+        return of_source(config, &event.source, event.body.clone());
     }
     let masked = if event.is_published() { callback(&event.body) } else { of_sender(config, event) };
-    masked.map_or_else(|| Bytes::from_static(REDACTED.as_bytes()), Bytes::from)
+    match masked {
+        Some(masked) => of_source(config, &event.source, masked.into()),
+        None => Bytes::from_static(REDACTED.as_bytes()),
+    }
+}
+
+/// What a source sent, without the fields that are named in `redact`.
+pub(super) fn of_source(config: &Config, source: &str, body: Bytes) -> Bytes {
+    match config.redactions.of_source(source).body(&body) {
+        Cow::Borrowed(_) => body,
+        Cow::Owned(masked) => masked.into(),
+    }
+}
+
+/// An attempt with an answer's beginning as it may be shown: handlers repeat what they were sent.
+pub(super) fn attempt(config: &Config, source: &str, mut attempt: Attempt) -> Attempt {
+    if let Cow::Owned(masked) = config.redactions.of_source(source).excerpt(&attempt.response_excerpt) {
+        attempt.response_excerpt = masked.into();
+    }
+    attempt
+}
+
+/// The event with its body as it may be shown; `None`: that is as it is.
+pub(super) fn event(config: &Config, event: &Event) -> Option<Event> {
+    match config.redactions.of_source(&event.source).body(&event.body) {
+        Cow::Borrowed(_) => None,
+        Cow::Owned(masked) => Some(Event { body: masked.into(), ..event.clone() }),
+    }
 }
 
 fn of_sender(config: &Config, event: &Event) -> Option<Vec<u8>> {

@@ -16,6 +16,8 @@ mod alerts;
 mod analysis;
 mod audit;
 mod backup;
+mod config;
+mod dead_letter_groups;
 mod dead_letters;
 mod deliveries;
 mod destinations;
@@ -26,12 +28,15 @@ pub(crate) mod fixture;
 pub(crate) mod guard;
 mod health;
 mod jobs;
+mod lately;
+mod marks;
 mod masked;
 mod nodes;
 mod openapi;
 mod page;
 pub(crate) mod problem;
 mod publish_keys;
+mod publishing;
 mod rejected;
 mod release;
 mod routes;
@@ -46,6 +51,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod trials;
 pub mod view;
 
 use std::{net::SocketAddr, sync::Arc};
@@ -64,10 +70,13 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::{
     access::{Access, Note},
     alerting::Desk,
+    causes::Causes,
     config::Config,
     jobs::Jobs,
+    publications::Publications,
     quarantine::Rejections,
     secrets::SecretUse,
+    trials::Trials,
 };
 
 pub use alerts::{
@@ -76,28 +85,34 @@ pub use alerts::{
 };
 pub use analysis::{AnalysisView, FoundView, SuggestionView, TooFewView};
 pub use backup::{BackupRequest, BackupState, BackupView};
+pub use config::{ConfigView, DifferenceView, SectionView, SettingView};
+pub use dead_letter_groups::{GroupView, GroupsView, NamedCount};
 pub use dead_letters::{BULK_DELIVERIES_MAX, BulkRequest, DeadLetterFilter};
 pub use deliveries::{CancelAnswer, CancelBecame};
 pub use destinations::{DestinationView, PAUSED_KIND, Pause};
 pub use guard::Inside;
 pub use health::Ready;
 pub use jobs::{JobDelivery, JobState, JobView};
+pub use lately::{ArrivalsView, AttemptsView};
+pub use marks::TellMark;
 pub use nodes::{NODE_SILENCE_MAX, NodeView};
 pub use openapi::document;
 pub use page::LIMIT_MAX;
 pub use problem::{CODES, Problem};
 pub use publish_keys::{Ring, RingError, SigningKeysView};
+pub use publishing::{DeletedQueue, MessageDetail, MessageView, PinRequest};
 pub use rejected::{CauseView, DiagnosisView, RejectedDetail, RejectedSelection, RejectedView};
 pub use release::{ReleaseAnswer, ReleaseRequest, ReleasedView};
 pub use routes::routing;
 pub use search::{EndView, HitView, LookedView, SEARCH_EVENTS_MAX, SearchLine};
 pub use secrets::SecretView;
-pub use signals::{Breaker, LaneView, Offline, ReloadState, Signals};
-pub use sources::SourceView;
+pub use signals::{Breaker, ConfigFile, LaneView, Offline, ReloadState, Signals};
+pub use sources::{SetupView, SourceDetail, SourceView, TypeView};
 pub use stats::{SeriesView, StatsView};
 pub use status::{DepthView, Status, StoreStatus};
 pub use stream::{AttemptTold, LAST_EVENT_ID, STREAMS_MAX};
 pub use tokens::{CreateToken, CreatedToken, MeView, TokenView};
+pub use trials::{DestinationTrial, SampleRequest, SampleView};
 
 /// Longest body of a request to the API; ids in bulk are its largest use.
 pub const BODY_BYTES_MAX: usize = 64 << 10;
@@ -117,6 +132,8 @@ pub struct ApiParts {
     pub signals: Arc<dyn Signals>,
     /// The signing keys of published messages.
     pub keys: Arc<dyn Ring>,
+    /// What publishers made.
+    pub publications: Arc<dyn Publications>,
     /// Rejected requests that are kept, and what may be done with them.
     pub quarantine: Arc<dyn Quarantine>,
     pub rejections: Arc<dyn Rejections>,
@@ -126,6 +143,8 @@ pub struct ApiParts {
     pub secrets: Option<Arc<SecretUse>>,
     /// Of the running gateway; `None` without one.
     pub alerts: Option<Arc<dyn Desk>>,
+    /// Of the running gateway; `None` without one.
+    pub trials: Option<Arc<dyn Trials>>,
 }
 
 /// What every handler gets.
@@ -133,11 +152,13 @@ pub(crate) struct Api {
     pub parts: ApiParts,
     pub started_at: Time,
     backup: backup::Slot,
+    causes: Arc<Causes>,
     analysis: analysis::Slot,
     /// Held while the signing keys are rotated.
     rotation: tokio::sync::Mutex<()>,
     searches: search::Slots,
     streams: stream::Seats,
+    tried: trials::Tried,
 }
 
 type Shared = Arc<Api>;
@@ -150,10 +171,12 @@ pub fn router(parts: ApiParts) -> Router {
     let api: Shared = Arc::new(Api {
         started_at: parts.clock.now(),
         backup: Default::default(),
+        causes: Arc::new(Causes::new(parts.store.clone())),
         analysis: Default::default(),
         rotation: Default::default(),
         searches: Default::default(),
         streams: stream::seats(),
+        tried: Default::default(),
         parts,
     });
     let guarded = Router::from(guarded())
@@ -175,13 +198,17 @@ fn guarded() -> OpenApiRouter<Shared> {
         .merge(events::routes())
         .merge(deliveries::routes())
         .merge(dead_letters::routes())
+        .merge(dead_letter_groups::routes())
         .merge(destinations::routes())
+        .merge(trials::routes())
         .merge(routes::routes())
         .merge(status::routes())
+        .merge(config::routes())
         .merge(stream::routes())
         .merge(stats::routes())
         .merge(nodes::routes())
         .merge(publish_keys::routes())
+        .merge(publishing::routes())
         .merge(rejected::routes())
         .merge(release::routes())
         .merge(secrets::routes())
@@ -192,7 +219,8 @@ fn guarded() -> OpenApiRouter<Shared> {
         .merge(sources::routes())
         .merge(tokens::routes())
         .merge(audit::routes())
-        .merge(jobs::routes());
+        .merge(jobs::routes())
+        .merge(marks::routes());
     OpenApiRouter::new().nest("/api/v1", resources).merge(health::guarded_routes())
 }
 

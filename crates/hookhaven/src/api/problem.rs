@@ -64,8 +64,17 @@ codes! {
     TOKEN_NAME_TAKEN = CONFLICT, "token_name_taken", "There is a token of this name";
     TOO_MANY_TOKENS = CONFLICT, "too_many_tokens", "There are too many tokens";
     DESTINATION_NOT_FOUND = NOT_FOUND, "destination_not_found", "No such destination";
+    MESSAGE_NOT_FOUND = NOT_FOUND, "message_not_found", "No such message";
+    QUEUE_NOT_FOUND = NOT_FOUND, "queue_not_found", "No such queue";
+    SCHEDULE_NOT_FOUND = NOT_FOUND, "schedule_not_found", "No such schedule";
+    URL_GROUP_NOT_FOUND = NOT_FOUND, "url_group_not_found", "No such URL group";
+    FLOW_CONTROL_NOT_FOUND = NOT_FOUND, "flow_control_not_found", "No such flow-control key";
     CHANNEL_NOT_FOUND = NOT_FOUND, "channel_not_found", "No such channel";
     SILENCE_NOT_FOUND = NOT_FOUND, "silence_not_found", "No such silence";
+    MARK_NOT_FOUND = NOT_FOUND, "mark_not_found", "No such mark";
+    CANNOT_SIGN = CONFLICT, "cannot_sign", "Nobody but the sender can sign for this source";
+    NO_INGEST = CONFLICT, "no_ingest", "This node takes nothing in";
+    TOO_MANY_TRIALS = TOO_MANY_REQUESTS, "too_many_trials", "Too much was tried out in the last minute";
     NO_GATEWAY = CONFLICT, "no_gateway", "No gateway is running";
     NOT_ENDED = CONFLICT, "not_ended", "The delivery has not ended";
     NOTHING_TO_REPLAY = CONFLICT, "nothing_to_replay", "The event has no dead letter";

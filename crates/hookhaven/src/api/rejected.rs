@@ -21,7 +21,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    Api, Shared,
+    Api, Shared, masked,
     page::{self, Id, Params},
     problem::{self, Problem},
     schema,
@@ -223,7 +223,7 @@ async fn show(State(api): State<Shared>, Id(id): Id<RejectedId>) -> Result<Json<
 
 /// Downloads as much of a rejected body as is kept.
 ///
-/// Configured secrets in it are masked: some senders show theirs there.
+/// Configured secrets in it are masked, for some senders show theirs there, and so are fields that are named in `redact`.
 #[utoipa::path(
     get,
     path = "/rejected/{id}/body",
@@ -244,7 +244,7 @@ async fn body(State(api): State<Shared>, Id(id): Id<RejectedId>) -> Result<Respo
     for secret in config.sources.values().flat_map(|source| &source.secrets) {
         body = diagnosis::replace(&body, secret.expose(), REDACTED.as_bytes());
     }
-    let mut response = Bytes::from(body).into_response();
+    let mut response = masked::of_source(&config, &found.rejected.source, body.into()).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     headers.insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));

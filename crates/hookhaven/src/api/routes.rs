@@ -1,14 +1,14 @@
 //! `/routes`: the routes of the config in force; and what they say of one event.
 
 use axum::{Json, extract::State};
-use hookhaven_core::{Event, EventId, route};
+use hookhaven_core::{Event, EventId, filter::Finding, route};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    Shared, events,
+    Shared, events, masked,
     page::Id,
     problem::{self, Problem},
-    view::{GoesTo, ListedRoute, Listing, RouteView, Routing},
+    view::{FindingView, GoesTo, ListedRoute, Listing, RouteView, Routing},
 };
 use crate::config::Config;
 
@@ -59,15 +59,21 @@ async fn of_event(State(api): State<Shared>, Id(id): Id<EventId>) -> Result<Json
 /// What a configuration says of an event.
 pub fn routing(config: &Config, event: &Event) -> Routing {
     let source = config.sources.get(&event.source);
+    // What is decided goes by the body as it is, what is said of it by the body as it may be shown.
+    let masked = masked::event(config, event);
+    let shown = masked.as_ref().map(|event| route::explain(&config.routes, event)).unwrap_or_default();
     let window = source.and_then(|source| source.sender.redelivery_window());
     let age = event.occurred_at.map(|at| event.received_at.since(at));
-    let view = |explained: route::Explained<'_>| RouteView {
+    let view = |(n, explained): (usize, route::Explained<'_>)| RouteView {
         name: explained.route.name.to_string(),
         events: patterns(explained.route),
         to: destinations(explained.route),
         takes_type: explained.takes_type,
         takes: explained.takes(),
-        conditions: explained.findings.into_iter().map(Into::into).collect(),
+        conditions: match shown.get(n) {
+            Some(shown) => as_shown(explained.findings, &shown.findings),
+            None => explained.findings.into_iter().map(Into::into).collect(),
+        },
     };
     let goes_to = |found: route::Match<'_>| GoesTo {
         destination: found.destination.to_string(),
@@ -78,9 +84,20 @@ pub fn routing(config: &Config, event: &Event) -> Routing {
         sender: source.map(|s| s.sender.name().to_owned()),
         old: age.zip(window).is_some_and(|(age, window)| age > window),
         secret_count: source.map_or(0, |s| s.secrets.len()),
-        routes: route::explain(&config.routes, event).into_iter().map(view).collect(),
+        routes: route::explain(&config.routes, event).into_iter().enumerate().map(view).collect(),
         goes_to: route::matches(&config.routes, event).into_iter().map(goes_to).collect(),
     }
+}
+
+/// The same findings, with what was seen in a body that may be shown.
+fn as_shown(findings: Vec<Finding>, shown: &[Finding]) -> Vec<FindingView> {
+    let view = |(finding, shown): (Finding, &Finding)| FindingView {
+        condition: finding.condition,
+        holds: finding.holds,
+        seen: shown.seen.clone(),
+        conditions: as_shown(finding.parts, &shown.parts),
+    };
+    findings.into_iter().zip(shown).map(view).collect()
 }
 
 fn patterns(route: &route::Route) -> Vec<String> {

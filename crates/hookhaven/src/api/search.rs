@@ -1,9 +1,10 @@
 //! `/search`: text in the bodies of events, newest first, told as it is found, a line of JSON each.
 //!
 //! A search goes on as its answer is read, and ends when its client goes. So many at once, so many events and hits
-//! in each; the last line says how far it looked and how to go on.
+//! in each; the last line says how far it looked and how to go on. What stands in a field that nobody is shown
+//! (`redact`) is not found: else it could be guessed letter by letter.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{convert::Infallible, mem, sync::Arc};
 
 use axum::{
     body::Body,
@@ -13,7 +14,7 @@ use axum::{
 use bytes::Bytes;
 use futures_util::stream;
 use hookhaven_core::{EventId, Time};
-use hookhaven_store::{EventFilter, Hit, Needle, Searched, Store};
+use hookhaven_store::{EventFilter, Hit, Needle, Searched, StoreError};
 use http::{HeaderValue, header};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -21,7 +22,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    LIMIT_MAX, Shared,
+    Api, LIMIT_MAX, Shared, masked,
     page::{self, Params},
     problem::{self, Problem},
     schema,
@@ -156,11 +157,10 @@ async fn search(State(api): State<Shared>, Params(params): Params<SearchParams>)
         until: params.until,
         ..EventFilter::default()
     };
-    let store = api.parts.store.clone();
     // What cannot begin is refused as ever.
-    let first = store.search(&text, &filter, params.after).await?;
+    let first = api.parts.store.search(&text, &filter, params.after).await?;
     let (looked, first) = (LookedView::default(), Some(first));
-    let walk = Walk { store, text, filter, hits_max, looked, first, is_over: false, _permit: permit };
+    let walk = Walk { api, text, filter, hits_max, looked, first, is_over: false, _permit: permit };
     let lines = stream::unfold(walk, async |mut walk| {
         let lines = walk.step().await?;
         Some((Ok::<_, Infallible>(lines), walk))
@@ -172,7 +172,7 @@ async fn search(State(api): State<Shared>, Params(params): Params<SearchParams>)
 
 /// A search under way.
 struct Walk {
-    store: Arc<dyn Store>,
+    api: Arc<Api>,
     text: Needle,
     filter: EventFilter,
     hits_max: usize,
@@ -194,8 +194,12 @@ impl Walk {
             None => {
                 // Others on this thread first: an answer that is read as fast as it is made never waits.
                 tokio::task::yield_now().await;
-                self.store.search(&self.text, &self.filter, self.looked.next).await
+                self.api.parts.store.search(&self.text, &self.filter, self.looked.next).await
             }
+        };
+        let searched = match searched {
+            Ok(searched) => self.shown(searched).await,
+            Err(error) => Err(error),
         };
         let mut lines = Vec::new();
         self.is_over = match searched {
@@ -206,6 +210,21 @@ impl Walk {
             }
         };
         Some(lines.into())
+    }
+
+    /// Without hits in what nobody is shown.
+    async fn shown(&self, mut searched: Searched) -> Result<Searched, StoreError> {
+        let config = self.api.parts.config.load_full();
+        let mut shown = Vec::with_capacity(searched.hits.len());
+        for hit in mem::take(&mut searched.hits) {
+            if config.redactions.of_source(&hit.event.source).is_empty() {
+                shown.push(hit);
+                continue;
+            }
+            let Some(event) = self.api.parts.store.event(hit.event.id).await? else { continue };
+            shown.extend(self.text.seek(&masked::body(&config, &event)).map(|place| Hit { place, ..hit }));
+        }
+        Ok(Searched { hits: shown, ..searched })
     }
 
     /// Whether it goes on.

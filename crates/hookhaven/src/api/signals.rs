@@ -1,11 +1,15 @@
 //! What the API asks of the running gateway beside the store. Implemented where everything is wired
 //! together; a command that opened the data directory itself answers with [`Offline`].
 
+use std::{path::PathBuf, sync::Arc};
+
 use async_trait::async_trait;
 use hookhaven_core::Time;
 use hookhaven_store::NodeReport;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use crate::config::Written;
 
 /// A narrow window into the running gateway. All calls are cheap, save the rendering of metrics.
 #[async_trait]
@@ -24,6 +28,11 @@ pub trait Signals: Send + Sync + std::fmt::Debug {
 
     /// How the last reading of the config file went.
     fn reload_state(&self) -> ReloadState;
+
+    /// The config file as it was last read.
+    fn config_file(&self) -> ConfigFile {
+        ConfigFile::default()
+    }
 
     /// The worker's view of a destination's lane.
     fn lane(&self, destination: &str) -> LaneView;
@@ -44,6 +53,17 @@ pub struct ReloadState {
     pub refused_at: Option<Time>,
     /// What `hookhaven check` says of the refused one. Holds no secret.
     pub error: Option<String>,
+}
+
+/// Where the configuration comes from, and what the file says now.
+#[derive(Clone, Debug, Default)]
+pub struct ConfigFile {
+    /// `None`: there is no file.
+    pub path: Option<PathBuf>,
+    /// Of the command line, what stands above the file, such as `--role worker`.
+    pub options: Vec<String>,
+    /// `None` if it could not be read.
+    pub says: Option<Arc<Written>>,
 }
 
 /// A destination's lane as this node's worker sees it.

@@ -69,8 +69,9 @@ pub struct StatsView {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SeriesView {
     /// `received` (answered with success, duplicates too), `rejected`, `duplicates`, `answer_p50_ms` and so on (arrival
-    /// to answer), `attempts`, of them `delivered`, `retries` (another one follows) and `dead`, `end_to_end_p50_ms` and
-    /// so on (arrival to delivery), `depth` (deliveries that have not ended, at most).
+    /// to answer), `attempts`, of them `delivered`, `retries` (another one follows) and `dead`, `attempt_p50_ms` and so
+    /// on (how long attempts took), `end_to_end_p50_ms` and so on (arrival to delivery), `depth` (deliveries that have
+    /// not ended, at most).
     pub metric: String,
     /// One a step; `null` for a percentile of nothing.
     pub values: Vec<Option<f64>>,
@@ -189,7 +190,7 @@ mod tests {
         let keep = crate::stats::keep::Keep::new(recorder.clone(), scene.store.clone(), clock, &*scene.entropy);
         for (destination, outcome) in [("billing", "delivered"), ("billing", "retry"), ("mail", "dead")] {
             recorder.received("stripe", Duration::from_millis(4));
-            recorder.attempt("stripe", destination, outcome);
+            recorder.attempt("stripe", destination, outcome, Duration::from_millis(7));
             recorder.depth("stripe", destination, 3);
             keep.note().await;
             scene.clock.advance(MINUTE);

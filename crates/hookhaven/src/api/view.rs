@@ -72,7 +72,7 @@ pub struct HeaderView {
 /// Stands in the place of a credential.
 pub const REDACTED: &str = "[redacted]";
 
-fn headers<N: AsRef<str>>(headers: &[(N, Bytes)]) -> Vec<HeaderView> {
+pub(super) fn headers<N: AsRef<str>>(headers: &[(N, Bytes)]) -> Vec<HeaderView> {
     let value = |name: &str, value: &Bytes| match is_sealed(&name.to_ascii_lowercase()) && name != SEALED {
         true => Text::Utf8(REDACTED.to_owned()),
         false => Text::of(value),

@@ -3,11 +3,13 @@
 //! Ingest, worker, sweeps and API know nothing of each other; what one must tell another goes through
 //! the store or through the few lines here (`wires`). Not here: any rule.
 
+mod marking;
 mod nodes;
 mod parts;
 mod store;
 mod token;
 mod told;
+mod trials;
 mod upkeep;
 mod wires;
 
@@ -64,7 +66,7 @@ use crate::{
 pub use store::{Opened, open_bare, open_store};
 pub use token::{PUBLISH_TOKEN_FILE, TOKEN_FILE};
 pub use upkeep::{rejections, sender_keys};
-pub use wires::KeyRing;
+pub use wires::{KeyRing, publications};
 
 /// How long a start waits for a database that is away, before somebody else should decide.
 const DATABASE_PATIENCE: Duration = Duration::from_secs(30);
@@ -173,7 +175,7 @@ impl Gateway {
         let Outside { environment, entropy, egress, log_lines_dropped, .. } = outside;
         let Opened { store, quarantine, clock, vault } = opened;
         let (made, found) = credentials(&mut loaded.config, &*store, &*entropy, vault.as_deref()).await?;
-        let settings = loaded.config.clone();
+        let (settings, origin) = (loaded.config.clone(), loaded.origin.clone());
         let admin_token = token::admin(&settings, &*entropy, vault.as_deref())?;
 
         let (config, watcher) = reload::watch(loaded, environment, clock.clone());
@@ -243,17 +245,22 @@ impl Gateway {
             accepting: accepting.clone(),
             config: config.shared(),
             secrets: secrets.clone(),
+            origin,
         };
         let alerts = parts.alerts(Surroundings { nodes: nodes.clone(), worker: hands.clone() });
         let (keeper, keeping) = Keeper::start(quarantine.clone(), metrics.clone());
         let releases = Releases::new(parts.of_ingest(None, None), quarantine.clone());
         let ring = KeyRing::new(store.clone(), config.shared(), entropy.clone(), Some(keys.clone()));
+        let traffic = worker.clone().map(|worker| Arc::new(worker) as Arc<dyn Traffic>);
         let jobs = Arc::new(parts.jobs(nodes.this().id, works));
+        let trials = Arc::new(parts.trials(ingest_addr));
+        let marker = parts.marker(nodes.this().id);
         let admin = dashboard::router(ApiParts {
             store: store.clone(),
             clock: clock.clone(),
             entropy,
             keys: Arc::new(ring),
+            publications: Arc::new(parts.publications(traffic.clone())),
             config: config.shared(),
             access: access.clone(),
             bound: admin_addr,
@@ -263,6 +270,7 @@ impl Gateway {
             jobs: jobs.clone(),
             secrets: Some(secrets.clone()),
             alerts: Some(alerts.clone()),
+            trials: Some(trials),
         });
 
         let [stop_ingest, stop_schedules, stop_jobs, stop_nodes, stop_admin] =
@@ -271,7 +279,8 @@ impl Gateway {
         let mut upkeep = vec![
             tokio::spawn(watcher.run()),
             tokio::spawn(wires::tell_of_reloads(config.state(), metrics.clone(), hands.clone())),
-            tokio::spawn(told::note_reloads(config.shared(), config.state(), access.audit.clone())),
+            tokio::spawn(marker.clone().started(settings.server.role)),
+            tokio::spawn(told::note_reloads(config.shared(), config.state(), access.audit.clone(), marker)),
             tokio::spawn(wires::follow_tokens(access, store.clone(), clock.clone())),
             tokio::spawn(wires::follow_switches(settings.switches.clone(), store.clone(), clock.clone())),
             tokio::spawn(wires::tell_of_switches(settings.switches.clone(), worker.clone())),
@@ -286,7 +295,6 @@ impl Gateway {
         if ingest_server.is_some() {
             upkeep.push(parts.renew_networks());
         }
-        let traffic = worker.clone().map(|worker| Arc::new(worker) as Arc<dyn Traffic>);
         let ingest = ingest_server.map(|server| {
             let of_ingest = parts.of_ingest(Some(keeper), Some(Arc::new(hands.clone())));
             parts.ingest(server, of_ingest, limits, &stop_ingest, traffic)

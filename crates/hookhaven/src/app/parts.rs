@@ -9,7 +9,7 @@ use hookhaven_store::{
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{StartError, told::Told, wires::Surroundings};
+use super::{StartError, marking::Marker, told::Told, trials::Hands, wires::Surroundings};
 use crate::{
     access::Access,
     alerts::{AlertParts, Alerts, channels::Channels},
@@ -28,6 +28,7 @@ use crate::{
         api::{PublishParts, PublishService, Traffic},
         book::Book,
         keys::Keys,
+        manage::Manager,
         outgoing::Outgoing,
         scheduler::{Scheduler, SchedulerParts},
     },
@@ -134,11 +135,17 @@ impl Parts {
             budget: self.budget.clone(),
             book: self.book.clone(),
             keys: self.keys.clone(),
+            failures: Arc::default(),
             tokens: self.access.tokens.clone(),
             audit: Some(self.access.audit.clone()),
             traffic,
             tracer: self.tracer.clone(),
         })
+    }
+
+    /// What the admin API sees of what publishers made.
+    pub fn publications(&self, traffic: Option<Arc<dyn Traffic>>) -> Manager {
+        Manager::running(self.store.clone(), self.clock.clone(), self.book.clone(), traffic)
     }
 
     /// Starts making messages of schedules.
@@ -162,6 +169,23 @@ impl Parts {
             node,
             runs,
         })
+    }
+
+    /// What marks by itself what happens to this node.
+    pub fn marker(&self, node: String) -> Marker {
+        let (store, clock, entropy) = (self.store.clone(), self.clock.clone(), self.entropy.clone());
+        Marker { store, clock, entropy, node }
+    }
+
+    /// What people try things out with.
+    pub fn trials(&self, ingest: Option<SocketAddr>) -> Hands {
+        Hands {
+            egress: self.egress.clone(),
+            clock: self.clock.clone(),
+            entropy: self.entropy.clone(),
+            config: self.config.shared(),
+            ingest,
+        }
     }
 
     /// What requests are taken in, and released, with.

@@ -8,6 +8,7 @@ use hookhaven_core::{ErrorClass, Secret};
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 
+use super::marking::Marker;
 use crate::{
     access::{Audit, CONFIG, Note, SYSTEM},
     alerting::channel_of,
@@ -71,11 +72,13 @@ impl WorkerSignals for Told {
     }
 }
 
-/// Writes down each configuration that was taken, with what it changed by name.
+/// Writes down each configuration that was taken, with what it changed by name; one that changed something is marked on
+/// the charts.
 pub(super) async fn note_reloads(
     config: Arc<ArcSwap<Config>>,
     mut state: watch::Receiver<ReloadState>,
     audit: Arc<Audit>,
+    marker: Marker,
 ) {
     let (mut before, mut generation) = (config.load_full(), state.borrow_and_update().generation);
     while state.changed().await.is_ok() {
@@ -86,6 +89,9 @@ pub(super) async fn note_reloads(
         generation = now;
         let after = config.load_full();
         let changed = difference(&before, &after);
+        if before.written != after.written || changed.as_object().is_some_and(|changed| !changed.is_empty()) {
+            marker.reloaded(&after, &changed).await;
+        }
         before = after;
         audit.record_own(CONFIG, "config.reload", "config file", Note::after(changed)).await;
     }

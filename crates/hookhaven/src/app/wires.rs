@@ -19,13 +19,15 @@ use super::{nodes::Nodes, upkeep::secret_ages};
 use crate::{
     access::Access,
     alerts::Around,
-    api::{Breaker, LaneView, ReloadState, Ring, RingError, Signals, SigningKeysView},
-    config::{Config, SigningKeys, reload},
+    api::{Breaker, ConfigFile, LaneView, ReloadState, Ring, RingError, Signals, SigningKeysView},
+    config::{Config, Origin, SigningKeys, reload},
     metrics::Metrics,
+    publications::Publications,
     publish::{
         api::Traffic,
         book::Book,
         keys::{self, Keys, KeysError},
+        manage::Manager,
     },
     published::FlowNow,
     secrets::SecretUse,
@@ -46,6 +48,8 @@ pub(super) struct Wires {
     pub accepting: Arc<AtomicBool>,
     pub config: Arc<ArcSwap<Config>>,
     pub secrets: Arc<SecretUse>,
+    /// Where the configuration comes from.
+    pub origin: Origin,
 }
 
 #[async_trait]
@@ -81,6 +85,20 @@ impl Signals for Wires {
     fn reload_state(&self) -> ReloadState {
         let state = self.reload.borrow();
         ReloadState { loaded_at: Some(state.last_ok_at), refused_at: state.refused_at, error: state.last_error.clone() }
+    }
+
+    fn config_file(&self) -> ConfigFile {
+        let Origin { file, data_dir, role, dev } = &self.origin;
+        let options = [
+            data_dir.as_ref().map(|dir| format!("--data {}", dir.display())),
+            role.map(|role| format!("--role {}", role.as_str())),
+            dev.then(|| "--dev".to_owned()),
+        ];
+        ConfigFile {
+            path: file.clone(),
+            options: options.into_iter().flatten().collect(),
+            says: self.reload.borrow().file.clone(),
+        }
     }
 
     fn lane(&self, destination: &str) -> LaneView {
@@ -190,6 +208,11 @@ impl Ring for KeyRing {
         }
         Ok(self.view(&keys))
     }
+}
+
+/// What publishers made, as the API sees it of a store that was opened without a gateway.
+pub fn publications(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Arc<dyn Publications> {
+    Arc::new(Manager::offline(store, clock))
 }
 
 fn ring_error(error: KeysError) -> RingError {

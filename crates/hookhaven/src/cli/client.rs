@@ -215,6 +215,7 @@ impl Client {
         let shared = config.shares_store();
         let config = Arc::new(ArcSwap::from_pointee(config));
         let keys = Arc::new(app::KeyRing::new(store.clone(), config.clone(), entropy.clone(), None));
+        let publications = app::publications(store.clone(), clock.clone());
         let rejections =
             app::rejections(store.clone(), quarantine.clone(), config.clone(), clock.clone(), entropy.clone())?;
         let jobs = Arc::new(Jobs::new(JobsParts {
@@ -233,6 +234,7 @@ impl Client {
             entropy,
             config,
             keys,
+            publications,
             access: Arc::new(access),
             bound: SocketAddr::from(([127, 0, 0, 1], 0)),
             signals: Arc::new(Offline),
@@ -241,6 +243,7 @@ impl Client {
             jobs,
             secrets: None,
             alerts: None,
+            trials: None,
         });
         Ok(Client {
             via: Via::Opened { router, store, shared, jobs: running },
@@ -404,29 +407,6 @@ impl Client {
             .and_then(|done| done)
             .with_context(|| format!("asking the gateway at {}", self.name))
     }
-}
-
-/// Sends one request without a token to any address, for `trigger`; by HTTPS to who has the certificate.
-pub async fn post_plain(
-    url: &str,
-    certificate: Option<CertificateDer<'static>>,
-    headers: &[(String, String)],
-    body: Vec<u8>,
-) -> anyhow::Result<Answer> {
-    let client = Client::pinned(url, None, certificate)?;
-    let mut request = Request::builder().method(Method::POST).uri(url);
-    for (name, value) in headers {
-        request = request.header(name, value);
-    }
-    let request = request.body(Full::new(Bytes::from(body)))?;
-    let sent = async {
-        match &client.via {
-            Via::Https(pool) => collect(pool.request(request).await?).await,
-            Via::Http(pool) => collect(pool.request(request).await?).await,
-            Via::Opened { .. } => bail!("{url} is not an address"),
-        }
-    };
-    tokio::time::timeout(ANSWER_TIMEOUT, sent).await.context("no answer in time")?
 }
 
 async fn collect<B>(response: http::Response<B>) -> anyhow::Result<Answer>

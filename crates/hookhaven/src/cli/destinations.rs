@@ -1,16 +1,19 @@
-//! `hookhaven destinations list|pause|resume|disable|enable`.
+//! `hookhaven destinations list|test|pause|resume|disable|enable`.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use serde_json::{Value, json};
 
 use super::{
-    Context, DONE,
-    args::{DestinationsCommand, DestinationsListArgs},
+    Context, DONE, FAILED,
+    args::{DestinationsCommand, DestinationsListArgs, DestinationsTestArgs},
     client::{Client, Query, segment, with_gateway},
-    print::{Screen, clean, column, count, optional, relative, whole},
+    print::{Colour, Screen, clean, clean_bytes, column, count, optional, relative, short, span, whole},
 };
-use crate::api::{Breaker, DestinationView, view::Listing};
+use crate::api::{Breaker, DestinationTrial, DestinationView, view::Listing};
+
+/// Shown of what a handler answered.
+const ANSWER_CHARS_MAX: usize = 500;
 
 pub async fn run(command: DestinationsCommand, context: &Context) -> anyhow::Result<ExitCode> {
     with_gateway(context, async |client, screen| act(command, client, screen).await).await.map(ExitCode::from)
@@ -19,6 +22,7 @@ pub async fn run(command: DestinationsCommand, context: &Context) -> anyhow::Res
 pub(super) async fn act(command: DestinationsCommand, client: &Client, screen: &mut Screen) -> anyhow::Result<u8> {
     match command {
         DestinationsCommand::List(args) => list(args, client, screen).await,
+        DestinationsCommand::Test(args) => test(args, client, screen).await,
         DestinationsCommand::Pause(args) => change(&args.name, "pause", "waiting", client, screen).await,
         DestinationsCommand::Resume(args) => change(&args.name, "resume", "to be delivered", client, screen).await,
         DestinationsCommand::Disable(args) => {
@@ -33,6 +37,34 @@ async fn change(name: &str, how: &str, what: &str, client: &Client, screen: &mut
     let waiting = count(now.depth, "event");
     screen.line(format!("{} is {}; {waiting} {what}.", clean(&now.name), clean(&now.state)))?;
     Ok(DONE)
+}
+
+async fn test(args: DestinationsTestArgs, client: &Client, screen: &mut Screen) -> anyhow::Result<u8> {
+    let answer: Value = client.post(&format!("/destinations/{}/test", segment(&args.name)), &json!({})).await?;
+    let trial: DestinationTrial = serde_json::from_value(answer.clone())?;
+    let code = if trial.ok { DONE } else { FAILED };
+    if screen.json {
+        screen.value(&answer)?;
+        return Ok(code);
+    }
+    let colour = if trial.ok { Colour::Green } else { Colour::Red };
+    let verdict = trial.status.map_or_else(|| trial.class.clone(), |status| status.to_string());
+    let took = span(Duration::from_micros(trial.duration_us));
+    screen.line(format!("{}  {} in {took}", screen.paint(colour, &clean(&verdict)), clean(&trial.url)))?;
+    let phases = [
+        ("DNS", trial.phases.dns_us),
+        ("connect", trial.phases.connect_us),
+        ("TLS", trial.phases.tls_us),
+        ("first byte", trial.phases.first_byte_us),
+    ];
+    let known = phases.into_iter().filter_map(|(name, us)| Some((name, us?)));
+    let phases: Vec<_> = known.map(|(name, us)| format!("{name} {}", span(Duration::from_micros(us)))).collect();
+    let excerpt = clean_bytes(&trial.response_excerpt.to_bytes());
+    let lines = [phases.join(", "), trial.error, trial.mend.unwrap_or_default(), excerpt.trim().replace('\n', " ")];
+    for line in lines.iter().filter(|line| !line.is_empty()) {
+        screen.line(format!("     {}", short(&clean(line), ANSWER_CHARS_MAX)))?;
+    }
+    Ok(code)
 }
 
 async fn list(_: DestinationsListArgs, client: &Client, screen: &mut Screen) -> anyhow::Result<u8> {

@@ -1,15 +1,16 @@
-//! `hookhaven dlq list|show|replay|dismiss`: dead letters, one or many.
+//! `hookhaven dlq groups|list|show|replay|dismiss`: dead letters, one or many, or by root cause.
 //!
 //! What is named by a filter is a job of the gateway's (`jobs`); what is named by ids is done at once.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use serde_json::{Value, json};
 
 use super::{
     Context, DONE, FAILED, UsageError,
     args::{
-        DeliveryFilterArgs, DeliveryShowArgs, DlqCommand, DlqListArgs, DlqSelectArgs, PaceArgs, SelectArgs, ToArgs,
+        DeliveryFilterArgs, DeliveryShowArgs, DlqCommand, DlqGroupsArgs, DlqListArgs, DlqSelectArgs, PaceArgs,
+        SelectArgs, ToArgs,
     },
     client::{Client, Query, with_gateway},
     deliveries, events, jobs,
@@ -17,11 +18,17 @@ use super::{
 };
 use crate::{
     api::{
-        BulkRequest, LIMIT_MAX,
+        BulkRequest, GroupView, GroupsView, LIMIT_MAX,
         view::{BulkAnswer, DeliveryDetail, EventDetail},
     },
     jobs::{Act, JobFilter, Order},
 };
+
+/// Between two looks at groups while letters are read, and how many of them: half a minute.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+const LOOKS_MAX: u32 = 150;
+/// Types named with a group.
+const TYPES_SHOWN: usize = 3;
 
 pub async fn run(command: DlqCommand, context: &Context) -> anyhow::Result<ExitCode> {
     with_gateway(context, async |client, screen| act(command, client, screen).await).await.map(ExitCode::from)
@@ -29,18 +36,20 @@ pub async fn run(command: DlqCommand, context: &Context) -> anyhow::Result<ExitC
 
 pub(super) async fn act(command: DlqCommand, client: &Client, screen: &mut Screen) -> anyhow::Result<u8> {
     let (act, args, to) = match command {
+        DlqCommand::Groups(args) => return groups(args, client, screen).await,
         DlqCommand::List(args) => return list(args, client, screen).await,
         DlqCommand::Show(args) => return show(args, client, screen).await,
         DlqCommand::Replay(args) => (Act::Replay, args.letters, args.to),
         DlqCommand::Dismiss(args) => (Act::Dismiss, args, ToArgs::default()),
     };
-    let DlqSelectArgs { select, pace, .. } = args;
+    let DlqSelectArgs { select, pace, group, .. } = args;
     if !select.ids.is_empty() {
         check_by_ids(&pace, &to)?;
         return by_ids(act, select, client, screen).await;
     }
     let ToArgs { to, one_first, new_key } = to;
-    let order = Order { to, one_first, new_key, ..order(act, &select.filter, &pace, screen) };
+    let mut order = Order { to, one_first, new_key, ..order(act, &select.filter, &pace, screen) };
+    order.filter.group = group;
     jobs::by_filter(order, select.yes, pace.detach, client, screen).await
 }
 
@@ -69,8 +78,65 @@ pub(super) fn order(act: Act, filter: &DeliveryFilterArgs, pace: &PaceArgs, scre
         since: filter.since.map(|m| m.resolve(screen.now)),
         until: filter.until.map(|m| m.resolve(screen.now)),
         class: filter.class.map(|c| c.as_str().to_owned()),
+        group: None,
     };
     Order { filter, rate: pace.rate.clone(), dry_run: pace.dry_run, ..Order::new(act) }
+}
+
+async fn groups(args: DlqGroupsArgs, client: &Client, screen: &mut Screen) -> anyhow::Result<u8> {
+    const COLUMNS: [Column; 7] = [
+        whole("GROUP"),
+        column("LETTERS"),
+        column("DESTINATION"),
+        column("CAUSE"),
+        optional("LAST"),
+        optional("SINCE"),
+        optional("TYPES"),
+    ];
+    let query = Query::default()
+        .with("destination", args.destination)
+        .with("source", args.source)
+        .with("since", args.since.map(|m| m.resolve(screen.now)))
+        .with("limit", Some(args.limit));
+    let mut answer: Value = client.get("/dead-letters/groups", &query).await?;
+    for _ in 0..LOOKS_MAX {
+        if answer["learning"] != true {
+            break;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+        answer = client.get("/dead-letters/groups", &query).await?;
+    }
+    if screen.json {
+        return screen.value(&answer).map(|()| DONE);
+    }
+    let GroupsView { items, group_count, letter_count, looked_back_to, .. } = serde_json::from_value(answer)?;
+    if items.is_empty() {
+        screen.remark("None.");
+        return Ok(DONE);
+    }
+    let row = |group: &GroupView| {
+        let types: Vec<_> = group.types.iter().take(TYPES_SHOWN).map(|named| clean(&named.name).into_owned()).collect();
+        let more = if group.types.len() > TYPES_SHOWN { ", …" } else { "" };
+        vec![
+            group.id.to_string(),
+            format!("{}{}", group.letter_count, if group.critical { " (critical)" } else { "" }),
+            clean(&group.destination).into_owned(),
+            short(&clean(&group.cause), 120).into_owned(),
+            relative(group.last_died_at, screen.now),
+            relative(group.first_died_at, screen.now),
+            format!("{}{more}", types.join(", ")),
+        ]
+    };
+    let rows: Vec<_> = items.iter().map(row).collect();
+    screen.table(&COLUMNS, &rows)?;
+    if group_count > items.len() as u64 {
+        screen
+            .remark(format!("{} in {group_count} groups; these are the largest.", count(letter_count, "dead letter")));
+    }
+    if let Some(at) = looked_back_to {
+        screen.remark(format!("There are older ones: it looked at those that died since {}.", when(at, screen.now)));
+    }
+    Ok(DONE)
 }
 
 async fn list(args: DlqListArgs, client: &Client, screen: &mut Screen) -> anyhow::Result<u8> {
@@ -83,7 +149,7 @@ async fn list(args: DlqListArgs, client: &Client, screen: &mut Screen) -> anyhow
         optional("SOURCE"),
         optional("EVENT"),
     ];
-    let query = deliveries::query(&args.filter, &args.more, screen);
+    let query = deliveries::query(&args.filter, &args.more, screen).with("group", args.group);
     let answer = client.list("/dead-letters", &query, args.page.limit as usize, args.page.after).await?;
     deliveries::listed(answer, &COLUMNS, screen, |d, screen| {
         let last = d.last_attempt.as_ref();

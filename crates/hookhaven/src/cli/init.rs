@@ -161,6 +161,7 @@ fn source(text: &mut String, sender: &str) {
         text.push_str("reserved = true           # it does not come again: a share of every limit is kept for it\n");
     }
     text.push_str("# rate = \"100/s\"         # beyond it, 429 before the body is read\n");
+    text.push_str(REDACT);
     if sender == "hmac" {
         text.push_str(HMAC);
     }
@@ -225,6 +226,10 @@ signed    = \"{body}\"       # or \"{timestamp}.{body}\", with the timestamp bel
 # timestamp = { header = \"X-Timestamp\", unit = \"s\" }
 # id        = \"header:X-Event-Id\"    # or \"json:/path/in/body\"
 # type      = \"json:/type\"
+";
+
+const REDACT: &str = "\
+# redact = [\"email\", \"json:/data/card\"]  # fields of the body that nobody is shown; they are stored and delivered
 ";
 
 const DESTINATION: &str = "

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     api::{JobState, JobView, view::Listing},
-    jobs::{Act, Of, Order},
+    jobs::{Act, Order},
 };
 
 /// Between two looks at how far a job is: the first, and the longest.
@@ -71,7 +71,7 @@ async fn list(_: &JobsListArgs, client: &Client, screen: &mut Screen) -> anyhow:
     let row = |job: &JobView| {
         vec![
             job.id.to_string(),
-            clean(&what(&job.order)).into_owned(),
+            clean(&job.order.words()).into_owned(),
             job.state.as_str().to_owned(),
             format!("{} of {}", job.counts.done, job.matched),
             relative(job.asked_at, screen.now),
@@ -83,40 +83,13 @@ async fn list(_: &JobsListArgs, client: &Client, screen: &mut Screen) -> anyhow:
     Ok(DONE)
 }
 
-/// What a job does, in a few words.
-fn what(order: &Order) -> String {
-    let filter = &order.filter;
-    let mut text = format!("{} {}", order.act, noun(order, 2));
-    let parts = [
-        ("of", filter.source.as_deref()),
-        ("like", filter.event_type.as_deref()),
-        ("at", filter.destination.as_deref()),
-        ("failed by", filter.class.as_deref()),
-        ("to", order.to.as_deref()),
-        ("at most", order.rate.as_deref()),
-    ];
-    for (word, value) in parts.into_iter().filter_map(|(word, value)| Some((word, value?))) {
-        text.push_str(&format!(" {word} {value}"));
-    }
-    text
-}
-
-fn noun(order: &Order, n: u64) -> String {
-    let (one, many) = match order.of() {
-        Of::DeadLetters => ("dead letter", "dead letters"),
-        Of::Events if order.to.is_some() => ("event", "events"),
-        Of::Deliveries | Of::Events => ("delivery", "deliveries"),
-    };
-    if n == 1 { one } else { many }.to_owned()
-}
-
 fn shown(job: &JobView, screen: &mut Screen) -> anyhow::Result<()> {
     if screen.json {
         return screen.value(&serde_json::to_value(job)?);
     }
     let id = screen.paint(Colour::Bold, &job.id.to_string());
     screen.line(format!("job            {id}"))?;
-    screen.line(format!("what           {}", clean(&what(&job.order))))?;
+    screen.line(format!("what           {}", clean(&job.order.words())))?;
     screen.line(format!("state          {}", job.state.as_str()))?;
     screen.line(format!("matched        {}", job.matched))?;
     screen.line(format!("done           {}", job.counts.done))?;
@@ -180,7 +153,7 @@ pub(super) async fn begin(
     let act = job.order.act.to_string();
     let act = format!("{}{}", act[..1].to_uppercase(), &act[1..]);
     let to = job.order.to.as_ref().map(|to| format!(" to {}", clean(to))).unwrap_or_default();
-    let question = format!("{act} {} {}{to}?", job.matched, noun(&job.order, job.matched));
+    let question = format!("{act} {} {}{to}?", job.matched, job.order.noun(job.matched));
     let answer = screen.confirm(&question, yes);
     let want = if matches!(answer, Ok(true)) { "resume" } else { "cancel" };
     let job: JobView = client.post(&format!("/jobs/{}/{want}", job.id), &json!({})).await?;
@@ -197,10 +170,10 @@ fn counted(job: &JobView, screen: &mut Screen) -> anyhow::Result<u8> {
     } else if job.state != JobState::Done {
         bail!("{}", clean(job.error.as_deref().unwrap_or("the job did not end well")));
     } else if job.matched == 0 {
-        let one = noun(&job.order, 1);
+        let one = job.order.noun(1);
         screen.remark(format!("No {one} matches; nothing was done."));
     } else {
-        screen.line(format!("{} {} would be touched.", job.matched, noun(&job.order, job.matched)))?;
+        screen.line(format!("{} {} would be touched.", job.matched, job.order.noun(job.matched)))?;
     }
     Ok(DONE)
 }
@@ -257,7 +230,7 @@ pub(super) fn report(job: &JobView, screen: &mut Screen) -> anyhow::Result<()> {
         return screen.value(&serde_json::to_value(job)?);
     }
     if job.matched == 0 {
-        let one = noun(&job.order, 1);
+        let one = job.order.noun(1);
         screen.remark(format!("No {one} matches; nothing was done."));
         return told_error(job, screen);
     }
@@ -268,7 +241,7 @@ pub(super) fn report(job: &JobView, screen: &mut Screen) -> anyhow::Result<()> {
         Act::Delete => "cancelled or dismissed",
     };
     let n = job.counts.done;
-    screen.line(format!("{n} {} {done}.", noun(&job.order, n)))?;
+    screen.line(format!("{n} {} {done}.", job.order.noun(n)))?;
     let reasons = [
         (job.counts.already, "somebody else had done it before"),
         (job.counts.refused, "not in a state for it any more"),

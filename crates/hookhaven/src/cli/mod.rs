@@ -29,6 +29,7 @@ pub mod keys;
 pub mod listen;
 pub mod login;
 pub mod man;
+pub mod mark;
 pub mod master_key;
 pub mod migrate;
 pub mod nodes;
@@ -52,7 +53,7 @@ pub mod tokens;
 pub mod torture;
 pub mod trigger;
 pub mod values;
-mod verdict;
+pub(crate) mod verdict;
 pub mod verify;
 pub mod why;
 
@@ -180,6 +181,7 @@ async fn dispatch(command: Command, context: &Context) -> anyhow::Result<ExitCod
         Command::Why(args) => why::run(args, context).await,
         Command::Sources(command) => sources::run(command, context).await,
         Command::Tokens(command) => tokens::run(command, context).await,
+        Command::Mark(args) => mark::run(args, context).await,
         Command::Audit(args) => audit::run(args, context).await,
         Command::Login(args) => login::log_in(args, context).await,
         Command::Logout(args) => login::log_out(args, context),

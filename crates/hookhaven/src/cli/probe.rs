@@ -25,7 +25,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::{
     Context,
     client::{Client, Query},
-    settings::{Settings, local_url},
+    settings::Settings,
 };
 use crate::{
     api::{SecretView, view::Listing},
@@ -35,6 +35,7 @@ use crate::{
         keys::SenderKeys,
         networks::{self, wanted},
     },
+    server::local_url,
 };
 
 /// In the data directory; held locked by the gateway that uses it.

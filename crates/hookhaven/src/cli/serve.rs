@@ -15,12 +15,13 @@ use tokio::{
     sync::oneshot,
 };
 
-use super::{Context, USAGE, UsageError, args::ServeArgs, keys, probe, settings::local_url};
+use super::{Context, USAGE, UsageError, args::ServeArgs, keys, probe};
 use crate::{
     app::{Gateway, Outside, StartError},
     config::{self, Log, Origin, Place, Places, Problem, Role, Severity, SigningKeys, publish},
     log,
     publish::keys::KeysError,
+    server::local_url,
 };
 
 pub async fn run(args: ServeArgs, context: &Context) -> anyhow::Result<ExitCode> {

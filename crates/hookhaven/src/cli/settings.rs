@@ -6,7 +6,7 @@
 //! the whole of it (opening the data directory, `trigger`) then says what is wrong.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::SocketAddr,
     path::{Path, PathBuf},
 };
 
@@ -18,6 +18,7 @@ use crate::{
     app::TOKEN_FILE,
     config::{self, Config, Encryption, Environment, Origin, Place, Refused, Server},
     seal::{self, MasterKey, WrapKeys},
+    server::local_url,
     tls::first_certificate,
 };
 
@@ -159,21 +160,6 @@ pub fn checked(url: &str) -> anyhow::Result<String> {
         return Err(wrong("only scheme, host, port and path may be given").into());
     }
     Ok(parsed.as_str().trim_end_matches('/').to_owned())
-}
-
-/// Where a listener of this machine is called.
-pub fn local_url(bound: SocketAddr, tls: bool) -> String {
-    format!("{}://{}", if tls { "https" } else { "http" }, reachable(bound))
-}
-
-/// An address to call for one that is bound to every interface.
-fn reachable(bound: SocketAddr) -> SocketAddr {
-    let ip = match bound.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, bound.port())
 }
 
 #[cfg(test)]

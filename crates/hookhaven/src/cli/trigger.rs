@@ -5,23 +5,23 @@
 use std::{io::Read, path::Path, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, anyhow};
-use hookhaven_core::{
-    Secret,
-    sender::{Sample, Signed},
-    source::Source,
-};
+use hookhaven_core::source::Source;
 use hookhaven_store::clock::{Clock, Entropy, OsEntropy, SystemClock};
 use http::StatusCode;
 
 use super::{
     Context, DONE, FAILED, UsageError,
     args::TriggerArgs,
-    client::{Answer, is_refused, post_plain, segment},
     print::{Colour, Screen, clean, clean_bytes, short, span},
-    settings::{Settings, local_url},
+    settings::Settings,
 };
-use crate::config::Config;
+use crate::{
+    config::Config,
+    sample::{self, Answer, Door, NoAnswer},
+};
 
+/// For a whole exchange.
+const TIMEOUT: Duration = Duration::from_secs(120);
 /// No body that we send is longer.
 const BODY_BYTES_MAX: u64 = 64 << 20;
 
@@ -41,16 +41,13 @@ pub(super) async fn act(
 ) -> anyhow::Result<u8> {
     let source = source(config, &args.source)?;
     let body = args.body.as_deref().map(read_body).transpose()?;
-    let tls = config.server.tls.ingest.as_ref();
-    let url = format!("{}/webhooks/{}", local_url(config.server.ingest, tls.is_some()), segment(&args.source));
+    let door = Door::of(config.server.ingest, config.server.tls.ingest.as_deref());
     let mut refused = 0;
     for _ in 0..args.count {
-        let id = args.id.clone().unwrap_or_else(|| fresh_id(entropy));
-        let signed = signed(source, &args.event_type, &id, body.clone(), clock)?;
+        let id = args.id.clone().unwrap_or_else(|| sample::fresh_id(entropy));
+        let signed = sample::signed(source, &args.event_type, &id, body.clone(), clock.now())?;
         let started = clock.now();
-        let certificate = tls.map(|tls| tls.certificate());
-        let answer = post_plain(&format!("{url}{}", signed.query), certificate, &signed.headers, signed.body).await;
-        let answer = answer.map_err(|error| no_answer(error, &url))?;
+        let answer = door.post(&args.source, signed, TIMEOUT).await.map_err(no_answer)?;
         report(&answer, &id, clock.now().since(started), screen)?;
         refused += u32::from(!answer.status.is_success());
     }
@@ -82,34 +79,10 @@ pub(super) fn read_body(path: &Path) -> anyhow::Result<Vec<u8>> {
     Ok(body)
 }
 
-fn fresh_id(entropy: &dyn Entropy) -> String {
-    let mut random = [0u8; 12];
-    entropy.fill(&mut random);
-    format!("evt_{}", hex::encode(random))
-}
-
-fn signed(
-    source: &Source,
-    event_type: &str,
-    id: &str,
-    body: Option<Vec<u8>>,
-    clock: &dyn Clock,
-) -> anyhow::Result<Signed> {
-    let now = clock.now();
-    let mut sample: Sample = source.sender.sample(event_type, id, now)?;
-    if let Some(body) = body {
-        sample.body = body;
-    }
-    // A sender that verifies nothing has no secret, and signs with none.
-    let nothing = Secret::new("unverified");
-    let secret = source.secrets.first().or(nothing.as_ref()).context("the source has no secret")?;
-    Ok(source.sender.sign(&sample, source.public_url.as_deref(), secret, now)?)
-}
-
-fn no_answer(error: anyhow::Error, url: &str) -> anyhow::Error {
-    match is_refused(&error) {
-        true => anyhow!("no gateway takes webhooks at {url}; start one with `hookhaven serve`"),
-        false => error.context(format!("sending to {url}")),
+fn no_answer(error: NoAnswer) -> anyhow::Error {
+    match error {
+        NoAnswer::Nobody(url) => anyhow!("no gateway takes webhooks at {url}; start one with `hookhaven serve`"),
+        NoAnswer::Failed(_) => error.into(),
     }
 }
 

@@ -335,18 +335,8 @@ mod tests {
             name: "billing".into(),
             state: state.into(),
             configured: configured.into(),
-            paused: None,
-            disabled: None,
-            url: None,
-            timeout_ms: None,
-            concurrency: None,
-            breaker: Breaker::Closed,
-            hold_until: None,
-            in_flight: 0,
             depth: 1,
-            dead_letters: 0,
-            dead_letters_critical: 0,
-            oldest_due_at: None,
+            ..DestinationView::default()
         }
     }
 

@@ -5,6 +5,7 @@
 use std::{
     io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use super::{
@@ -15,6 +16,7 @@ use super::{
     parse,
     problem::{Places, Problem, Refused, Severity},
     publish, telemetry,
+    written::Written,
 };
 
 /// Looked for in the working directory when nobody names a file.
@@ -62,7 +64,7 @@ pub struct Loaded {
 /// # Errors
 /// All problems at once, if any of them is an error: an unreadable file, a wrong key, a missing secret.
 pub fn load(origin: Origin, environment: &Environment) -> Result<Loaded, Refused> {
-    let Reading { outcome, warnings, places, files } = read(&origin, environment);
+    let Reading { outcome, warnings, places, files, .. } = read(&origin, environment);
     Ok(Loaded { config: outcome?, origin, warnings, places, files })
 }
 
@@ -73,34 +75,39 @@ pub(super) struct Reading {
     pub warnings: Vec<Problem>,
     pub places: Places,
     pub files: Files,
+    /// What the file says, as it may be shown, whether it is refused or not; `None` if it cannot be read.
+    pub written: Option<Arc<Written>>,
 }
 
 pub(super) fn read(origin: &Origin, environment: &Environment) -> Reading {
     let mut files = Files::default();
-    let nothing_read = |outcome, warnings, files| Reading { outcome, warnings, places: Places::default(), files };
+    let nothing_read =
+        |outcome, warnings, files, written| Reading { outcome, warnings, places: Places::default(), files, written };
     let Some(file) = &origin.file else {
+        let written = Some(Arc::default());
         return match placed(Config::default(), origin, &Places::default(), environment) {
-            Ok((config, warnings)) => nothing_read(Ok(config), warnings, files),
-            Err(refused) => nothing_read(Err(refused), Vec::new(), files),
+            Ok((config, warnings)) => nothing_read(Ok(config), warnings, files, written),
+            Err(refused) => nothing_read(Err(refused), Vec::new(), files, written),
         };
     };
     let text = match read_text(file, &mut files) {
         Ok(text) => text,
-        Err(refused) => return nothing_read(Err(refused), Vec::new(), files),
+        Err(refused) => return nothing_read(Err(refused), Vec::new(), files, None),
     };
-    let parse::Parsed { config, mut problems, secret_files, places } = parse::parse(file, &text, environment);
+    let parse::Parsed { config, mut problems, secret_files, places, written } = parse::parse(file, &text, environment);
     files.extend(secret_files);
+    let written = written.map(Arc::new);
     let Some(config) = config else {
-        return Reading { outcome: Err(Refused { problems }), warnings: Vec::new(), places, files };
+        return Reading { outcome: Err(Refused { problems }), warnings: Vec::new(), places, files, written };
     };
     match placed(config, origin, &places, environment) {
         Ok((config, warnings)) => {
             problems.extend(warnings.into_iter().map(|problem| places.locate(problem)));
-            Reading { outcome: Ok(config), warnings: problems, places, files }
+            Reading { outcome: Ok(config), warnings: problems, places, files, written }
         }
         Err(refused) => {
             problems.extend(refused.problems.into_iter().map(|problem| places.locate(problem)));
-            Reading { outcome: Err(Refused { problems }), warnings: Vec::new(), places, files }
+            Reading { outcome: Err(Refused { problems }), warnings: Vec::new(), places, files, written }
         }
     }
 }

@@ -1,7 +1,8 @@
 //! What the team wrote in `hookhaven.toml`, parsed into types that cannot be wrong.
 //!
 //! `load` finds and reads the file, `parse` turns its text into the [`Config`] of `model` and reports
-//! every [`Problem`] at once, `publish` and `telemetry` add what the environment says, `dev` makes the development server's, `reload` notices changes and swaps the whole value, or refuses and keeps
+//! every [`Problem`] at once, `publish` and `telemetry` add what the environment says, `dev` makes the development server's, `written` says what of a file
+//! may be shown, `reload` notices changes and swaps the whole value, or refuses and keeps
 //! the old one. The environment is read in `environment` and nowhere else.
 
 pub mod alerts;
@@ -16,11 +17,13 @@ pub mod parse;
 pub mod problem;
 pub mod publish;
 pub mod quarantine;
+pub mod redact;
 pub mod reload;
 pub mod secret;
 pub mod size;
 pub mod suggest;
 pub mod telemetry;
+pub mod written;
 
 pub use alerts::{Alerts, Channel, ChannelKind};
 pub use encryption::Encryption;
@@ -29,4 +32,6 @@ pub use load::{Loaded, Origin, load};
 pub use model::*;
 pub use problem::{Places, Problem, Refused, Severity};
 pub use quarantine::{Quarantine, SecretAges, Terms};
+pub use redact::Redactions;
 pub use telemetry::Telemetry;
+pub use written::Written;

@@ -12,7 +12,9 @@ use super::{
     alerts::Alerts,
     encryption::Encryption,
     quarantine::{Quarantine, SecretAges},
+    redact::Redactions,
     telemetry::Telemetry,
+    written::Written,
 };
 use crate::{switches::Switches, tls::ListenerTls};
 
@@ -33,6 +35,8 @@ pub struct Config {
     pub quarantine: Quarantine,
     /// When secrets should have been replaced.
     pub secret_ages: SecretAges,
+    /// Fields of bodies that are masked where they are shown.
+    pub redactions: Redactions,
     pub alerts: Alerts,
     pub sources: BTreeMap<Arc<str>, Arc<Source>>,
     pub destinations: BTreeMap<Arc<str>, Arc<Destination>>,
@@ -40,6 +44,8 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// Tells sources, destinations, routes and their secrets from others: nodes of one store should agree.
     pub fingerprint: Arc<str>,
+    /// What the file says of what is in force, as it may be shown.
+    pub written: Arc<Written>,
     /// What people switch while it runs; the same for every reading of the file.
     pub switches: Arc<Switches>,
 }

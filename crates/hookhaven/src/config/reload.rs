@@ -21,6 +21,7 @@ use super::{
     load::{self, Loaded, Origin, Reading},
     model::{Config, Publish, Server, ServerTls},
     problem::{Problem, Refused, Severity},
+    written::Written,
 };
 
 /// How often the files are looked at. With the round of standing still, a change counts within twice that.
@@ -37,6 +38,8 @@ pub struct ReloadState {
     pub refused_at: Option<Time>,
     /// Counts the configurations taken, the first one as 1.
     pub generation: u64,
+    /// What the file says as it was last read, refused or not; `None` if it could not be read.
+    pub file: Option<Arc<Written>>,
 }
 
 /// What a reading came to.
@@ -97,7 +100,8 @@ pub struct Watcher {
 
 /// Begins with what was loaded at start. The watcher does nothing until [`Watcher::run`].
 pub fn watch(loaded: Loaded, environment: Environment, clock: Arc<dyn Clock>) -> (Live, Watcher) {
-    let state = ReloadState { last_ok_at: clock.now(), last_error: None, refused_at: None, generation: 1 };
+    let file = Some(loaded.config.written.clone());
+    let state = ReloadState { last_ok_at: clock.now(), last_error: None, refused_at: None, generation: 1, file };
     let (state, state_now) = watch::channel(state);
     let (ask, asked) = mpsc::channel(1);
     let config = Arc::new(ArcSwap::from_pointee(loaded.config));
@@ -148,15 +152,15 @@ impl Watcher {
     async fn read(&mut self) -> Reload {
         let (origin, environment) = (self.origin.clone(), self.environment.clone());
         let reading = tokio::task::spawn_blocking(move || load::read(&origin, &environment)).await;
-        let Ok(Reading { outcome, warnings, files, .. }) = reading else {
+        let Ok(Reading { outcome, warnings, files, written, .. }) = reading else {
             let problem = Problem::of(Severity::Error, "", "reading the configuration failed", "");
-            return self.refuse(Refused { problems: vec![problem] });
+            return self.refuse(Refused { problems: vec![problem] }, None);
         };
         self.seen = files.clone();
         self.read = files;
         match outcome {
             Ok(config) => self.take(config, &warnings),
-            Err(refused) => self.refuse(refused),
+            Err(refused) => self.refuse(refused, written),
         }
     }
 
@@ -165,15 +169,16 @@ impl Watcher {
         for warning in warnings.iter().chain(&at_next_start(&old, &new)) {
             tracing::warn!(problem = %warning, "config");
         }
+        let file = Some(new.written.clone());
         self.config.store(Arc::new(keep_fixed(&old, new)));
         let at = self.clock.now();
         let generation = self.state.borrow().generation + 1;
-        self.state.send_replace(ReloadState { last_ok_at: at, last_error: None, refused_at: None, generation });
+        self.state.send_replace(ReloadState { last_ok_at: at, last_error: None, refused_at: None, generation, file });
         tracing::info!(generation, "config read again and in use");
         Reload::Taken { generation }
     }
 
-    fn refuse(&self, refused: Refused) -> Reload {
+    fn refuse(&self, refused: Refused, file: Option<Arc<Written>>) -> Reload {
         for problem in &refused.problems {
             tracing::error!(problem = %problem, "config refused, the old one stays");
         }
@@ -181,6 +186,7 @@ impl Watcher {
         self.state.send_modify(|state| {
             state.last_error = Some(refused.to_string());
             state.refused_at.get_or_insert(at);
+            state.file = file;
         });
         Reload::Refused(refused)
     }
@@ -220,11 +226,13 @@ fn keep_fixed(old: &Config, new: Config) -> Config {
         telemetry: old.telemetry,
         quarantine: new.quarantine,
         secret_ages: new.secret_ages,
+        redactions: new.redactions,
         alerts: new.alerts,
         sources: new.sources,
         destinations: new.destinations,
         routes: new.routes,
         fingerprint: new.fingerprint,
+        written: Arc::new(old.written.after_reload(&new.written)),
         switches: old.switches,
     }
 }
@@ -368,6 +376,7 @@ mod tests {
             "{error}"
         );
         assert_eq!((state.generation, state.last_ok_at), (1, Time::from_s(1_000)));
+        assert!(state.file.is_some_and(|file| file.get("sources.s.sendr").is_some()), "as it stands now");
         assert_eq!(watched.live.config().sources.len(), 1);
 
         watched.write(SOUND);
@@ -423,6 +432,9 @@ mod tests {
         let new = watched.live.config();
         assert_eq!((new.server.admin, new.worker.slots), (old.server.admin, old.worker.slots));
         assert_eq!(new.server.admin_hosts, ["h"]);
+        let file = watched.state().file.unwrap();
+        let differing: Vec<_> = new.written.differences(&file, false).into_iter().map(|d| d.key).collect();
+        assert_eq!(differing, ["server.admin", "worker.slots"], "what is shown as in force is what is");
 
         let mut wanted = Config::clone(&old);
         wanted.server.admin.set_port(9);
@@ -457,6 +469,7 @@ mod tests {
         let new = watched.live.config();
         assert_eq!(new.publish.full_tokens()[0].expose(), other.as_bytes());
         assert!(new.net.allow.is_empty());
+        assert!(new.written.get("publish.tokens").is_some() && new.written.get("net.allow").is_none());
         let warned = at_next_start(&old, &Config { publish: Publish::default(), ..Config::clone(&old) });
         assert_eq!(
             warned.iter().map(ToString::to_string).collect::<Vec<_>>(),

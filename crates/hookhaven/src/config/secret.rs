@@ -29,6 +29,8 @@ pub struct Resolver<'e> {
     files: RefCell<Files>,
     /// Over every secret found.
     found: RefCell<digest::Context>,
+    /// Where in the file what was taken for a secret begins, found or not.
+    places: RefCell<Vec<usize>>,
 }
 
 /// Why a reference gives no secret, and how to mend it.
@@ -40,12 +42,17 @@ struct Wrong {
 impl<'e> Resolver<'e> {
     pub fn new(environment: &'e Environment, base: PathBuf) -> Self {
         let found = RefCell::new(digest::Context::new(&digest::SHA256));
-        Resolver { environment, base, files: RefCell::default(), found }
+        Resolver { environment, base, files: RefCell::default(), found, places: RefCell::default() }
     }
 
     /// Every file that was read, or could not be.
     pub fn into_files(self) -> Files {
         self.files.into_inner()
+    }
+
+    /// Where in the file the values begin that were taken for secrets.
+    pub fn places(&self) -> Vec<usize> {
+        self.places.borrow().clone()
     }
 
     /// Tells the secrets found, in their order, from others.
@@ -55,6 +62,7 @@ impl<'e> Resolver<'e> {
 
     /// The secret that an item gives or refers to. What is wrong is reported on the item.
     pub fn resolve(&self, item: &Item<'_>) -> Option<Secret> {
+        self.places.borrow_mut().push(item.at.start);
         let reference = item.text(WANTED)?;
         match self.find(reference) {
             Ok(secret) => {

@@ -51,6 +51,17 @@ pub fn parse_rate(text: &str) -> Option<Rate> {
     (per > Duration::ZERO).then_some(Rate { count, per })
 }
 
+/// As [`parse_rate`] reads it.
+pub fn print_rate(rate: &Rate) -> String {
+    let per = match rate.per.as_millis() {
+        1_000 => "s".to_owned(),
+        60_000 => "m".to_owned(),
+        3_600_000 => "h".to_owned(),
+        _ => duration::print(rate.per),
+    };
+    format!("{}/{per}", rate.count)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,6 +90,9 @@ mod tests {
         assert_eq!(rate("200/s"), Some((200, 1_000)));
         assert_eq!(rate("1000/m"), Some((1_000, 60_000)));
         assert_eq!(rate("50/10s"), Some((50, 10_000)));
+        for text in ["200/s", "1000/m", "7/h", "50/10s"] {
+            assert_eq!(parse_rate(text).map(|rate| print_rate(&rate)).as_deref(), Some(text));
+        }
         for text in ["", "200", "0/s", "/s", "200/", "200/0s", "-1/s", "1.5/s", "200/sec"] {
             assert_eq!(rate(text), None, "{text}");
         }

@@ -26,12 +26,14 @@ const JS: &str = "text/javascript; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 
 /// One line a file.
-const ASSETS: [Asset; 6] = [
+const ASSETS: [Asset; 8] = [
     Asset { name: "app.css", kind: CSS, bytes: include_bytes!("assets/app.css") },
     Asset { name: "app.js", kind: JS, bytes: include_bytes!("assets/app.js") },
     Asset { name: "htmx.js", kind: JS, bytes: include_bytes!("assets/vendor/htmx.min.js") },
     Asset { name: "uplot.js", kind: JS, bytes: include_bytes!("assets/vendor/uPlot.iife.min.js") },
     Asset { name: "uplot.css", kind: CSS, bytes: include_bytes!("assets/vendor/uPlot.min.css") },
+    Asset { name: "events.css", kind: CSS, bytes: include_bytes!("assets/events.css") },
+    Asset { name: "live.js", kind: JS, bytes: include_bytes!("assets/live.js") },
     Asset { name: "icon.svg", kind: "image/svg+xml", bytes: include_bytes!("assets/icon.svg") },
 ];
 

@@ -22,8 +22,18 @@ mod session;
 mod shell;
 mod show;
 mod visit;
+mod words;
 
+mod destinations;
 mod home;
+mod routes;
+mod settings;
+mod sources;
+mod publishing;
+mod dead_letters;
+mod jobs;
+mod events;
+mod rejected;
 
 use std::sync::Arc;
 
@@ -69,7 +79,17 @@ pub fn router(parts: ApiParts) -> Router {
 
 /// One line a page.
 fn pages() -> Router<Shared> {
-    Router::new().merge(home::routes())
+    Router::new()
+        .merge(home::routes())
+        .merge(destinations::routes())
+        .merge(sources::routes())
+        .merge(routes::routes())
+        .merge(settings::routes())
+        .merge(publishing::routes())
+        .merge(dead_letters::routes())
+        .merge(jobs::routes())
+        .merge(events::routes())
+        .merge(rejected::routes())
 }
 
 /// What belongs to the API is answered by it, whatever it is.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use hookhaven_core::{
-    ErrorClass, EventId, JobId, Time,
+    ErrorClass, EventId, GroupId, JobId, Time,
     destination::{DestinationState, Rate},
     event::{ANSWERS, PUBLISHED},
     glob::Glob,
@@ -56,6 +56,9 @@ pub struct JobFilter {
     /// Of the last attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class: Option<String>,
+    /// Dead letters with this root cause: an id of `/dead-letters/groups`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<GroupId>,
     /// Dead letters: died; deliveries: accepted; events: received. At or after.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Time>,
@@ -146,6 +149,35 @@ impl Order {
         self.filter.class.as_deref().and_then(ErrorClass::parse)
     }
 
+    /// What it does, in a few words. They hold what people and senders wrote.
+    pub fn words(&self) -> String {
+        let JobFilter { event, source, destination, event_type, class, group, since, until } = &self.filter;
+        let parts = [
+            ("of", event.map(|id| id.to_string())),
+            ("of", source.clone()),
+            ("like", event_type.clone()),
+            ("at", destination.clone()),
+            ("failed by", class.clone()),
+            ("in", group.map(|id| id.to_string())),
+            ("since", since.map(|at| at.to_string())),
+            ("before", until.map(|at| at.to_string())),
+            ("to", self.to.clone()),
+            ("at most", self.rate.clone()),
+        ];
+        let parts = parts.into_iter().filter_map(|(word, value)| Some(format!(" {word} {}", value?)));
+        format!("{} {}{}", self.act, self.noun(2), parts.collect::<String>())
+    }
+
+    /// What it is about, of so many.
+    pub fn noun(&self, n: u64) -> &'static str {
+        let (one, many) = match self.of() {
+            Of::DeadLetters => ("dead letter", "dead letters"),
+            Of::Events if self.to.is_some() => ("event", "events"),
+            Of::Deliveries | Of::Events => ("delivery", "deliveries"),
+        };
+        if n == 1 { one } else { many }
+    }
+
     /// Whether it can be done as it stands.
     pub fn check(&self, config: &Config) -> Result<(), BadJob> {
         let fits = match self.act {
@@ -172,7 +204,7 @@ impl Order {
     }
 
     fn check_filter(&self) -> Result<(), BadJob> {
-        let JobFilter { event, source, destination, event_type, class, since, until } = &self.filter;
+        let JobFilter { event: _, source, destination, event_type, class, group, since, until } = &self.filter;
         if let Some(Err(error)) = event_type.as_deref().map(Glob::parse) {
             return bad(format!("type: {error}"));
         }
@@ -185,8 +217,11 @@ impl Order {
         {
             return bad(format!("since {since} is not before until {until}"));
         }
-        if self.of() == Of::Events && (event.is_some() || class.is_some()) {
-            return bad("event and class go with dead letters and deliveries, not with events");
+        if group.is_some() && self.of() != Of::DeadLetters {
+            return bad("group goes with dead letters only");
+        }
+        if self.of() == Of::Events && class.is_some() {
+            return bad("class goes with dead letters and deliveries, not with events");
         }
         if self.of() == Of::Events && self.to.is_some() && destination.is_some() {
             return bad("say either to (where events go now) or destination (whose deliveries are replayed)");

@@ -3,9 +3,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use hookhaven_core::{
-    DeliveryId, DeliveryState, EventId,
+    DeliveryId, DeliveryState, EventId, GroupId,
     event::{ANSWERS, PUBLISHED},
 };
 use hookhaven_store::{DeliveryFilter, DeliveryRow, EventFilter, EventRow, Page, Store, StoreError};
@@ -14,11 +14,15 @@ use super::{
     is_own,
     spec::{Act, Of, Spec},
 };
+use crate::causes::member;
 
 /// Rows of one page.
 pub const ROWS_MAX: usize = 500;
 /// Events of one page whose deliveries are looked at too.
 pub const EVENTS_MAX: usize = 100;
+/// Where only those of a group are meant, so many rows are looked at for each that is wanted, and at least so many.
+const ROWS_FOR_ONE: usize = 8;
+const ROWS_OF_GROUP_MIN: usize = 64;
 /// Deliveries of one event that are looked at.
 const OF_EVENT_MAX: usize = 500;
 /// Events whose deliveries are asked for at once.
@@ -79,7 +83,8 @@ impl Walk {
         }
     }
 
-    /// The next page behind `after`, of at most so many rows.
+    /// The next page behind `after`, of at most so many rows; where only those of a group are meant, of so many of
+    /// those, beside rows with nothing to do.
     pub async fn page(
         self,
         store: &dyn Store,
@@ -100,9 +105,18 @@ impl Walk {
             }
             Walk::DeadLetters | Walk::Pending => {
                 let after = after.map(str::parse).transpose().map_err(|error| broken(&error))?;
-                let page = Page { after, limit: rows_max, oldest_first: true };
+                let limit = match spec.order.filter.group {
+                    Some(_) => (rows_max * ROWS_FOR_ONE).clamp(ROWS_OF_GROUP_MIN, ROWS_MAX),
+                    None => rows_max,
+                };
+                let page = Page { after, limit, oldest_first: true };
                 let found = store.look_deliveries(&self.deliveries(spec), page).await?;
-                let full = found.rows.len() >= rows_max;
+                let full = found.rows.len() >= limit;
+                if let Some(group) = spec.order.filter.group {
+                    let rows = found.rows.into_iter().map(|row| self.of_group(store, spec, group, row));
+                    return only_so_many(stream::iter(rows).buffered(member::AT_ONCE), rows_max, full, found.upto)
+                        .await;
+                }
                 let rows = found.rows.iter().map(|row| self.of_delivery(spec, row)).collect();
                 Ok(Rows::of(rows, full, found.upto))
             }
@@ -127,6 +141,21 @@ impl Walk {
         }
     }
 
+    /// With nothing to do if it is of another group.
+    async fn of_group(
+        self,
+        store: &dyn Store,
+        spec: &Spec,
+        group: GroupId,
+        row: DeliveryRow,
+    ) -> Result<Row, StoreError> {
+        let mut todo = self.of_delivery(spec, &row);
+        if !todo.items.is_empty() && !member::is_of(store, group, &row).await? {
+            todo.items.clear();
+        }
+        Ok(todo)
+    }
+
     fn of_delivery(self, spec: &Spec, row: &DeliveryRow) -> Row {
         let d = &row.delivery;
         let wanted = d.accepted_at <= spec.asked_at && !is_own(spec.id, d);
@@ -142,6 +171,22 @@ impl Walk {
     }
 }
 
+/// Rows until so much is there to do.
+async fn only_so_many(
+    mut rows: impl Stream<Item = Result<Row, StoreError>> + Unpin,
+    items_max: usize,
+    full: bool,
+    upto: Option<DeliveryId>,
+) -> Result<Rows, StoreError> {
+    let (mut kept, mut items) = (Vec::new(), 0);
+    while items < items_max {
+        let Some(row) = rows.try_next().await? else { return Ok(Rows::of(kept, full, upto)) };
+        items += row.items.len();
+        kept.push(row);
+    }
+    Ok(Rows { rows: kept, last: false })
+}
+
 /// What came at the moment of asking is in, what came after is not.
 fn bound(spec: &Spec) -> hookhaven_core::Time {
     spec.asked_at.plus(Duration::from_micros(1))
@@ -150,6 +195,7 @@ fn bound(spec: &Spec) -> hookhaven_core::Time {
 fn events(spec: &Spec) -> EventFilter {
     let filter = &spec.order.filter;
     EventFilter {
+        id: filter.event,
         source: filter.source.clone(),
         event_type: filter.event_type.clone(),
         destination: filter.destination.clone(),

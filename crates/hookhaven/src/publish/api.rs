@@ -50,7 +50,10 @@ use super::{
     settings::Limits,
 };
 use crate::{
-    access::{Audit, Tokens},
+    access::{
+        Audit, Failures, Tokens,
+        failures::{FAILURES_MAX, FAILURES_WINDOW},
+    },
     body::{self, BodyError, Budget, Whole},
     config::Config,
     correlation,
@@ -83,6 +86,8 @@ pub struct PublishParts {
     pub keys: Arc<Keys>,
     /// Those with the scope `publish`, beside the configured ones.
     pub tokens: Arc<Tokens>,
+    /// Who came with wrong ones lately.
+    pub failures: Arc<Failures>,
     /// Written to whenever somebody manages, rather than publishes.
     pub audit: Option<Arc<Audit>>,
     /// `None` on a node that makes no attempts.
@@ -153,7 +158,8 @@ impl PublishService {
             return Err(ApiError::not_found("publishing is off: there is no token for it"));
         }
         let door = Door { publish: &config.publish, tokens: &parts.tokens, store: &parts.store, now };
-        let Caller { access, name: caller } = door.check(request.headers(), request.uri().query()).await?;
+        let caller = door.check(request.headers(), request.uri().query()).await;
+        let Caller { access, name: caller } = caller.map_err(|error| slowed(&parts.failures, error, peer, now))?;
         let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
         let call = route::parse(request.method(), target)?;
         if !access.may_write && !call.only_reads() {
@@ -189,6 +195,17 @@ impl PublishService {
         }
         answer
     }
+}
+
+/// Who was refused too often for want of a token is told to wait instead.
+fn slowed(failures: &Failures, error: ApiError, peer: Peer, now: Time) -> ApiError {
+    if error.status != StatusCode::UNAUTHORIZED || !failures.too_many(peer.0.ip().to_canonical(), now) {
+        return error;
+    }
+    let s = FAILURES_WINDOW.as_secs();
+    let text =
+        format!("more than {FAILURES_MAX} calls from this address had no right token within {s} s; wait a minute");
+    ApiError::new(StatusCode::TOO_MANY_REQUESTS, text)
 }
 
 impl Handler for PublishService {

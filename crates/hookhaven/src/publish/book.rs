@@ -1,5 +1,7 @@
 //! What the API's callers make and what outlives them: URL groups, queues, flow-control keys, schedules. Each a
-//! catalog entry, kept at hand on every node.
+//! catalog entry, kept at hand on every node. What people do to it is in `acts`.
+
+mod acts;
 
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
@@ -90,6 +92,13 @@ pub struct Tick {
     pub messages: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// Ticks before it, since the one before or since the schedule was armed, that nobody made.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub missed: u32,
+}
+
+fn is_zero(n: &u32) -> bool {
+    *n == 0
 }
 
 /// Header lines; values need not be UTF-8.
@@ -188,7 +197,7 @@ impl Book {
         self.queues.change(store, name, |_| Ok::<_, StoreError>(Some(queue))).await
     }
 
-    pub async fn delete_queue(&self, store: &dyn Store, name: &str) -> Result<(), StoreError> {
+    async fn remove_queue(&self, store: &dyn Store, name: &str) -> Result<(), StoreError> {
         store.delete_catalog(LANE_WIDTH_KIND, Lane::of_queue(name).as_str()).await?;
         self.queues.delete(store, name).await.map(drop)
     }

@@ -10,6 +10,9 @@ use http_body_util::Full;
 /// When to come again after a 503, in seconds.
 const RETRY_AFTER_S: HeaderValue = HeaderValue::from_static("5");
 
+/// When who came with wrong tokens too often may come again, in seconds.
+const FAILURES_OVER_S: HeaderValue = HeaderValue::from_static("60");
+
 /// Why a call was refused. Never holds a secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{text}")]
@@ -51,8 +54,10 @@ impl ApiError {
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, RETRY_AFTER_S);
+        match self.status {
+            StatusCode::SERVICE_UNAVAILABLE => drop(headers.insert(header::RETRY_AFTER, RETRY_AFTER_S)),
+            StatusCode::TOO_MANY_REQUESTS => drop(headers.insert(header::RETRY_AFTER, FAILURES_OVER_S)),
+            _ => {}
         }
         response
     }

@@ -7,7 +7,8 @@
 //! `story` (messages and their logs as they are shown), `route` (which call is meant).
 //!
 //! What acts: `api` answers calls, `book` keeps at hand what they made (groups, queues, keys of flow control,
-//! schedules), `scheduler` makes messages of schedules, `outgoing` is what the worker asks, `keys` signs.
+//! schedules), `manage` shows that to the admin API, `scheduler` makes messages of schedules, `outgoing` is what the
+//! worker asks, `keys` signs.
 //!
 //! Not here: storing, retrying and sending, which are the same for everything that is delivered. Ingest,
 //! worker and API are not imported; they meet this in `app`.
@@ -27,6 +28,7 @@ pub mod jwt;
 pub mod keys;
 mod limits;
 pub mod lines;
+pub mod manage;
 pub mod message;
 pub mod names;
 pub mod outgoing;

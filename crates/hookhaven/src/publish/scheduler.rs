@@ -34,6 +34,8 @@ const KEY_MAX: Duration = Duration::from_secs(5 * 366 * 86_400);
 const AGAIN: Duration = Duration::from_secs(1);
 /// What no store's notification tells of is seen then.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
+/// Missed ticks that are counted.
+const MISSED_MAX: usize = 1_000;
 /// Ticks stored in one accept.
 const TICKS_MAX: usize = 100;
 
@@ -160,7 +162,7 @@ impl Scheduler {
         }
         lines.push(schedule_line(&come.id));
         let settings = Settings::parse(&lines).map_err(|why| why.text)?;
-        let key = format!("tick:{}:{}", come.id, come.at.as_s());
+        let key = tick_key(&come.id, come.at);
         let occasion = Occasion {
             now,
             caller: schedule.caller.as_str().into(),
@@ -175,9 +177,19 @@ impl Scheduler {
     }
 
     async fn note(&mut self, come: &Come, messages: Vec<String>, error: Option<String>) -> Result<(), StoreError> {
-        let tick = Tick { at: come.at, messages, error };
+        let missed = self.missed(come);
+        let tick = Tick { at: come.at, messages, error, missed };
         self.ticked.insert(come.id.clone(), come.at);
         self.parts.book.ticks.change(&*self.parts.store, &come.id, |_| Ok::<_, StoreError>(Some(tick))).await
+    }
+
+    /// How many ticks nobody made between the one before, or when the schedule was armed, and this one.
+    fn missed(&mut self, come: &Come) -> u32 {
+        let Some(cron) = self.cron(&come.schedule.cron) else { return 0 };
+        let before = self.parts.book.ticks.get(&come.id).map_or(Time::EPOCH, |tick| tick.at);
+        let ticks =
+            std::iter::successors(cron.next_after(before.max(come.schedule.armed_at)), |at| cron.next_after(*at));
+        ticks.take(MISSED_MAX).take_while(|at| *at < come.at).fold(0, |missed, _| missed + 1)
     }
 
     fn cron(&mut self, text: &str) -> Option<Arc<Cron>> {
@@ -188,4 +200,9 @@ impl Scheduler {
         self.crons.insert(text.to_owned(), cron.clone());
         Some(cron)
     }
+}
+
+/// By which a tick happens once, on however many nodes.
+pub(super) fn tick_key(schedule: &str, at: Time) -> String {
+    format!("tick:{schedule}:{}", at.as_s())
 }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use hookhaven_core::{Event, Policy, Time, cron::Cron, expression::Expression, retry::RetryPolicy};
 use http::Method;
 
-pub use self::flow::Flow;
+pub use self::flow::{Flow, PERIOD_MAX as FLOW_PERIOD_MAX};
 use super::{
     destination, duration,
     error::ApiError,

@@ -299,6 +299,10 @@ impl Store for SealedStore {
         self.inner.look_deliveries(filter, page).await
     }
 
+    async fn newest_dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
+        self.inner.newest_dead_letters(limit).await
+    }
+
     async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryRow>, StoreError> {
         self.inner.delivery(id).await
     }

@@ -21,6 +21,7 @@ mod busy;
 mod connection;
 mod handshake;
 mod limits;
+mod local;
 mod seats;
 mod stream;
 
@@ -32,7 +33,7 @@ use hyper::body::{Body, Incoming};
 use tokio::net::{TcpListener, TcpSocket};
 use tower::ServiceExt;
 
-pub use self::limits::ServerLimits;
+pub use self::{limits::ServerLimits, local::local_url};
 pub use crate::tls::ClientCertificate;
 use crate::tls::ListenerTls;
 

@@ -39,6 +39,9 @@ pub struct PairFigures {
     /// Deliveries waiting or in hand, at most. All nodes see the same ones.
     #[serde(rename = "q", default, skip_serializing_if = "is_zero")]
     pub depth: u64,
+    /// Attempts, from the name to the last byte read of the answer.
+    #[serde(rename = "t", default, skip_serializing_if = "Sketch::is_empty")]
+    pub attempt: Sketch,
     /// Arrival of the event to its delivery.
     #[serde(rename = "e", default, skip_serializing_if = "Sketch::is_empty")]
     pub end_to_end: Sketch,
@@ -81,6 +84,7 @@ impl PairFigures {
         self.retries += other.retries;
         self.dead += other.dead;
         self.depth += other.depth;
+        self.attempt.merge(&other.attempt);
         self.end_to_end.merge(&other.end_to_end);
     }
 }

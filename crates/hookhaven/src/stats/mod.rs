@@ -59,12 +59,15 @@ impl Recorder {
         self.source(source, |of| of.duplicates += 1);
     }
 
-    /// An attempt is over. `outcome` is `delivered`, `retry` or `dead`.
-    pub fn attempt(&self, source: &str, destination: &str, outcome: &str) {
-        self.pair(source, destination, |of| match outcome {
-            "delivered" => of.delivered += 1,
-            "retry" => of.retries += 1,
-            _ => of.dead += 1,
+    /// An attempt is over, after so long. `outcome` is `delivered`, `retry` or `dead`.
+    pub fn attempt(&self, source: &str, destination: &str, outcome: &str, took: Duration) {
+        self.pair(source, destination, |of| {
+            match outcome {
+                "delivered" => of.delivered += 1,
+                "retry" => of.retries += 1,
+                _ => of.dead += 1,
+            }
+            of.attempt.add(took);
         });
     }
 

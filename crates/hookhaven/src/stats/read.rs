@@ -26,13 +26,16 @@ pub enum Metric {
     Delivered,
     Retries,
     Dead,
+    AttemptP50,
+    AttemptP95,
+    AttemptP99,
     EndToEndP50,
     EndToEndP95,
     Depth,
 }
 
 impl Metric {
-    pub const ALL: [Metric; 13] = [
+    pub const ALL: [Metric; 16] = [
         Self::Received,
         Self::Rejected,
         Self::Duplicates,
@@ -43,6 +46,9 @@ impl Metric {
         Self::Delivered,
         Self::Retries,
         Self::Dead,
+        Self::AttemptP50,
+        Self::AttemptP95,
+        Self::AttemptP99,
         Self::EndToEndP50,
         Self::EndToEndP95,
         Self::Depth,
@@ -60,6 +66,9 @@ impl Metric {
             Self::Delivered => "delivered",
             Self::Retries => "retries",
             Self::Dead => "dead",
+            Self::AttemptP50 => "attempt_p50_ms",
+            Self::AttemptP95 => "attempt_p95_ms",
+            Self::AttemptP99 => "attempt_p99_ms",
             Self::EndToEndP50 => "end_to_end_p50_ms",
             Self::EndToEndP95 => "end_to_end_p95_ms",
             Self::Depth => "depth",
@@ -83,6 +92,9 @@ impl Metric {
             Self::AnswerP50 => return sources().answer.quantile_ms(0.5),
             Self::AnswerP95 => return sources().answer.quantile_ms(0.95),
             Self::AnswerP99 => return sources().answer.quantile_ms(0.99),
+            Self::AttemptP50 => return pairs().attempt.quantile_ms(0.5),
+            Self::AttemptP95 => return pairs().attempt.quantile_ms(0.95),
+            Self::AttemptP99 => return pairs().attempt.quantile_ms(0.99),
             Self::EndToEndP50 => return pairs().end_to_end.quantile_ms(0.5),
             Self::EndToEndP95 => return pairs().end_to_end.quantile_ms(0.95),
             Self::Received => sources().received,
@@ -231,7 +243,7 @@ mod tests {
         let node = node(&store, &clock, 1);
         for _ in 0..4 {
             node.recorder.received("stripe", Duration::from_millis(3));
-            node.recorder.attempt("stripe", "billing", "dead");
+            node.recorder.attempt("stripe", "billing", "dead", Duration::from_millis(7));
             node.keep.note().await;
             clock.advance(HOUR / 2);
         }

@@ -12,6 +12,7 @@ use crate::support::{
     gateway::Gateway,
     handler::{Handler, Reply},
     output::well,
+    publisher::{self, Publisher},
     script::script,
     sign,
 };
@@ -29,7 +30,8 @@ fn config(handler: &Handler) -> String {
          [destinations.asleep]\nurl = \"{url}/asleep\"\nstate = \"paused\"\n\
          [[routes]]\nsource = \"shop\"\nevents = [\"invoice.*\"]\nto = [\"fine\", \"asleep\"]\n\
          [[routes]]\nsource = \"shop\"\nevents = [\"charge.*\"]\nto = [\"broken\"]\nordering = \"fifo\"\n\
-         retry = {{ attempts = 1 }}\n[alerts.channels.hook]\nwebhook = \"{url}/alerts\"\nsecret = \"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\"\n"
+         retry = {{ attempts = 1 }}\n[alerts.channels.hook]\nwebhook = \"{url}/alerts\"\nsecret = \"whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\"\n{}",
+        publisher::CONFIG
     )
 }
 
@@ -49,11 +51,28 @@ async fn fill(gateway: &Gateway) {
         let secret = if number % 10 == 9 { "whsec_a_wrong_one" } else { SECRET };
         gateway.post("/webhooks/shop", &sign::stripe(secret, body.as_bytes()), body.as_bytes()).await;
     }
+    publish(&Publisher(gateway.ingest())).await;
     let silence = json!({ "rule": "*", "for": "2h" });
     gateway.admin().post("/api/v1/alerts/silences", &silence).await.unwrap_or_else(|error| panic!("{error:#}"));
     gateway.until("/api/v1/dead-letters", |list| !list["items"][0].is_null()).await;
     gateway.until("/api/v1/deliveries?state=delivered", |list| !list["items"][0].is_null()).await;
     gateway.until("/api/v1/rejected", |list| !list["items"][0].is_null()).await;
+}
+
+/// Enough of everything that publishers make that some of it is deleted and some is left.
+async fn publish(publisher: &Publisher) {
+    let to = "https://a.example/x";
+    for number in 0..24 {
+        let endpoints = json!({ "endpoints": [{ "url": to }] }).to_string();
+        publisher.ask("POST", &format!("/v2/topics/group-{number}/endpoints"), &[], endpoints.as_bytes()).await;
+        let schedule = [("Upstash-Cron", "0 0 1 1 *"), ("Upstash-Schedule-Id", &*format!("schedule-{number}"))];
+        publisher.ask("POST", &format!("/v2/schedules/{to}"), &schedule, b"{}").await;
+        let delay = ("Upstash-Delay", "1h");
+        publisher.ask("POST", &format!("/v2/enqueue/queue-{number}/{to}"), &[delay], b"{}").await;
+        let key = format!("key-{number}");
+        let flow = [delay, ("Upstash-Flow-Control-Key", &*key), ("Upstash-Flow-Control-Value", "rate=10")];
+        publisher.publish(to, &flow, b"{}").await;
+    }
 }
 
 async fn tried(gateway: &Gateway) {

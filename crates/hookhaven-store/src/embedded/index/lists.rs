@@ -19,7 +19,7 @@ use super::{
 use crate::{
     embedded::engine::Mode,
     position::Position,
-    seam::{DeliveryFilter, EventFilter, EventRow, Looked, Page},
+    seam::{DeadLetter, DeliveryFilter, EventFilter, EventRow, Looked, Page},
 };
 
 /// Questions answered at once; others wait for one of them to end.
@@ -370,6 +370,20 @@ impl Reader {
         let mut wanted = Where::default();
         wanted.value("event =", Some(*event.as_bytes()));
         self.select_deliveries(wanted, PAGE_MAX)
+    }
+
+    /// Dead letters by their deaths, latest first. Only the index of them is read: one whose event went with damage
+    /// is among them.
+    pub fn newest_dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, IndexError> {
+        let sql = format!(
+            "SELECT id, ended_at FROM {LETTERS_BY_AGE} WHERE {IS_LETTER} ORDER BY ended_at DESC, id DESC LIMIT ?1"
+        );
+        let mut select = self.connection.prepare_cached(&sql)?;
+        let letter = |row: &Row<'_>| {
+            Ok(DeadLetter { id: DeliveryId::from_bytes(row.get(0)?), died_at: rows::time(row.get(1)?) })
+        };
+        let found = select.query_map([i64::try_from(limit).unwrap_or(i64::MAX)], letter)?;
+        Ok(found.collect::<Result<_, _>>()?)
     }
 
     /// Dead letters that died before then.

@@ -1,7 +1,7 @@
 //! Commands that look at what the gateway holds and act on it: events, deliveries, dead letters, destinations.
 
 use clap::{ArgGroup, Args, Subcommand};
-use hookhaven_core::{DeliveryId, DeliveryState, ErrorClass, EventId};
+use hookhaven_core::{DeliveryId, DeliveryState, ErrorClass, EventId, GroupId};
 
 use super::{PaceArgs, ToArgs};
 use crate::cli::values::{self, Moment};
@@ -152,6 +152,8 @@ pub struct DeliveriesSelectArgs {
 
 #[derive(Debug, Subcommand)]
 pub enum DlqCommand {
+    /// Show dead letters by root cause: what the same destination answered alike
+    Groups(DlqGroupsArgs),
     /// List dead letters, newest first
     List(DlqListArgs),
     /// Show one dead letter: sender, event, last error, when it failed, payload
@@ -164,6 +166,30 @@ pub enum DlqCommand {
 
 #[derive(Clone, Debug, Args)]
 #[command(
+    after_help = "Examples:\n  hookhaven dlq groups\n  hookhaven dlq groups --destination billing --since 2h --json\n\n\
+                  One of a group is delivered first, and the others once that worked, by\n  \
+                  hookhaven dlq replay --group grp_2x9c4m7r1qkv0e5hz8tw3ydnjb --one-first"
+)]
+pub struct DlqGroupsArgs {
+    /// Only dead letters to this destination
+    #[arg(long)]
+    pub destination: Option<String>,
+    /// Only dead letters of events of this source
+    #[arg(long)]
+    pub source: Option<String>,
+    /// Died then or later: how long ago (2h, 7d) or a time (2026-11-21T09:30:00Z)
+    #[arg(long, value_name = "WHEN", value_parser = values::moment)]
+    pub since: Option<Moment>,
+    /// Show at most so many groups
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=500))]
+    pub limit: u32,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(
     after_help = "Examples:\n  hookhaven dlq list\n  hookhaven dlq list --destination billing --class http_5xx --json"
 )]
 pub struct DlqListArgs {
@@ -171,6 +197,9 @@ pub struct DlqListArgs {
     pub filter: DeliveryFilterArgs,
     #[command(flatten)]
     pub more: DeliveryListArgs,
+    /// Only dead letters with this root cause
+    #[arg(long, value_name = "GROUP_ID")]
+    pub group: Option<GroupId>,
     #[command(flatten)]
     pub page: PageArgs,
 }
@@ -178,9 +207,10 @@ pub struct DlqListArgs {
 #[derive(Clone, Debug, Args)]
 #[command(
     group(ArgGroup::new("selection").required(true).multiple(true)
-        .args(["all", "ids", "event", "source", "destination", "event_type", "class", "since", "until"])),
+        .args(["all", "group", "ids", "event", "source", "destination", "event_type", "class", "since", "until"])),
     after_help = "Examples:\n  hookhaven dlq replay dlv_06dz9k3m8r4v2w1x5y7t0q6n3p\n  \
                   hookhaven dlq replay --destination billing --class http_5xx --since 2h\n  \
+                  hookhaven dlq replay --group grp_2x9c4m7r1qkv0e5hz8tw3ydnjb --one-first\n  \
                   hookhaven dlq dismiss --source github --type 'check_run.*' --yes\n\n\
                   By filter it says how many it found and asks; --yes answers."
 )]
@@ -188,9 +218,12 @@ pub struct DlqSelectArgs {
     /// All dead letters
     #[arg(
         long,
-        conflicts_with_all = ["ids", "event", "source", "destination", "event_type", "class", "since", "until"]
+        conflicts_with_all = ["group", "ids", "event", "source", "destination", "event_type", "class", "since", "until"]
     )]
     pub all: bool,
+    /// Only those with this root cause, as `dlq groups` names it
+    #[arg(long, value_name = "GROUP_ID", conflicts_with = "ids")]
+    pub group: Option<GroupId>,
     #[command(flatten)]
     pub select: SelectArgs,
     #[command(flatten)]
@@ -227,6 +260,8 @@ pub struct SelectArgs {
 pub enum DestinationsCommand {
     /// List destinations: state, breaker, how many deliveries wait
     List(DestinationsListArgs),
+    /// Send one signed request that says it is a test, and say what came of it
+    Test(DestinationsTestArgs),
     /// Hold deliveries back; events are still accepted
     Pause(DestinationArgs),
     /// Let deliveries go again
@@ -240,6 +275,18 @@ pub enum DestinationsCommand {
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "Example:\n  hookhaven destinations list --json")]
 pub struct DestinationsListArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Example:\n  hookhaven destinations test billing\n\n\
+                        Nothing is stored. The body has the type hookhaven.test and the header hookhaven-test says that \
+                        nothing happened;\na handler should answer 200. Exits with 1 if it does not.")]
+pub struct DestinationsTestArgs {
+    #[arg(value_name = "DESTINATION")]
+    pub name: String,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

@@ -10,6 +10,7 @@ mod jobs;
 mod live;
 mod look;
 mod machine;
+mod marks;
 mod master_key;
 mod rejected;
 mod routes;
@@ -29,6 +30,7 @@ pub use jobs::*;
 pub use live::*;
 pub use look::*;
 pub use machine::*;
+pub use marks::*;
 pub use master_key::*;
 pub use rejected::*;
 pub use routes::*;
@@ -109,7 +111,7 @@ pub enum Command {
     /// List routes, and say which take an event and why
     #[command(subcommand)]
     Routes(RoutesCommand),
-    /// List destinations; pause and resume, disable and enable them
+    /// List destinations; try them out; pause and resume, disable and enable them
     #[command(subcommand)]
     Destinations(DestinationsCommand),
     /// List alerts, try a channel, silence what nobody wants to hear
@@ -121,6 +123,8 @@ pub enum Command {
     /// Make, list and revoke tokens
     #[command(subcommand)]
     Tokens(TokensCommand),
+    /// Mark a moment on the charts, such as a deploy
+    Mark(MarkArgs),
     /// Say who did what, and what it was before and after
     Audit(AuditArgs),
     /// Keep a token for a gateway elsewhere
@@ -181,6 +185,7 @@ impl Command {
             Command::Deliveries(DeliveriesCommand::List(a)) => a.page.json,
             Command::Deliveries(DeliveriesCommand::Show(a)) | Command::Dlq(DlqCommand::Show(a)) => a.json,
             Command::Deliveries(DeliveriesCommand::Replay(a) | DeliveriesCommand::Cancel(a)) => a.select.json,
+            Command::Dlq(DlqCommand::Groups(a)) => a.json,
             Command::Dlq(DlqCommand::List(a)) => a.page.json,
             Command::Dlq(DlqCommand::Replay(a)) => a.letters.select.json,
             Command::Dlq(DlqCommand::Dismiss(a)) => a.select.json,
@@ -199,6 +204,7 @@ impl Command {
             Command::Verify(a) => a.json,
             Command::Secrets(a) => a.json,
             Command::Destinations(DestinationsCommand::List(a)) => a.json,
+            Command::Destinations(DestinationsCommand::Test(a)) => a.json,
             Command::Alerts(command) => command.json(),
             Command::Routes(RoutesCommand::List(a)) => a.json,
             Command::Routes(RoutesCommand::Test(a)) => a.json,
@@ -206,6 +212,7 @@ impl Command {
             Command::Tokens(TokensCommand::Create(a)) => a.json,
             Command::Tokens(TokensCommand::List(a)) => a.json,
             Command::Tokens(TokensCommand::Revoke(_)) => false,
+            Command::Mark(a) => a.json,
             Command::Audit(a) => a.page.json,
             Command::Login(_) | Command::Logout(_) => false,
             Command::Why(a) => a.json,

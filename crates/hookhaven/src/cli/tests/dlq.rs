@@ -87,6 +87,32 @@ async fn by_id_it_does_not_ask() {
 }
 
 #[tokio::test]
+async fn groups_are_shown_and_one_of_them_is_acted_on() {
+    let scene = Scene::new();
+    let none = typed(&scene, "dlq groups", None).await;
+    assert_eq!((none.code.unwrap(), none.err.as_str()), (0, "None.\n"));
+    for (answer, n) in [("no such order 1", 2), ("out of memory", 1)] {
+        for _ in 0..n {
+            scene.accept("stripe", "payment.failed", b"{}").await;
+        }
+        scene.kill_saying(answer, "billing").await;
+    }
+    let out = typed(&scene, "dlq groups --destination billing", None).await.done();
+    assert_eq!(out.lines().count(), 3, "a head and two: {out}");
+    let orders = out.lines().nth(1).unwrap();
+    assert!(orders.contains("2 (critical)") && orders.contains("no such order …"), "{out}");
+    let group = orders.split_whitespace().next().unwrap();
+    let json = typed(&scene, "dlq groups --json --limit 1", None).await.json();
+    assert_eq!((&json["items"][0]["id"], &json["group_count"]), (&group.into(), &2.into()));
+    let listed = typed(&scene, &format!("dlq list --group {group} --json"), None).await.json();
+    assert_eq!(listed["items"].as_array().unwrap().len(), 2);
+    let asked = typed(&scene, &format!("dlq replay --group {group}"), None).await.code.unwrap_err();
+    assert!(asked.to_string().contains("Replay 2 dead letters?"), "{asked}");
+    let out = typed(&scene, &format!("dlq dismiss --group {group} --yes"), None).await.done();
+    assert_eq!((out.as_str(), left(&scene).await), ("2 dead letters dismissed.\n", 1));
+}
+
+#[tokio::test]
 async fn deliveries_replay_by_filter_is_for_dead_ones() {
     let scene = four_dead().await;
     scene.accept("stripe", "payment.failed", b"{}").await;

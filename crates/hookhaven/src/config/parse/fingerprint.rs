@@ -1,5 +1,6 @@
 //! What tells one configuration from another: a digest of what nodes of one store should agree on (sources,
-//! destinations, routes, what may be published, and the secrets that they refer to), whatever the order of tables in the file.
+//! destinations, routes, what may be published, what is masked, and the secrets that they refer to), whatever the order
+//! of tables in the file.
 //!
 //! It is shown to operators. It is cut short and goes over all secrets at once, so that it confirms none.
 
@@ -10,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::config::secret::Resolver;
 
-const SHARED: [&str; 5] = ["destinations", "net", "publish", "routes", "sources"];
+const SHARED: [&str; 6] = ["destinations", "net", "publish", "redact", "routes", "sources"];
 const SHOWN_BYTES: usize = 6;
 
 pub fn of(root: &DeTable<'_>, secrets: &Resolver<'_>) -> Arc<str> {

@@ -18,6 +18,7 @@ mod name;
 mod ordering;
 mod publish;
 mod quarantine;
+mod redact;
 mod route;
 mod server;
 mod source;
@@ -41,6 +42,7 @@ use super::{
     model::Config,
     problem::{Places, Problem, Severity},
     secret::Resolver,
+    written::Written,
 };
 
 /// What a text came to.
@@ -53,6 +55,8 @@ pub struct Parsed {
     /// Secret files that were read, or should have been: a change in one is a change of the config.
     pub secret_files: Files,
     pub places: Places,
+    /// What it says, as it may be shown; `None` of a text that is not TOML.
+    pub written: Option<Written>,
 }
 
 /// Parses the text of `file`. Secrets come from `environment` and from files relative to `file`.
@@ -66,10 +70,13 @@ pub fn parse(file: &Path, text: &str, environment: &Environment) -> Parsed {
     // After a syntax error, what follows from it would be reported too, and mislead.
     let config = readable.then(|| read(&doc, root.get_ref(), &of_process, &shared, &base));
     let config = config.filter(|_| !doc.has_errors());
+    let secrets = [of_process.places(), shared.places()].concat();
+    let written = readable.then(|| Written::of(root.get_ref(), &secrets));
+    let config = config.map(|config| Config { written: Arc::new(written.clone().unwrap_or_default()), ..config });
     let (problems, places) = doc.into_problems();
     let mut secret_files = of_process.into_files();
     secret_files.extend(shared.into_files());
-    Parsed { config, secret_files, problems, places }
+    Parsed { config, secret_files, problems, places, written }
 }
 
 /// Whether the tree can be trusted all the same: a name that is there twice spoils nothing else.
@@ -110,7 +117,9 @@ fn read(
     let telemetry = telemetry::telemetry(&mut root, of_process);
     let mut quarantine = quarantine::quarantine(&mut root);
     let mut secret_ages = quarantine::secret_ages(&mut root);
-    let beside = source::Beside { quarantine: &mut quarantine, secret_ages: &mut secret_ages };
+    let mut redactions = redact::everywhere(&mut root);
+    let beside =
+        source::Beside { quarantine: &mut quarantine, secret_ages: &mut secret_ages, redactions: &mut redactions };
     let sources = source::all(&mut root, secrets, &server, beside);
     let destinations = destination::all(&mut root, secrets, &server);
     let routes = route::all(&mut root, &sources, &destinations);
@@ -129,11 +138,13 @@ fn read(
         telemetry,
         quarantine,
         secret_ages,
+        redactions,
         alerts,
         sources: sources.into_values(),
         destinations: destinations.into_values(),
         routes: routes.routes.into_iter().map(|r| r.route).collect(),
         fingerprint: fingerprint::of(tree, secrets),
+        written: Arc::default(),
         switches: Arc::default(),
     }
 }

@@ -15,12 +15,13 @@ use super::{
     document::{Item, Table},
     hmac,
     name::Named,
-    quarantine,
+    quarantine, redact,
     values::quote,
 };
 use crate::config::{
     model::Server,
     quarantine::{Quarantine, SecretAges},
+    redact::Redactions,
     secret::Resolver,
     suggest,
 };
@@ -39,12 +40,14 @@ const RESERVED: &str = "publish";
 pub struct Beside<'b> {
     pub quarantine: &'b mut Quarantine,
     pub secret_ages: &'b mut SecretAges,
+    pub redactions: &'b mut Redactions,
 }
 
 pub fn all(root: &mut Table<'_>, secrets: &Resolver<'_>, server: &Server, beside: Beside<'_>) -> Named<Source> {
     Named::read(root, "sources", RESERVED, |name, mut table| {
         quarantine::of_source(name, &mut table, beside.quarantine);
         quarantine::secrets_max_age(name, &mut table, beside.secret_ages);
+        redact::of_source(name, &mut table, beside.redactions);
         one(name, table, secrets, server)
     })
 }

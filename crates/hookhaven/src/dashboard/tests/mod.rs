@@ -23,14 +23,21 @@ pub(super) struct Shown {
 
 impl Browser {
     pub async fn new() -> Self {
-        let mut browser = Browser::signed_out();
+        Browser::over(Scene::new()).await
+    }
+
+    pub async fn over(scene: Scene) -> Self {
+        let mut browser = Browser::signed_out_over(scene);
         let shown = browser.post("/sign-in", &format!("token={TOKEN}")).await;
         assert_eq!(shown.status, StatusCode::SEE_OTHER, "{}", shown.html);
         browser
     }
 
     pub fn signed_out() -> Self {
-        let scene = Scene::new();
+        Browser::signed_out_over(Scene::new())
+    }
+
+    fn signed_out_over(scene: Scene) -> Self {
         let router = super::router(scene.parts());
         Browser { scene, router, cookies: Vec::new() }
     }
@@ -42,6 +49,14 @@ impl Browser {
     pub async fn post(&mut self, path: &str, form: &str) -> Shown {
         let request = Request::post(path).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
         self.send(request.body(Body::from(form.to_owned())).unwrap()).await
+    }
+
+    /// Status and headers of what may have no end.
+    pub async fn head_of(&mut self, path: &str) -> (StatusCode, http::HeaderMap) {
+        let request = Request::get(path).header(header::HOST, "127.0.0.1:8081");
+        let request = request.header(header::COOKIE, self.cookies.join("; ")).body(Body::empty()).unwrap();
+        let response: Response = self.router.clone().oneshot(request).await.unwrap();
+        (response.status(), response.headers().clone())
     }
 
     pub async fn send(&mut self, mut request: Request) -> Shown {

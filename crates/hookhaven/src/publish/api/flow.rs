@@ -8,9 +8,11 @@ use serde_json::{Value, json};
 use url::form_urlencoded;
 
 use super::{Answer, Received, empty, ok};
-use crate::publish::{book::FlowKey, error::ApiError, route::FlowAction, view};
+use crate::{
+    publications::FlowChange,
+    publish::{book::FlowKey, error::ApiError, route::FlowAction, settings::FLOW_PERIOD_MAX, view},
+};
 
-const PERIOD_MAX_S: u64 = 7 * 86_400;
 const KEY_BYTES_MAX: usize = 256;
 
 /// `GET /v2/flowControl/{key}`
@@ -36,23 +38,14 @@ pub(super) async fn act(request: &Received<'_>, name: &str, action: FlowAction, 
     if name.len() > KEY_BYTES_MAX {
         return Err(ApiError::bad(format!("invalid flow control key: longer than {KEY_BYTES_MAX} bytes")));
     }
-    request.book().flows.find(request.store(), name).await?;
-    let change = |was: Option<&FlowKey>| {
-        let was = was.cloned();
-        let mut key = was.clone().unwrap_or_default();
-        match action {
-            FlowAction::Pause => key.paused = true,
-            FlowAction::Resume => key.paused = false,
-            FlowAction::Pin => {
-                pin(&mut key, query)?;
-                reset(&mut key, request);
-            }
-            FlowAction::Unpin => unpin(&mut key, query)?,
-            FlowAction::ResetRate | FlowAction::Reset => reset(&mut key, request),
-        }
-        Ok::<_, ApiError>((was.as_ref() != Some(&key)).then_some(key))
+    let change = match action {
+        FlowAction::Pause => FlowChange::Pause,
+        FlowAction::Resume => FlowChange::Resume,
+        FlowAction::Pin => pin(query)?,
+        FlowAction::Unpin => unpin(query)?,
+        FlowAction::ResetRate | FlowAction::Reset => FlowChange::Reset,
     };
-    request.book().flows.change(request.store(), name, change).await?;
+    request.book().change_flow(request.store(), name, change, request.now).await?;
     empty()
 }
 
@@ -62,48 +55,34 @@ pub(super) fn parallelism(request: &Received<'_>) -> Answer {
     ok(&json!({ "parallelismMax": request.config.worker.slots, "parallelismCount": now }))
 }
 
-fn reset(key: &mut FlowKey, request: &Received<'_>) {
-    key.reset_at = request.now;
-    key.resets += 1;
-}
-
-fn pin(key: &mut FlowKey, query: &str) -> Result<(), ApiError> {
+fn pin(query: &str) -> Result<FlowChange, ApiError> {
+    let (mut parallelism, mut rate, mut period) = (None, None, None);
     for (name, value) in parameters(query, &["parallelism", "rate", "period"])? {
         let bad = || ApiError::bad(format!("invalid {name}: {value:?}"));
         let number: u64 = value.parse().map_err(|_| bad())?;
         let limit = || u32::try_from(number).ok().and_then(NonZeroU32::new).ok_or_else(bad);
         match name.as_str() {
-            "parallelism" => {
-                key.parallelism = Some(limit()?);
-                key.parallelism_pinned = true;
-            }
-            "rate" => {
-                key.rate = Some(limit()?);
-                key.rate_pinned = true;
-            }
-            _ if (1..=PERIOD_MAX_S).contains(&number) => {
-                key.period_ms = number * 1_000;
-                key.rate_pinned = true;
-            }
+            "parallelism" => parallelism = Some(limit()?),
+            "rate" => rate = Some(limit()?),
+            _ if (1..=FLOW_PERIOD_MAX.as_secs()).contains(&number) => period = Some(Duration::from_secs(number)),
             _ => return Err(bad()),
         }
     }
-    Ok(())
+    Ok(FlowChange::Pin { parallelism, rate, period })
 }
 
-fn unpin(key: &mut FlowKey, query: &str) -> Result<(), ApiError> {
+fn unpin(query: &str) -> Result<FlowChange, ApiError> {
+    let (mut parallelism, mut rate) = (false, false);
     for (name, value) in parameters(query, &["parallelism", "rate"])? {
         let unpins = match value.to_ascii_lowercase().as_str() {
             "true" => true,
             "false" => false,
             _ => return Err(ApiError::bad(format!("invalid {name}: {value:?}"))),
         };
-        match name.as_str() {
-            "parallelism" => key.parallelism_pinned &= !unpins,
-            _ => key.rate_pinned &= !unpins,
-        }
+        let meant = if name == "parallelism" { &mut parallelism } else { &mut rate };
+        *meant |= unpins;
     }
-    Ok(())
+    Ok(FlowChange::Unpin { parallelism, rate })
 }
 
 fn parameters(query: &str, known: &[&str]) -> Result<Vec<(String, String)>, ApiError> {

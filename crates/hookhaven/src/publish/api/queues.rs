@@ -5,13 +5,12 @@ use hookhaven_store::LaneSize;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Answer, Received, empty, messages, ok};
+use super::{Answer, Received, empty, ok};
 use crate::publish::{
     book::Queue,
     error::ApiError,
     limits::{PARALLELISM_MAX, QUEUES_MAX},
     names,
-    selection::Selection,
 };
 
 #[derive(Deserialize)]
@@ -67,21 +66,16 @@ pub(super) async fn get(request: &Received<'_>, name: &str) -> Answer {
 /// `DELETE /v2/queues/{name}`: with all that waits in it.
 pub(super) async fn delete(request: &Received<'_>, name: &str) -> Answer {
     names::check("queue name", name)?;
-    let all_of_it = Selection { queues: vec![name.to_owned()], ..Selection::default() };
-    messages::cancel_selected(request, &all_of_it).await?;
-    request.book().delete_queue(request.store(), name).await?;
+    request.book().delete_queue(request.store(), name, u64::MAX).await?;
     empty()
 }
 
 /// `POST /v2/queues/{name}/pause`, `/resume`
 pub(super) async fn pause(request: &Received<'_>, name: &str, paused: bool) -> Answer {
-    request.book().queues.find(request.store(), name).await?.ok_or_else(unknown)?;
-    let change = |was: Option<&Queue>| {
-        let was = was.ok_or_else(unknown)?;
-        Ok::<_, ApiError>((was.paused != paused).then(|| Queue { paused, updated_at: request.now, ..was.clone() }))
-    };
-    request.book().queues.change(request.store(), name, change).await?;
-    empty()
+    match request.book().pause_queue(request.store(), name, paused, request.now).await? {
+        true => empty(),
+        false => Err(unknown()),
+    }
 }
 
 fn shown(name: &str, queue: &Queue, size: LaneSize) -> Value {

@@ -71,20 +71,16 @@ pub(super) async fn get(request: &Received<'_>, id: &str) -> Answer {
 /// `DELETE /v2/schedules/{id}`
 pub(super) async fn delete(request: &Received<'_>, id: &str) -> Answer {
     request.book().schedules.find(request.store(), id).await?.ok_or_else(unknown)?;
-    request.book().schedules.delete(request.store(), id).await?;
-    request.book().ticks.delete(request.store(), id).await?;
+    request.book().delete_schedule(request.store(), id).await?;
     empty()
 }
 
 /// `PATCH /v2/schedules/{id}/pause`, `/resume`: what would have ticked meanwhile is not made up.
 pub(super) async fn pause(request: &Received<'_>, id: &str, paused: bool) -> Answer {
-    request.book().schedules.find(request.store(), id).await?.ok_or_else(unknown)?;
-    let change = |was: Option<&Schedule>| {
-        let was = was.ok_or_else(unknown)?;
-        Ok::<_, ApiError>((was.paused != paused).then(|| Schedule { paused, armed_at: request.now, ..was.clone() }))
-    };
-    request.book().schedules.change(request.store(), id, change).await?;
-    empty()
+    match request.book().pause_schedule(request.store(), id, paused, request.now).await? {
+        true => empty(),
+        false => Err(unknown()),
+    }
 }
 
 async fn shown(request: &Received<'_>, id: &str, schedule: &Schedule) -> Result<Object, ApiError> {

@@ -64,6 +64,7 @@ impl Api {
             budget: Arc::default(),
             book: Arc::default(),
             keys: Arc::new(Keys::new(config, keys)),
+            failures: Arc::default(),
             tokens: Arc::default(),
             audit: None,
             traffic: None,
@@ -120,6 +121,17 @@ impl Api {
         assert!(settled.iter().all(|settled| *settled == Settled::Done));
         count
     }
+}
+
+#[tokio::test]
+async fn who_guesses_tokens_is_told_to_wait_and_a_right_one_is_let_in() {
+    let api = Api::new();
+    let guess = |at: u32| (at, format!("Bearer guess{at}"));
+    for (at, authorization) in (0..12).map(guess) {
+        let answered = api.call("GET", "/v2/queues", &[("authorization", &authorization)], "").await;
+        assert_eq!(answered.status, if at < 10 { 401 } else { 429 }, "{at}: {}", answered.text);
+    }
+    assert_eq!(api.get("/v2/queues").await.status, 200);
 }
 
 fn settlement(api: &Api, leased: &Leased, succeeds: bool) -> Settlement {

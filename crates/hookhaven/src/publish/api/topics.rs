@@ -102,7 +102,7 @@ pub(super) async fn get(request: &Received<'_>, name: &str) -> Answer {
 /// `DELETE /v2/topics/{name}`: what is on its way to it stays.
 pub(super) async fn delete(request: &Received<'_>, name: &str) -> Answer {
     names::check("url group name", name)?;
-    request.book().groups.delete(request.store(), name).await?;
+    request.book().delete_group(request.store(), name).await?;
     empty()
 }
 

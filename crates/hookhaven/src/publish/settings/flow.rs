@@ -5,7 +5,8 @@ use std::{num::NonZeroU32, time::Duration};
 use super::{super::duration, ApiError, TEXT_BYTES_MAX, number};
 
 const PERIOD_DEFAULT: Duration = Duration::from_secs(1);
-const PERIOD_MAX: Duration = Duration::from_secs(7 * 86_400);
+/// Longest period of a rate.
+pub const PERIOD_MAX: Duration = Duration::from_secs(7 * 86_400);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flow {

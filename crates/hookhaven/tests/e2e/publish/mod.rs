@@ -2,6 +2,7 @@
 
 mod calls;
 mod groups;
+mod managed;
 mod queues;
 mod retries;
 mod schedules;

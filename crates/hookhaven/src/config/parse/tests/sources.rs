@@ -257,3 +257,25 @@ fn a_source_may_have_an_address_of_its_own_that_counts_as_it_is_written() {
     let refused = problems(&source("public_url = \"https://x.example.com/?a=b\"\n"));
     assert!(refused.iter().any(|p| p.contains("a public URL has no query")), "{refused:?}");
 }
+
+#[test]
+fn fields_that_are_masked_everywhere_are_masked_at_every_source() {
+    let text = "redact = [\"email\"]\n[sources.a]\nsender = \"stripe\"\nsecrets = [\"x\"]\nredact = [\"json:/data/card\"]\n\
+                [sources.b]\nsender = \"stripe\"\nsecrets = [\"x\"]\n";
+    let redactions = config(text).redactions;
+    let shown = |source: &str| {
+        let body = redactions.of_source(source).body(br#"{"email":1,"data":{"card":2}}"#).into_owned();
+        String::from_utf8(body).unwrap()
+    };
+    assert_eq!(shown("a"), r#"{"email":"[redacted]","data":{"card":"[redacted]"}}"#);
+    for other in ["b", "publish"] {
+        assert_eq!(shown(other), r#"{"email":"[redacted]","data":{"card":2}}"#);
+    }
+    let source = "[sources.a]\nsender = \"stripe\"\nsecrets = [\"x\"]\n";
+    let refused = problems(&format!("{source}redact = [\"/data/card\"]\nredcat = []\n"));
+    assert!(
+        refused.iter().any(|p| p.contains("sources.a.redact[0]: \"/data/card\" names no field: a place in the body")),
+        "{refused:?}"
+    );
+    assert!(refused.iter().any(|p| p.contains("sources.a.redcat: unknown key; did you mean redact")), "{refused:?}");
+}
