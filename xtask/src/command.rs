@@ -41,8 +41,12 @@ pub fn answers(program: &str) -> bool {
     quiet.is_ok_and(|status| status.success())
 }
 
-/// Installs Debian's packages.
+/// Installs Debian's packages, which only root may.
 pub fn apt_install(packages: &[&str]) -> Result<()> {
+    let who = Command::new("id").arg("-u").output().context("`id` could not be started")?;
+    if who.stdout.trim_ascii() != b"0" {
+        bail!("only root may install: run `apt-get install {}` as root and try again", packages.join(" "));
+    }
     run(Command::new("apt-get").args(["update", "-q"]))?;
     let install = ["install", "-y", "-q", "--no-install-recommends"];
     run(Command::new("apt-get").args(install).args(packages).env("DEBIAN_FRONTEND", "noninteractive"))

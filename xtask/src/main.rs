@@ -3,6 +3,7 @@
 //! Not here: what is tested or measured. That stands with the crates, in `tests-clients/` and `bench/`.
 
 mod bench;
+mod browser;
 mod ci;
 mod clients;
 mod command;

@@ -9,7 +9,7 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 
 use crate::{
-    clients,
+    browser, clients,
     command::{self, cargo, say},
     databases,
     leftovers::Leftovers,
@@ -28,6 +28,7 @@ const NEEDS: &[Need] = &[
     Need { what: "the clients for Python", install: python::install },
     Need { what: "PostgreSQL and a pooler", install: databases::install },
     Need { what: "promtool", install: prometheus::install },
+    Need { what: "a browser", install: browser::install },
 ];
 
 pub fn run() -> Result<()> {

@@ -17,6 +17,7 @@ mod causes;
 mod cli;
 mod copy;
 mod damage;
+mod dashboard;
 mod demo;
 mod duplicates;
 mod failure_modes;

@@ -17,6 +17,7 @@ pub mod script;
 pub mod sdk;
 pub mod sign;
 pub mod smtp;
+pub mod stage;
 
 use std::time::Duration;
 

@@ -1,0 +1,69 @@
+// Every page, as it is on an ordinary day: in light, in dark, on a phone. Leaves a picture of each.
+import { accessible, narrow, reachable, still, weight } from "../laws.mjs";
+import { ELSEWHERE, PAGES, filled, listed, names } from "../pages.mjs";
+import { PHONE, Reader } from "../reader.mjs";
+import { ordinary } from "../traffic.mjs";
+
+export default async function walk() {
+  await ordinary();
+  const known = await names();
+  const pages = PAGES.map(([name, form]) => [name, filled(form, known)]);
+  const unfilled = pages.find(([, path]) => path === undefined);
+  if (unfilled) throw new Error(`there is nothing to show on page ${unfilled[0]}`);
+  await inLight(pages);
+  await inDark(pages);
+  await onPhone(pages);
+}
+
+async function inLight(pages) {
+  const reader = await Reader.open();
+  const weights = [];
+  for (const [name, path] of pages) {
+    await reader.step(`${name} in light, by keyboard, to a screen reader`, async (page) => {
+      weights.push([await weight(reader, path), name]);
+      await still(page);
+      await narrow(page);
+      await reader.shoot("light", name);
+      await accessible(page);
+      await noDeadLinks(page);
+      await reachable(page);
+    });
+  }
+  const [bytes, heaviest] = weights.sort(([a], [b]) => b - a)[0];
+  console.log(`the heaviest page is ${heaviest}: ${bytes} bytes with all that it loads`);
+  await reader.close();
+}
+
+async function inDark(pages) {
+  const reader = await Reader.open({ scheme: "dark" });
+  for (const [name, path] of pages) {
+    await reader.step(`${name} in dark`, async (page) => {
+      await reader.go(path);
+      await reader.shoot("dark", name);
+      // All else is as in light.
+      await accessible(page, ["color-contrast", "link-in-text-block"]);
+    });
+  }
+  await reader.close();
+}
+
+async function onPhone(pages) {
+  const reader = await Reader.open({ size: PHONE });
+  for (const [name, path] of pages) {
+    await reader.step(`${name} on a phone`, async (page) => {
+      await reader.go(path);
+      await reader.shoot("phone", name);
+      await narrow(page);
+      await still(page);
+    });
+  }
+  await reader.close();
+}
+
+/** Whatever is linked to is a page that this tour visits, so that none is left out. */
+async function noDeadLinks(page) {
+  const links = await page.$$eval("a[href]", (all) => all.filter((a) => a.origin === location.origin).map((a) => a.pathname));
+  const all = [...PAGES.map(([, form]) => form), ...ELSEWHERE];
+  const unknown = [...new Set(links)].filter((link) => !listed(decodeURI(link), all));
+  if (unknown.length) throw new Error(`no page of the tour, and linked to: ${unknown.join(", ")}`);
+}
