@@ -16,7 +16,7 @@ use hookhaven_core::{Secret, Time};
 use hookhaven_store::{Store, StoreError, clock::Entropy};
 use serde::{Deserialize, Serialize};
 
-use super::{Access, Refused, TokenHash, Who};
+use super::{Access, Note, Refused, TokenHash, Who};
 use crate::shelf::Entry;
 
 /// A session ends so long after it began.
@@ -71,7 +71,7 @@ impl Access {
             who = self.who(given, now);
         }
         match who {
-            Ok(_) => self.begin(&TokenHash::of(given), store, now, entropy).await.map(Ok),
+            Ok(who) => self.begin(&who, &TokenHash::of(given), store, now, entropy).await.map(Ok),
             Err(refused) => Ok(Err(refused)),
         }
     }
@@ -86,7 +86,7 @@ impl Access {
     ) -> Result<Result<Secret, Refused>, StoreError> {
         let Some(token) = self.links.take(&TokenHash::of(given), now) else { return Ok(Err(Refused::Unknown)) };
         match self.who_by(&token, now) {
-            Ok(_) => self.begin(&token, store, now, entropy).await.map(Ok),
+            Ok(who) => self.begin(&who, &token, store, now, entropy).await.map(Ok),
             Err(refused) => Ok(Err(refused)),
         }
     }
@@ -122,6 +122,7 @@ impl Access {
 
     async fn begin(
         &self,
+        who: &Who,
         token: &TokenHash,
         store: &dyn Store,
         now: Time,
@@ -133,6 +134,7 @@ impl Access {
         let session = Session { token: token.hex(), created_at: now, expires_at: now.plus(SESSION_MAX) };
         let change = |_: Option<&Session>| Ok::<_, StoreError>(Some(session.clone()));
         self.tokens.sessions.change(store, &name, change).await?;
+        self.audit.record_own(&who.name, "sessions.begin", "dashboard", Note::default()).await;
         Secret::new(text).ok_or_else(|| StoreError::Failed("no random bytes".to_owned()))
     }
 

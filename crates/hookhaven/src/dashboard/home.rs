@@ -110,8 +110,7 @@ struct Chosen {
 
 /// Light, dark, or as the system has it: remembered by the browser alone.
 async fn theme(visit: Visit, Form(chosen): Form<Chosen>) -> Response {
-    let next = if chosen.next.starts_with('/') && !chosen.next.starts_with("//") { chosen.next.as_str() } else { "/" };
-    let mut response = visit.done(next, "");
+    let mut response = visit.done(&chosen.next, "");
     visit::set_theme(
         &mut response,
         match chosen.theme.as_str() {
