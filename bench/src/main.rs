@@ -39,7 +39,8 @@ enum Command {
         /// The gateway's binary
         #[arg(long)]
         gateway: PathBuf,
-        /// closed, steady, sustained, burst, isolation, backlog, postgres, publish, keys, copy, jobs, operate
+        /// closed, steady, sustained, burst, isolation, backlog, postgres, publish, keys, copy, jobs, operate,
+        /// dashboard
         scenarios: Vec<String>,
     },
     /// A server with the gateway's HTTP stack that checks the signature and answers

@@ -7,6 +7,7 @@ mod backlog;
 mod burst;
 mod closed;
 mod copy;
+mod dashboard;
 mod figures;
 mod isolation;
 mod jobs;
@@ -53,6 +54,7 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ("copy", |bench| Box::pin(copy::run(bench))),
     ("operate", |bench| Box::pin(operate::run(bench))),
     ("jobs", |bench| Box::pin(jobs::run(bench))),
+    ("dashboard", |bench| Box::pin(dashboard::run(bench))),
 ];
 
 pub const SECRET: &str = "whsec_only_for_the_bench";

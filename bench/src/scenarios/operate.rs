@@ -2,7 +2,7 @@
 //! comes with each filter, how fast text is searched, and what senders notice of somebody who does all that while
 //! 1,000 events a second come in.
 
-mod past;
+pub mod past;
 
 use std::{
     path::Path,
@@ -37,16 +37,17 @@ const CAUGHT_UP: Duration = Duration::from_secs(600);
 
 pub async fn run(bench: &Bench) -> Result<Figures> {
     let mut figures = Figures::default();
-    embedded(bench, &mut figures).await?;
-    postgres(bench, &mut figures).await?;
+    on_embedded(bench, async |gateway, known| look(gateway, known, "embedded", &mut figures).await).await?;
+    on_postgres(bench, async |gateway, known| look(gateway, known, "postgres", &mut figures).await).await?;
     Ok(figures)
 }
 
-async fn embedded(bench: &Bench, figures: &mut Figures) -> Result<()> {
+/// A gateway with a past on the embedded store, for as long as somebody looks at it.
+pub async fn on_embedded(bench: &Bench, look: impl AsyncFnOnce(&Running, &Known) -> Result<()>) -> Result<()> {
     let (sink, directory) = (Server::start(&["sink"]).await?, bench.directory()?);
     let home = Home::new(bench.gateway.clone(), directory.path().to_owned());
     home.write_config(&config(&home.data(), &[("sink", format!("http://{}/", sink.address))]))?;
-    println!("operate: making a past on the embedded store");
+    println!("making a past on the embedded store");
     let (data, began) = (home.data(), Instant::now());
     let known = in_own_runtime(async move {
         let store: Arc<dyn Store> = Arc::new(open_embedded(&data)?);
@@ -55,9 +56,10 @@ async fn embedded(bench: &Bench, figures: &mut Figures) -> Result<()> {
         known
     });
     let known = known.await?;
-    println!("operate: that took {:.0} s", began.elapsed().as_secs_f64());
+    println!("that took {:.0} s", began.elapsed().as_secs_f64());
     let gateway = home.serve().await?;
-    look(&gateway, &known, "embedded", figures).await?;
+    caught_up(&gateway).await?;
+    look(&gateway, &known).await?;
     gateway.terminate().await?;
     sink.end().await
 }
@@ -77,10 +79,11 @@ fn open_embedded(data: &Path) -> Result<EmbeddedStore> {
     })?)
 }
 
-async fn postgres(bench: &Bench, figures: &mut Figures) -> Result<()> {
+/// The same on PostgreSQL.
+pub async fn on_postgres(bench: &Bench, look: impl AsyncFnOnce(&Running, &Known) -> Result<()>) -> Result<()> {
     let (sink, directory) = (Server::start(&["sink"]).await?, bench.directory()?);
     let cluster = Arc::new(Cluster::start(ClusterOptions::default())?);
-    println!("operate: making a past on PostgreSQL");
+    println!("making a past on PostgreSQL");
     let (began, server) = (Instant::now(), cluster.clone());
     let made = in_own_runtime(async move {
         let (url, store) = open_fresh(&server, |options| options).await?;
@@ -92,7 +95,7 @@ async fn postgres(bench: &Bench, figures: &mut Figures) -> Result<()> {
         Ok((url, known))
     });
     let (url, known) = made.await?;
-    println!("operate: that took {:.0} s", began.elapsed().as_secs_f64());
+    println!("that took {:.0} s", began.elapsed().as_secs_f64());
     let home = Home { shared: true, ..Home::new(bench.gateway.clone(), directory.path().to_owned()) };
     std::fs::write(home.token(), TOKEN)?;
     home.write_config(&format!(
@@ -102,7 +105,8 @@ async fn postgres(bench: &Bench, figures: &mut Figures) -> Result<()> {
         sink.address
     ))?;
     let gateway = home.serve().await?;
-    look(&gateway, &known, "postgres", figures).await?;
+    caught_up(&gateway).await?;
+    look(&gateway, &known).await?;
     gateway.terminate().await?;
     sink.end().await
 }
@@ -115,10 +119,13 @@ async fn in_own_runtime<T: Send + 'static>(work: impl Future<Output = Result<T>>
     done.await?
 }
 
+async fn caught_up(gateway: &Running) -> Result<()> {
+    let asked = poll(CAUGHT_UP, async || gateway.admin.get("/api/v1/events?limit=1").await.ok());
+    asked.await.map(drop).context("the lists do not answer")
+}
+
 async fn look(gateway: &Running, known: &Known, store: &str, figures: &mut Figures) -> Result<()> {
     let admin = &gateway.admin;
-    let caught_up = poll(CAUGHT_UP, async || admin.get("/api/v1/events?limit=1").await.ok());
-    caught_up.await.context("the lists do not answer")?;
     println!("operate: first pages on {store}");
     let lists = known.lists();
     for (list, holds) in &lists {

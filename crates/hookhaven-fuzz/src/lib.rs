@@ -14,6 +14,7 @@ pub mod config;
 pub mod filters;
 pub mod patterns;
 pub mod records;
+pub mod redact;
 pub mod screen;
 pub mod segments;
 pub mod signatures;
@@ -29,6 +30,7 @@ pub const TARGETS: &[(&str, Run)] = &[
     ("filters", filters::run),
     ("patterns", patterns::run),
     ("records", records::run),
+    ("redact", redact::run),
     ("screen", screen::run),
     ("segments", segments::run),
     ("signatures", signatures::run),

@@ -1,4 +1,5 @@
-//! A past of thirty days: a million events, mostly delivered, and some of whatever else there is.
+//! A past of thirty days: a million events, mostly delivered, and some of whatever else there is; and the figures over
+//! time that a gateway would have kept of them.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,9 +8,10 @@ use hookhaven_core::{
     Attempt, AttemptId, DeliveryId, EndReason, ErrorClass, Event, EventId, Lane, Policy, Time, retry::RetryPolicy,
 };
 use hookhaven_store::{
-    LaneRoom, Leased, NewDelivery, NewEvent, Next, Settlement, Store,
+    CatalogEntry, LaneRoom, Leased, NewDelivery, NewEvent, Next, Settlement, Store,
     clock::{Clock as _, Entropy, OsEntropy, SystemClock},
 };
+use serde_json::json;
 
 pub const EVENTS: u64 = 1_000_000;
 /// The last ones, whose bodies are searched.
@@ -123,6 +125,11 @@ impl Known {
         }
     }
 
+    /// One of the oldest events.
+    pub fn event(&self) -> EventId {
+        self.old_event
+    }
+
     pub fn search(&self) -> String {
         format!("search?text={}&since={}&until={}", NEEDLE.to_uppercase(), self.searched_from, self.now)
     }
@@ -150,9 +157,36 @@ pub async fn make(store: &Arc<dyn Store>) -> Result<Known> {
         settle(store, session, now).await?;
     }
     store.close_session(session).await?;
+    keep_figures(store, now).await?;
     let (old_event, old_key) = old.context("no past was made")?;
     let searched_from = time(EVENTS - SEARCHED);
     Ok(Known { now, old_event, old_key, searched_from })
+}
+
+/// Figures of each hour of the past, and of each minute of its last two days, in the form that the gateway keeps them in.
+async fn keep_figures(store: &Arc<dyn Store>, now: Time) -> Result<()> {
+    let figures = |events: u64| {
+        // Buckets of durations, each with how many fell into it: about a millisecond, and some ten.
+        let spread = [[12, events / 2], [15, events / 3], [26, events / 6]].concat();
+        let source = |events: u64| json!({ "r": events, "d": events / 100, "j": events / 50, "a": spread });
+        let pair = |events: u64| json!({ "o": events, "r": events / 40, "x": events / 50, "q": 1_000, "e": spread });
+        let (most, rest) = (events * 9 / 10, events / 10);
+        let sources = json!({ "stripe": source(most), "github": source(rest), "rare": source(1) });
+        let pairs = json!({ "stripe": { "sink": pair(most) }, "github": { "ledger": pair(rest) } });
+        json!({ "s": sources, "p": pairs }).to_string().into_bytes()
+    };
+    let hour = now.as_s() / 3_600;
+    let entry = |kind: String, name: String, events| CatalogEntry { kind, name, value: figures(events) };
+    for ago in 49..30 * 24 {
+        store.put_catalog(entry("stats-hours".to_owned(), (hour - ago).to_string(), EVENTS / 720)).await?;
+    }
+    for ago in 1..49 {
+        for minute in 0..60 {
+            let name = format!("{minute:02}/0123456789ab/0");
+            store.put_catalog(entry(format!("stats-minutes:{}", hour - ago), name, EVENTS / 720 / 60)).await?;
+        }
+    }
+    Ok(())
 }
 
 fn event(n: u64, at: Time, now: Time, policy: &Arc<Policy>) -> NewEvent {

@@ -96,6 +96,8 @@ impl fmt::Display for Scopes {
 const ADMIN_PATHS: [&str; 4] = ["/api/v1/tokens", "/api/v1/publish/keys", "/api/v1/secrets", "/api/v1/backup"];
 /// Open to every right token.
 const ME: &str = "/api/v1/me";
+/// Open to every right token too, for what it leads to opens what the token opens.
+const SIGN_IN_LINKS: &str = "/api/v1/sign-in-links";
 
 /// Whether a request changes nothing, by its method.
 pub fn only_reads(method: &Method) -> bool {
@@ -106,7 +108,7 @@ pub fn only_reads(method: &Method) -> bool {
 /// does, byte for byte.
 pub fn needed(method: &Method, path: &str) -> Option<Scope> {
     let under = |prefix: &&str| path.strip_prefix(*prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-    if path == ME && only_reads(method) {
+    if (path == ME && only_reads(method)) || (path == SIGN_IN_LINKS && *method == Method::POST) {
         None
     } else if ADMIN_PATHS.iter().any(under) {
         Some(Scope::Admin)
@@ -146,6 +148,8 @@ mod tests {
             (Method::GET, "/api/v1/tokenship", Some(Scope::Read)),
             (Method::GET, "/api/v1/me", None),
             (Method::POST, "/api/v1/me", Some(Scope::Operate)),
+            (Method::POST, "/api/v1/sign-in-links", None),
+            (Method::DELETE, "/api/v1/sign-in-links", Some(Scope::Operate)),
         ] {
             assert_eq!(needed(&method, path), want, "{method} {path}");
         }

@@ -16,7 +16,7 @@ use hookhaven_core::{Secret, Time};
 use hookhaven_store::{Store, StoreError, clock::Entropy};
 use serde::{Deserialize, Serialize};
 
-use super::{Access, Refused, TokenHash, Who};
+use super::{Access, Note, Refused, TokenHash, Who};
 use crate::shelf::Entry;
 
 /// A session ends so long after it began.
@@ -27,6 +27,9 @@ pub const SESSIONS_MAX: usize = 1_000;
 pub const LINK_MAX: Duration = Duration::from_secs(600);
 /// Links at once; past it the oldest is good no more.
 pub const LINKS_MAX: usize = 16;
+
+/// What the dashboard takes a link's random part after.
+pub const LINK_PATH: &str = "/sign-in?once=";
 
 const RANDOM_BYTES: usize = 32;
 
@@ -68,7 +71,7 @@ impl Access {
             who = self.who(given, now);
         }
         match who {
-            Ok(_) => self.begin(&TokenHash::of(given), store, now, entropy).await.map(Ok),
+            Ok(who) => self.begin(&who, &TokenHash::of(given), store, now, entropy).await.map(Ok),
             Err(refused) => Ok(Err(refused)),
         }
     }
@@ -83,18 +86,18 @@ impl Access {
     ) -> Result<Result<Secret, Refused>, StoreError> {
         let Some(token) = self.links.take(&TokenHash::of(given), now) else { return Ok(Err(Refused::Unknown)) };
         match self.who_by(&token, now) {
-            Ok(_) => self.begin(&token, store, now, entropy).await.map(Ok),
+            Ok(who) => self.begin(&who, &token, store, now, entropy).await.map(Ok),
             Err(refused) => Ok(Err(refused)),
         }
     }
 
-    /// Makes a link for whoever showed this token.
+    /// Makes a link for whoever showed this token: the path on the admin address that signs in.
     pub fn link(&self, token: &[u8], now: Time, entropy: &dyn Entropy) -> String {
         let text = random(entropy);
         let link =
             Link { hash: TokenHash::of(text.as_bytes()), token: TokenHash::of(token), expires_at: now.plus(LINK_MAX) };
         self.links.put(link);
-        text
+        format!("{LINK_PATH}{text}")
     }
 
     /// Whose session it is, with what its token opens by now.
@@ -119,6 +122,7 @@ impl Access {
 
     async fn begin(
         &self,
+        who: &Who,
         token: &TokenHash,
         store: &dyn Store,
         now: Time,
@@ -130,6 +134,7 @@ impl Access {
         let session = Session { token: token.hex(), created_at: now, expires_at: now.plus(SESSION_MAX) };
         let change = |_: Option<&Session>| Ok::<_, StoreError>(Some(session.clone()));
         self.tokens.sessions.change(store, &name, change).await?;
+        self.audit.record_own(&who.name, "sessions.begin", "dashboard", Note::default()).await;
         Secret::new(text).ok_or_else(|| StoreError::Failed("no random bytes".to_owned()))
     }
 
@@ -169,3 +174,6 @@ fn random(entropy: &dyn Entropy) -> String {
     entropy.fill(&mut random);
     URL_SAFE_NO_PAD.encode(random)
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    Api, Shared,
+    Api, Shared, masked,
     page::{self, Params},
     problem::Problem,
     schema,
@@ -161,6 +161,8 @@ async fn view(api: &Api, group: Group) -> Result<Option<GroupView>, StoreError> 
         Some(_) => last_attempt(store, group.newest).await?,
         None => None,
     };
+    let config = api.parts.config.load();
+    let last = last.map(|last| masked::attempt(&config, &row.delivery.source, last));
     let cause = group::cause(&row.delivery, last.as_ref());
     let answer = last.as_ref().map(|last| {
         let shown = &last.response_excerpt[..last.response_excerpt.len().min(ANSWER_BYTES_MAX)];

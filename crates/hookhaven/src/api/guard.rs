@@ -186,7 +186,7 @@ async fn check_token(api: &Api, head: &Parts) -> Result<Who, Problem> {
     Ok(who)
 }
 
-fn bearer(headers: &HeaderMap) -> Result<&[u8], &'static str> {
+pub(super) fn bearer(headers: &HeaderMap) -> Result<&[u8], &'static str> {
     let mut all = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(given), None) = (all.next(), all.next()) else {
         return Err(

@@ -43,6 +43,7 @@ mod routes;
 mod schema;
 mod search;
 mod secrets;
+mod sign_in_links;
 mod signals;
 mod sources;
 mod stats;
@@ -106,9 +107,10 @@ pub use release::{ReleaseAnswer, ReleaseRequest, ReleasedView};
 pub use routes::routing;
 pub use search::{EndView, HitView, LookedView, SEARCH_EVENTS_MAX, SearchLine};
 pub use secrets::SecretView;
+pub use sign_in_links::SignInLink;
 pub use signals::{Breaker, ConfigFile, LaneView, Offline, ReloadState, Signals};
 pub use sources::{SetupView, SourceDetail, SourceView, TypeView};
-pub use stats::{SeriesView, StatsView};
+pub use stats::{FiguresView, SeriesView, StatsView};
 pub use status::{DepthView, Status, StoreStatus};
 pub use stream::{AttemptTold, LAST_EVENT_ID, STREAMS_MAX};
 pub use tokens::{CreateToken, CreatedToken, MeView, TokenView};
@@ -218,6 +220,7 @@ fn guarded() -> OpenApiRouter<Shared> {
         .merge(alerts::routes())
         .merge(sources::routes())
         .merge(tokens::routes())
+        .merge(sign_in_links::routes())
         .merge(audit::routes())
         .merge(jobs::routes())
         .merge(marks::routes());

@@ -1,6 +1,6 @@
 //! `/stats`: figures over time, for charts. How they are counted and kept is `stats`.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use axum::{Json, extract::State};
 use hookhaven_core::Time;
@@ -16,7 +16,7 @@ use super::{
 use crate::stats::{
     HOUR, HOURS_KEPT, MINUTE,
     figures::Figures,
-    read::{self, Grid, Metric},
+    read::{self, Grid, Metric, Sums},
 };
 
 /// Values in one series.
@@ -50,6 +50,16 @@ struct StatsParams {
     /// Length of a step in seconds: whole minutes, or whole hours where the span begins more than 48 hours ago.
     #[param(minimum = 60, maximum = 31_536_000)]
     step: Option<u64>,
+    /// Tells sources or destinations apart, over the whole span.
+    by: Option<By>,
+}
+
+/// Whose figures are told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum By {
+    Source,
+    Destination,
 }
 
 /// Figures in steps of equal length, of all nodes.
@@ -64,6 +74,9 @@ pub struct StatsView {
     /// Of which there are figures in this span.
     pub sources: Vec<String>,
     pub destinations: Vec<String>,
+    /// Of each source or destination, where `by` asks for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<FiguresView>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -77,6 +90,15 @@ pub struct SeriesView {
     pub values: Vec<Option<f64>>,
     /// Of the whole span: a sum, a percentile, or the greatest depth.
     pub overall: Option<f64>,
+}
+
+/// One of several sources or destinations, over the whole span.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct FiguresView {
+    pub name: String,
+    /// By metric: a sum, a percentile (`null` of nothing), or the greatest depth. What comes in goes to no destination
+    /// yet, so that is left out of destinations.
+    pub overall: BTreeMap<String, Option<f64>>,
 }
 
 /// Shows figures over time.
@@ -99,10 +121,12 @@ fn view(params: &StatsParams, metrics: &[Metric], grid: Grid, figures: &[Figures
     let (source, destination) = (params.source.as_deref(), params.destination.as_deref());
     let mut all = Figures::default();
     figures.iter().for_each(|step| all.merge(step));
+    let steps: Vec<Sums> = figures.iter().map(|step| Sums::of(step, source, destination)).collect();
+    let overall = Sums::of(&all, source, destination);
     let series = metrics.iter().map(|metric| SeriesView {
         metric: metric.as_str().to_owned(),
-        values: figures.iter().map(|step| metric.of(step, source, destination)).collect(),
-        overall: metric.of(&all, source, destination),
+        values: steps.iter().map(|step| metric.of(step)).collect(),
+        overall: metric.of(&overall),
     });
     let mut sources: Vec<String> = all.sources.keys().chain(all.pairs.keys()).cloned().collect();
     let mut destinations: Vec<String> = all.pairs.values().flat_map(|pairs| pairs.keys().cloned()).collect();
@@ -110,6 +134,14 @@ fn view(params: &StatsParams, metrics: &[Metric], grid: Grid, figures: &[Figures
         names.sort();
         names.dedup();
     }
+    let groups = match params.by {
+        Some(By::Source) => groups(metrics, &sources, |name| Sums::of(&all, Some(name), destination)),
+        Some(By::Destination) => {
+            let metrics: Vec<_> = metrics.iter().copied().filter(|metric| metric.has_destination()).collect();
+            groups(&metrics, &destinations, |name| Sums::of(&all, source, Some(name)))
+        }
+        None => Vec::new(),
+    };
     StatsView {
         since: grid.since,
         until: grid.until(),
@@ -117,7 +149,17 @@ fn view(params: &StatsParams, metrics: &[Metric], grid: Grid, figures: &[Figures
         series: series.collect(),
         sources,
         destinations,
+        groups,
     }
+}
+
+fn groups(metrics: &[Metric], names: &[String], of: impl Fn(&str) -> Sums) -> Vec<FiguresView> {
+    let group = |name: &String| {
+        let sums = of(name);
+        let overall = metrics.iter().map(|metric| (metric.as_str().to_owned(), metric.of(&sums))).collect();
+        FiguresView { name: name.clone(), overall }
+    };
+    names.iter().map(group).collect()
 }
 
 fn bad(detail: String) -> Problem {
@@ -211,6 +253,13 @@ mod tests {
         let view = series("&destination=billing").await;
         assert!(view.series.iter().all(|series| series.metric != "received"));
         assert_eq!(view.series[0].overall, Some(2.0));
+        let view = series("&by=destination").await;
+        let of = |view: &StatsView, group: usize, metric: &str| view.groups[group].overall.get(metric).copied();
+        assert_eq!(view.groups.iter().map(|group| &*group.name).collect::<Vec<_>>(), ["billing", "mail"]);
+        assert_eq!((of(&view, 0, "retries"), of(&view, 1, "dead")), (Some(Some(1.0)), Some(Some(1.0))));
+        assert_eq!((of(&view, 0, "received"), of(&view, 0, "end_to_end_p99_ms")), (None, Some(None)));
+        let view = series("&by=source&metric=received").await;
+        assert_eq!((view.groups.len(), of(&view, 0, "received")), (1, Some(Some(3.0))));
     }
 
     #[tokio::test]

@@ -116,6 +116,8 @@ pub struct Gateway {
     /// Whether it speaks TLS there.
     pub ingest_tls: bool,
     pub admin_addr: SocketAddr,
+    /// Whether it speaks TLS there.
+    pub admin_tls: bool,
     pub admin_token: Secret,
     /// Whether this start made the token.
     pub token_is_new: bool,
@@ -149,7 +151,9 @@ pub struct Gateway {
     exporting: Option<Exporting>,
     secrets: Arc<SecretUse>,
     stats: Arc<stats::keep::Keep>,
+    access: Arc<Access>,
     clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
 }
 
 impl Gateway {
@@ -258,7 +262,7 @@ impl Gateway {
         let admin = dashboard::router(ApiParts {
             store: store.clone(),
             clock: clock.clone(),
-            entropy,
+            entropy: entropy.clone(),
             keys: Arc::new(ring),
             publications: Arc::new(parts.publications(traffic.clone())),
             config: config.shared(),
@@ -281,7 +285,7 @@ impl Gateway {
             tokio::spawn(wires::tell_of_reloads(config.state(), metrics.clone(), hands.clone())),
             tokio::spawn(marker.clone().started(settings.server.role)),
             tokio::spawn(told::note_reloads(config.shared(), config.state(), access.audit.clone(), marker)),
-            tokio::spawn(wires::follow_tokens(access, store.clone(), clock.clone())),
+            tokio::spawn(wires::follow_tokens(access.clone(), store.clone(), clock.clone())),
             tokio::spawn(wires::follow_switches(settings.switches.clone(), store.clone(), clock.clone())),
             tokio::spawn(wires::tell_of_switches(settings.switches.clone(), worker.clone())),
             tokio::spawn(wires::follow_keys(keys.clone(), store.clone(), clock.clone())),
@@ -306,6 +310,7 @@ impl Gateway {
             ingest_addr,
             ingest_tls: settings.server.tls.ingest.is_some(),
             admin_addr,
+            admin_tls: settings.server.tls.admin.is_some(),
             admin_token: admin_token.secret,
             token_is_new: admin_token.is_new,
             made,
@@ -333,13 +338,20 @@ impl Gateway {
             exporting,
             secrets,
             stats,
+            access,
             clock,
+            entropy,
         })
     }
 
     /// Whether anybody may publish messages.
     pub fn publishes(&self) -> bool {
         self.config.config().publish.is_open()
+    }
+
+    /// A path on the admin address that signs a browser in to the dashboard, once, with the admin token.
+    pub fn sign_in_path(&self) -> String {
+        self.access.link(self.admin_token.expose(), self.clock.now(), &*self.entropy)
     }
 
     /// Reads the configuration again at once (SIGHUP).

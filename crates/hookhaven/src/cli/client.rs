@@ -263,6 +263,14 @@ impl Client {
         }
     }
 
+    /// Where the gateway's admin side is; `None` where none runs.
+    pub fn url(&self) -> Option<&str> {
+        match self.via {
+            Via::Opened { .. } => None,
+            Via::Http(_) | Via::Https(_) => Some(&self.base),
+        }
+    }
+
     /// Whether a gateway answers there.
     pub async fn is_alive(&self) -> bool {
         self.send(Method::GET, "/healthz", None).await.is_ok_and(|answer| answer.body.as_ref() == b"ok\n")

@@ -17,6 +17,7 @@ pub mod client;
 pub mod completions;
 pub mod copy;
 pub mod credentials;
+pub mod dashboard;
 pub mod deliveries;
 pub mod destinations;
 pub mod dlq;
@@ -183,6 +184,7 @@ async fn dispatch(command: Command, context: &Context) -> anyhow::Result<ExitCod
         Command::Tokens(command) => tokens::run(command, context).await,
         Command::Mark(args) => mark::run(args, context).await,
         Command::Audit(args) => audit::run(args, context).await,
+        Command::Dashboard(args) => dashboard::run(args, context).await,
         Command::Login(args) => login::log_in(args, context).await,
         Command::Logout(args) => login::log_out(args, context),
         Command::Keys(command) => keys::run(command, context).await,

@@ -62,6 +62,7 @@ pub async fn run(args: ServeArgs, context: &Context) -> anyhow::Result<ExitCode>
     };
     announce(&gateway, &place, role);
     announce_publishing(&gateway, public_url, dev);
+    announce_dashboard(&gateway, context.terminal);
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
@@ -157,6 +158,16 @@ fn announce_publishing(gateway: &Gateway, public_url: Option<url::Url>, dev: boo
     }
     if let Some(SigningKeys { current, next }) = keys {
         println!("{}", keys::lines(&text(&current), &text(&next)));
+    }
+}
+
+/// Whoever started it and looks is signed in by a click. The link is printed and not logged: it opens everything, once.
+fn announce_dashboard(gateway: &Gateway, terminal: bool) {
+    let url = local_url(gateway.admin_addr, gateway.admin_tls);
+    if terminal {
+        println!("Dashboard: {url}{} (signs you in, once, within ten minutes)", gateway.sign_in_path());
+    } else {
+        tracing::info!(url, "the dashboard is there; `hookhaven dashboard` prints a link that signs in");
     }
 }
 

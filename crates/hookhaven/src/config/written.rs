@@ -43,9 +43,7 @@ impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Value::Plain(text) => f.write_str(text),
-            Value::Text(text) | Value::Secret(Reference::Elsewhere(text)) => {
-                f.write_str(&quoted(text))
-            }
+            Value::Text(text) | Value::Secret(Reference::Elsewhere(text)) => f.write_str(&quoted(text)),
             Value::Secret(Reference::Literal(_)) => f.write_str("a literal secret"),
             Value::List(values) => {
                 f.write_str("[")?;
@@ -233,7 +231,7 @@ mod tests {
     const SOUND: &str = "# secrets = [\"hunter2-old\"]\n[server]\nadmin_token = \"hunter2-admin\"\ningest = \"127.0.0.1:8080\"\n\
         [store]\nurl = \"postgres://u:hunter2@db/h\"\npassword = \"hunter2\"\n\
         [sources.s]\nsender = \"stripe\"\nsecrets = [\"env:S\", \"hunter2-literal\"]\ntolerance = \"5m\"\n\
-        [destinations.d]\nurl = \"http://user:hunter2@h:3000/x?token=hunter2\"\nsecret = \"WHSEC\"\nconcurrency = 4\n\
+        [destinations.d]\nurl = \"http://h:3000/x?token=hunter2\"\nsecret = \"WHSEC\"\nconcurrency = 4\n\
         [[routes]]\nsource = \"s\"\nto = [\"d\"]\nretry = { attempts = 3 }\n\
         [alerts.channels.c]\nslack = \"https://hooks.slack.com/hunter2\"\n\
         [alerts.channels.e]\nemail = { smtp = \"smtp://u:hunter2@h:587\", from = \"a@b.c\", to = [\"d@e.f\"] }\n\

@@ -26,9 +26,10 @@ const JS: &str = "text/javascript; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 
 /// One line a file.
-const ASSETS: [Asset; 8] = [
+const ASSETS: [Asset; 9] = [
     Asset { name: "app.css", kind: CSS, bytes: include_bytes!("assets/app.css") },
     Asset { name: "app.js", kind: JS, bytes: include_bytes!("assets/app.js") },
+    Asset { name: "charts.js", kind: JS, bytes: include_bytes!("assets/charts.js") },
     Asset { name: "htmx.js", kind: JS, bytes: include_bytes!("assets/vendor/htmx.min.js") },
     Asset { name: "uplot.js", kind: JS, bytes: include_bytes!("assets/vendor/uPlot.iife.min.js") },
     Asset { name: "uplot.css", kind: CSS, bytes: include_bytes!("assets/vendor/uPlot.min.css") },

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::{
     Frame, Section, Shared, Trouble, Visit,
+    charts::{Charts, One},
     query::segment,
     show::{self, Html},
 };
@@ -52,6 +53,7 @@ async fn list(visit: Visit) -> Response {
 struct Destination<'a> {
     frame: Frame<'a>,
     d: DestinationView,
+    charts: Charts,
     /// Those that lead here.
     routes: Vec<ListedRoute>,
     /// Whether the reader may see them, and which there are.
@@ -71,12 +73,17 @@ async fn page(visit: &Visit, name: &str, trial: Option<DestinationTrial>) -> Res
             false => Ok(None),
         }
     };
-    let (d, routes, secrets) =
-        tokio::try_join!(visit.api.get(&path), visit.api.get::<Listing<ListedRoute>>("/routes"), secrets)?;
+    let (d, routes, secrets, charts) = tokio::try_join!(
+        visit.api.get(&path),
+        visit.api.get::<Listing<ListedRoute>>("/routes"),
+        secrets,
+        Charts::of_one(visit, One::Destination(name)),
+    )?;
     let of_this = |secret: &SecretView| secret.of == "destination" && secret.name == name;
     Ok(visit.page(&Destination {
-        frame: visit.frame(name, Section::Destinations),
+        frame: visit.frame_over_time(name, Section::Destinations),
         d,
+        charts,
         routes: routes.items.into_iter().filter(|route| route.to.iter().any(|to| to == name)).collect(),
         secrets: secrets.map(|all| all.items.into_iter().filter(of_this).collect()),
         trial,

@@ -1,15 +1,30 @@
-//! The overview: `/`. What comes in and goes out, what waits, what failed.
+//! The overview: `/`. What comes in and goes out, how fast, what waits, what failed where, which alerts fire; over the
+//! chosen span, with deploys and alerts marked. One look at the API, its parts asked for at once.
+//!
+//! What a gateway shows that has nothing yet is `start`; the choice of colours is here too, since it has no page.
+
+mod failing;
+mod glance;
 
 use askama::Template;
 use axum::{
     Form, Router,
+    extract::Query,
     response::Response,
     routing::{get, post},
 };
+use hookhaven_core::EventId;
 use serde::Deserialize;
 
-use super::{Frame, Section, Shared, Visit, visit};
-use crate::api::Status;
+use self::{failing::Failing, glance::Glance};
+use super::{
+    Frame, Section, Shared, Trouble, Visit,
+    charts::{ANSWERS, ARRIVALS, ATTEMPTS, Charts, END_TO_END, WAITING, marks},
+    query,
+    start::{Arrived, Start},
+    visit::{self, Range},
+};
+use crate::api::{AlertState, AlertView, Alerting, DestinationView, StatsView, Status, view::Listing};
 
 pub(super) fn routes() -> Router<Shared> {
     Router::new().route("/", get(show)).route("/theme", post(theme))
@@ -20,15 +35,71 @@ pub(super) fn routes() -> Router<Shared> {
 struct Home<'a> {
     frame: Frame<'a>,
     status: Status,
+    glance: Glance,
+    alerts: Vec<AlertView>,
+    failing: Failing,
+    charts: Charts,
+    /// The span that is looked at, for links.
+    span: String,
+    start: Option<Start>,
+    arrived: Option<Arrived>,
 }
 
-async fn show(visit: Visit) -> Response {
-    visit
-        .run(async {
-            let status = visit.api.get("/status").await?;
-            Ok(visit.page(&Home { frame: visit.frame_over_time("Overview", Section::Overview), status }))
-        })
-        .await
+#[derive(Deserialize)]
+struct Asked {
+    /// A sample event that was just sent.
+    sample: Option<String>,
+}
+
+async fn show(visit: Visit, Query(asked): Query<Asked>) -> Response {
+    visit.run(page(&visit, asked.sample.and_then(|id| id.parse().ok()))).await
+}
+
+async fn page(visit: &Visit, sample: Option<EventId>) -> Result<Response, Trouble> {
+    let api = &visit.api;
+    let since = visit.range.since(visit.now).to_string();
+    let until = visit.range.until().map(|until| until.to_string()).unwrap_or_default();
+    let (over, lately) = (stats_path(&since, &until), glance::lately_path(visit.now));
+    let (status, destinations, alerting, stats, lately, told, arrived) = tokio::try_join!(
+        api.get::<Status>("/status"),
+        api.get::<Listing<DestinationView>>("/destinations"),
+        api.get::<Alerting>("/alerts"),
+        api.get::<StatsView>(&over),
+        api.get::<StatsView>(&lately),
+        marks::told(api, &since, &until),
+        Arrived::look(api, sample),
+    )?;
+    let start = Start::of(visit, &status).await?;
+    let span = span(&visit.range);
+    let marks = marks::of(told, &alerting.items, &stats);
+    let plans = [&ARRIVALS, &ATTEMPTS, &ANSWERS, &END_TO_END, &WAITING];
+    let home = Home {
+        frame: visit.frame_over_time("Overview", Section::Overview),
+        glance: Glance::of(&stats, &lately, &destinations.items, visit.now),
+        charts: Charts::new(&stats, &plans, &marks, "/events", visit.now),
+        failing: Failing::of(&stats, &destinations.items, &span),
+        alerts: alerting.items.into_iter().filter(|alert| alert.state == AlertState::Firing).collect(),
+        status,
+        span,
+        start,
+        arrived,
+    };
+    Ok(visit.page(&home))
+}
+
+fn stats_path(since: &str, until: &str) -> String {
+    query::path("/stats", &[("since", since), ("until", until), ("by", "destination")])
+}
+
+/// What a link to another page hands on of the span.
+fn span(range: &Range) -> String {
+    let of = |range: &Range| match range {
+        Range::Last(name, _) => query::path("", &[("range", name)]),
+        Range::Between(since, until) => {
+            query::path("", &[("since", &since.to_string()), ("until", &until.to_string())])
+        }
+    };
+    of(range).split_off(1)
 }
 
 #[derive(Deserialize)]
@@ -39,8 +110,7 @@ struct Chosen {
 
 /// Light, dark, or as the system has it: remembered by the browser alone.
 async fn theme(visit: Visit, Form(chosen): Form<Chosen>) -> Response {
-    let next = if chosen.next.starts_with('/') && !chosen.next.starts_with("//") { chosen.next.as_str() } else { "/" };
-    let mut response = visit.done(next, "");
+    let mut response = visit.done(&chosen.next, "");
     visit::set_theme(
         &mut response,
         match chosen.theme.as_str() {
@@ -51,3 +121,6 @@ async fn theme(visit: Visit, Form(chosen): Form<Chosen>) -> Response {
     );
     response
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,7 @@
 //! Not here: what is decided or known (the API and what is behind it), the API's own description (`api::docs_page`).
 
 mod assets;
+mod charts;
 mod inner;
 mod layout;
 mod query;
@@ -24,16 +25,17 @@ mod show;
 mod visit;
 mod words;
 
+mod dead_letters;
 mod destinations;
+mod events;
 mod home;
+mod jobs;
+mod publishing;
+mod rejected;
 mod routes;
 mod settings;
 mod sources;
-mod publishing;
-mod dead_letters;
-mod jobs;
-mod events;
-mod rejected;
+mod start;
 
 use std::sync::Arc;
 
@@ -81,6 +83,7 @@ pub fn router(parts: ApiParts) -> Router {
 fn pages() -> Router<Shared> {
     Router::new()
         .merge(home::routes())
+        .merge(start::routes())
         .merge(destinations::routes())
         .merge(sources::routes())
         .merge(routes::routes())

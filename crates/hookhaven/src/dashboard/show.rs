@@ -17,6 +17,12 @@ impl fmt::Display for Html {
 
 impl HtmlSafe for Html {}
 
+/// Data for a script of ours, within a script element of a kind that is not run. Nothing in it can end that element.
+pub(crate) fn json(data: &impl serde::Serialize) -> Html {
+    let text = serde_json::to_string(data).unwrap_or_else(|_| "null".to_owned());
+    Html(text.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026"))
+}
+
 /// A moment to the second, in UTC until a script writes the reader's zone in its place, as wide; UTC stays on hover.
 pub(crate) fn time(at: &Time) -> Html {
     let (full, second) = (at.to_string(), to_second(*at));
@@ -99,7 +105,7 @@ pub(crate) fn bytes(bytes: &u64) -> String {
 pub(crate) fn state(state: &str) -> Html {
     let tone = match state {
         "delivered" | "active" | "done" | "ok" | "closed" | "released" => "good",
-        "dead" | "failed" | "firing" | "page" | "open" | "bad" => "bad",
+        "dead" | "failed" | "firing" | "page" | "open" | "breaker_open" | "bad" => "bad",
         "pending" | "leased" | "paused" | "retry" | "waiting" | "half_open" | "notify" | "warning" => "wait",
         "running" | "counting" => "busy",
         _ => "quiet",
@@ -139,6 +145,13 @@ mod tests {
         let later = at.plus(Duration::from_secs(90));
         assert!(ago(&at, &later).to_string().contains(">1 min ago<"));
         assert!(ago(&later, &at).to_string().contains(">in 1 min<"));
+    }
+
+    #[test]
+    fn data_cannot_end_its_place() {
+        let shown = json(&["</script><!-- &lt; \u{2028}"]).to_string();
+        assert!(!shown.contains(['<', '>', '&']), "{shown}");
+        assert_eq!(serde_json::from_str::<Vec<String>>(&shown).unwrap(), ["</script><!-- &lt; \u{2028}"]);
     }
 
     #[test]

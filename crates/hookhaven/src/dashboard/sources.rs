@@ -10,7 +10,12 @@ use axum::{
 };
 use serde::Deserialize;
 
-use super::{Frame, Section, Shared, Trouble, Visit, query, query::segment};
+use super::{
+    Frame, Section, Shared, Trouble, Visit,
+    charts::{Charts, One},
+    query,
+    query::segment,
+};
 use crate::{
     access::Scope,
     api::{RejectedView, SampleRequest, SampleView, SecretView, SourceDetail, SourceView, view::Listing},
@@ -47,6 +52,7 @@ async fn list(visit: Visit) -> Response {
 struct Source<'a> {
     frame: Frame<'a>,
     s: SourceDetail,
+    charts: Charts,
     rejected: Vec<RejectedView>,
     /// If the reader may see them.
     secrets: Option<Vec<SecretView>>,
@@ -66,12 +72,17 @@ async fn page(visit: &Visit, name: &str, sample: Option<SampleView>) -> Result<R
             false => Ok(None),
         }
     };
-    let (s, rejected, secrets) =
-        tokio::try_join!(visit.api.get(&path), visit.api.get::<Listing<RejectedView>>(&rejected), secrets)?;
+    let (s, rejected, secrets, charts) = tokio::try_join!(
+        visit.api.get(&path),
+        visit.api.get::<Listing<RejectedView>>(&rejected),
+        secrets,
+        Charts::of_one(visit, One::Source(name)),
+    )?;
     let of_this = |secret: &SecretView| secret.of == "source" && secret.name == name;
     Ok(visit.page(&Source {
-        frame: visit.frame(name, Section::Sources),
+        frame: visit.frame_over_time(name, Section::Sources),
         s,
+        charts,
         rejected: rejected.items,
         secrets: secrets.map(|all| all.items.into_iter().filter(of_this).collect()),
         sample,

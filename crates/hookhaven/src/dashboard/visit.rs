@@ -155,7 +155,8 @@ impl Visit {
 
     /// Leads on after an action, and says there what came of it.
     pub fn done(&self, to: &str, said: &str) -> Response {
-        let mut response = Redirect::to(to).into_response();
+        let to = super::query::ours(to);
+        let mut response = Redirect::to(if to.is_empty() { "/" } else { to }).into_response();
         let mut end = said.len().min(SAID_BYTES_MAX);
         while !said.is_char_boundary(end) {
             end -= 1;

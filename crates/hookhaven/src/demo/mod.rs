@@ -202,6 +202,7 @@ impl Demo {
         std::fs::write(&file, text)?;
         println!("\nStill running; Ctrl-C ends it.");
         println!("  senders post to  http://{ingest}/webhooks/stripe (github, slack, twilio)");
+        println!("  dashboard        http://{admin}{} (signs you in, once)", self.gateway.sign_in_path());
         println!("  admin API        http://{admin}/api/v1/status");
         println!("  admin token      {}/{}", dir.join("data").display(), crate::app::TOKEN_FILE);
         println!("Try, in another terminal:");

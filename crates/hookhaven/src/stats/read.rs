@@ -7,7 +7,7 @@ use hookhaven_store::{Store, StoreError};
 
 use super::{
     HOUR, HOURS_KIND, MINUTE, MINUTES_KEPT,
-    figures::Figures,
+    figures::{Figures, PairFigures, SourceFigures},
     hour_of,
     keep::{hour_of_kind, read},
     minutes_kind,
@@ -31,11 +31,12 @@ pub enum Metric {
     AttemptP99,
     EndToEndP50,
     EndToEndP95,
+    EndToEndP99,
     Depth,
 }
 
 impl Metric {
-    pub const ALL: [Metric; 16] = [
+    pub const ALL: [Metric; 17] = [
         Self::Received,
         Self::Rejected,
         Self::Duplicates,
@@ -51,6 +52,7 @@ impl Metric {
         Self::AttemptP99,
         Self::EndToEndP50,
         Self::EndToEndP95,
+        Self::EndToEndP99,
         Self::Depth,
     ];
 
@@ -71,6 +73,7 @@ impl Metric {
             Self::AttemptP99 => "attempt_p99_ms",
             Self::EndToEndP50 => "end_to_end_p50_ms",
             Self::EndToEndP95 => "end_to_end_p95_ms",
+            Self::EndToEndP99 => "end_to_end_p99_ms",
             Self::Depth => "depth",
         }
     }
@@ -86,30 +89,41 @@ impl Metric {
     }
 
     /// `None` for a percentile of nothing.
-    pub fn of(self, figures: &Figures, source: Option<&str>, destination: Option<&str>) -> Option<f64> {
-        let (sources, pairs) = (|| figures.of_sources(source), || figures.of_pairs(source, destination));
+    pub fn of(self, Sums { sources, pairs }: &Sums) -> Option<f64> {
         let count = match self {
-            Self::AnswerP50 => return sources().answer.quantile_ms(0.5),
-            Self::AnswerP95 => return sources().answer.quantile_ms(0.95),
-            Self::AnswerP99 => return sources().answer.quantile_ms(0.99),
-            Self::AttemptP50 => return pairs().attempt.quantile_ms(0.5),
-            Self::AttemptP95 => return pairs().attempt.quantile_ms(0.95),
-            Self::AttemptP99 => return pairs().attempt.quantile_ms(0.99),
-            Self::EndToEndP50 => return pairs().end_to_end.quantile_ms(0.5),
-            Self::EndToEndP95 => return pairs().end_to_end.quantile_ms(0.95),
-            Self::Received => sources().received,
-            Self::Rejected => sources().rejected,
-            Self::Duplicates => sources().duplicates,
-            Self::Attempts => {
-                let of = pairs();
-                of.delivered + of.retries + of.dead
-            }
-            Self::Delivered => pairs().delivered,
-            Self::Retries => pairs().retries,
-            Self::Dead => pairs().dead,
-            Self::Depth => pairs().depth,
+            Self::AnswerP50 => return sources.answer.quantile_ms(0.5),
+            Self::AnswerP95 => return sources.answer.quantile_ms(0.95),
+            Self::AnswerP99 => return sources.answer.quantile_ms(0.99),
+            Self::AttemptP50 => return pairs.attempt.quantile_ms(0.5),
+            Self::AttemptP95 => return pairs.attempt.quantile_ms(0.95),
+            Self::AttemptP99 => return pairs.attempt.quantile_ms(0.99),
+            Self::EndToEndP50 => return pairs.end_to_end.quantile_ms(0.5),
+            Self::EndToEndP95 => return pairs.end_to_end.quantile_ms(0.95),
+            Self::EndToEndP99 => return pairs.end_to_end.quantile_ms(0.99),
+            Self::Received => sources.received,
+            Self::Rejected => sources.rejected,
+            Self::Duplicates => sources.duplicates,
+            Self::Attempts => pairs.delivered + pairs.retries + pairs.dead,
+            Self::Delivered => pairs.delivered,
+            Self::Retries => pairs.retries,
+            Self::Dead => pairs.dead,
+            Self::Depth => pairs.depth,
         };
         Some(count as f64)
+    }
+}
+
+/// Figures of those that are asked for, added up once for all metrics.
+#[derive(Clone, Debug, Default)]
+pub struct Sums {
+    sources: SourceFigures,
+    pairs: PairFigures,
+}
+
+impl Sums {
+    /// Of all sources and destinations, or of one.
+    pub fn of(figures: &Figures, source: Option<&str>, destination: Option<&str>) -> Self {
+        Sums { sources: figures.of_sources(source), pairs: figures.of_pairs(source, destination) }
     }
 }
 
@@ -212,7 +226,7 @@ mod tests {
     async fn received(store: &MemoryStore, since: Time, step: Duration, clock: &ManualClock) -> Vec<f64> {
         let grid = Grid::over(since, clock.now(), step);
         let all = figures(store, grid, clock.now()).await.unwrap();
-        all.iter().map(|figures| Metric::Received.of(figures, None, None).unwrap()).collect()
+        all.iter().map(|figures| Metric::Received.of(&Sums::of(figures, None, None)).unwrap()).collect()
     }
 
     #[tokio::test]

@@ -47,6 +47,7 @@ mod rotation;
 mod sealed;
 mod shapes;
 mod shutdown;
+mod sign_in;
 mod signals;
 mod signatures;
 mod start;

@@ -45,6 +45,7 @@ impl Scene {
             book: self.book.clone(),
             keys: Arc::new(Keys::new(config, keys)),
             tokens: Arc::default(),
+            failures: Arc::default(),
             audit: None,
             traffic: None,
         })

@@ -99,6 +99,19 @@ pub struct AuditArgs {
 }
 
 #[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "Examples:\n  hookhaven dashboard\n  hookhaven dashboard --url https://hooks-admin.example.com\n  \
+                        xdg-open \"$(hookhaven dashboard)\"\n\n\
+                        The link is good once, for ten minutes. The session that it begins opens what the token opens,\n\
+                        and ends with it, or after 12 hours."
+)]
+pub struct DashboardArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Debug, Args)]
 #[command(after_help = "Examples:\n  hookhaven login https://hooks-admin.example.com\n  \
                         hookhaven login https://hooks-admin.example.com < anna.token\n\n\
                         The token is asked for, or read from standard input. It is kept, owner-only, in\n\

@@ -127,6 +127,8 @@ pub enum Command {
     Mark(MarkArgs),
     /// Say who did what, and what it was before and after
     Audit(AuditArgs),
+    /// Print a link that signs a browser in to the dashboard
+    Dashboard(DashboardArgs),
     /// Keep a token for a gateway elsewhere
     Login(LoginArgs),
     /// Forget it
@@ -214,6 +216,7 @@ impl Command {
             Command::Tokens(TokensCommand::Revoke(_)) => false,
             Command::Mark(a) => a.json,
             Command::Audit(a) => a.page.json,
+            Command::Dashboard(a) => a.json,
             Command::Login(_) | Command::Logout(_) => false,
             Command::Why(a) => a.json,
             Command::Tail(a) => a.json,

@@ -130,6 +130,7 @@ pub(super) fn address(delivery: &Delivery) -> MessageAddress {
     let message = Message::of_delivery(delivery);
     // What a job brought elsewhere has no group's route.
     let by_group = Mark::of_route(&delivery.route).is_none();
+    let callback = [ROUTE_CALLBACK, ROUTE_FAILURE_CALLBACK].contains(&&*delivery.route);
     MessageAddress {
         message_id: message.id,
         queue: message.queue,
@@ -137,9 +138,9 @@ pub(super) fn address(delivery: &Delivery) -> MessageAddress {
         endpoint: message.endpoint.filter(|_| by_group),
         flow_control: delivery.lane.flow().map(str::to_owned),
         label: Some(&*delivery.event_type)
-            .filter(|label| *label != Settings::default().event_type())
+            .filter(|label| !callback && *label != Settings::default().event_type())
             .map(str::to_owned),
-        callback: [ROUTE_CALLBACK, ROUTE_FAILURE_CALLBACK].contains(&&*delivery.route),
+        callback,
     }
 }
 
@@ -164,9 +165,10 @@ pub(super) fn settings(event: &Event, delivery: &Delivery) -> MessageSettings {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
+    use hookhaven_core::{JobId, Lane};
 
     use super::*;
-    use crate::publish::book::Lines;
+    use crate::publish::{book::Lines, message::tests::stored};
 
     const NOW: Time = Time::from_s(1_700_000_000);
 
@@ -202,6 +204,21 @@ mod tests {
         kept.paused = true;
         let paused = schedule("s", &kept, Some(&tick), &[], at(9_000));
         assert_eq!((paused.next_at, paused.overdue_since), (vec![], None));
+    }
+
+    #[test]
+    fn a_delivery_says_what_its_message_went_out_through() {
+        let (_, grouped) = stored("https://a/", "g/e", Lane::of_queue("q"), &[("upstash-label", "l1,l2")]);
+        let MessageAddress { queue, group, endpoint, label, .. } = address(&grouped);
+        let texts = [&queue, &group, &endpoint, &label].map(Option::as_deref);
+        assert_eq!(texts, [Some("q"), Some("g"), Some("e"), Some("l1")]);
+        let (_, mut told) = stored("https://a/", ROUTE_CALLBACK, Lane::of_flow("k"), &[]);
+        told.event_type = "callback".into();
+        let seen = address(&told);
+        assert_eq!((seen.callback, seen.label, seen.flow_control.as_deref()), (true, None, Some("k")));
+        let moved = Mark { job: JobId::from_bytes([7; 16]), new_key: true }.route();
+        let (_, moved) = stored("https://a/", &moved, Lane::of_destination("billing"), &[]);
+        assert_eq!(address(&moved).group, None, "a job's route is no group's");
     }
 
     #[test]

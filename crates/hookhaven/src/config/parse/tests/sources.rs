@@ -277,5 +277,8 @@ fn fields_that_are_masked_everywhere_are_masked_at_every_source() {
         refused.iter().any(|p| p.contains("sources.a.redact[0]: \"/data/card\" names no field: a place in the body")),
         "{refused:?}"
     );
-    assert!(refused.iter().any(|p| p.contains("sources.a.redcat: unknown key; did you mean redact")), "{refused:?}");
+    assert!(
+        refused.iter().any(|p| p.contains("sources.a.redcat: unknown key; did you mean \"redact\"?")),
+        "{refused:?}"
+    );
 }
