@@ -109,6 +109,14 @@ export class Reader {
     }
   }
 
+  /** As a step, but what fails is kept for later: a page's fault must not hide those of the next. */
+  async look(name, run, failures) {
+    await this.step(name, run).catch((error) => {
+      console.log(`FAILED  ${name}`);
+      failures.push(error.message);
+    });
+  }
+
   /** As a step within which the gateway refuses with this status. */
   async refused(status, run) {
     this.#expected.add(status);
@@ -161,6 +169,7 @@ export class Reader {
     const lines = this.#console.slice(-20).map((line) => `\n    ${line}`);
     const all = `step: ${this.#step}\n  page: ${this.page?.url()}\n  picture: ${stage.screens}/failed/${picture}.png\n  console:${lines.join("")}`;
     error.message = `${error.message}\n  ${all}`;
+    this.#faults = [];
     // What a stack shows was written before.
     error.stack = `${error.message}\n${String(error.stack).split("\n").filter((line) => line.trim().startsWith("at ")).join("\n")}`;
     return error;

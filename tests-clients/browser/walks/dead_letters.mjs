@@ -15,7 +15,7 @@ export default async function walk() {
   await become("billing", 422, '{"error":"no such customer"}');
   await failures(3, 5);
   const reader = await Reader.open();
-  const group = (page, text) => page.getByRole("article").filter({ hasText: text });
+  const group = (page, status) => page.getByRole("article", { name: `answered ${status}` });
 
   await reader.step("two causes are two groups, each with what was answered", async (page) => {
     await until("eight dead letters", async () => (await left()) === 8);

@@ -9,7 +9,7 @@ import { charges, failures } from "../traffic.mjs";
 const rows = (page) => page.locator("main tbody tr");
 
 export default async function walk() {
-  await become("billing", 500, '{"error":"column \\"plan\\" does not exist"}');
+  await become("billing", 500, '{"error":"column plan does not exist"}');
   await charges(8);
   await failures(1);
   const reader = await Reader.open();
@@ -28,7 +28,7 @@ export default async function walk() {
     const delivery = page.getByRole("article", { name: "Delivery to billing" });
     await delivery.getByText("500").first().waitFor();
     await delivery.getByText("What was answered").click();
-    await delivery.getByText('column "plan" does not exist').waitFor();
+    await delivery.getByText('column plan does not exist').waitFor();
     await page.getByText(/Stripe|signature|secret/i).first().waitFor();
     await page.getByRole("region", { name: "Routes" }).getByText("takes it").first().waitFor();
   });

@@ -30,6 +30,7 @@ export default async function walk() {
     await page.keyboard.type(stage.token);
     await press("Enter");
     await page.getByRole("heading", { level: 1, name: "Overview" }).waitFor();
+    await reader.settled();
   });
   await reader.step("over the menu to the content", async () => {
     await press("Tab");
@@ -48,19 +49,21 @@ export default async function walk() {
   await reader.step("g e to the events; j, k and Enter to one of them", async () => {
     await press("g");
     await press("e");
-    await page.getByRole("heading", { level: 1, name: "Events" }).waitFor();
-    await page.locator("main tbody tr").nth(6).waitFor();
+    await page.waitForURL("**/events");
+    await reader.settled();
     for (const key of ["j", "j", "k", "j"]) await press(key);
     const on = () => page.evaluate(() => [...document.querySelectorAll("main tbody tr")].findIndex((row) => row.contains(document.activeElement)));
     assert.equal(await on(), 1);
     const wanted = await page.evaluate(() => document.activeElement.getAttribute("href"));
     await press("Enter");
     await page.waitForURL(`**${wanted}`);
+    await reader.settled();
   });
   await reader.step("/ to the search", async () => {
     await press("g");
     await press("e");
-    await page.getByRole("heading", { level: 1, name: "Events" }).waitFor();
+    await page.waitForURL("**/events");
+    await reader.settled();
     await press("/");
     assert.match(await page.evaluate(() => document.activeElement.tagName), /INPUT/);
     await press("Escape");
@@ -69,7 +72,8 @@ export default async function walk() {
   await reader.step("g d to the dead letters, Tab to the button, Enter: replayed", async () => {
     await press("g");
     await press("d");
-    await page.getByRole("heading", { level: 1, name: "Dead letters" }).waitFor();
+    await page.waitForURL("**/dead-letters");
+    await reader.settled();
     await tabTo(page, page.getByRole("article").getByRole("button", { name: /^replay all/i }));
     await press("Enter");
     await until("no dead letters", async () => (await get("/status")).store.dead_letters === 0);
@@ -78,10 +82,12 @@ export default async function walk() {
   await reader.step("a destination is paused and resumed", async () => {
     await press("g");
     await press("t");
-    await page.getByRole("heading", { level: 1, name: "Destinations" }).waitFor();
+    await page.waitForURL("**/destinations");
+    await reader.settled();
     await tabTo(page, page.getByRole("link", { name: "app", exact: true }));
     await press("Enter");
-    await page.getByRole("heading", { level: 1, name: /app/ }).waitFor();
+    await page.waitForURL("**/destinations/app");
+    await reader.settled();
     await tabTo(page, page.getByRole("button", { name: /^pause/i }));
     await press("Enter");
     await confirmed(page);

@@ -17,7 +17,7 @@ export default async function walk() {
   const actions = await offered(pages);
   assert.ok(actions.length >= 10, `only ${actions.length} actions are offered`);
 
-  const { token } = await api("POST", "/tokens", { name: "only reads", scopes: ["read"] });
+  const { token } = await api("POST", "/tokens", { name: "only-reads", scopes: ["read"] });
   const reader = await Reader.open({ token });
   const before = await state();
   for (const [name, path] of pages) {

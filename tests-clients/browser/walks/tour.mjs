@@ -10,16 +10,18 @@ export default async function walk() {
   const pages = PAGES.map(([name, form]) => [name, filled(form, known)]);
   const unfilled = pages.find(([, path]) => path === undefined);
   if (unfilled) throw new Error(`there is nothing to show on page ${unfilled[0]}`);
-  await inLight(pages);
-  await inDark(pages);
-  await onPhone(pages);
+  const failures = [];
+  await inLight(pages, failures);
+  await inDark(pages, failures);
+  await onPhone(pages, failures);
+  if (failures.length) throw new Error(`${failures.length} pages are not as they should be\n\n${failures.join("\n\n")}`);
 }
 
-async function inLight(pages) {
+async function inLight(pages, failures) {
   const reader = await Reader.open();
   const weights = [];
   for (const [name, path] of pages) {
-    await reader.step(`${name} in light, by keyboard, to a screen reader`, async (page) => {
+    const look = async (page) => {
       weights.push([await weight(reader, path), name]);
       await still(page);
       await narrow(page);
@@ -27,35 +29,38 @@ async function inLight(pages) {
       await accessible(page);
       await noDeadLinks(page);
       await reachable(page);
-    });
+    };
+    await reader.look(`${name} in light, by keyboard, to a screen reader`, look, failures);
   }
   const [bytes, heaviest] = weights.sort(([a], [b]) => b - a)[0];
   console.log(`the heaviest page is ${heaviest}: ${bytes} bytes with all that it loads`);
   await reader.close();
 }
 
-async function inDark(pages) {
+async function inDark(pages, failures) {
   const reader = await Reader.open({ scheme: "dark" });
   for (const [name, path] of pages) {
-    await reader.step(`${name} in dark`, async (page) => {
+    const look = async (page) => {
       await reader.go(path);
       await reader.shoot("dark", name);
       // All else is as in light.
       await accessible(page, ["color-contrast", "link-in-text-block"]);
-    });
+    };
+    await reader.look(`${name} in dark`, look, failures);
   }
   await reader.close();
 }
 
-async function onPhone(pages) {
+async function onPhone(pages, failures) {
   const reader = await Reader.open({ size: PHONE });
   for (const [name, path] of pages) {
-    await reader.step(`${name} on a phone`, async (page) => {
+    const look = async (page) => {
       await reader.go(path);
       await reader.shoot("phone", name);
       await narrow(page);
       await still(page);
-    });
+    };
+    await reader.look(`${name} on a phone`, look, failures);
   }
   await reader.close();
 }
