@@ -124,7 +124,8 @@ fn told(alert: &AlertView) -> String {
 fn condition(rule: &RuleView) -> String {
     let window = rule.window.as_ref().map(|window| format!(" in {window}")).unwrap_or_default();
     let per = rule.per.as_ref().map(|per| format!(", per {per}")).unwrap_or_default();
-    format!("{} {} {}{window}, for {}{per}", rule.metric, rule.condition, rule.threshold, rule.hold)
+    let hold = if rule.hold == "0s" { String::new() } else { format!(", for {}", rule.hold) };
+    format!("{} {} {}{window}{hold}{per}", rule.metric, rule.condition, rule.threshold)
 }
 
 #[cfg(test)]

@@ -31,3 +31,20 @@ async fn look(visit: Visit) -> Response {
         })
         .await
 }
+
+/// A key as it stands under its section's name.
+fn key<'k>(key: &'k str, section: &str) -> &'k str {
+    key.strip_prefix(section).and_then(|rest| rest.strip_prefix('.')).unwrap_or(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_short_under_its_section() {
+        assert_eq!(key("limits.body_timeout", "limits"), "body_timeout");
+        assert_eq!(key("routes[0].retry.attempts", "routes[0]"), "retry.attempts");
+        assert_eq!(key("limits", "limits"), "limits");
+    }
+}
