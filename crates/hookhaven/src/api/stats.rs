@@ -51,6 +51,7 @@ struct StatsParams {
     #[param(minimum = 60, maximum = 31_536_000)]
     step: Option<u64>,
     /// Tells sources or destinations apart, over the whole span.
+    #[param(inline)]
     by: Option<By>,
 }
 

@@ -22,6 +22,8 @@ use crate::{
     publications::{FlowChange, FlowControlView},
 };
 
+/// Largest limit that is pinned: more is as good as none.
+const PINNED_MAX: u32 = 1_000_000;
 /// Longest period of a rate.
 const PERIOD_MAX_S: u32 = 7 * 86_400;
 
@@ -130,11 +132,11 @@ async fn reset(
 #[schema(example = json!({ "parallelism": 5, "rate": 100, "period_s": 60 }))]
 pub struct PinRequest {
     /// Attempts in flight at once; left out, it stays as it is.
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 1_000_000)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parallelism: Option<u32>,
     /// Attempts that may begin in each period; left out, it stays as it is.
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 1_000_000)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<u32>,
     /// Length of the rate's period, at most a week; left out, it stays as it is.
@@ -186,17 +188,15 @@ fn pinned(request: PinRequest) -> Result<FlowChange, Problem> {
     if request == PinRequest::default() {
         return Err(bad("say which limit is to hold: parallelism, rate or period_s".to_owned()));
     }
-    let limit = |name: &str, given: Option<u32>| match given.map(NonZeroU32::new) {
+    let limit = |name: &str, given: Option<u32>, max: u32| match given.map(NonZeroU32::new) {
         Some(None) => Err(bad(format!("{name} = 0 would let nothing out; pause the key instead"))),
+        Some(Some(limit)) if limit.get() > max => Err(bad(format!("{name} is not within 1..{max}"))),
         limit => Ok(limit.flatten()),
     };
-    if request.period_s.is_some_and(|s| s > PERIOD_MAX_S) {
-        return Err(bad(format!("period_s is not within 1..{PERIOD_MAX_S}")));
-    }
-    let period = limit("period_s", request.period_s)?;
+    let period = limit("period_s", request.period_s, PERIOD_MAX_S)?;
     Ok(FlowChange::Pin {
-        parallelism: limit("parallelism", request.parallelism)?,
-        rate: limit("rate", request.rate)?,
+        parallelism: limit("parallelism", request.parallelism, PINNED_MAX)?,
+        rate: limit("rate", request.rate, PINNED_MAX)?,
         period: period.map(|s| Duration::from_secs(s.get().into())),
     })
 }

@@ -6,6 +6,10 @@
   const DRAG_PX = 6;
   const NEAR_PX = 7;
   const DASHES = [[], [7, 4], [2, 3]];
+  // As on pages: by the day where that suffices, else by the hour and minute, the day beneath where it begins.
+  const DAY = [null, null, null, null, null, null, 1];
+  const HOUR = ["\n{YYYY}-{MM}-{DD}", null, "\n{MM}-{DD}", null, null, null, 1];
+  const TIMES = [[86_400, "{MM}-{DD}", ...DAY], [60, "{HH}:{mm}", ...HOUR], [1, "{HH}:{mm}:{ss}", ...HOUR]];
   const root = document.documentElement;
   const colour = (name) => getComputedStyle(root).getPropertyValue(name).trim();
   const read = () => JSON.parse(document.getElementById("charts-data")?.textContent ?? "null");
@@ -104,12 +108,12 @@
       width: Math.max(element.clientWidth, 60),
       height: element.clientHeight,
       legend: { show: false },
-      cursor: { drag: { x: true, y: false, setScale: false }, sync: { key: "page" }, points: { size: 6 } },
+      cursor: { y: false, drag: { x: true, y: false, setScale: false }, sync: { key: "page" }, points: { size: 6 } },
       scales: {
         x: { time: true, range: () => [data.since, at(steps())] },
         y: { range: (_, min, max) => [0, max > 0 ? max * 1.08 : 1] },
       },
-      axes: [axis, { ...axis, size: 62, values: (_, all) => all.map((value) => tick(of(id).unit, value)) }],
+      axes: [{ ...axis, values: TIMES }, { ...axis, size: 62, space: 32, values: (_, all) => all.map((value) => tick(of(id).unit, value)) }],
       series: [{}, ...chart.lines.map(line)],
       hooks: {
         draw: [drawMarks],
