@@ -13,7 +13,7 @@ const NAMES: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 pub fn chromium() -> Result<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let places = std::env::split_paths(&path).flat_map(|folder| NAMES.map(|name| folder.join(name)));
-    match places.into_iter().find(|place| answers(place)) {
+    match places.into_iter().find(answers) {
         Some(place) => Ok(place),
         None => bail!("these tests need Chromium: run `cargo xtask test` once, or `apt-get install chromium`"),
     }
