@@ -10,6 +10,8 @@ import { stage } from "./stage.mjs";
 export const DESKTOP = { width: 1280, height: 900 };
 export const PHONE = { width: 390, height: 844 };
 const PATIENCE_MS = 30_000;
+/** More takes long, and nobody looks at it. */
+const PICTURE_HEIGHT_MAX = 6_000;
 
 let browser;
 
@@ -54,7 +56,7 @@ export class Reader {
   static async open({ token = stage.token, scheme = "light", size = DESKTOP, script = true } = {}) {
     const reader = new Reader();
     reader.#script = script;
-    const phone = size.width < 600 ? { isMobile: true, hasTouch: true, deviceScaleFactor: 2 } : {};
+    const phone = size.width < 600 ? { isMobile: true, hasTouch: true } : {};
     const settings = { viewport: size, colorScheme: scheme, javaScriptEnabled: script, timezoneId: "Asia/Kolkata", ...phone };
     reader.context = await (await launched()).newContext({ ...settings, baseURL: stage.admin, reducedMotion: "reduce" });
     reader.context.setDefaultTimeout(PATIENCE_MS);
@@ -153,10 +155,12 @@ export class Reader {
     });
   }
 
-  /** A picture of the whole page. */
+  /** A picture of the whole page, or of the beginning of a very long one. */
   async shoot(folder, name) {
     await mkdir(`${stage.screens}/${folder}`, { recursive: true });
-    await this.page.screenshot({ path: `${stage.screens}/${folder}/${name}.png`, fullPage: true, animations: "disabled" });
+    const [width, height] = await this.page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.scrollHeight]);
+    const clip = { x: 0, y: 0, width, height: Math.min(height, PICTURE_HEIGHT_MAX) };
+    await this.page.screenshot({ path: `${stage.screens}/${folder}/${name}.png`, fullPage: true, clip, animations: "disabled" });
   }
 
   async close() {

@@ -118,7 +118,8 @@
     else if (event.key === "j") step(1);
     else if (event.key === "k") step(-1);
     else if (event.key === "/") {
-      const search = document.querySelector("main input[type=search], main form.filters input");
+      const search = document.querySelector("main input[type=search]") ??
+        document.querySelector("main form.filters input:not([type=hidden])");
       if (search) {
         event.preventDefault();
         search.focus();
