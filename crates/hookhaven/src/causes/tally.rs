@@ -1,6 +1,6 @@
 //! Counting dead letters by group. Pure.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{cmp::Reverse, collections::BTreeMap, sync::Arc, time::Duration};
 
 use hookhaven_core::{DeliveryId, GroupId, Time};
 
@@ -57,7 +57,7 @@ pub fn groups<'a>(letters: impl IntoIterator<Item = &'a Letter>, steps: Steps) -
         groups.entry(letter.fact.group).or_insert_with(new).add(letter, steps);
     }
     let mut groups: Vec<_> = groups.into_values().collect();
-    groups.sort_by(|a, b| (b.count, b.last_at, b.id).cmp(&(a.count, a.last_at, a.id)));
+    groups.sort_by_key(|group| Reverse((group.count, group.last_at, group.id)));
     groups
 }
 

@@ -141,7 +141,7 @@ mod tests {
         let at = Time::from_s(1_700_000_000);
         let shown = time(&at).to_string();
         assert!(shown.contains(">2023-11-14 22:13:20</time>"), "{shown}");
-        assert!(shown.contains("datetime=\"2023-11-14T22:13:20Z\""), "{shown}");
+        assert!(shown.contains("datetime=\"2023-11-14T22:13:20.000000Z\""), "{shown}");
         let later = at.plus(Duration::from_secs(90));
         assert!(ago(&at, &later).to_string().contains(">1 min ago<"));
         assert!(ago(&later, &at).to_string().contains(">in 1 min<"));

@@ -146,7 +146,7 @@ async fn other_sites_may_lead_here_but_not_act_or_read() {
         );
     }
     let rebound = Request::get("/").header(header::HOST, "evil.example").body(Body::empty()).unwrap();
-    assert_eq!(browser.send(rebound).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(browser.send(rebound).await.status, StatusCode::MISDIRECTED_REQUEST);
 }
 
 #[tokio::test]
