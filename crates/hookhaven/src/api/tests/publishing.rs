@@ -316,7 +316,8 @@ async fn a_schedule_s_messages_page_over_ticks_that_were_never_made() {
     let (mut seen, mut looks, mut query) = (Vec::new(), 0, String::new());
     loop {
         let list = scene.get(&format!("/api/v1/messages?schedule=s&limit=3{query}")).await;
-        (seen.extend(list.ids()), looks += 1);
+        seen.extend(list.ids());
+        looks += 1;
         assert!(looks < 10, "it ends");
         let Some(next) = list.json()["next"].as_str().map(str::to_owned) else { break };
         query = format!("&after={next}");
