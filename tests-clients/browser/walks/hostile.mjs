@@ -58,8 +58,7 @@ async function put() {
     await post("code", { "x-github-event": bytes, "x-hub-signature-256": `sha256=${bytes}`, "x-note": bytes }, `${text}\n${body}`);
     await named(text, n);
   }
-  // Of a flood not all is kept.
-  await until("what was refused", async () => (await get("/rejected?limit=100")).items.length >= 5);
+  await until("all that was refused", async () => (await get("/rejected?limit=100")).items.length === HOSTILE.length);
   return events;
 }
 
