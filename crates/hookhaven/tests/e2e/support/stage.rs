@@ -91,7 +91,7 @@ fn config(app: &Handler, billing: &Handler) -> String {
     format!(
         "{}\n\
          [sources.shop]\nsender = \"stripe\"\nsecrets = [\"{SHOP}\"]\n\n\
-         [sources.code]\nsender = \"github\"\nsecrets = [\"{CODE}\"]\n\n\
+         [sources.code]\nsender = \"github\"\nsecrets = [\"{CODE}\"]\nquarantine = {{ rate = \"1000/s\" }}\n\n\
          [sources.partner]\nsender = \"hmac\"\nsecrets = [\"{PARTNER}\"]\n\
          [sources.partner.hmac]\nalgorithm = \"sha256\"\nheader = \"X-Signature\"\nencoding = \"hex\"\n\
          signed = \"{{body}}\"\nid = \"header:X-Event-Id\"\ntype = \"header:X-Event-Type\"\n\n\
