@@ -107,11 +107,11 @@ async fn a_copy_that_is_killed_again_and_again_ends_with_everything_once() {
     for (what, count) in [("events", EVENTS), ("pending", EVENTS), ("delivered", EVENTS), ("keys", EVENTS)] {
         assert_eq!(told["counts"][what], count, "{what}");
     }
-    // The catalog: who is paused, who paused it, the signing keys, the key of fingerprints and when the one secret was
-    // used; and figures of as many minutes as it took.
+    // The catalog: who is paused, who paused it, the signing keys, the key of fingerprints, when the one secret was
+    // used, and the mark of the gateway's start; and figures of as many minutes as it took.
     let figures = rows(databases, &url, "catalog WHERE kind LIKE 'stats-%'");
     assert!(figures > 0);
-    assert_eq!(told["counts"]["catalog"], 5 + figures);
+    assert_eq!(told["counts"]["catalog"], 6 + figures);
     for (table, count) in [("events", EVENTS), ("live", EVENTS), ("ended", EVENTS), ("attempts", EVENTS)] {
         assert_eq!(rows(databases, &url, table), count, "{table}");
     }
