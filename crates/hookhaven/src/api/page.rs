@@ -38,7 +38,7 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Params<T> {
     }
 }
 
-/// The body as JSON; no body, or `null`, is `{}`.
+/// The body as a JSON object; no body, or `null`, is `{}`.
 pub(crate) struct Input<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Input<T> {
@@ -52,6 +52,10 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Input<T> {
             _ => Problem::new(&problem::BAD_BODY, "the body could not be read"),
         })?;
         let text: &[u8] = if body.is_empty() || &*body == b"null" { b"{}" } else { &body };
+        if text.trim_ascii_start().starts_with(b"[") {
+            // Read as a list of what the object holds, it could be taken for one.
+            return Err(Problem::new(&problem::BAD_BODY, "the body must be a JSON object, not a list"));
+        }
         serde_json::from_slice(text).map(Input).map_err(|e| Problem::new(&problem::BAD_BODY, e.to_string()))
     }
 }

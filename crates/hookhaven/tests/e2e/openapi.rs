@@ -19,7 +19,7 @@ use crate::support::{
 
 const SECRET: &str = "whsec_the_right_one";
 /// How long it may take: a quarter of a minute, on a machine that does nothing else.
-const SCRIPT_PATIENCE: Duration = Duration::from_secs(400);
+const SCRIPT_PATIENCE: Duration = Duration::from_secs(1_200);
 
 /// Events that are delivered, die, wait, and go nowhere.
 fn config(handler: &Handler) -> String {

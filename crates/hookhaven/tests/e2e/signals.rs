@@ -410,9 +410,15 @@ async fn health_is_open_and_the_rest_wants_a_token_and_a_name_of_ours() {
     };
     let (ours, bearer) = (admin.address.to_string(), format!("Bearer {}", admin.token));
     let token = ("authorization", bearer.as_str());
-    for (path, open) in
-        [("/healthz", 200), ("/readyz", 200), ("/metrics", 401), ("/api/v1/status", 401), ("/none", 401)]
-    {
+    for (path, open) in [
+        ("/healthz", 200),
+        ("/readyz", 200),
+        ("/metrics", 401),
+        ("/api/v1/status", 401),
+        ("/api/v1/none", 401),
+        ("/", 303),
+        ("/none", 303),
+    ] {
         assert_eq!(ask(&ours, path, &[]).await.status, open, "{path} without a token");
     }
     for wrong in ["Bearer", "Bearer ", "Bearer x", "Basic x", &bearer[..bearer.len() - 1], &format!("{bearer}x")] {
