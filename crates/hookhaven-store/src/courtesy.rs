@@ -74,7 +74,8 @@ impl Courtesy {
         let now = self.clock.now();
         let mut account = self.account.lock().unwrap_or_else(PoisonError::into_inner);
         account.settle(now);
-        let over = account.taken.checked_sub(FREE).filter(|over| !over.is_zero())?;
+        // What rounding leaves is nothing to wait for.
+        let over = account.taken.checked_sub(FREE).filter(|over| *over >= Duration::from_millis(1))?;
         Some(now.plus(over * WAITING))
     }
 
