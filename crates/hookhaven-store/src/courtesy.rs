@@ -21,7 +21,7 @@ use crate::clock::Clock;
 const FREE: Duration = Duration::from_millis(400);
 /// Beyond it one part of looking to so many parts of waiting.
 const WAITING: u32 = 3;
-/// More than this is never put down: so long at most waits a first look after many.
+/// More than this is never put down: a first look after many waits less than two seconds.
 const ACCOUNT_MAX: Duration = Duration::from_millis(1_000);
 
 #[derive(Debug)]

@@ -74,12 +74,15 @@ pub fn common_id(at: Time, fingerprint: &str) -> MarkId {
 /// # Errors
 /// The store cannot be asked.
 pub async fn all(store: &dyn Store, now: Time) -> Result<Vec<Mark>, StoreError> {
-    let entries = store.catalog(MARK_KIND).await?;
+    Ok(kept(&store.catalog(MARK_KIND).await?, now))
+}
+
+fn kept(entries: &[CatalogEntry], now: Time) -> Vec<Mark> {
     // One that cannot be read is of another version, whose nodes show it.
     let mut all: Vec<Mark> = entries.iter().filter_map(|entry| serde_json::from_slice(&entry.value).ok()).collect();
     all.retain(|mark| now.since(mark.at) <= MARKS_KEPT);
     all.sort_by_key(|mark| std::cmp::Reverse((mark.at, mark.id)));
-    Ok(all)
+    all
 }
 
 /// Keeps a mark, and lets go of what there is too much of.
@@ -106,11 +109,12 @@ pub async fn remove(store: &dyn Store, id: MarkId, now: Time) -> Result<Option<M
 }
 
 async fn tidy(store: &dyn Store, now: Time) -> Result<(), StoreError> {
-    let kept = all(store, now).await?;
+    let entries = store.catalog(MARK_KIND).await?;
+    let kept = kept(&entries, now);
     let (told, own): (Vec<&Mark>, Vec<&Mark>) = kept.iter().partition(|mark| mark.kind == MarkKind::Deploy);
     let stay: Vec<String> =
         told.into_iter().take(TOLD_MAX).chain(own.into_iter().take(OWN_MAX)).map(|mark| mark.id.to_string()).collect();
-    for entry in store.catalog(MARK_KIND).await? {
+    for entry in &entries {
         let is_old = entry.name.parse::<MarkId>().is_ok_and(|id| now.since(id.minted_at()) > MARKS_KEPT);
         let is_ours = serde_json::from_slice::<Mark>(&entry.value).is_ok();
         if (is_ours || is_old) && !stay.contains(&entry.name) {

@@ -17,7 +17,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use hookhaven_core::Time;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header, request::Parts, uri::Authority};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Uri, header, request::Parts, uri::Authority};
 
 use super::{
     Api, ApiParts, Shared, audit,
@@ -71,7 +71,7 @@ async fn judge(api: &Api, head: &Parts, empty: bool) -> Result<Who, Problem> {
 /// Counts a refusal. Who was refused too often for want of a token is told to wait instead.
 fn refuse(api: &Api, head: &Parts, mut problem: Problem) -> Problem {
     if problem.code == problem::UNAUTHORIZED.code
-        && let Some(from) = address(head)
+        && let Some(from) = address(&head.extensions)
         && api.parts.access.failures.too_many(from, api.parts.clock.now())
     {
         let detail = format!(
@@ -82,15 +82,15 @@ fn refuse(api: &Api, head: &Parts, mut problem: Problem) -> Problem {
         problem = Problem::new(&problem::TOO_MANY_FAILURES, detail);
     } else {
         let (method, path) = (head.method.as_str(), head.uri.path());
-        let from = address(head).map(tracing::field::display);
+        let from = address(&head.extensions).map(tracing::field::display);
         tracing::info!(code = problem.code, from, method, path, "refused on the admin side");
     }
     api.parts.signals.refused(&problem.code);
     problem
 }
 
-pub(crate) fn address(head: &Parts) -> Option<IpAddr> {
-    head.extensions.get::<Peer>().map(|peer| peer.0.ip().to_canonical())
+pub(crate) fn address(extensions: &Extensions) -> Option<IpAddr> {
+    extensions.get::<Peer>().map(|peer| peer.0.ip().to_canonical())
 }
 
 /// The name that a request came under, if it is one of ours.
@@ -179,7 +179,7 @@ async fn check_token(api: &Api, head: &Parts) -> Result<Who, Problem> {
         who = access.who(given, now);
     }
     let mut who = who.map_err(|refused| unauthorized(why(refused)))?;
-    who.address = address(head);
+    who.address = address(&head.extensions);
     if who.token.is_some() {
         access.tokens.note_use(store, &TokenHash::of(given), now);
     }

@@ -98,7 +98,7 @@ pub use lately::{ArrivalsView, AttemptsView};
 pub use marks::TellMark;
 pub use nodes::{NODE_SILENCE_MAX, NodeView};
 pub use openapi::document;
-pub use page::LIMIT_MAX;
+pub use page::{LIMIT_MAX, segment};
 pub use problem::{CODES, Problem};
 pub use publish_keys::{Ring, RingError, SigningKeysView};
 pub use publishing::{DeletedQueue, MessageDetail, MessageView, PinRequest};

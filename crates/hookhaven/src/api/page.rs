@@ -77,6 +77,12 @@ where
     }
 }
 
+/// A name as one segment of a path, whatever it holds: what [`Name`] reads again.
+pub fn segment(name: &str) -> String {
+    let plain = |b: &u8| b.is_ascii_alphanumeric() || b"-_.~".contains(b);
+    name.bytes().map(|b| if plain(&b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+}
+
 /// The one name in the path.
 pub(crate) struct Name(pub String);
 

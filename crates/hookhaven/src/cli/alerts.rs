@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 use super::{
     Context, DONE, FAILED,
     args::{AlertsCommand, AlertsListArgs, AlertsRulesArgs, AlertsSilenceArgs, AlertsTestArgs},
-    client::{Client, Query, segment, with_gateway},
+    client::{Client, Query, with_gateway},
     print::{Colour, Screen, clean, column, optional, relative, when, whole},
 };
 use crate::{
-    api::{AlertState, AlertView, Alerting, RuleView, SilenceView, TrialView, view::Listing},
+    api::{AlertState, AlertView, Alerting, RuleView, SilenceView, TrialView, segment, view::Listing},
     config::{duration, suggest},
 };
 

@@ -452,9 +452,3 @@ impl Query {
         text.finish()
     }
 }
-
-/// A name as one segment of a path.
-pub fn segment(name: &str) -> String {
-    let plain = |b: &u8| b.is_ascii_alphanumeric() || b"-_.~".contains(b);
-    name.bytes().map(|b| if plain(&b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
-}

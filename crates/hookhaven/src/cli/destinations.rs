@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 use super::{
     Context, DONE, FAILED,
     args::{DestinationsCommand, DestinationsListArgs, DestinationsTestArgs},
-    client::{Client, Query, segment, with_gateway},
+    client::{Client, Query, with_gateway},
     print::{Colour, Screen, clean, clean_bytes, column, count, optional, relative, short, span, whole},
 };
-use crate::api::{Breaker, DestinationTrial, DestinationView, view::Listing};
+use crate::api::{Breaker, DestinationTrial, DestinationView, segment, view::Listing};
 
 /// Shown of what a handler answered.
 const ANSWER_CHARS_MAX: usize = 500;

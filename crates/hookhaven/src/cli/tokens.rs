@@ -7,12 +7,12 @@ use serde_json::Value;
 use super::{
     Context, DONE,
     args::{Expiry, TokensCommand, TokensCreateArgs},
-    client::{Client, Query, segment, with_gateway},
+    client::{Client, Query, with_gateway},
     print::{Screen, clean, column, optional, relative, second, whole},
 };
 use crate::{
     access::{Scope, Scopes},
-    api::{CreateToken, CreatedToken, TokenView, view::Listing},
+    api::{CreateToken, CreatedToken, TokenView, segment, view::Listing},
 };
 
 pub async fn run(command: TokensCommand, context: &Context) -> anyhow::Result<ExitCode> {

@@ -1,6 +1,6 @@
 //! Paths with what they ask for: written here, so that nobody forgets to escape.
 
-use std::fmt::Write as _;
+pub(crate) use crate::api::segment;
 
 /// Longest path that is led to.
 const PATH_BYTES_MAX: usize = 2_048;
@@ -16,20 +16,6 @@ pub(crate) fn path(path: &str, parameters: &[(&str, &str)]) -> String {
         text.push('=');
         text.extend(url::form_urlencoded::byte_serialize(value.as_bytes()));
         sign = '&';
-    }
-    text
-}
-
-/// One segment of a path, whatever it holds.
-pub(crate) fn segment(name: &str) -> String {
-    let mut text = String::with_capacity(name.len());
-    for byte in name.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => text.push(char::from(byte)),
-            _ => {
-                let _ = write!(text, "%{byte:02X}");
-            }
-        }
     }
     text
 }

@@ -37,7 +37,7 @@ pub(super) fn routes() -> Router<Shared> {
 pub(super) async fn check(State(dashboard): State<Shared>, mut request: Request, next: Next) -> Response {
     match reader(&dashboard, request.headers()).await {
         Some(who) => {
-            let who = Who { address: address(&request), ..who };
+            let who = Who { address: guard::address(request.extensions()), ..who };
             let visit = Visit::new(&dashboard, who, &request);
             request.extensions_mut().insert(visit);
             next.run(request).await
@@ -50,10 +50,6 @@ async fn reader(dashboard: &Shared, headers: &HeaderMap) -> Option<Who> {
     let session = visit::cookie(headers, COOKIE)?;
     let parts = &dashboard.parts;
     parts.access.who_of_session(session.as_bytes(), &*parts.store, parts.clock.now()).await.ok()
-}
-
-fn address(request: &Request) -> Option<std::net::IpAddr> {
-    request.extensions().get::<crate::server::Peer>().map(|peer| peer.0.ip().to_canonical())
 }
 
 fn lead_to_sign_in(request: &Request) -> Response {
@@ -149,7 +145,8 @@ fn answer(
 fn refusal(dashboard: &Shared, head: &Parts, refused: Refused, unknown: &str) -> (StatusCode, String) {
     let parts = &dashboard.parts;
     parts.signals.refused(problem::UNAUTHORIZED.code);
-    let too_many = guard::address(head).is_some_and(|from| parts.access.failures.too_many(from, parts.clock.now()));
+    let too_many =
+        guard::address(&head.extensions).is_some_and(|from| parts.access.failures.too_many(from, parts.clock.now()));
     let error = match refused {
         _ if too_many => {
             let s = FAILURES_WINDOW.as_secs();

@@ -40,16 +40,12 @@ pub(crate) fn time_ms(at: &Time) -> Html {
 pub(crate) fn ago(at: &Time, now: &Time) -> Html {
     let full = at.to_string();
     let words =
-        if at <= now { format!("{} ago", short(now.since(*at))) } else { format!("in {}", short(at.since(*now))) };
+        if at <= now { format!("{} ago", span(&now.since(*at))) } else { format!("in {}", span(&at.since(*now))) };
     Html(format!("<time datetime=\"{full}\" title=\"{full}\" data-ago>{words}</time>"))
 }
 
 /// The two largest units.
 pub(crate) fn span(length: &Duration) -> String {
-    short(*length)
-}
-
-fn short(length: Duration) -> String {
     let s = length.as_secs();
     match s {
         0..60 => format!("{s} s"),
