@@ -88,7 +88,7 @@ fn hands_over(sender: &str) -> bool {
 
 /// Whether the sender must be told a token before it asks for it.
 fn asks_for_token(sender: &str) -> bool {
-    has_handshake(sender, |h| matches!(h, Handshake::Hub { .. }))
+    has_handshake(sender, Handshake::compares_token)
 }
 
 fn has_handshake(sender: &str, is_it: impl Fn(&Handshake) -> bool) -> bool {

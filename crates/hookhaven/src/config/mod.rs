@@ -7,27 +7,24 @@
 
 pub mod alerts;
 pub mod dev;
-pub mod duration;
 pub mod encryption;
 pub mod environment;
 pub mod files;
 pub mod load;
 pub mod model;
 pub mod parse;
-pub mod problem;
 pub mod publish;
 pub mod quarantine;
 pub mod redact;
 pub mod reload;
 pub mod secret;
-pub mod size;
-pub mod suggest;
 pub mod telemetry;
 pub mod written;
 
 pub use alerts::{Alerts, Channel, ChannelKind};
 pub use encryption::Encryption;
 pub use environment::Environment;
+pub use hookhaven_toml::{duration, problem, size, suggest};
 pub use load::{Loaded, Origin, load};
 pub use model::*;
 pub use problem::{Places, Problem, Refused, Severity};

@@ -9,7 +9,6 @@ mod ask;
 mod clients;
 mod cross;
 mod destination;
-pub mod document;
 mod encryption;
 mod filter;
 mod fingerprint;
@@ -27,15 +26,18 @@ mod telemetry;
 #[cfg(test)]
 mod tests;
 mod tls;
-mod values;
 
 use std::{path::Path, sync::Arc};
 
 pub use self::route::{DEADLINE, MAX_AGE};
 
+pub(crate) use hookhaven_toml::document;
+use hookhaven_toml::{
+    document::{Document, Table},
+    values,
+};
 use toml::de::DeTable;
 
-use self::document::{Document, Table};
 use super::{
     environment::Environment,
     files::Files,

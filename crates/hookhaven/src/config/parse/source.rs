@@ -141,7 +141,7 @@ fn verify_token(
 ) -> Option<Option<Secret>> {
     let item = table.take("verify_token");
     let def = def?;
-    let asks = def.handshakes.iter().any(|h| matches!(h, Handshake::Hub { .. }));
+    let asks = def.handshakes.iter().any(Handshake::compares_token);
     match (&item, sender) {
         (Some(item), _) if !asks => {
             item.error(format!("{} asks for no such token", def.name), "take it out");

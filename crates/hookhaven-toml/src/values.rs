@@ -15,8 +15,7 @@ use ipnet::IpNet;
 use toml::de::DeValue;
 use url::Url;
 
-use super::document::Item;
-use crate::config::{duration, size, suggest};
+use crate::{document::Item, duration, size, suggest};
 
 /// Longest piece of the file that a message repeats.
 const QUOTED_CHARS_MAX: usize = 60;

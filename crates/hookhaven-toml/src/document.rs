@@ -12,7 +12,7 @@ use std::{
 
 use toml::de::{DeTable, DeValue};
 
-use crate::config::{
+use crate::{
     problem::{Places, Position, Problem, Severity},
     suggest,
 };

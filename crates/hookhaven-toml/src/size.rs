@@ -4,7 +4,7 @@ use std::{num::NonZeroU32, time::Duration};
 
 use hookhaven_core::destination::Rate;
 
-use super::duration;
+use crate::duration;
 
 /// What right ones look like; for messages.
 pub const EXAMPLES: &str = "\"512KiB\", \"1MiB\" or \"1GiB\"";
