@@ -64,6 +64,7 @@ pub struct Declaration {
     /// JSON that bodies of other types begin with.
     pub sample: &'static str,
     pub about: About,
+    pub conduct: Conduct,
     pub code: Code,
     pub build: Build,
 }
@@ -143,6 +144,45 @@ pub struct About {
     pub retries: Retries,
 }
 
+/// What living with a sender is like beyond one request: what a set-up is planned by. Empty where it is not known.
+#[derive(Clone, Copy, Debug)]
+pub struct Conduct {
+    /// Whether it promises that events arrive in the order in which they happened.
+    pub order: OrderPromise,
+    /// How events are sent again by hand or by program.
+    pub resend: &'static str,
+    /// How long after the event it can be; where that is what [`Declaration::redelivery`] says, only there.
+    pub resend_within: Option<Duration>,
+    /// What of its own tells which events there were, to be compared with what arrived.
+    pub reconcile: &'static str,
+    /// When it stops sending altogether.
+    pub gives_up: &'static str,
+    /// Common types of which a dead letter should wake somebody.
+    pub critical: &'static [&'static str],
+}
+
+/// What a sender says of the order of its events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OrderPromise {
+    /// It says nothing, which is no promise.
+    Silent,
+    /// It says that there is none.
+    None,
+    /// In words, within what it holds.
+    Within(&'static str),
+}
+
+impl Conduct {
+    pub const UNKNOWN: Conduct = Conduct {
+        order: OrderPromise::Silent,
+        resend: "",
+        resend_within: None,
+        reconcile: "",
+        gives_up: "",
+        critical: &[],
+    };
+}
+
 /// Whether a sender comes again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retries {
@@ -208,6 +248,7 @@ impl Declaration {
         samples: &[],
         sample: "{}",
         about: About::DEFAULT,
+        conduct: Conduct::UNKNOWN,
         code: Code::NONE,
         build: |declaration, options| {
             options.refuse_hmac(declaration.name)?;

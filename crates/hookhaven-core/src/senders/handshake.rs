@@ -63,6 +63,13 @@ pub enum Handshake {
     Origin,
 }
 
+impl Handshake {
+    /// Whether it is answered by comparing the source's `verify_token`.
+    pub fn compares_token(&self) -> bool {
+        matches!(self, Handshake::Hub { .. })
+    }
+}
+
 /// How a challenge is given back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Echoed {

@@ -63,6 +63,14 @@ pub static SENDER: Declaration = Declaration {
         timeout_s: None,
         retries: Retries::hours(72, "with growing pauses; three times in a few hours in sandboxes"),
     },
+    conduct: Conduct {
+        order: OrderPromise::None,
+        resend: "Developers → Events → the event → Resend, or `stripe events resend ID`",
+        resend_within: Some(Duration::from_secs(30 * 86_400)),
+        reconcile: "`GET /v1/events?created[gte]=…&delivery_success=false` lists what was not delivered, for 30 days back",
+        gives_up: "after days of failures it disables the endpoint and mails the account's owner",
+        critical: &["payment_intent.succeeded", "customer.subscription.deleted", "charge.dispute.created"],
+    },
     code: Code { sample: Some(sample_of), ..Code::NONE },
     ..Declaration::DEFAULT
 };

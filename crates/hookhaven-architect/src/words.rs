@@ -1,0 +1,87 @@
+//! Quantities and lists as the files of a set-up say them, the same everywhere.
+//!
+//! Not here: what is said.
+
+use std::time::Duration;
+
+/// As the config file takes it.
+pub use hookhaven_toml::duration::print as duration;
+
+/// For a sentence: `3 s`, `5 minutes`, `7 days`; the largest unit that is whole, else to one decimal.
+pub fn span(length: Duration) -> String {
+    const UNITS: [(&str, &str, u128); 3] =
+        [("day", "days", 86_400_000), ("hour", "hours", 3_600_000), ("minute", "minutes", 60_000)];
+    let ms = length.as_millis();
+    for (one, many, unit_ms) in UNITS {
+        if ms >= unit_ms {
+            return match (ms / unit_ms, ms % unit_ms) {
+                (1, 0) => format!("1 {one}"),
+                (n, 0) => format!("{n} {many}"),
+                _ => format!("{:.1} {many}", ms as f64 / unit_ms as f64),
+            };
+        }
+    }
+    if ms.is_multiple_of(1_000) { format!("{} s", ms / 1_000) } else { format!("{ms} ms") }
+}
+
+/// With a comma between thousands.
+pub fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Events a second: two digits that count.
+pub fn rate(per_second: f64) -> String {
+    let decimals = if per_second >= 10.0 || per_second == 0.0 {
+        0
+    } else if per_second >= 1.0 {
+        1
+    } else {
+        2
+    };
+    format!("{per_second:.decimals$}/s")
+}
+
+/// In powers of 1,000, as disks are sold.
+pub fn bytes(n: u64) -> String {
+    const UNITS: [(&str, f64); 4] = [("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)];
+    match UNITS.iter().find(|(_, size)| n as f64 >= *size) {
+        Some((unit, size)) if n as f64 / size >= 10.0 => format!("{:.0} {unit}", n as f64 / size),
+        Some((unit, size)) => format!("{:.1} {unit}", n as f64 / size),
+        None => format!("{n} bytes"),
+    }
+}
+
+/// `a`, `a and b`, `a, b and c`.
+pub fn list<S: AsRef<str>>(items: &[S]) -> String {
+    match items {
+        [] => String::new(),
+        [one] => one.as_ref().to_owned(),
+        [all @ .., last] => {
+            let all: Vec<&str> = all.iter().map(AsRef::as_ref).collect();
+            format!("{} and {}", all.join(", "), last.as_ref())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sentences_have_units_and_few_digits() {
+        let s = Duration::from_secs;
+        assert_eq!([s(3), s(60), s(5_400), s(259_200)].map(span), ["3 s", "1 minute", "1.5 hours", "3 days"]);
+        assert_eq!([0, 999, 1_000, 22_000, 1_234_567].map(count), ["0", "999", "1,000", "22,000", "1,234,567"]);
+        assert_eq!([0.075, 0.25, 2.34, 5_000.0].map(rate), ["0.07/s", "0.25/s", "2.3/s", "5000/s"]);
+        assert_eq!([12, 1_500, 23_000_000, 1_100_000_000].map(bytes), ["12 bytes", "1.5 kB", "23 MB", "1.1 GB"]);
+        assert_eq!([list(&["a"]), list(&["a", "b"]), list(&["a", "b", "c"])], ["a", "a and b", "a, b and c"]);
+    }
+}
