@@ -2,7 +2,7 @@
 //!
 //! Never a value, not even one that is made up: somebody would use it.
 
-use super::write::wrapped;
+use super::{alerts, write::wrapped};
 use crate::{Plan, design::StorePlace};
 
 pub const VARIABLES_FILE: &str = ".env.example";
@@ -34,7 +34,8 @@ pub fn variables(plan: &Plan) -> Vec<Variable> {
         all.push(variable("HOOKHAVEN_DB_PASSWORD", "of the database's user", "as the database was set up"));
     }
     if plan.intake.requirements.regulated.is_some() {
-        let from = "made once, and a copy kept apart from the data, which cannot be read without it, by\n  hookhaven master-key generate";
+        let from = "made once, and a copy kept apart from the data, which cannot be read without it, by\n  hookhaven \
+        master-key generate";
         all.push(variable("HOOKHAVEN_MASTER_KEY", "what stored secrets are encrypted under", from));
     }
     for source in &plan.design.sources {
@@ -50,6 +51,10 @@ pub fn variables(plan: &Plan) -> Vec<Variable> {
     for destination in &plan.design.destinations {
         let what = format!("signs what {} gets; its handler has the same", destination.name);
         all.push(variable(&destination.secret_variable, &what, HANDLER_SECRET));
+    }
+    if alerts::publishes(plan) {
+        let from = "made, and given to your programs as QSTASH_TOKEN, by\n  openssl rand -hex 32";
+        all.push(variable("HOOKHAVEN_TOKEN", "with which your programs publish", from));
     }
     all.extend(plan.intake.infrastructure.alert_channels.iter().map(|kind| channel(kind)));
     all
@@ -77,7 +82,8 @@ fn channel(kind: &str) -> Variable {
 
 pub fn text(plan: &Plan) -> String {
     let mut text = comment(
-        "Copy this to where the deployment reads it (deploy/README.md), readable by its owner alone, and fill it in. It is no \
+        "Copy this to where the deployment reads it (deploy/README.md), readable by its owner alone, and fill it in. \
+         It is no \
          shell script: NAME=value, without quotes. `hookhaven check` says which are missing.",
     );
     for Variable { name, what, from } in variables(plan) {

@@ -30,7 +30,8 @@ fn redact(toml: &mut Toml, plan: &Plan) {
     match &plan.intake.requirements.regulated {
         Some(why) => toml.set(
             &format!(
-                "Fields of bodies that are masked wherever the gateway shows a body ({why}). Handlers still get every byte. \
+                "Fields of bodies that are masked wherever the gateway shows a body ({why}). Handlers still get every \
+                 byte. \
                  Read a body of each sender and add what is missing."
             ),
             "redact",
@@ -80,7 +81,8 @@ fn public_url(toml: &mut Toml, plan: &Plan) {
         }
         (None, false) => {
             let why = format!(
-                "CHANGE THIS to where senders reach the gateway: {} {sign} the URL, and a wrong one fails every signature.",
+                "CHANGE THIS to where senders reach the gateway: {} {sign} the URL, and a wrong one fails every \
+                 signature.",
                 list(&signing)
             );
             toml.set(&why, "public_url", &quoted(URL_EXAMPLE));
@@ -120,14 +122,18 @@ fn encryption(toml: &mut Toml, plan: &Plan) {
         Some(regulated) => {
             toml.table("encryption");
             let why = format!(
-                "Secrets and credentials are encrypted where they are stored, under a key that lies elsewhere ({regulated}). Bodies \
+                "Secrets and credentials are encrypted where they are stored, under a key that lies elsewhere \
+                 ({regulated}). Bodies \
                  are not: put the disk itself under encryption."
             );
             toml.set(&why, "master_key", &key);
         }
         None => {
             toml.blank();
-            toml.note("Secrets are encrypted where they are stored; `hookhaven master-key generate` makes a key that lies elsewhere.");
+            toml.note(
+                "Secrets are encrypted where they are stored; `hookhaven master-key generate` makes a key that \
+            lies elsewhere.",
+            );
             toml.line("# [encryption]");
             toml.line(&format!("# master_key = {key}"));
         }

@@ -66,7 +66,8 @@ fn addresses(toml: &mut Toml, source: &SourceDesign) {
     };
     let why = format!(
         "{signed}: {} publishes the addresses that it posts from. Switch it on once its first events have come in and \
-         show the right client, for a wrong trusted_proxies would refuse them all; `hookhaven trigger` then needs its own \
+         show the right client, for a wrong trusted_proxies would refuse them all; `hookhaven trigger` then needs its \
+         own \
          address in the list.",
         declared.title
     );
@@ -77,8 +78,10 @@ fn addresses(toml: &mut Toml, source: &SourceDesign) {
 fn described(toml: &mut Toml, sender: &SenderAnswers, source: &SourceDesign) {
     toml.blank();
     toml.note(&format!(
-        "CHANGE THIS to what the documentation of {} says. What stands here is the most usual scheme; if it is another, every \
-         request is refused and kept in quarantine, and `hookhaven rejected release --source {}` lets them in after the mend.",
+        "CHANGE THIS to what the documentation of {} says. What stands here is the most usual scheme; if it is \
+         another, every \
+         request is refused and kept in quarantine, and `hookhaven rejected release --source {}` lets them in after \
+         the mend.",
         sender.title(),
         source.name
     ));

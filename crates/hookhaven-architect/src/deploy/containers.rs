@@ -47,8 +47,7 @@ const HEAD: &str = "\
 services:
 ";
 
-const SERVICE: &str = "\
-  {name}:
+const SERVICE: &str = "  {name}:
     build: .
     image: hookhaven
     restart: unless-stopped
@@ -63,8 +62,7 @@ const SERVICE: &str = "\
       - ../hookhaven.toml:/etc/hookhaven/hookhaven.toml:ro
 ";
 
-const WAITS: &str = "\
-    depends_on:
+const WAITS: &str = "    depends_on:
       database:
         condition: service_healthy
 ";

@@ -115,8 +115,7 @@ spec:
           configMap: { name: hookhaven }
 {volume}";
 
-const CLAIM: &str = "\
-  volumeClaimTemplates:
+const CLAIM: &str = "  volumeClaimTemplates:
     - metadata:
         name: data
       spec:

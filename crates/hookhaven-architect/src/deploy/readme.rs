@@ -40,10 +40,14 @@ fn serverless(plan: &Plan) -> String {
     if plan.intake.infrastructure.host != Host::Serverless {
         return String::new();
     }
-    "## Why not in a function\n\nA function lives as long as its request and keeps no disk. What it acknowledged it has to hand on within \
-     that request, to a queue that is one more service, and a cold start comes off the seconds that a sender waits. Retries, order and \
-     concurrency would each need something else that is always on. So receiving moves to one small process that is; your functions \
-     stay what does the work: the gateway calls them as its destinations, with a signature, no more at once than they bear, and \
+    "## Why not in a function\n\nA function lives as long as its request and keeps no disk. What it acknowledged it \
+     has to hand on within \
+     that request, to a queue that is one more service, and a cold start comes off the seconds that a sender waits. \
+     Retries, order and \
+     concurrency would each need something else that is always on. So receiving moves to one small process that is; \
+     your functions \
+     stay what does the work: the gateway calls them as its destinations, with a signature, no more at once than they \
+     bear, and \
      again until they succeed. Set the handlers' `url` to their addresses.\n"
         .to_owned()
 }
@@ -51,27 +55,31 @@ fn serverless(plan: &Plan) -> String {
 fn steps(plan: &Plan) -> String {
     let (host, path) = public(plan);
     let point = format!("Point the DNS name `{host}` at it; ports 80 and 443 have to reach it.");
-    let steps: Vec<String> = match plan.intake.infrastructure.host {
-        Host::Machine | Host::Serverless => machine_steps(plan, &point),
-        Host::Containers => vec![
-            "Put the binary `hookhaven` beside `deploy/Dockerfile`.".to_owned(),
-            "Copy `.env.example` to `.env`, readable by you alone, and fill it in.".to_owned(),
-            point,
-            "`docker compose --env-file .env -f deploy/compose.yaml up --build --detach`".to_owned(),
-            in_container("docker compose -f deploy/compose.yaml exec", plan),
-        ],
-        Host::Kubernetes => vec![
-            "Put the binary `hookhaven` beside `deploy/Dockerfile`, build the image, and push it where your cluster pulls from; \
+    let steps: Vec<String> =
+        match plan.intake.infrastructure.host {
+            Host::Machine | Host::Serverless => machine_steps(plan, &point),
+            Host::Containers => vec![
+                "Put the binary `hookhaven` beside `deploy/Dockerfile`.".to_owned(),
+                "Copy `.env.example` to `.env`, readable by you alone, and fill it in.".to_owned(),
+                point,
+                "`docker compose --env-file .env -f deploy/compose.yaml up --build --detach`".to_owned(),
+                in_container("docker compose -f deploy/compose.yaml exec", plan),
+            ],
+            Host::Kubernetes => vec![
+            "Put the binary `hookhaven` beside `deploy/Dockerfile`, build the image, and push it where your cluster \
+             pulls from; \
              write that name into `deploy/kubernetes.yaml`."
                 .to_owned(),
-            "Copy `.env.example` to `.env` and fill it in; then `kubectl create secret generic hookhaven --from-env-file=.env`."
+            "Copy `.env.example` to `.env` and fill it in; then `kubectl create secret generic hookhaven \
+             --from-env-file=.env`."
                 .to_owned(),
             "`kubectl create configmap hookhaven --from-file=hookhaven.toml`".to_owned(),
-            format!("Name your Ingress's host (`{host}`) and TLS secret in `deploy/kubernetes.yaml`, then `kubectl apply -f` it."),
+            format!("Name your Ingress's host (`{host}`) and TLS secret in `deploy/kubernetes.yaml`, then `kubectl \
+            apply -f` it."),
             in_container("kubectl exec -it", plan),
         ],
-        Host::Platform => platform_steps(plan),
-    };
+            Host::Platform => platform_steps(plan),
+        };
     let mut text = "## Steps\n\n".to_owned();
     for (n, step) in steps.iter().enumerate() {
         text += &format!("{}. {step}\n", n + 1);
@@ -79,6 +87,12 @@ fn steps(plan: &Plan) -> String {
     text += &format!(
         "\nSenders post to `https://{host}{path}/webhooks/NAME`. The admin side (port 8081) is for you alone.\n"
     );
+    let strips = matches!(plan.intake.infrastructure.host, Host::Kubernetes | Host::Platform) && !path.is_empty();
+    if strips {
+        text += &format!(
+            "What stands in front has to take `{path}` off the path: the gateway listens under `/webhooks/`.\n"
+        );
+    }
     if Site::of(plan).proxies.is_none() {
         text +=
             "Set `server.trusted_proxies` once you know where requests come from: `hookhaven tail` shows clients.\n";
@@ -95,7 +109,8 @@ fn machine_steps(plan: &Plan, point: &str) -> Vec<String> {
         format!("{on_each}Put the binary at `/usr/local/bin/hookhaven`, and `hookhaven.toml` into `/etc/hookhaven/`."),
         "Copy `.env.example` to `/etc/hookhaven/secrets.env` (owned by root, mode 0600) and fill it in.".to_owned(),
         format!("Copy {names} to `/etc/systemd/system/`, each where its role runs."),
-        "`systemd-run --pipe --wait --property=EnvironmentFile=/etc/hookhaven/secrets.env /usr/local/bin/hookhaven check --config \
+        "`systemd-run --pipe --wait --property=EnvironmentFile=/etc/hookhaven/secrets.env /usr/local/bin/hookhaven \
+         check --config \
          /etc/hookhaven/hookhaven.toml`: no error, and no warning that the file does not speak of."
             .to_owned(),
         format!("`systemctl enable --now {}`", units.join(" ")),
@@ -120,7 +135,8 @@ fn platform_steps(plan: &Plan) -> Vec<String> {
         "Put the binary `hookhaven` beside `deploy/Dockerfile`.".to_owned(),
         volume.to_owned(),
         "Copy `.env.example` to `.env`, fill it in, and give its lines to the platform as secrets.".to_owned(),
-        "Deploy with `deploy/fly.toml`, or say the same to your platform: one instance that never sleeps, port 8080, TLS. A platform that \
+        "Deploy with `deploy/fly.toml`, or say the same to your platform: one instance that never sleeps, port 8080, \
+         TLS. A platform that \
          chooses the port itself cannot run it."
             .to_owned(),
         in_container("fly ssh console --command", plan),
@@ -138,18 +154,23 @@ fn in_container(exec: &str, plan: &Plan) -> String {
     };
     let end = if plan.intake.infrastructure.host == Host::Platform { "\"" } else { "" };
     format!(
-        "`{pod}hookhaven check --config /etc/hookhaven/hookhaven.toml{end}`: no error, and no warning that the file does not speak of."
+        "`{pod}hookhaven check --config /etc/hookhaven/hookhaven.toml{end}`: no error, and no warning that the file \
+         does not speak of."
     )
 }
 
 fn first_event(plan: &Plan) -> String {
     let source = plan.design.sources.first();
     let name = source.map_or("NAME", |source| &*source.name);
-    let sample =
-        source.and_then(|source| source.sender).and_then(|d| d.sample_types.first()).copied().unwrap_or("test");
+    // One that the sender is tried with; of a sender that is not known, one of their own.
+    let usual = source.and_then(|source| source.sender).and_then(|declared| declared.sample_types.first());
+    let own = plan.intake.senders.first().and_then(|sender| sender.events.iter().find(|t| !t.contains('*')));
+    let sample = usual.copied().or(own.map(String::as_str)).unwrap_or("test");
     format!(
-        "## The first event\n\n`hookhaven trigger {name} {sample}` sends a signed sample through all of it. Then enter the address at \
-         one sender, and look at what comes with `hookhaven tail`; `hookhaven why EVENT_ID` tells one event's whole story. Only then the \
+        "## The first event\n\n`hookhaven trigger {name} {sample}` sends a signed sample through all of it. Then \
+         enter the address at \
+         one sender, and look at what comes with `hookhaven tail`; `hookhaven why EVENT_ID` tells one event's whole \
+         story. Only then the \
          next sender.\n\nPrometheus scrapes `/metrics` on the admin side; alerts are told without it.\n"
     )
 }
@@ -157,11 +178,14 @@ fn first_event(plan: &Plan) -> String {
 fn roles(plan: &Plan) -> String {
     let Roles::Apart { ingest, workers } = plan.design.roles.value else { return String::new() };
     format!(
-        "## Receivers and workers\n\n{ingest} nodes receive (`--role ingest`), {workers} work (`--role worker`), with one config and one database.\n\n\
+        "## Receivers and workers\n\n{ingest} nodes receive (`--role ingest`), {workers} work (`--role worker`), with \
+         one config and one database.\n\n\
          | | grows when | by | not when |\n|---|---|---|---|\n\
-         | receivers | p95 of `webhook_received_duration_seconds` passes 200 ms, or requests a second pass {} a node | one | answers are 503: \
+         | receivers | p95 of `webhook_received_duration_seconds` passes 200 ms, or requests a second pass {} a node \
+         | one | answers are 503: \
          that is the store, not the receivers |\n\
-         | workers | `webhook_queue_oldest_seconds` stays above half the deadline for 5 minutes | one | handlers answer slowly or fail: \
+         | workers | `webhook_queue_oldest_seconds` stays above half the deadline for 5 minutes | one | handlers \
+         answer slowly or fail: \
          more workers press them harder |\n\
          | the database | its processor stays above 70% | twice the cores | |\n",
         rate(crate::design::NODE_PER_SECOND)
@@ -176,11 +200,15 @@ fn backup(plan: &Plan) -> String {
     let handed =
         if handed { " Secrets that senders handed over are files beside the data: copy them too." } else { "" };
     let how = if is_embedded(plan) {
-        "`hookhaven backup DIR` copies the store while it runs, on its own machine: everything accepted before it began. Daily, and off the \
-         machine. To go back: stop it, put the directory where the data were, start it; what came since then is at the senders, as far as they \
-         come again. A snapshot of the disk does as well. Try it once a quarter with `hookhaven serve --data DIR` on another machine."
+        "`hookhaven backup DIR` copies the store while it runs, on its own machine: everything accepted before it \
+         began. Daily, and off the \
+         machine. To go back: stop it, put the directory where the data were, start it; what came since then is at \
+         the senders, as far as they \
+         come again. A snapshot of the disk does as well. Try it once a quarter with `hookhaven serve --data DIR` on \
+         another machine."
     } else {
-        "The database's own tools, with point-in-time recovery. A standby that follows asynchronously may lack the last transactions: make it \
+        "The database's own tools, with point-in-time recovery. A standby that follows asynchronously may lack the \
+         last transactions: make it \
          synchronous if nothing that was acknowledged may be lost. Try a restore once a quarter."
     };
     format!("## Backup\n\n{how} It holds the data keys, so it is as secret as the data.{key}{handed}\n")
@@ -189,15 +217,19 @@ fn backup(plan: &Plan) -> String {
 fn upgrade(plan: &Plan) -> String {
     let how = match (is_embedded(plan), plan.intake.infrastructure.host) {
         (true, Host::Machine | Host::Serverless) => {
-            "Back up, replace the binary, `hookhaven check`, `systemctl restart hookhaven`. SIGTERM finishes what is under way; the new \
-             process waits up to 10 s for the directory's lock and serves within seconds. Senders that come again notice nothing."
+            "Back up, replace the binary, `hookhaven check`, `systemctl restart hookhaven`. SIGTERM finishes what is \
+             under way; the new \
+             process waits up to 10 s for the directory's lock and serves within seconds. Senders that come again \
+             notice nothing."
         }
         (true, _) => {
-            "Back up, then deploy the new image. The old process ends before the new one starts, for the data have one owner: some seconds in \
+            "Back up, then deploy the new image. The old process ends before the new one starts, for the data have \
+             one owner: some seconds in \
              which senders hear nothing and come again."
         }
         (false, _) => {
-            "One node after the other. The first new one expands the schema, and those of the version before go on beside it; with \
+            "One node after the other. The first new one expands the schema, and those of the version before go on \
+             beside it; with \
              `store.migrate = false` run `hookhaven migrate` first. `hookhaven nodes` shows who runs what."
         }
     };
@@ -218,6 +250,7 @@ fn upgrade(plan: &Plan) -> String {
         )
     };
     format!(
-        "## Upgrade\n\n{how}{lost} A data directory or database that is newer than the binary is refused, so keep the backup until you are sure.\n"
+        "## Upgrade\n\n{how}{lost} A data directory or database that is newer than the binary is refused, so keep the \
+         backup until you are sure.\n"
     )
 }

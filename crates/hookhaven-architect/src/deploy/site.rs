@@ -55,7 +55,8 @@ impl Site {
             },
             Host::Kubernetes => Site {
                 admin: "0.0.0.0:8081",
-                admin_why: "Admin API, dashboard, metrics, and the probes of the cluster; no Ingress leads here, and it asks for \
+                admin_why: "Admin API, dashboard, metrics, and the probes of the cluster; no Ingress leads here, and \
+                it asks for \
                             a token.",
                 ..Site::inside(loopback)
             },
@@ -85,7 +86,8 @@ impl Site {
             admin: ADMIN,
             admin_why: "Admin API, dashboard and metrics: from inside the container only.",
             proxies: None,
-            proxies_why: "CHANGE THIS to the addresses that requests come from once they passed the proxy: then the client is \
+            proxies_why: "CHANGE THIS to the addresses that requests come from once they passed the proxy: then the \
+            client is \
                           whom it names. Until then every client is the proxy.",
             database: "postgres://hookhaven@database.internal/hookhaven",
             database_why: "CHANGE THIS to your database.",

@@ -54,7 +54,8 @@ fn timeout(sender: &SenderAnswers) -> Choice<Duration> {
     if takes * 2 <= TIMEOUT_MAX {
         let value = Duration::from_secs((takes * 2).as_secs()).max(TIMEOUT_USUAL_MAX);
         let why = format!(
-            "The handler takes {}, and an attempt that is given up before it is done is done twice. Better: let it store \
+            "The handler takes {}, and an attempt that is given up before it is done is done twice. Better: let it \
+             store \
              the work and answer at once, then 10 s are plenty and a deploy breaks off nothing.",
             span(takes)
         );
@@ -89,7 +90,8 @@ fn concurrency(sender: &SenderAnswers, needed: f64, timeout: Duration) -> Choice
 fn rate_limit(sender: &SenderAnswers, needed: f64) -> Choice<Option<u32>> {
     let value = ((needed * 2.0).ceil() as u32).max(RATE_MIN);
     let why = format!(
-        "Twice the {} that the worst burst asks for, and never less than {RATE_MIN}/s: what waits after a downtime does \
+        "Twice the {} that the worst burst asks for, and never less than {RATE_MIN}/s: what waits after a downtime \
+         does \
          not fall upon the handler at once.",
         rate(needed)
     );

@@ -45,13 +45,16 @@ pub fn roles(intake: &Intake, load: &Load) -> Choice<Roles> {
     let workers = capped.max(asked.saturating_sub(capped)).min(NODES_MAX - capped);
     let why = if each > NODES_MAX / 2 {
         format!(
-            "{} at the worst is more than {NODES_MAX} nodes and one database bear: make a set-up for each group of senders.",
+            "{} at the worst is more than {NODES_MAX} nodes and one database bear: make a set-up for each group of \
+             senders.",
             rate(worst)
         )
     } else {
         format!(
-            "{} at the worst, {} for each node: as many that receive as that work, and at least {OF_EACH_MIN} of each, so \
-             that one may go. Receivers are scaled by requests a second, workers by how old the oldest waiting delivery is.",
+            "{} at the worst, {} for each node: as many that receive as that work, and at least {OF_EACH_MIN} of \
+             each, so \
+             that one may go. Receivers are scaled by requests a second, workers by how old the oldest waiting \
+             delivery is.",
             rate(worst),
             rate(NODE_PER_SECOND)
         )
@@ -88,7 +91,8 @@ pub fn store(intake: &Intake, load: &Load, nodes: u32) -> Choice<StorePlace> {
     if nodes > 1 {
         let cores = 2 * (worst(load) / DATABASE_PER_SECOND).ceil().max(1.0) as u64;
         let why = format!(
-            "{nodes} nodes meet in PostgreSQL, which is the limit of them all: {} at the worst want {cores} cores for it \
+            "{nodes} nodes meet in PostgreSQL, which is the limit of them all: {} at the worst want {cores} cores for \
+             it \
              alone.{}",
             rate(worst(load)),
             own()
@@ -97,13 +101,15 @@ pub fn store(intake: &Intake, load: &Load, nodes: u32) -> Choice<StorePlace> {
     }
     if forgets(intake) {
         let why = format!(
-            "Where you run, a machine's disk is gone with the machine, so what was acknowledged has to lie in PostgreSQL.{}",
+            "Where you run, a machine's disk is gone with the machine, so what was acknowledged has to lie in \
+             PostgreSQL.{}",
             own()
         );
         return Choice::from(StorePlace::Postgres, why, with(&hosting));
     }
     let why = format!(
-        "{} events on the busiest day need one machine and no service beside it; every answer waits for the disk, so nothing \
+        "{} events on the busiest day need one machine and no service beside it; every answer waits for the disk, so \
+         nothing \
          that was acknowledged is lost when it is killed.",
         count(load.peak_day)
     );
@@ -117,6 +123,43 @@ fn forgets(intake: &Intake) -> bool {
     infrastructure.host == Host::Platform && FORGETFUL.iter().any(|word| text.contains(word))
 }
 
+/// What machines are bought as.
+struct Class {
+    /// Events a second at the most.
+    per_second: f64,
+    memory_bytes: u64,
+    words: &'static str,
+    /// What clouds ask for it a month, about, in dollars or euros.
+    month: u32,
+}
+
+const CLASSES: [Class; 4] = [
+    Class { per_second: 50.0, memory_bytes: 1_000_000_000, words: "1 core and 1 GB", month: 7 },
+    Class { per_second: 1_000.0, memory_bytes: 4_000_000_000, words: "2 cores and 4 GB", month: 25 },
+    Class { per_second: NODE_PER_SECOND, memory_bytes: 8_000_000_000, words: "4 cores and 8 GB", month: 60 },
+    Class { per_second: f64::INFINITY, memory_bytes: 16_000_000_000, words: "8 cores and 16 GB", month: 130 },
+];
+
+/// The smallest that does; a third of its memory stays for the system and its cache of files.
+fn class_for(per_second: f64, memory_bytes: u64) -> &'static Class {
+    let fits = |class: &&Class| per_second <= class.per_second && memory_bytes * 3 / 2 <= class.memory_bytes;
+    CLASSES.iter().find(fits).unwrap_or(&CLASSES[3])
+}
+
+/// Beyond what a machine comes with, at about 10 for 100 GB.
+fn disk_month(disk_bytes: u64) -> u32 {
+    u32::try_from(disk_bytes.saturating_sub(20_000_000_000) / 10_000_000_000).unwrap_or(u32::MAX / 2)
+}
+
+fn cost_class(month: u32) -> &'static str {
+    match month {
+        ..=9 => "under 10",
+        10..=49 => "10 to 50",
+        50..=199 => "50 to 200",
+        _ => "over 200",
+    }
+}
+
 pub fn hosting(
     intake: &Intake,
     load: &Load,
@@ -125,23 +168,12 @@ pub fn hosting(
     memory_bytes: u64,
     disk_bytes: u64,
 ) -> Choice<Hosting> {
-    /// What a machine is bought with: most events a second, memory, in words, what it costs alone.
-    const CLASSES: [(f64, u64, &str, &str); 4] = [
-        (50.0, 1_000_000_000, "1 core and 1 GB", "under 10"),
-        (1_000.0, 4_000_000_000, "2 cores and 4 GB", "10 to 50"),
-        (NODE_PER_SECOND, 8_000_000_000, "4 cores and 8 GB", "50 to 200"),
-        (f64::INFINITY, 16_000_000_000, "8 cores and 16 GB", "over 200"),
-    ];
     let worst = worst(load);
-    let each = worst / f64::from(nodes);
-    // A third stays for the system and its cache of files.
-    let fits = |(most, memory, ..): &&(f64, u64, &str, &str)| each <= *most && memory_bytes * 3 / 2 <= *memory;
-    let (_, _, class, alone) = CLASSES.iter().find(fits).unwrap_or(&CLASSES[3]);
-    let cost = match nodes {
-        1 if store == StorePlace::Embedded => alone,
-        1 | 2 if *alone != "over 200" => "50 to 200",
-        _ => "over 200",
-    };
+    let class = class_for(worst / f64::from(nodes), memory_bytes);
+    // A database is bought no smaller than the second class.
+    let database = if store == StorePlace::Postgres { class.month.max(CLASSES[1].month) } else { 0 };
+    let month = class.month * nodes + database + disk_month(disk_bytes);
+    let (class, cost) = (class.words, cost_class(month));
     let (one, beside) = match intake.infrastructure.host {
         Host::Serverless => ("machine", " beside the functions"),
         Host::Machine => ("machine", ""),
@@ -158,7 +190,7 @@ pub fn hosting(
         StorePlace::Embedded => format!("{all}, and a disk of {disk} that outlives it"),
         StorePlace::Postgres => format!("{all}, and PostgreSQL with a disk of {disk}"),
     };
-    let why = format!("{} at the worst, and {} of memory for what may wait.", rate(worst), bytes(memory_bytes));
+    let why = format!("{} at the worst, and {} of memory.", rate(worst), bytes(memory_bytes));
     let more = [
         "requirements.retention",
         "senders",
@@ -185,7 +217,8 @@ pub fn needed(intake: &Intake, load: &Load) -> Choice<bool> {
     let careless = intake.senders.iter().all(|s| s.once.values().all(|once| *once == Once::Free));
     if load.peak_day < FEW_PER_DAY && careless && calm {
         let why = format!(
-            "{} events a day, of which none hurts when it is lost or done twice: a handler that verifies and answers is \
+            "{} events a day, of which none hurts when it is lost or done twice: a handler that verifies and answers \
+             is \
              enough.",
             count(load.peak_day)
         );

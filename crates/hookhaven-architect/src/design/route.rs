@@ -100,7 +100,8 @@ fn deadline(sender: &SenderAnswers, latency: Duration) -> Choice<Duration> {
     let late = "more than 1% that begin later are an alert";
     if takes >= latency {
         let why = format!(
-            "You want it handled within {}, and the handler alone takes {}: that cannot be held. What is watched is that it \
+            "You want it handled within {}, and the handler alone takes {}: that cannot be held. What is watched is \
+             that it \
              is handed over by then.",
             span(latency),
             span(takes)
@@ -111,12 +112,14 @@ fn deadline(sender: &SenderAnswers, latency: Duration) -> Choice<Duration> {
         let why = format!("You want it handled within {}; {late}.", span(latency));
         return Choice::from(latency.min(DEADLINE_MAX), why, paths);
     }
+    let left = (latency - takes).min(DEADLINE_MAX);
     let why = format!(
-        "You want it handled within {}, of which the handler takes {}; {late} than the rest.",
+        "You want it handled within {}, of which the handler takes {}: it has to begin within {}; {late}.",
         span(latency),
-        span(takes)
+        span(takes),
+        span(left)
     );
-    Choice::from((latency - takes).min(DEADLINE_MAX), why, paths)
+    Choice::from(left, why, paths)
 }
 
 fn critical(sender: &SenderAnswers, event_type: &str, once: Once) -> Choice<bool> {
@@ -150,7 +153,8 @@ fn ordering(sender: &SenderAnswers, wish: &OrderWish) -> Choice<OrderingDesign> 
         OrderKind::None => Choice::from(OrderingDesign::None, "Nobody asked for an order.", [sender.path("ordering")]),
         OrderKind::Wished => {
             let why = format!(
-                "{promise}, so none is enforced: the handler writes only what is newer than what it has (UPSERT guarded by \
+                "{promise}, so none is enforced: the handler writes only what is newer than what it has (UPSERT \
+                 guarded by \
                  the event's time), and then the order of arrival does not matter."
             );
             Choice::from(OrderingDesign::None, why, paths)
@@ -158,7 +162,8 @@ fn ordering(sender: &SenderAnswers, wish: &OrderWish) -> Choice<OrderingDesign> 
         OrderKind::Strict if wish.key.is_none() && keys.is_empty() => {
             let why = format!(
                 "A strict order has to know what is ordered against what, and no usual key of {title} is known: say \
-                 ordering.{name} = {{ mode = \"strict\", key = \"json:/path\" }} and have the set-up made again. Until then \
+                 ordering.{name} = {{ mode = \"strict\", key = \"json:/path\" }} and have the set-up made again. \
+                 Until then \
                  nothing waits for anything.",
                 name = sender.name
             );
@@ -168,8 +173,10 @@ fn ordering(sender: &SenderAnswers, wish: &OrderWish) -> Choice<OrderingDesign> 
             let key = wish.key.clone();
             let by = key.clone().unwrap_or_else(|| alternatives(&keys));
             let why = format!(
-                "One at a time for each {by}, in the order in which they were stored; one that fails holds up those behind \
-                 it, for an hour at most. It is the order of arrival: {promise}, and what it sends in the wrong order stays \
+                "One at a time for each {by}, in the order in which they were stored; one that fails holds up those \
+                 behind \
+                 it, for an hour at most. It is the order of arrival: {promise}, and what it sends in the wrong order \
+                 stays \
                  in the wrong order."
             );
             Choice::from(OrderingDesign::Fifo { key }, why, paths)
@@ -194,7 +201,8 @@ fn retry(sender: &SenderAnswers, once: Once, latency: Duration, ordering: &Order
     if matches!(ordering, OrderingDesign::Fifo { .. }) {
         let value = RetryDesign { attempts: 8, initial: s(5), factor: 5.0, max: s(600) };
         let why = format!(
-            "{} attempts over {}, within the hour that one event may hold up its key: what has not gone through by then \
+            "{} attempts over {}, within the hour that one event may hold up its key: what has not gone through by \
+             then \
              waits for somebody as a dead letter.",
             value.attempts,
             span(value.covers())
@@ -220,19 +228,37 @@ fn answers(sender: &SenderAnswers, event_type: &str) -> Choice<bool> {
         return Choice::from(false, usual, ["senders"]);
     };
     let paths = ["senders".to_owned(), sender.path("processing")];
-    if types::is_asked(declared, event_type) && sender.processing.answers_user {
-        let why = format!(
-            "Somebody waits for what the handler says: it is asked at once and has {}. An answer that comes later is not \
-             lost work: the event is stored, and the attempt goes on.",
-            span(declared.answer_within())
-        );
-        return Choice::from(true, why, paths);
-    }
     let waits = types::is_asked(declared, event_type);
-    let why = if waits {
-        usual
-    } else {
-        "The sender is answered as soon as the event is on disk; what the handler has to say it says by the API."
-    };
+    if waits && sender.processing.answers_user {
+        return Choice::from(true, asked(sender, declared), paths);
+    }
+    let by_api =
+        "The sender is answered as soon as the event is on disk; what the handler has to say it says by the API.";
+    let why = if waits { usual } else { by_api };
     Choice::from(false, why, paths)
+}
+
+/// Somebody waits for the answer itself.
+fn asked(sender: &SenderAnswers, declared: &Declaration) -> String {
+    let (takes, within) = (sender.processing.takes, declared.answer_within());
+    let asked = format!("Somebody waits for what the handler says: it is asked at once and has {}", span(within));
+    let stored = "the event is stored, and the attempt goes on";
+    if takes < within {
+        return format!("{asked}. An answer that comes later is no lost work: {stored}.");
+    }
+    let takes = span(takes);
+    if let Some(late) = declared.late_answers {
+        return format!(
+            "{asked}; yours takes {takes}, so its answer comes late and is posted to the address in the request, \
+             which takes it \
+             for {}.",
+            span(late.valid)
+        );
+    }
+    format!(
+        "{asked}; yours takes {takes}, and {} does not wait that long: it hears the usual answer, {stored}, and what \
+         the handler \
+         has to say it must say by the API.",
+        declared.title
+    )
 }

@@ -38,7 +38,8 @@ pub fn retention(intake: &Intake, sources: &[SourceDesign]) -> Choice<Duration> 
         }
         Some(asked) => {
             let why = format!(
-                "You want events kept for {}. Ids are remembered for {} all the same; a duplicate that comes later is answered \
+                "You want events kept for {}. Ids are remembered for {} all the same; a duplicate that comes later is \
+                 answered \
                  as one, and its first can no longer be looked at.",
                 span(asked),
                 span(longest)
@@ -59,7 +60,8 @@ pub fn retention_dead(intake: &Intake) -> Choice<Option<Duration>> {
     match (&intake.requirements.regulated, intake.requirements.retention) {
         (Some(_), Some(asked)) => {
             let why = format!(
-                "You may keep events for {}: a dead letter that nobody saw to by then is dismissed, so look at them weekly.",
+                "You may keep events for {}: a dead letter that nobody saw to by then is dismissed, so look at them \
+                 weekly.",
                 span(asked)
             );
             Choice::from(Some(asked), why, paths)
@@ -75,7 +77,8 @@ pub fn pending_max(intake: &Intake, load: &Load) -> Choice<u64> {
     let busiest = count(load.peak_day);
     let why = if two_days > PENDING_MAX {
         format!(
-            "Your busiest day brings {busiest}; {} may wait for handlers that are down, {:.1} hours of it, and {beyond}.",
+            "Your busiest day brings {busiest}; {} may wait for handlers that are down, {:.1} hours of it, and \
+             {beyond}.",
             count(value),
             value as f64 * 24.0 / load.peak_day as f64
         )
@@ -92,7 +95,8 @@ pub fn disk(intake: &Intake, load: &Load, retention: Duration) -> Choice<u64> {
     let days = retention.as_secs_f64() / DAY_S;
     let kept = per_day as f64 * days * DISK_HEADROOM;
     let why = format!(
-        "{} on an ordinary day, bodies and what is kept of them ({} each beside the body), for {}, half as much again; never \
+        "{} on an ordinary day, bodies and what is kept of them ({} each beside the body), for {}, half as much \
+         again; never \
          less than {}.",
         bytes(per_day),
         bytes(RECORD_BYTES),
@@ -112,7 +116,8 @@ pub fn memory(intake: &Intake, load: &Load, store: StorePlace) -> Choice<u64> {
     }
     let waiting = load.peak_day.min(PENDING_MAX);
     let why = format!(
-        "{} for the process and {PENDING_BYTES} bytes for each delivery that waits; {} may, if the handlers are down on your \
+        "{} for the process and {PENDING_BYTES} bytes for each delivery that waits; {} may, if the handlers are down \
+         on your \
          busiest day.",
         bytes(PROCESS_BYTES),
         count(waiting)
@@ -137,7 +142,8 @@ pub fn slots(intake: &Intake, destinations: &[DestinationDesign], roles: &Roles)
         )
     } else {
         format!(
-            "Your destinations may have {} attempts under way ({}), and slow ones get half of the slots at most: twice that, \
+            "Your destinations may have {} attempts under way ({}), and slow ones get half of the slots at most: \
+             twice that, \
              over the nodes that work.",
             count(all),
             list(&each)
