@@ -18,8 +18,7 @@ pub fn write(toml: &mut Toml, plan: &Plan) {
         toml.blank();
         toml.note(
             "Nobody is told yet: the alerts fire, and are only logged and listed. Name a channel (slack, pagerduty, \
-             webhook or \
-             email) before the first real event.",
+             webhook or email) before the first real event.",
         );
         toml.line("# [alerts.channels.ops]");
         toml.line("# slack = \"env:ALERTS_SLACK_URL\"");

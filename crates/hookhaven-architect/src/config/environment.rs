@@ -83,8 +83,7 @@ fn channel(kind: &str) -> Variable {
 pub fn text(plan: &Plan) -> String {
     let mut text = comment(
         "Copy this to where the deployment reads it (deploy/README.md), readable by its owner alone, and fill it in. \
-         It is no \
-         shell script: NAME=value, without quotes. `hookhaven check` says which are missing.",
+         It is no shell script: NAME=value, without quotes. `hookhaven check` says which are missing.",
     );
     for Variable { name, what, from } in variables(plan) {
         text.push('\n');

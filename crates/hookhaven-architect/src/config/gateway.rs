@@ -30,9 +30,8 @@ fn redact(toml: &mut Toml, plan: &Plan) {
     match &plan.intake.requirements.regulated {
         Some(why) => toml.set(
             &format!(
-                "Fields of bodies that are masked wherever the gateway shows a body ({why}). Handlers still get every \
-                 byte. \
-                 Read a body of each sender and add what is missing."
+                "Fields of bodies that are masked wherever the gateway shows a body ({why}). Handlers still get \
+                 every byte. Read a body of each sender and add what is missing."
             ),
             "redact",
             &listed(REDACTED),
@@ -123,16 +122,15 @@ fn encryption(toml: &mut Toml, plan: &Plan) {
             toml.table("encryption");
             let why = format!(
                 "Secrets and credentials are encrypted where they are stored, under a key that lies elsewhere \
-                 ({regulated}). Bodies \
-                 are not: put the disk itself under encryption."
+                 ({regulated}). Bodies are not: put the disk itself under encryption."
             );
             toml.set(&why, "master_key", &key);
         }
         None => {
             toml.blank();
             toml.note(
-                "Secrets are encrypted where they are stored; `hookhaven master-key generate` makes a key that \
-            lies elsewhere.",
+                "Secrets are encrypted where they are stored; `hookhaven master-key generate` makes a key that lies \
+                 elsewhere.",
             );
             toml.line("# [encryption]");
             toml.line(&format!("# master_key = {key}"));

@@ -2,10 +2,10 @@
 //!
 //! Text in the config file, beside the settings that it is about. Not here: the figures (`design`).
 
-use super::write::Toml;
+use super::write::{Toml, listed, quoted};
 use crate::{
     Plan,
-    design::{Mode, NODE_PER_SECOND, Roles},
+    design::{DestinationDesign, Mode, NODE_PER_SECOND, Roles},
     words::{count, rate},
 };
 
@@ -15,10 +15,13 @@ pub fn write(toml: &mut Toml, plan: &Plan) {
     }
     toml.blank();
     toml.note("## When it grows");
-    for note in [shedding(plan), parting(plan), scaling(plan)] {
+    for note in [shedding(plan), parting(plan)] {
         toml.line("#");
         toml.note(&note);
     }
+    parted(toml, plan);
+    toml.line("#");
+    toml.note(&scaling(plan));
     if let Roles::Together { nodes: 1 } = plan.design.roles.value {
         toml.line("#");
         toml.line("# [store]");
@@ -51,33 +54,47 @@ fn shedding(plan: &Plan) -> String {
     };
     format!(
         "Shedding, in this order: {first}{then}store.pending_max ({}) and limits.bodies_in_flight_max, for all (503 \
-         before \
-         the body is read).{kept} A slow handler sheds nothing: its deliveries wait, and its destination's \
-         concurrency and rate \
-         keep it from being run over.",
+         before the body is read).{kept} A slow handler sheds nothing: its deliveries wait, and its destination's \
+         concurrency and rate keep it from being run over.",
         count(plan.design.pending_max.value)
     )
 }
 
 fn parting(plan: &Plan) -> String {
-    let busiest = plan.design.destinations.iter().max_by_key(|destination| destination.concurrency.value);
-    let name = busiest.map_or("the busiest", |destination| &*destination.name);
+    let name = busiest(plan).map_or("the busiest", |destination| &*destination.name);
     format!(
-        "Parting: a destination is one lane with one concurrency, one rate and one breaker. If {name} is too much for \
-         one \
-         handler, give the types that take long a route and a destination of their own. Where order matters, part by \
-         the ordering key \
-         (a `when` condition on it for each destination), never by chance: a key must always meet the same one."
+        "Parting: a destination is one lane with one concurrency, one rate and one breaker. If {name} is too much \
+         for one handler, give the types that take long a route and a destination of their own. Where order matters, \
+         part by the ordering key (a `when` condition on it for each destination), never by chance: a key must \
+         always meet the same one."
     )
+}
+
+/// The same as settings: the last type of the busiest destination, given one of its own.
+fn parted(toml: &mut Toml, plan: &Plan) {
+    let Some(busiest) = busiest(plan) else { return };
+    let types = plan.design.routes_of(&busiest.source).flat_map(|route| &route.events);
+    let Some(event_type) = types.last() else { return };
+    let name = format!("{}-2", busiest.name);
+    toml.line("#");
+    toml.line(&format!("# [destinations.{name}]"));
+    toml.line(&format!("# url = {}", quoted(&format!("{}-2", busiest.url))));
+    toml.line(&format!("# secret = {}", quoted(&format!("env:{}", busiest.secret_variable))));
+    toml.line("# [[routes]]      # and the type taken out of the route that has it now, or it goes to both");
+    toml.line(&format!("# source = {}", quoted(&busiest.source)));
+    toml.line(&format!("# events = {}", listed(&[event_type])));
+    toml.line(&format!("# to = {}", listed(&[&name])));
+}
+
+fn busiest(plan: &Plan) -> Option<&DestinationDesign> {
+    plan.design.destinations.iter().max_by_key(|destination| destination.concurrency.value)
 }
 
 fn scaling(plan: &Plan) -> String {
     let rule = format!(
         "Receivers by requests: one more for each {} at the worst, or when webhook_received_duration_seconds (p95) \
-         passes 200 ms. \
-         Workers by waiting: one more when webhook_queue_oldest_seconds stays above half the deadline for five \
-         minutes while \
-         handlers answer in time; if they do not, more workers only press them harder.",
+         passes 200 ms. Workers by waiting: one more when webhook_queue_oldest_seconds stays above half the deadline \
+         for five minutes while handlers answer in time; if they do not, more workers only press them harder.",
         rate(NODE_PER_SECOND)
     );
     match plan.design.roles.value {
@@ -88,14 +105,13 @@ fn scaling(plan: &Plan) -> String {
         }
         Roles::Together { nodes: 1 } => format!(
             "Scaling: one node does it today. Part receivers from workers when the worst passes {}, or when an \
-             interruption of \
-             seconds (a restart, a machine lost) can no longer be borne. {rule}",
+             interruption of seconds (a restart, a machine lost) can no longer be borne. {rule}",
             rate(NODE_PER_SECOND)
         ),
         Roles::Together { nodes } => {
             format!(
-                "Scaling: {nodes} nodes, each of which receives and works; part them when one kind of work crowds out \
-                 the other. {rule}"
+                "Scaling: {nodes} nodes, each of which receives and works; part them when one kind of work crowds \
+                 out the other. {rule}"
             )
         }
     }

@@ -1,7 +1,8 @@
 //! `hookhaven.toml`, with the reason for each choice above it, and `.env.example`.
 //!
 //! Sections stand in the order in which an event meets them: the gateway (`gateway`), its sources (`sources`),
-//! destinations and routes (`routes`), who is told (`alerts`). Not here: the choices (`design`), where it runs (`deploy`).
+//! destinations and routes (`routes`), who is told (`alerts`). Not here: the choices (`design`), where it runs
+//! (`deploy`).
 
 mod alerts;
 mod environment;
@@ -39,10 +40,8 @@ fn head(toml: &mut Toml, plan: &Plan) {
     let titles: Vec<&str> = plan.intake.senders.iter().map(|sender| sender.title()).collect();
     toml.note(&format!(
         "Hookhaven for {}, as `hookhaven architect` designed it from your answers. Above each setting stands why it \
-         is so. \
-         Secrets stand in the environment ({VARIABLES_FILE} lists them); `hookhaven check` says what is missing. A \
-         running \
-         gateway takes a changed file by itself, and refuses a bad one.",
+         is so. Secrets stand in the environment ({VARIABLES_FILE} lists them); `hookhaven check` says what is \
+         missing. A running gateway takes a changed file by itself, and refuses a bad one.",
         list(&titles)
     ));
     if !plan.design.needed.value {

@@ -38,9 +38,8 @@ fn route(toml: &mut Toml, route: &RouteDesign, earlier: &[RouteDesign]) {
     toml.blank();
     if takes_more(route, earlier) {
         toml.note(
-            "Everything that no route above takes. `check` says that some events also go by one above: that is meant, \
-             for the \
-             first that matches counts.",
+            "Everything that no route above takes. `check` says that some events also go by one above: that is \
+             meant, for the first that matches counts.",
         );
     }
     toml.line("[[routes]]");

@@ -71,8 +71,8 @@ fn replay(toml: &mut Toml, source: &SourceDesign) {
     if sender.signs_id() || sender.signs_time() {
         return;
     }
-    let why = "Its id is not signed, so whoever holds one of its requests can send it again under another. That is counted \
-               (webhook_suspicious_total); refuse it once you know that equal bodies never come twice.";
+    let why = "Its id is not signed, so whoever holds one of its requests can send it again under another. That is \
+               counted (webhook_suspicious_total); refuse it once you know that equal bodies never come twice.";
     toml.off(why, "replay", &quoted("refuse"));
 }
 
@@ -84,10 +84,9 @@ fn addresses(toml: &mut Toml, source: &SourceDesign) {
         "The only lock there is"
     };
     let why = format!(
-        "{signed}: {} publishes the addresses that it posts from. Switch it on once its first events have come in and \
-         show the right client, for a wrong trusted_proxies would refuse them all; `hookhaven trigger` then needs its \
-         own \
-         address in the list.",
+        "{signed}: {} publishes the addresses that it posts from. Switch it on once its first events have come in \
+         and show the right client, for a wrong trusted_proxies would refuse them all; `hookhaven trigger` then \
+         needs its own address in the list.",
         declared.title
     );
     toml.off(&why, "allow", &listed(&["published"]));
@@ -98,9 +97,8 @@ fn described(toml: &mut Toml, sender: &SenderAnswers, source: &SourceDesign) {
     toml.blank();
     toml.note(&format!(
         "CHANGE THIS to what the documentation of {} says. What stands here is the most usual scheme; if it is \
-         another, every \
-         request is refused and kept in quarantine, and `hookhaven rejected release --source {}` lets them in after \
-         the mend.",
+         another, every request is refused and kept in quarantine, and `hookhaven rejected release --source {}` lets \
+         them in after the mend.",
         sender.title(),
         source.name
     ));

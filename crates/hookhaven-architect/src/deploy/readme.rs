@@ -41,14 +41,11 @@ fn serverless(plan: &Plan) -> String {
         return String::new();
     }
     "## Why not in a function\n\nA function lives as long as its request and keeps no disk. What it acknowledged it \
-     has to hand on within \
-     that request, to a queue that is one more service, and a cold start comes off the seconds that a sender waits. \
-     Retries, order and \
-     concurrency would each need something else that is always on. So receiving moves to one small process that is; \
-     your functions \
-     stay what does the work: the gateway calls them as its destinations, with a signature, no more at once than they \
-     bear, and \
-     again until they succeed. Set the handlers' `url` to their addresses.\n"
+     has to hand on within that request, to a queue that is one more service, and a cold start comes off the seconds \
+     that a sender waits. Retries, order and concurrency would each need something else that is always on. So \
+     receiving moves to one small process that is; your functions stay what does the work: the gateway calls them as \
+     its destinations, with a signature, no more at once than they bear, and again until they succeed. Set the \
+     handlers' `url` to their addresses.\n"
         .to_owned()
 }
 
@@ -67,8 +64,7 @@ fn steps(plan: &Plan) -> String {
             ],
             Host::Kubernetes => vec![
             "Put the binary `hookhaven` beside `deploy/Dockerfile`, build the image, and push it where your cluster \
-             pulls from; \
-             write that name into `deploy/kubernetes.yaml`."
+             pulls from; write that name into `deploy/kubernetes.yaml`."
                 .to_owned(),
             "Copy `.env.example` to `.env` and fill it in; then `kubectl create secret generic hookhaven \
              --from-env-file=.env`."
@@ -110,8 +106,7 @@ fn machine_steps(plan: &Plan, point: &str) -> Vec<String> {
         "Copy `.env.example` to `/etc/hookhaven/secrets.env` (owned by root, mode 0600) and fill it in.".to_owned(),
         format!("Copy {names} to `/etc/systemd/system/`, each where its role runs."),
         "`systemd-run --pipe --wait --property=EnvironmentFile=/etc/hookhaven/secrets.env /usr/local/bin/hookhaven \
-         check --config \
-         /etc/hookhaven/hookhaven.toml`: no error, and no warning that the file does not speak of."
+         check --config /etc/hookhaven/hookhaven.toml`: no error, and no warning that the file does not speak of."
             .to_owned(),
         format!("`systemctl enable --now {}`", units.join(" ")),
         format!("{point} Install Caddy with `deploy/Caddyfile` as `/etc/caddy/Caddyfile`."),
@@ -136,8 +131,7 @@ fn platform_steps(plan: &Plan) -> Vec<String> {
         volume.to_owned(),
         "Copy `.env.example` to `.env`, fill it in, and give its lines to the platform as secrets.".to_owned(),
         "Deploy with `deploy/fly.toml`, or say the same to your platform: one instance that never sleeps, port 8080, \
-         TLS. A platform that \
-         chooses the port itself cannot run it."
+         TLS. A platform that chooses the port itself cannot run it."
             .to_owned(),
         in_container("fly ssh console --command", plan),
     ]
@@ -168,25 +162,22 @@ fn first_event(plan: &Plan) -> String {
     let sample = usual.copied().or(own.map(String::as_str)).unwrap_or("test");
     format!(
         "## The first event\n\n`hookhaven trigger {name} {sample}` sends a signed sample through all of it. Then \
-         enter the address at \
-         one sender, and look at what comes with `hookhaven tail`; `hookhaven why EVENT_ID` tells one event's whole \
-         story. Only then the \
-         next sender.\n\nPrometheus scrapes `/metrics` on the admin side; alerts are told without it.\n"
+         enter the address at one sender, and look at what comes with `hookhaven tail`; `hookhaven why EVENT_ID` \
+         tells one event's whole story. Only then the next sender.\n\nPrometheus scrapes `/metrics` on the admin \
+         side; alerts are told without it.\n"
     )
 }
 
 fn roles(plan: &Plan) -> String {
     let Roles::Apart { ingest, workers } = plan.design.roles.value else { return String::new() };
     format!(
-        "## Receivers and workers\n\n{ingest} nodes receive (`--role ingest`), {workers} work (`--role worker`), with \
-         one config and one database.\n\n\
+        "## Receivers and workers\n\n{ingest} nodes receive (`--role ingest`), {workers} work (`--role worker`), \
+         with one config and one database.\n\n\
          | | grows when | by | not when |\n|---|---|---|---|\n\
          | receivers | p95 of `webhook_received_duration_seconds` passes 200 ms, or requests a second pass {} a node \
-         | one | answers are 503: \
-         that is the store, not the receivers |\n\
+         | one | answers are 503: that is the store, not the receivers |\n\
          | workers | `webhook_queue_oldest_seconds` stays above half the deadline for 5 minutes | one | handlers \
-         answer slowly or fail: \
-         more workers press them harder |\n\
+         answer slowly or fail: more workers press them harder |\n\
          | the database | its processor stays above 70% | twice the cores | |\n",
         rate(crate::design::NODE_PER_SECOND)
     )
@@ -201,15 +192,13 @@ fn backup(plan: &Plan) -> String {
         if handed { " Secrets that senders handed over are files beside the data: copy them too." } else { "" };
     let how = if is_embedded(plan) {
         "`hookhaven backup DIR` copies the store while it runs, on its own machine: everything accepted before it \
-         began. Daily, and off the \
-         machine. To go back: stop it, put the directory where the data were, start it; what came since then is at \
-         the senders, as far as they \
-         come again. A snapshot of the disk does as well. Try it once a quarter with `hookhaven serve --data DIR` on \
-         another machine."
+         began. Daily, and off the machine. To go back: stop it, put the directory where the data were, start it; \
+         what came since then is at the senders, as far as they come again. A snapshot of the disk does as well. Try \
+         it once a quarter with `hookhaven serve --data DIR` on another machine."
     } else {
         "The database's own tools, with point-in-time recovery. A standby that follows asynchronously may lack the \
-         last transactions: make it \
-         synchronous if nothing that was acknowledged may be lost. Try a restore once a quarter."
+         last transactions: make it synchronous if nothing that was acknowledged may be lost. Try a restore once a \
+         quarter."
     };
     format!("## Backup\n\n{how} It holds the data keys, so it is as secret as the data.{key}{handed}\n")
 }
@@ -218,19 +207,17 @@ fn upgrade(plan: &Plan) -> String {
     let how = match (is_embedded(plan), plan.intake.infrastructure.host) {
         (true, Host::Machine | Host::Serverless) => {
             "Back up, replace the binary, `hookhaven check`, `systemctl restart hookhaven`. SIGTERM finishes what is \
-             under way; the new \
-             process waits up to 10 s for the directory's lock and serves within seconds. Senders that come again \
-             notice nothing."
+             under way; the new process waits up to 10 s for the directory's lock and serves within seconds. Senders \
+             that come again notice nothing."
         }
         (true, _) => {
             "Back up, then deploy the new image. The old process ends before the new one starts, for the data have \
-             one owner: some seconds in \
-             which senders hear nothing and come again."
+             one owner: some seconds in which senders hear nothing and come again."
         }
         (false, _) => {
             "One node after the other. The first new one expands the schema, and those of the version before go on \
-             beside it; with \
-             `store.migrate = false` run `hookhaven migrate` first. `hookhaven nodes` shows who runs what."
+             beside it; with `store.migrate = false` run `hookhaven migrate` first. `hookhaven nodes` shows who runs \
+             what."
         }
     };
     let never: Vec<&str> = plan
@@ -250,7 +237,7 @@ fn upgrade(plan: &Plan) -> String {
         )
     };
     format!(
-        "## Upgrade\n\n{how}{lost} A data directory or database that is newer than the binary is refused, so keep the \
-         backup until you are sure.\n"
+        "## Upgrade\n\n{how}{lost} A data directory or database that is newer than the binary is refused, so keep \
+         the backup until you are sure.\n"
     )
 }

@@ -56,8 +56,7 @@ impl Site {
             Host::Kubernetes => Site {
                 admin: "0.0.0.0:8081",
                 admin_why: "Admin API, dashboard, metrics, and the probes of the cluster; no Ingress leads here, and \
-                it asks for \
-                            a token.",
+                it asks for a token.",
                 ..Site::inside(loopback)
             },
             Host::Platform => Site::inside(loopback),
@@ -87,8 +86,7 @@ impl Site {
             admin_why: "Admin API, dashboard and metrics: from inside the container only.",
             proxies: None,
             proxies_why: "CHANGE THIS to the addresses that requests come from once they passed the proxy: then the \
-            client is \
-                          whom it names. Until then every client is the proxy.",
+            client is whom it names. Until then every client is the proxy.",
             database: "postgres://hookhaven@database.internal/hookhaven",
             database_why: "CHANGE THIS to your database.",
             handler_why: loopback.then_some(HANDLER_INSIDE),

@@ -55,15 +55,14 @@ fn timeout(sender: &SenderAnswers) -> Choice<Duration> {
         let value = Duration::from_secs((takes * 2).as_secs()).max(TIMEOUT_USUAL_MAX);
         let why = format!(
             "The handler takes {}, and an attempt that is given up before it is done is done twice. Better: let it \
-             store \
-             the work and answer at once, then 10 s are plenty and a deploy breaks off nothing.",
+             store the work and answer at once, then 10 s are plenty and a deploy breaks off nothing.",
             span(takes)
         );
         return Choice::from(value, why, path);
     }
     let why = format!(
-        "The handler takes {}, and no attempt may take more than {}: it has to store the work and answer at once, else \
-         every event is tried again while it is still at work.",
+        "The handler takes {}, and no attempt may take more than {}: it has to store the work and answer at once, \
+         else every event is tried again while it is still at work.",
         span(takes),
         span(TIMEOUT_MAX)
     );
@@ -92,8 +91,7 @@ fn rate_limit(sender: &SenderAnswers, needed: f64) -> Choice<Option<u32>> {
     let value = ((needed * 2.0).ceil() as u32).max(RATE_MIN);
     let why = format!(
         "Twice the {} that the worst burst asks for, and never less than {RATE_MIN}/s: what waits after a downtime \
-         does \
-         not fall upon the handler at once.",
+         does not fall upon the handler at once.",
         rate(needed)
     );
     Choice::from(Some(value), why, ["volume", "latency"].map(|table| sender.path(table)))

@@ -52,9 +52,8 @@ pub fn roles(intake: &Intake, load: &Load) -> Choice<Roles> {
     } else {
         format!(
             "{} at the worst, {} for each node: as many that receive as that work, and at least {OF_EACH_MIN} of \
-             each, so \
-             that one may go. Receivers are scaled by requests a second, workers by how old the oldest waiting \
-             delivery is.",
+             each, so that one may go. Receivers are scaled by requests a second, workers by how old the oldest \
+             waiting delivery is.",
             rate(worst),
             rate(NODE_PER_SECOND)
         )
@@ -91,9 +90,8 @@ pub fn store(intake: &Intake, load: &Load, nodes: u32) -> Choice<StorePlace> {
     if nodes > 1 {
         let cores = 2 * (worst(load) / DATABASE_PER_SECOND).ceil().max(1.0) as u64;
         let why = format!(
-            "{nodes} nodes meet in PostgreSQL, which is the limit of them all: {} at the worst want {cores} cores for \
-             it \
-             alone.{}",
+            "{nodes} nodes meet in PostgreSQL, which is the limit of them all: {} at the worst want {cores} cores \
+             for it alone.{}",
             rate(worst(load)),
             own()
         );
@@ -109,8 +107,7 @@ pub fn store(intake: &Intake, load: &Load, nodes: u32) -> Choice<StorePlace> {
     }
     let why = format!(
         "{} events on the busiest day need one machine and no service beside it; every answer waits for the disk, so \
-         nothing \
-         that was acknowledged is lost when it is killed.",
+         nothing that was acknowledged is lost when it is killed.",
         count(load.peak_day)
     );
     Choice::from(StorePlace::Embedded, why, with(&hosting))
@@ -218,8 +215,7 @@ pub fn needed(intake: &Intake, load: &Load) -> Choice<bool> {
     if load.peak_day < FEW_PER_DAY && careless && calm {
         let why = format!(
             "{} events a day, of which none hurts when it is lost or done twice: a handler that verifies and answers \
-             is \
-             enough.",
+             is enough.",
             count(load.peak_day)
         );
         return Choice::from(false, why, paths());

@@ -101,8 +101,7 @@ fn deadline(sender: &SenderAnswers, latency: Duration) -> Choice<Duration> {
     if takes >= latency {
         let why = format!(
             "You want it handled within {}, and the handler alone takes {}: that cannot be held. What is watched is \
-             that it \
-             is handed over by then.",
+             that it is handed over by then.",
             span(latency),
             span(takes)
         );
@@ -154,8 +153,7 @@ fn ordering(sender: &SenderAnswers, wish: &OrderWish) -> Choice<OrderingDesign> 
         OrderKind::Wished => {
             let why = format!(
                 "{promise}, so none is enforced: the handler writes only what is newer than what it has (UPSERT \
-                 guarded by \
-                 the event's time), and then the order of arrival does not matter."
+                 guarded by the event's time), and then the order of arrival does not matter."
             );
             Choice::from(OrderingDesign::None, why, paths)
         }
@@ -163,8 +161,7 @@ fn ordering(sender: &SenderAnswers, wish: &OrderWish) -> Choice<OrderingDesign> 
             let why = format!(
                 "A strict order has to know what is ordered against what, and no usual key of {title} is known: say \
                  ordering.{name} = {{ mode = \"strict\", key = \"json:/path\" }} and have the set-up made again. \
-                 Until then \
-                 nothing waits for anything.",
+                 Until then nothing waits for anything.",
                 name = sender.name
             );
             Choice::from(OrderingDesign::None, why, paths)
@@ -174,10 +171,8 @@ fn ordering(sender: &SenderAnswers, wish: &OrderWish) -> Choice<OrderingDesign> 
             let by = key.clone().unwrap_or_else(|| alternatives(&keys));
             let why = format!(
                 "One at a time for each {by}, in the order in which they were stored; one that fails holds up those \
-                 behind \
-                 it, for an hour at most. It is the order of arrival: {promise}, and what it sends in the wrong order \
-                 stays \
-                 in the wrong order."
+                 behind it, for an hour at most. It is the order of arrival: {promise}, and what it sends in the \
+                 wrong order stays in the wrong order."
             );
             Choice::from(OrderingDesign::Fifo { key }, why, paths)
         }
@@ -202,8 +197,7 @@ fn retry(sender: &SenderAnswers, once: Once, latency: Duration, ordering: &Order
         let value = RetryDesign { attempts: 8, initial: s(5), factor: 5.0, max: s(600) };
         let why = format!(
             "{} attempts over {}, within the hour that one event may hold up its key: what has not gone through by \
-             then \
-             waits for somebody as a dead letter.",
+             then waits for somebody as a dead letter.",
             value.attempts,
             span(value.covers())
         );
@@ -250,15 +244,13 @@ fn asked(sender: &SenderAnswers, declared: &Declaration) -> String {
     if let Some(late) = declared.late_answers {
         return format!(
             "{asked}; yours takes {takes}, so its answer comes late and is posted to the address in the request, \
-             which takes it \
-             for {}.",
+             which takes it for {}.",
             span(late.valid)
         );
     }
     format!(
         "{asked}; yours takes {takes}, and {} does not wait that long: it hears the usual answer, {stored}, and what \
-         the handler \
-         has to say it must say by the API.",
+         the handler has to say it must say by the API.",
         declared.title
     )
 }

@@ -38,9 +38,8 @@ pub fn retention(intake: &Intake, sources: &[SourceDesign]) -> Choice<Duration> 
         }
         Some(asked) => {
             let why = format!(
-                "You want events kept for {}. Ids are remembered for {} all the same; a duplicate that comes later is \
-                 answered \
-                 as one, and its first can no longer be looked at.",
+                "You want events kept for {}. Ids are remembered for {} all the same; a duplicate that comes later \
+                 is answered as one, and its first can no longer be looked at.",
                 span(asked),
                 span(longest)
             );
@@ -96,8 +95,7 @@ pub fn disk(intake: &Intake, load: &Load, retention: Duration) -> Choice<u64> {
     let kept = per_day as f64 * days * DISK_HEADROOM;
     let why = format!(
         "{} on an ordinary day, bodies and what is kept of them ({} each beside the body), for {}, half as much \
-         again; never \
-         less than {}.",
+         again; never less than {}.",
         bytes(per_day),
         bytes(RECORD_BYTES),
         span(retention),
@@ -117,8 +115,7 @@ pub fn memory(intake: &Intake, load: &Load, store: StorePlace) -> Choice<u64> {
     let waiting = load.peak_day.min(PENDING_MAX);
     let why = format!(
         "{} for the process and {PENDING_BYTES} bytes for each delivery that waits; {} may, if the handlers are down \
-         on your \
-         busiest day.",
+         on your busiest day.",
         bytes(PROCESS_BYTES),
         count(waiting)
     );
@@ -143,8 +140,7 @@ pub fn slots(intake: &Intake, destinations: &[DestinationDesign], roles: &Roles)
     } else {
         format!(
             "Your destinations may have {} attempts under way ({}), and slow ones get half of the slots at most: \
-             twice that, \
-             over the nodes that work.",
+             twice that, over the nodes that work.",
             count(all),
             list(&each)
         )

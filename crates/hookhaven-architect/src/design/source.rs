@@ -86,8 +86,7 @@ fn window(sender: &SenderAnswers) -> Choice<Duration> {
     let Some(declared) = sender.sender else {
         let why = format!(
             "How long {title} comes again is not known; {} is what most stay under. Name the place of its event id, \
-             or a hash \
-             of the body stands in for it.",
+             or a hash of the body stands in for it.",
             span(WINDOW_MIN)
         );
         return Choice::from(WINDOW_MIN, why, ["senders"]);
@@ -169,8 +168,7 @@ fn shed(sender: &SenderAnswers) -> Choice<Option<u32>> {
     let value = (worst * 2.0).ceil() as u32;
     let why = format!(
         "Twice your worst ({}): beyond it {title} hears 429 before its body is read, and comes again for {}, so a \
-         sender that \
-         goes mad does not fill the store for the others.",
+         sender that goes mad does not fill the store for the others.",
         rate(worst),
         span(again)
     );
@@ -186,8 +184,8 @@ fn reserved(sender: &SenderAnswers) -> Choice<bool> {
         }
         Some(Retries::For(length, _)) if length < AGAIN_MIN => {
             let why = format!(
-                "{title} comes again for {} at most, and not after every refusal: a share of every limit is kept free \
-                 for it.",
+                "{title} comes again for {} at most, and not after every refusal: a share of every limit is kept \
+                 free for it.",
                 span(length)
             );
             (true, why)
