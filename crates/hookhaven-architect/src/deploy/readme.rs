@@ -90,8 +90,8 @@ fn steps(plan: &Plan) -> String {
         );
     }
     if Site::of(plan).proxies.is_none() {
-        text +=
-            "Set `server.trusted_proxies` once you know where requests come from: `hookhaven tail` shows clients.\n";
+        text += "Set `server.trusted_proxies` to the address that `hookhaven events show EVENT_ID` gives after `from` until then: \
+                 it is the proxy's.\n";
     }
     text
 }
