@@ -12,6 +12,7 @@ mod source;
 use std::time::Duration;
 
 use hookhaven_core::senders::Declaration;
+pub use place::NODE_PER_SECOND;
 
 use crate::{Choice, Intake, intake::Once};
 

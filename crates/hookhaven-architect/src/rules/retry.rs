@@ -1,0 +1,236 @@
+//! What becomes of an event that nobody was there to receive, and of one that the handler did not manage.
+//!
+//! Not here: the schedule and the classes of failure in full (`report`).
+
+use hookhaven_core::senders::Retries;
+
+use super::prelude::*;
+use crate::design::Loss;
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+pub const RULES: &[Rule] = &[
+    Rule {
+        id: "downtime-loses-what-must-not-be-lost",
+        severity: Serious,
+        subject: Subject::Retry,
+        fires: |intake, design| never_again(intake, design, true),
+        text: "{sender} never comes again, and you say of its events that they must be processed: {downtime} without a \
+               receiver costs up to {events} of them, for good.",
+        mend: "{back}Keep restarts to seconds; a second node in another zone turns most downtimes into none.",
+        fires_for: r#"
+            senders = ["github"]
+            idempotency.github = "must"
+        "#,
+        rests_for: r#"
+            senders = ["stripe"]
+            idempotency.stripe = "must"
+        "#,
+    },
+    Rule {
+        id: "downtime-loses-events",
+        severity: Note,
+        subject: Subject::Retry,
+        fires: |intake, design| never_again(intake, design, false),
+        text: "{sender} never comes again: {downtime} without a receiver costs up to {events} events, for good.",
+        mend: "{back}If that many do not matter, nothing has to be done.",
+        fires_for: r#"
+            senders = ["github"]
+            idempotency.github = "no"
+        "#,
+        rests_for: r#"
+            senders = ["github"]
+            idempotency.github = "must"
+        "#,
+    },
+    Rule {
+        id: "downtime-outlasts-retries",
+        severity: Serious,
+        subject: Subject::Retry,
+        fires: |intake, _| intake.senders.iter().filter_map(|s| outlasted(s, intake)).collect(),
+        text: "You are down for up to {downtime}, and {sender} comes again for {window}: of such a downtime, what came before \
+               its last {window} is lost{events}.",
+        mend: "Let the gateway stay up while your handlers are down: it needs nothing of theirs, so their deploys and \
+               migrations no longer count. What it misses itself: {back}",
+        fires_for: r#"
+            senders = ["slack"]
+            infrastructure.downtime = "4h"
+        "#,
+        rests_for: r#"
+            senders = ["stripe"]
+            infrastructure.downtime = "4h"
+        "#,
+    },
+    Rule {
+        id: "retries-end-soon",
+        severity: Note,
+        subject: Subject::Retry,
+        fires: retries_end_soon,
+        text: "How long senders come again differs: {windows}. A downtime that is harmless for others loses events here.",
+        mend: "Say how long you are down at most (`infrastructure.downtime`), and upgrade the gateway by starting the new \
+               process while the old one drains: the pause is seconds.",
+        fires_for: r#"senders = ["slack"]"#,
+        rests_for: r#"senders = ["stripe"]"#,
+    },
+    Rule {
+        id: "sender-switches-off",
+        severity: Warning,
+        subject: Subject::Sender,
+        fires: |intake, _| switches_off(intake),
+        text: "Failures cost more than the events they hit. {conduct}",
+        mend: "As things are, that is near: {near}. Behind the gateway a failing handler is no failure at the sender, which \
+               leaves the gateway's own downtime; after a long one, look whether the subscription is still there.",
+        fires_for: r#"existing.incidents = ["answers timed out"]"#,
+        rests_for: r#"existing.incidents = ["an event was processed twice"]"#,
+    },
+    Rule {
+        id: "no-room-for-a-second-attempt",
+        severity: Note,
+        subject: Subject::Retry,
+        fires: |intake, design| intake.senders.iter().filter_map(|s| no_second(s, design)).collect(),
+        text: "Events of {sender} are to be handled within {latency}, and the first retry comes {initial} after a failure: one \
+               failed attempt is a missed deadline.",
+        mend: "That is right as an alarm (more than 1% late is told) and no reason to retry faster: an attempt failed \
+               because something is down or wrong, and hurrying it adds load. If each second counts, keep the handler's \
+               work to one fast write.",
+        fires_for: r#"latency.stripe = "3s""#,
+        rests_for: r#"latency.stripe = "1m""#,
+    },
+    Rule {
+        id: "late-is-useless",
+        severity: Note,
+        subject: Subject::Retry,
+        fires: |intake, design| {
+            let briefly = |s: &&SenderAnswers| {
+                let short = design.routes_of(&s.name).any(|route| route.retry.value.max <= Duration::from_secs(60));
+                s.processing.answers_user && short
+            };
+            let found = intake.senders.iter().filter(briefly);
+            found
+                .map(|s| {
+                    Firing::of(s).behind([
+                        "senders".to_owned(),
+                        s.path("processing"),
+                        s.path("latency"),
+                        s.path("idempotency"),
+                    ])
+                })
+                .collect()
+        },
+        text: "Somebody waits for what is done with some of {sender}'s events. These are tried a few times within a minute \
+               and then end as dead letters: nobody wants an answer from an hour ago.",
+        mend: "Let the handler say so to the user when it fails (\"that did not work, ask again\") and return 200; what then \
+               still dies is a fault of yours to look at, not something to replay.",
+        fires_for: r#"
+            senders = ["slack"]
+            processing.slack = "answer mentions"
+            latency.slack = "5s"
+        "#,
+        rests_for: r#"
+            senders = ["slack"]
+            processing.slack = "log activity"
+            latency.slack = "5s"
+        "#,
+    },
+];
+
+/// How what was missed is got back, as the sender offers it; ends with a blank where there is something.
+fn back(sender: &SenderAnswers) -> String {
+    let conduct = facts::conduct(sender);
+    match (conduct.reconcile, conduct.resend) {
+        ("", "") => "Compare with the sender's API on a schedule: it offers no list of what it sent. ".to_owned(),
+        ("", resend) => format!("What was missed can be sent again: {resend}. "),
+        (reconcile, _) => format!("What was missed can be found: {reconcile}. "),
+    }
+}
+
+fn never_again(intake: &Intake, design: &Design, must: bool) -> Vec<Firing> {
+    let downtime = match intake.infrastructure.downtime {
+        Some(said) => format!("your longest downtime ({})", span(said)),
+        None => "an hour".to_owned(),
+    };
+    let one = |sender: &SenderAnswers| {
+        let Loss::Events(events) = design.source(&sender.name)?.loss.value else { return None };
+        let firing = Firing::of(sender)
+            .with("events", count(events))
+            .with("downtime", &*downtime)
+            .with("back", back(sender))
+            .behind(["senders".to_owned(), sender.path("volume"), sender.path("idempotency")]);
+        (facts::must(sender) == must && events > 0).then(|| firing.behind(["infrastructure.downtime"]))
+    };
+    intake.senders.iter().filter_map(one).collect()
+}
+
+fn outlasted(sender: &SenderAnswers, intake: &Intake) -> Option<Firing> {
+    let Retries::For(window, _) = facts::retries(sender) else { return None };
+    let downtime = intake.infrastructure.downtime.filter(|downtime| *downtime > window)?;
+    let lost = sender.volume.peak_day as f64 * (downtime - window).as_secs_f64() / 86_400.0;
+    let events = match lost.round() as u64 {
+        0 => String::new(),
+        lost => format!(": about {} events at the rate of a busy day", count(lost)),
+    };
+    let back = match back(sender).trim_end() {
+        found if found.starts_with("What was missed can be ") => {
+            found.trim_start_matches("What was missed can be ").to_owned()
+        }
+        none => none.to_lowercase().chars().take(1).chain(none.chars().skip(1)).collect(),
+    };
+    let firing = Firing::of(sender)
+        .with("downtime", span(downtime))
+        .with("window", span(window))
+        .with("events", events)
+        .with("back", back);
+    Some(firing.behind(["senders".to_owned(), "infrastructure.downtime".to_owned(), sender.path("volume")]))
+}
+
+fn retries_end_soon(intake: &Intake, _design: &Design) -> Vec<Firing> {
+    let mut soon: Vec<(Duration, &str)> = Vec::new();
+    for sender in &intake.senders {
+        if let Retries::For(window, _) = facts::retries(sender) {
+            soon.extend((window < HOUR).then(|| (window, sender.title())));
+        }
+    }
+    soon.sort();
+    let windows: Vec<String> = soon.iter().map(|(window, title)| format!("{title} for {}", span(*window))).collect();
+    let firing = Firing::whole().with("windows", list(&windows)).behind(["senders", "infrastructure.downtime"]);
+    if windows.is_empty() || intake.infrastructure.downtime.is_some() { Vec::new() } else { vec![firing] }
+}
+
+/// Only where something told of failures: else it is one of the sender's quirks and no warning.
+fn switches_off(intake: &Intake) -> Vec<Firing> {
+    let near = if facts::had(intake, Trouble::TimedOut) {
+        "answers time out".to_owned()
+    } else if facts::had(intake, Trouble::Overload) {
+        "the handler was overrun".to_owned()
+    } else {
+        match intake.infrastructure.downtime {
+            Some(downtime) if downtime >= HOUR => format!("you are down for up to {}", span(downtime)),
+            _ => return Vec::new(),
+        }
+    };
+    let gives_up = |s: &&SenderAnswers| !facts::conduct(s).gives_up.is_empty();
+    let quitters: Vec<&SenderAnswers> = intake.senders.iter().filter(gives_up).collect();
+    let conduct = match &quitters[..] {
+        few @ ([_] | [_, _]) => {
+            few.iter().map(|s| format!("{}: {}.", s.title(), facts::conduct(s).gives_up)).collect::<Vec<_>>().join(" ")
+        }
+        many => {
+            let titles: Vec<&str> = many.iter().map(|s| s.title()).collect();
+            format!(
+                "Failures that go on make {} stop sending altogether; each sender's section says when.",
+                list(&titles)
+            )
+        }
+    };
+    let found = together(quitters).map(|f| f.with("conduct", conduct).with("near", near));
+    found.map(|f| f.behind(["existing.incidents", "infrastructure.downtime"])).into_iter().collect()
+}
+
+fn no_second(sender: &SenderAnswers, design: &Design) -> Option<Firing> {
+    let route = design.routes_of(&sender.name).min_by_key(|route| route.deadline.value)?;
+    let (latency, initial) = (facts::soonest(sender), route.retry.value.initial);
+    let tight = !sender.processing.answers_user && latency < initial + sender.processing.takes;
+    let firing = Firing::of(sender).with("latency", span(latency)).with("initial", span(initial));
+    let answers = ["latency", "processing", "idempotency", "events"].map(|table| sender.path(table));
+    tight.then(|| firing.behind(answers).behind(["senders"]))
+}

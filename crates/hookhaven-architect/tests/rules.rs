@@ -1,0 +1,109 @@
+//! Each rule fires for the answers that it says it fires for and rests for the others; a sound set-up is left alone.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::collections::BTreeSet;
+
+use hookhaven_architect::{
+    Plan,
+    rules::{self, Rule, Severity},
+};
+
+fn fired(rule: &Rule, answers: &str) -> usize {
+    common::plan(answers).findings.iter().filter(|finding| finding.rule.id == rule.id).count()
+}
+
+#[test]
+fn each_fires_for_what_it_says_and_rests_for_the_rest() {
+    let mut wrong = Vec::new();
+    for rule in rules::all() {
+        if fired(rule, rule.fires_for) == 0 {
+            wrong.push(format!("{} does not fire for {}", rule.id, rule.fires_for));
+        }
+        if fired(rule, rule.rests_for) > 0 {
+            wrong.push(format!("{} fires for {}", rule.id, rule.rests_for));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn ids_are_kebab_case_and_each_there_once() {
+    let mut seen = BTreeSet::new();
+    for rule in rules::all() {
+        let plain = |c: char| c.is_ascii_lowercase() || c == '-';
+        assert!(rule.id.chars().all(plain) && !rule.id.starts_with('-') && !rule.id.contains("--"), "{}", rule.id);
+        assert!(seen.insert(rule.id), "{} is there twice", rule.id);
+    }
+    assert!(seen.len() >= 45, "{}", seen.len());
+}
+
+#[test]
+fn texts_are_whole_and_short_whatever_the_intake() {
+    const CHARS_MAX: usize = 420;
+    let by_rule = rules::all().flat_map(|rule| [rule.fires_for, rule.rests_for]).map(common::plan);
+    for plan in by_rule.chain(common::intakes().into_iter().map(|(_, plan)| plan)) {
+        for finding in &plan.findings {
+            for text in [&finding.text, &finding.mend] {
+                let id = finding.rule.id;
+                let known = text.replace("{source=", "").replace("{kind=", "").replace("{destination", "");
+                let unfilled = known.match_indices('{').any(|(at, _)| {
+                    let name: String = known[at + 1..].chars().take_while(|c| *c != '}').collect();
+                    !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+                });
+                assert!(!unfilled, "{id}: {text}");
+                assert!(!text.contains("  ") && text.trim() == text && !text.is_empty(), "{id}: {text:?}");
+                assert!(text.chars().count() <= CHARS_MAX, "{id} has {}: {text}", text.chars().count());
+            }
+            assert!(!finding.answers.is_empty(), "{} says of no answer that it is behind it", finding.rule.id);
+        }
+    }
+}
+
+#[test]
+fn no_two_findings_say_the_same() {
+    for (name, plan) in common::intakes() {
+        let mut seen = BTreeSet::new();
+        for finding in &plan.findings {
+            assert!(seen.insert((finding.rule.id, finding.source.clone())), "{name}: {} twice", finding.rule.id);
+        }
+    }
+}
+
+/// All that can be said for it, and nothing that speaks against it.
+const SOUND: &str = r#"
+    senders = ["stripe", "github"]
+    [events]
+    stripe = ["payment_intent.*", "customer.subscription.*", "charge.dispute.*", "invoice.paid"]
+    github = ["push"]
+    [volume]
+    stripe = { per_day = 5000, peak_day = 20000 }
+    github = 500
+    [processing]
+    stripe = { does = "update the customer's row in the database", takes = "100ms" }
+    github = { does = "write the push into a table", takes = "50ms" }
+    [idempotency]
+    stripe = "must"
+    github = "nice"
+    [latency]
+    stripe = "30s"
+    github = "2m"
+    [infrastructure]
+    stack = ["node 20", "fastify", "postgres"]
+    hosting = "one virtual machine"
+    public_url = "https://hooks.example.com"
+    alerts = ["pagerduty", "slack"]
+    downtime = "2m"
+    [existing]
+    state = "nothing yet"
+    verifies = true
+"#;
+
+#[test]
+fn a_sound_set_up_is_told_nothing_above_a_note() {
+    let plan = Plan::of(common::read(SOUND));
+    let grave: Vec<_> = plan.findings.iter().filter(|finding| finding.rule.severity > Severity::Note).collect();
+    assert!(grave.is_empty(), "{grave:?}");
+}
