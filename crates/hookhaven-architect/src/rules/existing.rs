@@ -9,16 +9,25 @@ pub const RULES: &[Rule] = &[
         id: "not-needed",
         severity: Note,
         subject: Subject::Receiver,
-        fires: |_, design| {
-            let firing = Firing::whole().with("why", &*design.needed.why).behind(design.needed.answers.clone());
-            if design.needed.value { Vec::new() } else { vec![firing] }
-        },
+        fires: |intake, design| not_needed(intake, design, |kind| kind != State::Mature),
         text: "You do not need this. {why}",
-        mend: "Keep to four things: verify the signature over the raw body, answer within a second or two, insert the \
-               event's id under a unique constraint with the work, and look at the sender's list of failed deliveries once a \
-               week. Come back when one of these no longer holds.",
+        mend: "Keep to three things: verify the signature over the raw body, answer within a second or two, and look at the \
+               sender's list of failed deliveries once a month. Come back when an event that is lost or done twice costs \
+               somebody something.",
         fires_for: "volume.stripe = 5\nidempotency.stripe = \"no\"",
         rests_for: "volume.stripe = 5\nidempotency.stripe = \"must\"",
+    },
+    Rule {
+        id: "keep-what-you-have",
+        severity: Note,
+        subject: Subject::Receiver,
+        fires: |intake, design| not_needed(intake, design, |kind| kind == State::Mature),
+        text: "You do not need this. {why}",
+        mend: "Kill it once under load, on a test system, and count: every event that was answered with 200 has to come out, \
+               once. If that holds, spend the time elsewhere; come back when it does not, or when nobody is left who knows \
+               how it works.",
+        fires_for: r#"existing.state = "mature, with outbox and dead letters""#,
+        rests_for: r#"existing.state = "synchronous handler""#,
     },
     Rule {
         id: "seen-and-then-queued",
@@ -71,3 +80,9 @@ pub const RULES: &[Rule] = &[
         rests_for: r#"existing.state = "synchronous handler""#,
     },
 ];
+
+fn not_needed(intake: &Intake, design: &Design, of: impl Fn(State) -> bool) -> Vec<Firing> {
+    let firing = Firing::whole().with("why", &*design.needed.why).behind(design.needed.answers.clone());
+    let fires = !design.needed.value && of(intake.existing.kind);
+    if fires { vec![firing.behind(["existing"])] } else { Vec::new() }
+}

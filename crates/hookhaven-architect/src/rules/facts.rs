@@ -18,6 +18,26 @@ use crate::{
 /// Senders whose events say that something changed and leave it to the handler to ask what.
 const THIN: &[&str] = &["anthropic", "dropbox", "openai", "smartsheet", "strava", "xero"];
 
+/// What it is called in a sentence: its title without what tells one product of a house from another.
+pub fn title(sender: &SenderAnswers) -> &str {
+    const PRODUCTS: &[&str] = &[
+        " interactions",
+        " webhook events",
+        " event webhook",
+        " event hooks",
+        " event and log streams",
+        " auth hooks",
+        " bots",
+        " EventSub",
+    ];
+    let title = sender.title();
+    if title.starts_with("Any") {
+        return &sender.name;
+    }
+    let title = title.split(" (").next().unwrap_or(title);
+    PRODUCTS.iter().find_map(|product| title.strip_suffix(product)).unwrap_or(title)
+}
+
 /// How long it waits for an answer, where it says so.
 pub fn limit(sender: &SenderAnswers) -> Option<Duration> {
     sender.sender?.about.timeout_s.map(|s| Duration::from_secs(s.into()))
@@ -102,6 +122,14 @@ pub fn promises_order(sender: &SenderAnswers) -> bool {
     matches!(conduct(sender).order, OrderPromise::Within(_))
 }
 
+/// Whether failures that go on make it stop sending at all, rather than drop the event alone.
+pub fn quits(sender: &SenderAnswers) -> bool {
+    const QUITS: &[&str] =
+        &["disable", "delete", "switch", "suspend", "unsubscribe", "revoke", "is off", "removed", "expires"];
+    let says = conduct(sender).gives_up;
+    !says.contains("nothing is switched off") && QUITS.iter().any(|word| says.contains(word))
+}
+
 pub fn had(intake: &Intake, trouble: Trouble) -> bool {
     intake.existing.troubles.contains(&trouble)
 }
@@ -109,7 +137,7 @@ pub fn had(intake: &Intake, trouble: Trouble) -> bool {
 /// `Slack waits 3 s, GitHub 10 s`, the strictest first; empty where none says.
 pub fn limits_in_words(intake: &Intake) -> String {
     let mut limits: Vec<(Duration, &str)> =
-        intake.senders.iter().filter_map(|sender| Some((limit(sender)?, sender.title()))).collect();
+        intake.senders.iter().filter_map(|sender| Some((limit(sender)?, title(sender)))).collect();
     limits.sort();
     let all: Vec<String> = limits
         .iter()

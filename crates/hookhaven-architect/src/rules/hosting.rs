@@ -26,7 +26,7 @@ pub const RULES: &[Rule] = &[
         },
         text: "Receiving on functions costs more than it saves: no disk to store on before the answer, a cold start in front \
                of some answers, and a queue service to make up for both. Yours is {worst} at the worst.",
-        mend: "Receive on {size} ({cost} a month). The handlers may stay functions: the gateway calls them over \
+        mend: "Receive on {size} ({cost} dollars or euros a month). The handlers may stay functions: the gateway calls them over \
                HTTPS, at the pace you set, and tries again what a cold start times out.",
         fires_for: r#"infrastructure.hosting = "serverless functions""#,
         rests_for: r#"infrastructure.hosting = "one virtual machine""#,

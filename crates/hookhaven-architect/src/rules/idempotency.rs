@@ -2,6 +2,8 @@
 //!
 //! Not here: the layers as a table (`report`), copies made by strangers (`replay`).
 
+use hookhaven_core::senders::Retries;
+
 use super::prelude::*;
 
 /// Words of a stack in which a unique constraint can be had.
@@ -87,7 +89,7 @@ pub const RULES: &[Rule] = &[
         text: "Your handler for {sender} does this: {effects}. You say of its events that twice does no harm or is only \
                unwelcome; a delivery is repeated after any crash or lost answer.",
         mend: "Say `idempotency.{name} = \"must\"`, for the types that do it at least, and pass the event's id to whoever \
-               moves the money or gives the access as their idempotency key.",
+               moves the money or gives the access, as their idempotency key.",
         fires_for: r#"
             idempotency.stripe = "nice"
             processing.stripe = "refund the customer"
@@ -117,17 +119,18 @@ pub const RULES: &[Rule] = &[
         severity: Warning,
         subject: Subject::Idempotency,
         fires: |intake, design| {
-            let longest = design.sources.iter().max_by_key(|source| source.dedupe_window.value);
-            let of = longest.zip(intake.requirements.retention).filter(|(l, kept)| l.dedupe_window.value > *kept);
-            let sender = of.and_then(|(longest, _)| intake.senders.iter().find(|s| s.name == longest.name));
-            let firing = of.zip(sender).map(|((longest, kept), sender)| {
-                Firing::of(sender).with("kept", span(kept)).with("window", span(longest.dedupe_window.value))
+            let Some(kept) = intake.requirements.retention else { return Vec::new() };
+            let longest = intake.senders.iter().max_by_key(|s| comes_back_within(s));
+            let firing = longest.filter(|s| comes_back_within(s) > kept).map(|s| {
+                let again = comes_back_within(s);
+                let window = design.source(&s.name).map_or(again, |source| source.dedupe_window.value);
+                Firing::of(s).with("kept", span(kept)).with("again", span(again)).with("window", span(window))
             });
             firing.map(|f| f.behind(["requirements.retention", "senders"])).into_iter().collect()
         },
-        text: "Events are kept for {kept}, and {sender} can bring one back for longer: its ids are remembered for {window}. \
-               A copy is still dropped then, but there is nothing left to show what it was a copy of.",
-        mend: "Keep events for {window}, or accept that `hookhaven why` ends after {kept}. Dead letters are kept until \
+        text: "Events are kept for {kept}, and {sender} can bring one back for {again}; its ids are remembered for {window}. A \
+               copy is still dropped then, but there is nothing left to show what it was a copy of.",
+        mend: "Keep events for {again}, or accept that `hookhaven why` ends after {kept}. Dead letters are kept until \
                somebody replays or dismisses them, whatever the retention.",
         fires_for: r#"requirements.retention = "3d""#,
         rests_for: r#"requirements.retention = "60d""#,
@@ -193,6 +196,17 @@ fn beyond_the_database(sender: &SenderAnswers) -> Option<Firing> {
     let remedies: Vec<&str> = beyond.iter().take(2).map(|(.., remedy)| *remedy).collect();
     let firing = Firing::of(sender).with("effects", list(&effects)).with("remedies", remedies.join(" "));
     Some(firing.behind([sender.path("idempotency"), sender.path("processing"), "senders".to_owned()]))
+}
+
+/// How long after it happened it may arrive once more, by itself or by hand.
+fn comes_back_within(sender: &SenderAnswers) -> Duration {
+    let Some(declared) = sender.sender else { return Duration::ZERO };
+    let retries = match declared.about.retries {
+        Retries::For(window, _) => window,
+        Retries::Never | Retries::Unknown => Duration::ZERO,
+    };
+    let by_hand = declared.conduct.resend_within.or(declared.redelivery);
+    retries.max(by_hand.unwrap_or_default())
 }
 
 fn careless(sender: &SenderAnswers) -> Option<Firing> {

@@ -14,7 +14,8 @@ pub const RULES: &[Rule] = &[
         severity: Serious,
         subject: Subject::Receiver,
         fires: slow_answers,
-        text: "Your senders come again because the answer waits for the work{limits}.{twice}",
+        text: "Answers come too late because they wait for the work{limits}: the sender hangs up, and most come again for \
+               it.{twice}",
         mend: "Take the work out of the answer. Hookhaven answers once the event is on disk, in milliseconds, so there is \
                nothing left to come again for; the handler then has {timeout} for an attempt, and is tried again only \
                when it failed.",
@@ -29,8 +30,8 @@ pub const RULES: &[Rule] = &[
             let window = facts::windows_in_words(design, &intake.senders.iter().collect::<Vec<_>>());
             only_if(intake, Trouble::Twice, Firing::whole().with("window", window).behind([TOLD, "senders"]))
         },
-        text: "An event was processed twice. Either looking for a known id and doing the work are not one transaction, so \
-               two copies pass the look together; or the answer came late and the sender sent it again.",
+        text: "An event was processed twice. Either looking up the id and doing the work are not one transaction, so that \
+               two copies both find it new; or the answer came late and the sender sent it again.",
         mend: "Insert the event's id (`webhook-id`) under a unique constraint in the transaction that does the work: the \
                second copy fails there, and is answered 200. Hookhaven drops the sender's own repeats for {window}; the \
                constraint is for its attempts after a crash.",
@@ -43,7 +44,7 @@ pub const RULES: &[Rule] = &[
         subject: Subject::Receiver,
         fires: |intake, _| {
             let never = |s: &&SenderAnswers| facts::retries(s) == Retries::Never;
-            let never: Vec<&str> = intake.senders.iter().filter(never).map(SenderAnswers::title).collect();
+            let never: Vec<&str> = intake.senders.iter().filter(never).map(facts::title).collect();
             let never = if never.is_empty() { String::new() } else { format!(" (never: {})", list(&never)) };
             only_if(intake, Trouble::Lost, Firing::whole().with("never", never).behind([TOLD, "senders"]))
         },
@@ -98,7 +99,7 @@ pub const RULES: &[Rule] = &[
         fires: |intake, design| overrun(intake, design).into_iter().collect(),
         text: "Your handlers were overrun: the sender set the pace. The worst that you describe is {burst} from {sender}.",
         mend: "Here `concurrency` and `rate` of a destination set it: {destination} is asked {concurrency} at a time{limit}, and \
-               the rest waits on disk. If that is still too much for it, lower these two rather than the sender's volume.",
+               the rest waits on disk. If that is still too much for it, lower the two: what waits loses nothing.",
         fires_for: r#"existing.incidents = ["a burst took the handler down"]"#,
         rests_for: r#"existing.incidents = ["an event was processed twice"]"#,
     },
@@ -114,12 +115,14 @@ fn slow_answers(intake: &Intake, design: &Design) -> Vec<Firing> {
         limits => format!(" ({limits})"),
     };
     let twice = match facts::had(intake, Trouble::Twice) {
-        true => " What was processed twice is the other half of that: each time it comes again, the work begins again.",
+        true => " What was processed twice is the other half of that: with each repeat the work begins again.",
         false => "",
     };
     let timeout = design.destinations.iter().map(|d| d.timeout.value).min().unwrap_or_default();
     let firing = Firing::whole().with("limits", limits).with("twice", twice).with("timeout", span(timeout));
-    only_if(intake, Trouble::TimedOut, firing.behind([TOLD, "senders", "processing"]))
+    let told = super::receiver::slower(intake).next().is_some();
+    let firing = firing.behind([TOLD, "senders", "processing", "existing.state", "existing.kind"]);
+    if told { Vec::new() } else { only_if(intake, Trouble::TimedOut, firing) }
 }
 
 fn overrun(intake: &Intake, design: &Design) -> Option<Firing> {

@@ -17,8 +17,25 @@ pub const RULES: &[Rule] = &[
         text: "The history of events shows what arrived and what was tried. It is no audit log: whoever has the disk or the \
                database can change it, and retention removes it.",
         mend: "Let the handler write an append-only record (event id, type, time, what was done) in the transaction that \
-               does the work, and send the gateway's log lines to wherever your other audit records go. Keep bodies short \
-               with `redact`.",
+               does the work, and send the gateway's log lines to wherever your other audit records go.",
+        fires_for: r#"requirements.regulated = "PCI DSS""#,
+        rests_for: r#"requirements.retention = "60d""#,
+    },
+    Rule {
+        id: "bodies-lie-in-the-clear",
+        severity: Note,
+        subject: Subject::Limits,
+        fires: |intake, design| {
+            let firing = Firing::whole()
+                .with("retention", span(design.retention.value))
+                .behind(design.retention.answers.clone())
+                .behind(["requirements.regulated"]);
+            intake.requirements.regulated.as_ref().map(|_| firing).into_iter().collect()
+        },
+        text: "Bodies are stored as they came, for {retention}, and in every backup of it. `redact` hides fields where the \
+               gateway shows a body, not on the disk; secrets are encrypted, bodies are not.",
+        mend: "Encrypt the volume and the backups (the host's disk encryption will do), name the fields that nobody needs to \
+               see in `redact`, and keep events no longer than somebody asks for.",
         fires_for: r#"requirements.regulated = "PCI DSS""#,
         rests_for: r#"requirements.retention = "60d""#,
     },
@@ -32,7 +49,7 @@ pub const RULES: &[Rule] = &[
             let answers = [design.store.answers.clone(), design.needed.answers.clone()].concat();
             found.map(|f| f.behind(["idempotency"]).behind(answers)).into_iter().collect()
         },
-        text: "Once {senders} was told 200, the gateway's disk has the only copy until it is delivered. A process that is killed \
+        text: "Once an event of {senders} is answered with 200, the gateway's disk has the only copy until it is delivered. A process that is killed \
                loses nothing; a disk that dies loses what waits at that moment.",
         mend: "Put the data directory on a disk that is mirrored or replicated by the host, keep the queue short, and after a \
                lost disk compare with the sender's list. If that is not enough, use PostgreSQL with a synchronous \

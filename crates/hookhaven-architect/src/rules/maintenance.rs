@@ -20,8 +20,8 @@ pub const RULES: &[Rule] = &[
             });
             found.collect()
         },
-        text: "Nothing on your side can tell of an event of {sender} that never arrived; its own list can: {reconcile}.",
-        mend: "Compare it with `hookhaven events list --source {name}` once a week by a job, and after every downtime by hand. \
+        text: "Nothing on your side can tell of an event of {sender} that never arrived. Where to look: {reconcile}.",
+        mend: "Compare that with `hookhaven events list --source {name}` once a week by a job, and after every downtime by hand. \
                An empty difference is the only proof that nothing is missing.",
         fires_for: r#"idempotency.stripe = "must""#,
         rests_for: r#"idempotency.stripe = "nice""#,

@@ -100,7 +100,7 @@ pub struct Firing {
 impl Firing {
     /// About one sender, which its texts call `{sender}`, and `{name}` where the source's name is meant.
     fn of(sender: &SenderAnswers) -> Self {
-        let values = vec![("sender", sender.title().to_owned()), ("name", sender.name.clone())];
+        let values = vec![("sender", facts::title(sender).to_owned()), ("name", sender.name.clone())];
         Firing { source: Some(sender.name.clone()), values, answers: Vec::new() }
     }
 
@@ -127,7 +127,7 @@ impl Firing {
 /// One firing for all of them, `{senders}` and `{names}`, rather than the same sentence for each; none for none.
 fn together<'i>(senders: impl IntoIterator<Item = &'i SenderAnswers>) -> Option<Firing> {
     let senders: Vec<&SenderAnswers> = senders.into_iter().collect();
-    let titles: Vec<&str> = senders.iter().map(|sender| sender.title()).collect();
+    let titles: Vec<&str> = senders.iter().map(|sender| facts::title(sender)).collect();
     let names: Vec<&str> = senders.iter().map(|sender| &*sender.name).collect();
     let source = match names[..] {
         [] => return None,
@@ -172,8 +172,12 @@ const TABLES: &[&[Rule]] = &[
     maintenance::RULES,
 ];
 
+/// What is still worth telling a team that needs none of this: nothing about a set-up that it will not run.
+const WITHOUT_IT: &[&[Rule]] = &[existing::RULES, contradictions::RULES, verification::RULES];
+
 /// What fires, in the rules' order.
 pub fn findings(intake: &Intake, design: &Design) -> Vec<Finding> {
+    let tables = if design.needed.value { TABLES } else { WITHOUT_IT };
     let of = |rule: &'static Rule| {
         (rule.fires)(intake, design).into_iter().map(move |firing| Finding {
             rule,
@@ -183,7 +187,7 @@ pub fn findings(intake: &Intake, design: &Design) -> Vec<Finding> {
             answers: firing.answers,
         })
     };
-    all().flat_map(of).collect()
+    tables.iter().copied().flatten().flat_map(of).collect()
 }
 
 /// In one pass, so that braces in a value stay what they are.
@@ -191,12 +195,14 @@ fn filled(text: &str, firing: &Firing) -> String {
     let mut parts = text.split('{');
     let mut filled = parts.next().unwrap_or_default().to_owned();
     for part in parts {
-        let (name, rest) = part.split_once('}').unwrap_or((part, ""));
-        match firing.values.iter().find(|(known, _)| *known == name) {
-            Some((_, value)) => filled.push_str(value),
-            None => filled.extend(["{", name, "}"]),
+        let found = part.split_once('}').and_then(|(name, rest)| {
+            let (_, value) = firing.values.iter().find(|(known, _)| *known == name)?;
+            Some([value, rest])
+        });
+        match found {
+            Some(found) => filled.extend(found),
+            None => filled.extend(["{", part]),
         }
-        filled.push_str(rest);
     }
     filled
 }

@@ -70,7 +70,7 @@ pub const RULES: &[Rule] = &[
         severity: Note,
         subject: Subject::Observability,
         fires: |intake, _| {
-            let quits = |s: &&SenderAnswers| !facts::conduct(s).gives_up.is_empty() && s.volume.per_day >= 1_000;
+            let quits = |s: &&SenderAnswers| facts::quits(s) && s.volume.per_day >= 1_000;
             let found = together(intake.senders.iter().filter(quits));
             found.map(|f| f.behind(["volume"])).into_iter().collect()
         },

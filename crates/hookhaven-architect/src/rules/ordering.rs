@@ -61,9 +61,7 @@ pub const RULES: &[Rule] = &[
         severity: Contradiction,
         subject: Subject::Ordering,
         fires: |intake, _| {
-            let keyless = |s: &&SenderAnswers| s.sender.is_none_or(|d| d.order_key.is_empty());
-            let asks = |s: &&SenderAnswers| s.ordering.values().any(|w| w.kind == OrderKind::Strict && w.key.is_none());
-            let found = intake.senders.iter().filter(keyless).filter(asks);
+            let found = intake.senders.iter().filter(|s| is_keyless(s));
             found.map(|s| Firing::of(s).behind(["senders".to_owned(), s.path("ordering")])).collect()
         },
         text: "You ask for a strict order of {sender}'s events and name nothing they share; the catalogue knows no such \
@@ -107,6 +105,12 @@ pub const RULES: &[Rule] = &[
     },
 ];
 
+/// Whether a strict order is asked for, of things that nobody named.
+fn is_keyless(sender: &SenderAnswers) -> bool {
+    let named = sender.sender.is_some_and(|declared| !declared.order_key.is_empty());
+    !named && sender.ordering.values().any(|wish| wish.kind == OrderKind::Strict && wish.key.is_none())
+}
+
 fn says(sender: &SenderAnswers) -> String {
     match facts::conduct(sender).order {
         OrderPromise::None => "It promises none: retries and parallel sending mix them up.".to_owned(),
@@ -117,7 +121,7 @@ fn says(sender: &SenderAnswers) -> String {
 
 fn holds(sender: &SenderAnswers, design: &Design) -> Option<Firing> {
     let fifo = |o: &OrderingDesign| matches!(o, OrderingDesign::Fifo { .. });
-    design.routes_of(&sender.name).find(|route| fifo(&route.ordering.value))?;
+    design.routes_of(&sender.name).find(|route| fifo(&route.ordering.value)).filter(|_| !is_keyless(sender))?;
     let takes = sender.processing.takes;
     let firing = Firing::of(sender).with("takes", span(takes)).with("rate", rate(1.0 / takes.as_secs_f64()));
     Some(firing.behind([sender.path("ordering"), sender.path("processing"), "senders".to_owned()]))

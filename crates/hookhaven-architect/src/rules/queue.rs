@@ -75,7 +75,7 @@ pub const RULES: &[Rule] = &[
         subject: Subject::Queue,
         fires: |_, design| fills(design).into_iter().collect(),
         text: "At {peak_day} events on the busiest day, handlers that are down fill the queue ({pending} deliveries) in {full}. \
-               From then on senders hear 503: those that come again lose nothing yet, the others lose everything.",
+               From then on senders hear 503: of those that do not come again, what they send then is lost.",
         mend: "Treat handlers that are down as an incident of that length: page on `webhook_queue_oldest_seconds`, and size \
                them to work off a backlog at twice the usual rate. `store.pending_max` can be raised at 400 bytes of memory a \
                delivery.",

@@ -121,8 +121,11 @@ pub const RULES: &[Rule] = &[
     },
 ];
 
-fn slower(intake: &Intake) -> impl Iterator<Item = &SenderAnswers> {
-    let slow = |s: &&SenderAnswers| facts::limit(s).is_some_and(|limit| s.processing.takes >= limit);
+/// Senders that hang up before a handler that works first is done.
+pub(super) fn slower(intake: &Intake) -> impl Iterator<Item = &SenderAnswers> {
+    let over = |s: &SenderAnswers| facts::limit(s).is_some_and(|limit| s.processing.takes >= limit);
+    // Where a person waits for the answer, that is the graver trouble, and told as such.
+    let slow = move |s: &&SenderAnswers| over(s) && !facts::is_waited_for(s);
     let synchronous = intake.existing.kind == State::Synchronous;
     intake.senders.iter().filter(slow).filter(move |_| synchronous)
 }
@@ -139,7 +142,8 @@ fn too_slow(sender: &SenderAnswers, design: &Design) -> Option<Firing> {
         .with("takes", span(sender.processing.takes))
         .with("timeout", span(timeout))
         .with("again", again);
-    Some(firing.behind(["existing.state".to_owned(), sender.path("processing"), "senders".to_owned()]))
+    let answers = ["processing", "events"].map(|table| sender.path(table));
+    Some(firing.behind(["existing.state", "existing.kind", "senders"]).behind(answers))
 }
 
 /// Once, and only where nothing graver says the same.
@@ -168,10 +172,11 @@ fn too_late_for_the_user(sender: &SenderAnswers) -> Option<Firing> {
             span(late.valid),
             late.uses
         ),
-        None => format!(
-            "Answer at once with what is known without the work, and send the rest by {}'s API.",
-            sender.title()
-        ),
+        None => {
+            "Let the handler's first act be a short answer (\"working on it\"), which needs none of the work, and send \
+                 the rest by the sender's API when it is done."
+                .to_owned()
+        }
     };
     let firing = Firing::of(sender).with("limit", span(limit)).with("takes", span(takes)).with("instead", instead);
     Some(firing.behind(["senders".to_owned(), sender.path("processing"), sender.path("events")]))

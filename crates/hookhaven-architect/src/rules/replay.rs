@@ -14,7 +14,7 @@ pub const RULES: &[Rule] = &[
                its id is changed.",
         mend: "Such copies are counted (`webhook_suspicious_total{kind=\"suspected_replay\"}`). Set `replay = \"refuse\"` on the \
                source to refuse known bytes under a new id, unless the sender itself repeats bodies; and guard the effect \
-               by something inside the body, such as the commit.",
+               by something inside the body (the commit, the order).",
         fires_for: r#"senders = ["github"]"#,
         rests_for: r#"senders = ["stripe"]"#,
     },

@@ -16,8 +16,9 @@ pub const RULES: &[Rule] = &[
         subject: Subject::Retry,
         fires: |intake, design| never_again(intake, design, true),
         text: "{sender} never comes again, and you say of its events that they must be processed: {downtime} without a \
-               receiver costs up to {events} of them, for good.",
-        mend: "{back}Keep restarts to seconds; a second node in another zone turns most downtimes into none.",
+               gateway costs up to {events} of them, for good.",
+        mend: "{back} Put the gateway on a machine of its own: it is down for the seconds of an upgrade, whatever your \
+               handlers do; a second node makes even that none.",
         fires_for: r#"
             senders = ["github"]
             idempotency.github = "must"
@@ -32,8 +33,8 @@ pub const RULES: &[Rule] = &[
         severity: Note,
         subject: Subject::Retry,
         fires: |intake, design| never_again(intake, design, false),
-        text: "{sender} never comes again: {downtime} without a receiver costs up to {events} events, for good.",
-        mend: "{back}If that many do not matter, nothing has to be done.",
+        text: "{sender} never comes again: {downtime} without a gateway costs up to {events} events, for good.",
+        mend: "{back} If that many do not matter, nothing has to be done.",
         fires_for: r#"
             senders = ["github"]
             idempotency.github = "no"
@@ -47,11 +48,11 @@ pub const RULES: &[Rule] = &[
         id: "downtime-outlasts-retries",
         severity: Serious,
         subject: Subject::Retry,
-        fires: |intake, _| intake.senders.iter().filter_map(|s| outlasted(s, intake)).collect(),
-        text: "You are down for up to {downtime}, and {sender} comes again for {window}: of such a downtime, what came before \
-               its last {window} is lost{events}.",
-        mend: "Let the gateway stay up while your handlers are down: it needs nothing of theirs, so their deploys and \
-               migrations no longer count. What it misses itself: {back}",
+        fires: |intake, design| intake.senders.iter().filter_map(|s| outlasted(s, intake, design)).collect(),
+        text: "You are down for up to {downtime}, and {sender} comes again for {window}: if the gateway goes down with the \
+               rest, all but what came in the last {window} is lost{events}.",
+        mend: "Keep the gateway up while your handlers are down: it needs nothing of theirs, so that their deploys and \
+               migrations no longer count. {back}",
         fires_for: r#"
             senders = ["slack"]
             infrastructure.downtime = "4h"
@@ -66,7 +67,8 @@ pub const RULES: &[Rule] = &[
         severity: Note,
         subject: Subject::Retry,
         fires: retries_end_soon,
-        text: "How long senders come again differs: {windows}. A downtime that is harmless for others loses events here.",
+        text: "Not every sender comes again for days. These stop within the hour: {windows}. A longer downtime of the \
+               gateway loses their events.",
         mend: "Say how long you are down at most (`infrastructure.downtime`), and upgrade the gateway by starting the new \
                process while the old one drains: the pause is seconds.",
         fires_for: r#"senders = ["slack"]"#,
@@ -134,13 +136,13 @@ pub const RULES: &[Rule] = &[
     },
 ];
 
-/// How what was missed is got back, as the sender offers it; ends with a blank where there is something.
+/// How what was missed is found and got back, as the sender offers it.
 fn back(sender: &SenderAnswers) -> String {
     let conduct = facts::conduct(sender);
     match (conduct.reconcile, conduct.resend) {
-        ("", "") => "Compare with the sender's API on a schedule: it offers no list of what it sent. ".to_owned(),
-        ("", resend) => format!("What was missed can be sent again: {resend}. "),
-        (reconcile, _) => format!("What was missed can be found: {reconcile}. "),
+        ("", "") => "What was missed has to be found by comparing objects through its API.".to_owned(),
+        ("", resend) => format!("What was missed can be sent again: {resend}."),
+        (reconcile, _) => format!("Where to find what was missed: {reconcile}."),
     }
 }
 
@@ -151,35 +153,31 @@ fn never_again(intake: &Intake, design: &Design, must: bool) -> Vec<Firing> {
     };
     let one = |sender: &SenderAnswers| {
         let Loss::Events(events) = design.source(&sender.name)?.loss.value else { return None };
+        // Whoever waits for an answer sees that there is none, and asks again.
+        let missed = facts::retries(sender) == Retries::Never && (must || !facts::is_waited_for(sender));
         let firing = Firing::of(sender)
             .with("events", count(events))
             .with("downtime", &*downtime)
             .with("back", back(sender))
-            .behind(["senders".to_owned(), sender.path("volume"), sender.path("idempotency")]);
-        (facts::must(sender) == must && events > 0).then(|| firing.behind(["infrastructure.downtime"]))
+            .behind(["volume", "idempotency", "processing", "events"].map(|table| sender.path(table)))
+            .behind(["senders"]);
+        (missed && facts::must(sender) == must && events > 0).then(|| firing.behind(["infrastructure.downtime"]))
     };
     intake.senders.iter().filter_map(one).collect()
 }
 
-fn outlasted(sender: &SenderAnswers, intake: &Intake) -> Option<Firing> {
+fn outlasted(sender: &SenderAnswers, intake: &Intake, design: &Design) -> Option<Firing> {
     let Retries::For(window, _) = facts::retries(sender) else { return None };
     let downtime = intake.infrastructure.downtime.filter(|downtime| *downtime > window)?;
-    let lost = sender.volume.peak_day as f64 * (downtime - window).as_secs_f64() / 86_400.0;
-    let events = match lost.round() as u64 {
-        0 => String::new(),
-        lost => format!(": about {} events at the rate of a busy day", count(lost)),
-    };
-    let back = match back(sender).trim_end() {
-        found if found.starts_with("What was missed can be ") => {
-            found.trim_start_matches("What was missed can be ").to_owned()
-        }
-        none => none.to_lowercase().chars().take(1).chain(none.chars().skip(1)).collect(),
+    let events = match design.source(&sender.name)?.loss.value {
+        Loss::Events(lost) => format!(": up to {} events", count(lost)),
+        Loss::NothingWithin(_) | Loss::Unknown => String::new(),
     };
     let firing = Firing::of(sender)
         .with("downtime", span(downtime))
         .with("window", span(window))
         .with("events", events)
-        .with("back", back);
+        .with("back", back(sender));
     Some(firing.behind(["senders".to_owned(), "infrastructure.downtime".to_owned(), sender.path("volume")]))
 }
 
@@ -187,11 +185,11 @@ fn retries_end_soon(intake: &Intake, _design: &Design) -> Vec<Firing> {
     let mut soon: Vec<(Duration, &str)> = Vec::new();
     for sender in &intake.senders {
         if let Retries::For(window, _) = facts::retries(sender) {
-            soon.extend((window < HOUR).then(|| (window, sender.title())));
+            soon.extend((window < HOUR).then(|| (window, facts::title(sender))));
         }
     }
     soon.sort();
-    let windows: Vec<String> = soon.iter().map(|(window, title)| format!("{title} for {}", span(*window))).collect();
+    let windows: Vec<String> = soon.iter().map(|(window, title)| format!("{title} after {}", span(*window))).collect();
     let firing = Firing::whole().with("windows", list(&windows)).behind(["senders", "infrastructure.downtime"]);
     if windows.is_empty() || intake.infrastructure.downtime.is_some() { Vec::new() } else { vec![firing] }
 }
@@ -208,14 +206,15 @@ fn switches_off(intake: &Intake) -> Vec<Firing> {
             _ => return Vec::new(),
         }
     };
-    let gives_up = |s: &&SenderAnswers| !facts::conduct(s).gives_up.is_empty();
-    let quitters: Vec<&SenderAnswers> = intake.senders.iter().filter(gives_up).collect();
+    let quitters: Vec<&SenderAnswers> = intake.senders.iter().filter(|s| facts::quits(s)).collect();
     let conduct = match &quitters[..] {
-        few @ ([_] | [_, _]) => {
-            few.iter().map(|s| format!("{}: {}.", s.title(), facts::conduct(s).gives_up)).collect::<Vec<_>>().join(" ")
-        }
+        few @ ([_] | [_, _]) => few
+            .iter()
+            .map(|s| format!("{}: {}.", facts::title(s), facts::conduct(s).gives_up))
+            .collect::<Vec<_>>()
+            .join(" "),
         many => {
-            let titles: Vec<&str> = many.iter().map(|s| s.title()).collect();
+            let titles: Vec<&str> = many.iter().map(|s| facts::title(s)).collect();
             format!(
                 "Failures that go on make {} stop sending altogether; each sender's section says when.",
                 list(&titles)
@@ -229,7 +228,8 @@ fn switches_off(intake: &Intake) -> Vec<Firing> {
 fn no_second(sender: &SenderAnswers, design: &Design) -> Option<Firing> {
     let route = design.routes_of(&sender.name).min_by_key(|route| route.deadline.value)?;
     let (latency, initial) = (facts::soonest(sender), route.retry.value.initial);
-    let tight = !sender.processing.answers_user && latency < initial + sender.processing.takes;
+    let takes = sender.processing.takes;
+    let tight = !sender.processing.answers_user && latency >= takes && latency < initial + takes;
     let firing = Firing::of(sender).with("latency", span(latency)).with("initial", span(initial));
     let answers = ["latency", "processing", "idempotency", "events"].map(|table| sender.path(table));
     tight.then(|| firing.behind(answers).behind(["senders"]))

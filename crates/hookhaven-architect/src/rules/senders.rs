@@ -31,8 +31,11 @@ pub const RULES: &[Rule] = &[
         severity: Note,
         subject: Subject::Sender,
         fires: |intake, _| {
-            let batches = |s: &&SenderAnswers| s.sender.is_some_and(|declared| declared.batch.is_some());
-            together(intake.senders.iter().filter(batches)).into_iter().collect()
+            // Of Twilio's products only Event Streams sends several at once.
+            let streams =
+                |s: &SenderAnswers| s.name != "twilio" || s.events.iter().any(|t| t.starts_with("com.twilio."));
+            let batches = |s: &&SenderAnswers| s.sender.is_some_and(|d| d.batch.is_some()) && streams(s);
+            together(intake.senders.iter().filter(batches)).map(|f| f.behind(["events"])).into_iter().collect()
         },
         text: "Several events can come in one request of {senders}. As one event they succeed or fail together, and one bad \
                item sends all of them through the retries.",
