@@ -132,7 +132,10 @@ pub const RULES: &[Rule] = &[
         severity: Contradiction,
         subject: Subject::Receiver,
         fires: |intake, _| {
-            let fires = |s: &&SenderAnswers| s.processing.answers_user && facts::soonest(s) >= Duration::from_secs(60);
+            let fires = |s: &&SenderAnswers| {
+                let shown = s.sender.is_none_or(|declared| declared.user_waits);
+                shown && s.processing.answers_user && facts::soonest(s) >= Duration::from_secs(60)
+            };
             let found = intake.senders.iter().filter(fires).map(|s| {
                 let figures = Firing::of(s).with("latency", span(facts::soonest(s)));
                 figures.behind([s.path("latency"), s.path("processing"), "senders".to_owned()])
@@ -141,7 +144,7 @@ pub const RULES: &[Rule] = &[
         },
         text: "{sender}: somebody waits for what the handler answers, and every type of event may be handled as late as \
                {latency}.",
-        mend: "Say how soon the types with somebody waiting have to be done (`latency.{name} = { app_mention = \"5s\" }`), or \
+        mend: "Say how soon the types with somebody waiting have to be done (`latency.{name} = { \"TYPE\" = \"5s\" }`), or \
                that nobody waits (`answers_user = false` in `processing.{name}`).",
         fires_for: "senders = [\"slack\"]\nprocessing.slack = \"answer mentions\"\nlatency.slack = \"5m\"",
         rests_for: "senders = [\"slack\"]\nprocessing.slack = \"answer mentions\"\nlatency.slack = \"5s\"",

@@ -203,6 +203,7 @@ fn switches_off(intake: &Intake) -> Vec<Firing> {
     } else {
         match intake.infrastructure.downtime {
             Some(downtime) if downtime >= HOUR => format!("you are down for up to {}", span(downtime)),
+            _ if intake.existing.kind == State::Synchronous => "your handler's failures are the sender's".to_owned(),
             _ => return Vec::new(),
         }
     };
@@ -222,7 +223,7 @@ fn switches_off(intake: &Intake) -> Vec<Firing> {
         }
     };
     let found = together(quitters).map(|f| f.with("conduct", conduct).with("near", near));
-    found.map(|f| f.behind(["existing.incidents", "infrastructure.downtime"])).into_iter().collect()
+    found.map(|f| f.behind(["existing", "infrastructure.downtime"])).into_iter().collect()
 }
 
 fn no_second(sender: &SenderAnswers, design: &Design) -> Option<Firing> {

@@ -55,7 +55,7 @@ pub const RULES: &[Rule] = &[
             };
             intake.senders.iter().filter_map(lapses).collect()
         },
-        text: "A subscription of {sender} ends by itself after {after} unless it is renewed. Then no event comes and no error \
+        text: "A subscription of {sender} ends by itself unless it is renewed: after {after}. Then no event comes and no error \
                either.",
         mend: "Renew it from a schedule at half that time, which Hookhaven can keep (`/v2/schedules`), and alert when \
                `webhook_received_total{source=\"{name}\"}` stands still for a day.",

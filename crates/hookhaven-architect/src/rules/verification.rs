@@ -66,7 +66,7 @@ pub const RULES: &[Rule] = &[
         fires: |intake, _| intake.senders.iter().filter_map(partly).collect(),
         text: "A right proof from {sender} leaves open: {open}. Whoever has one true request can make another with the rest \
                changed.",
-        mend: "Take the event as a hint: fetch the object by {sender}'s API, and act on what that says, before money moves \
+        mend: "Take the event as a hint: fetch the object by its API, and act on what that says, before money moves \
                or access is given.",
         fires_for: r#"senders = ["paypal"]"#,
         rests_for: r#"senders = ["stripe"]"#,
