@@ -123,3 +123,51 @@ fn a_sound_set_up_is_told_nothing_above_a_note() {
     let grave: Vec<_> = plan.findings.iter().filter(|finding| finding.rule.severity > Severity::Note).collect();
     assert!(grave.is_empty(), "{grave:?}");
 }
+
+/// What differs between two intakes, by path, is behind each finding that differs between them.
+#[test]
+fn a_finding_names_every_answer_that_it_depends_on() {
+    let mut wrong = Vec::new();
+    let texts: Vec<&str> = rules::all().flat_map(|rule| [rule.fires_for, rule.rests_for]).collect();
+    let plans: Vec<(&str, Plan)> = texts.into_iter().map(|text| (text, common::plan(text))).collect();
+    let plain = ("", common::plan(""));
+    for pair in plans.chunks(2) {
+        for (a, b) in [(&pair[0], &pair[1]), (&pair[0], &plain), (&pair[1], &plain)] {
+            if a.1.design.needed.value != b.1.design.needed.value {
+                continue; // The verdict decides what is worth telling at all.
+            }
+            let changed = changed(&a.1, &b.1);
+            for finding in unlike(&a.1, &b.1).into_iter().chain(unlike(&b.1, &a.1)) {
+                let named = |path: &&String| finding.answers.iter().any(|answer| covers(answer, path));
+                if !changed.iter().any(|path| named(&path)) {
+                    let answers = finding.answers.join(", ");
+                    wrong.push(format!("{} names {answers}; what changed: {changed:?}", finding.rule.id));
+                }
+            }
+        }
+    }
+    wrong.sort();
+    wrong.dedup();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn changed(a: &Plan, b: &Plan) -> Vec<String> {
+    let (a, b) = (&a.intake.answers.by_path, &b.intake.answers.by_path);
+    let all: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+    all.into_iter().filter(|path| a.get(*path) != b.get(*path)).cloned().collect()
+}
+
+fn unlike<'p>(plan: &'p Plan, other: &Plan) -> Vec<&'p rules::Finding> {
+    let is_there = |finding: &rules::Finding| {
+        let alike = |f: &rules::Finding| {
+            (f.rule.id, &f.source, &f.text, &f.mend) == (finding.rule.id, &finding.source, &finding.text, &finding.mend)
+        };
+        other.findings.iter().any(alike)
+    };
+    plan.findings.iter().filter(|finding| !is_there(finding)).collect()
+}
+
+fn covers(answer: &str, path: &str) -> bool {
+    let under = |a: &str, b: &str| a == b || a.strip_prefix(b).is_some_and(|rest| rest.starts_with('.'));
+    under(answer, path) || under(path, answer)
+}
