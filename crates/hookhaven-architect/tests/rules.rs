@@ -92,7 +92,7 @@ fn no_two_findings_say_the_same() {
 const SOUND: &str = r#"
     senders = ["stripe", "github"]
     [events]
-    stripe = ["payment_intent.*", "customer.subscription.*", "charge.dispute.*", "invoice.paid"]
+    stripe = ["payment_intent.*", "customer.subscription.*", "charge.dispute.*"]
     github = ["push"]
     [volume]
     stripe = { per_day = 5000, peak_day = 20000 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hookhaven_core::{
     sender::{Cover, Sender},
-    senders::{Conduct, Declaration, OrderPromise, Retries, Scheme, SenderOptions},
+    senders::{Conduct, Declaration, Retries, Scheme, SenderOptions},
 };
 
 use crate::{
@@ -118,14 +118,9 @@ pub fn wishes(sender: &SenderAnswers, kind: OrderKind) -> bool {
     sender.ordering.values().any(|wish| wish.kind == kind)
 }
 
-pub fn promises_order(sender: &SenderAnswers) -> bool {
-    matches!(conduct(sender).order, OrderPromise::Within(_))
-}
-
 /// Whether failures that go on make it stop sending at all, rather than drop the event alone.
 pub fn quits(sender: &SenderAnswers) -> bool {
-    const QUITS: &[&str] =
-        &["disable", "delete", "switch", "suspend", "unsubscribe", "revoke", "is off", "removed", "expires"];
+    const QUITS: &[&str] = &["disable", "delete", "switch", "suspend", "unsubscribe", "revoke", "is off", "expires"];
     let says = conduct(sender).gives_up;
     !says.contains("nothing is switched off") && QUITS.iter().any(|word| says.contains(word))
 }
@@ -157,6 +152,15 @@ pub fn windows_in_words(design: &Design, senders: &[&SenderAnswers]) -> String {
     match (all().min(), all().max()) {
         (Some(least), Some(most)) if least != most => format!("{} to {}", span(least), span(most)),
         (least, _) => span(least.unwrap_or_default()),
+    }
+}
+
+/// What the catalogue says of each, where these are one or two; else who they are, and `rest` of all of them.
+pub fn each_in_words(senders: &[&SenderAnswers], says: fn(&Conduct) -> &'static str, rest: &str) -> String {
+    let said = |sender: &&SenderAnswers| format!("{}: {}.", title(sender), says(&conduct(sender)));
+    match senders {
+        [] | [_] | [_, _] => senders.iter().map(said).collect::<Vec<_>>().join(" "),
+        many => format!("{}: {rest}", list(&many.iter().map(|sender| title(sender)).collect::<Vec<_>>())),
     }
 }
 

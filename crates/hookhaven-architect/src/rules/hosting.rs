@@ -112,16 +112,19 @@ pub const RULES: &[Rule] = &[
         severity: Warning,
         subject: Subject::Hosting,
         fires: |intake, design| {
+            let nodes = design.nodes.value;
+            let because =
+                if nodes > 1 { format!("{nodes} nodes meet in it") } else { "no disk lasts where you run".to_owned() };
             let fires = design.store.value == StorePlace::Postgres && !intake.infrastructure.has_postgres;
             let firing = Firing::whole()
-                .with("nodes", design.nodes.value.to_string())
+                .with("because", because)
                 .behind(design.store.answers.clone())
                 .behind(design.nodes.answers.clone())
-                .behind(["infrastructure.stack"]);
+                .behind(PLACE);
             if fires { vec![firing] } else { Vec::new() }
         },
-        text: "{nodes} nodes meet in PostgreSQL, and your stack names none: that is one more thing to run, to back up and to \
-               fail over.",
+        text: "The store has to be PostgreSQL ({because}), and your stack names none: that is one more thing to run, to back \
+               up and to fail over.",
         mend: "Take a managed one with synchronous replicas, PostgreSQL 15 or later. If nobody can look after it, one node \
                that restarts in seconds loses less than a database that nobody watches.",
         fires_for: "infrastructure.nodes = 2\ninfrastructure.stack = [\"node 20\"]",

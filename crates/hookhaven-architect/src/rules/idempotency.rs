@@ -1,6 +1,7 @@
 //! What must not happen twice, and what does not keep it from happening twice.
 //!
-//! Not here: the layers as a table (`report`), copies made by strangers (`replay`).
+//! Not here: the layers as a table (`report`), copies made by strangers (`replay`), several events of one cause
+//! (`siblings`).
 
 use hookhaven_core::senders::Retries;
 

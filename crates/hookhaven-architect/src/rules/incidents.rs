@@ -76,7 +76,7 @@ pub const RULES: &[Rule] = &[
                check, another endpoint's secret, and a clock that is off.",
         mend: "Hookhaven checks the bytes as they arrive and keeps what it refused: `hookhaven rejected list`, then \
                `hookhaven verify REJECTED_ID`, says which of them it was. Let nothing in front touch the body.",
-        fires_for: r#"existing.incidents = ["the signature did not match for a day"]"#,
+        fires_for: r#"existing.incidents = ["a wrong signature for a day"]"#,
         rests_for: r#"existing.incidents = ["an event was processed twice"]"#,
     },
     Rule {

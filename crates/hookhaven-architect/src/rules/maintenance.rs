@@ -2,6 +2,8 @@
 //!
 //! Not here: the usual cadence (`report`).
 
+use hookhaven_core::senders::Retries;
+
 use super::prelude::*;
 
 /// Of sources: more secrets than one remembers.
@@ -13,15 +15,17 @@ pub const RULES: &[Rule] = &[
         severity: Note,
         subject: Subject::Maintenance,
         fires: |intake, _| {
-            let listed = |s: &&SenderAnswers| facts::must(s) && !facts::conduct(s).reconcile.is_empty();
-            let found = intake.senders.iter().filter(listed).map(|s| {
-                let firing = Firing::of(s).with("reconcile", facts::conduct(s).reconcile);
-                firing.behind([s.path("idempotency"), "senders".to_owned()])
-            });
-            found.collect()
+            // Of those that never come again the same is said with what a downtime costs.
+            let listed = |s: &&SenderAnswers| {
+                facts::must(s) && facts::retries(s) != Retries::Never && !facts::conduct(s).reconcile.is_empty()
+            };
+            let senders: Vec<&SenderAnswers> = intake.senders.iter().filter(listed).collect();
+            let rest = "each has something to compare with, and its own section says what.";
+            let places = facts::each_in_words(&senders, |conduct| conduct.reconcile, rest);
+            together(senders).map(|f| f.with("places", places).behind(["idempotency"])).into_iter().collect()
         },
-        text: "Nothing on your side can tell of an event of {sender} that never arrived. Where to look: {reconcile}.",
-        mend: "Compare that with `hookhaven events list --source {name}` once a week by a job, and after every downtime by hand. \
+        text: "Nothing on your side can tell of an event that never arrived; what the sender has can. {places}",
+        mend: "Compare that with `hookhaven events list --source NAME` once a week by a job, and after every downtime by hand. \
                An empty difference is the only proof that nothing is missing.",
         fires_for: r#"idempotency.stripe = "must""#,
         rests_for: r#"idempotency.stripe = "nice""#,

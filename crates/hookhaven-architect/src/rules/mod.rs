@@ -19,6 +19,7 @@ mod receiver;
 mod replay;
 mod retry;
 mod senders;
+mod siblings;
 mod verification;
 
 use crate::{Design, Intake, intake::SenderAnswers};
@@ -162,6 +163,7 @@ const TABLES: &[&[Rule]] = &[
     verification::RULES,
     replay::RULES,
     idempotency::RULES,
+    siblings::RULES,
     ordering::RULES,
     retry::RULES,
     queue::RULES,

@@ -62,8 +62,14 @@ pub const RULES: &[Rule] = &[
         text: "You do not receive {types} of {sender}, which others are woken for.",
         mend: "Look whether that is meant. If somebody else in the house receives them, all is well; if not, subscribe, name \
                them in `events.{name}`, and say how soon they have to be handled.",
-        fires_for: r#"events.stripe = ["invoice.paid"]"#,
-        rests_for: r#"events.stripe = ["payment_intent.*", "customer.subscription.*", "charge.*"]"#,
+        fires_for: r#"
+            events.stripe = ["invoice.paid"]
+            idempotency.stripe = "must"
+        "#,
+        rests_for: r#"
+            events.stripe = ["payment_intent.*", "customer.subscription.*", "charge.*"]
+            idempotency.stripe = "must"
+        "#,
     },
     Rule {
         id: "silence-is-no-error",
@@ -74,7 +80,7 @@ pub const RULES: &[Rule] = &[
             let found = together(intake.senders.iter().filter(quits));
             found.map(|f| f.behind(["volume"])).into_iter().collect()
         },
-        text: "A subscription that {senders} has switched off makes no error: events just stop, and every figure looks calm.",
+        text: "A subscription that is switched off by {senders} makes no error: events just stop, and every figure looks calm.",
         mend: "At your volume an hour without any is already odd. Alert in Prometheus on \
                `increase(webhook_received_total{source=\"…\"}[1h]) == 0` in working hours.",
         fires_for: r#"volume.stripe = 5000"#,
@@ -87,7 +93,7 @@ fn not_received(sender: &SenderAnswers) -> Option<Firing> {
     let taken =
         |event_type: &str| sender.events.iter().any(|pattern| hookhaven_core::glob::matches(pattern, event_type));
     let missing: Vec<&str> = facts::conduct(sender).critical.iter().copied().filter(|t| !taken(t)).collect();
-    let fires = !sender.events.is_empty() && !missing.is_empty();
+    let fires = facts::must(sender) && !sender.events.is_empty() && !missing.is_empty();
     let firing = Firing::of(sender).with("types", facts::types_in_words(&missing));
-    fires.then(|| firing.behind([sender.path("events"), "senders".to_owned()]))
+    fires.then(|| firing.behind([sender.path("events"), sender.path("idempotency"), "senders".to_owned()]))
 }

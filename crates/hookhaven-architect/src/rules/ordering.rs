@@ -13,7 +13,7 @@ pub const RULES: &[Rule] = &[
         severity: Note,
         subject: Subject::Ordering,
         fires: |intake, _| {
-            let wished = |s: &&SenderAnswers| facts::wishes(s, OrderKind::Wished) && !facts::promises_order(s);
+            let wished = |s: &&SenderAnswers| facts::wishes(s, OrderKind::Wished);
             let found = intake.senders.iter().filter(wished);
             found
                 .map(|s| Firing::of(s).with("says", says(s)).behind(["senders".to_owned(), s.path("ordering")]))
@@ -31,7 +31,7 @@ pub const RULES: &[Rule] = &[
         severity: Serious,
         subject: Subject::Ordering,
         fires: |intake, _| {
-            let strict = |s: &&SenderAnswers| facts::wishes(s, OrderKind::Strict) && !facts::promises_order(s);
+            let strict = |s: &&SenderAnswers| facts::wishes(s, OrderKind::Strict);
             let found = intake.senders.iter().filter(strict);
             found
                 .map(|s| Firing::of(s).with("says", says(s)).behind(["senders".to_owned(), s.path("ordering")]))
@@ -115,7 +115,7 @@ fn says(sender: &SenderAnswers) -> String {
     match facts::conduct(sender).order {
         OrderPromise::None => "It promises none: retries and parallel sending mix them up.".to_owned(),
         OrderPromise::Silent => "It says nothing of an order, which is no promise.".to_owned(),
-        OrderPromise::Within(words) => format!("It promises one {words}."),
+        OrderPromise::Within(words) => format!("It promises one only within bounds: {words}."),
     }
 }
 

@@ -208,20 +208,8 @@ fn switches_off(intake: &Intake) -> Vec<Firing> {
         }
     };
     let quitters: Vec<&SenderAnswers> = intake.senders.iter().filter(|s| facts::quits(s)).collect();
-    let conduct = match &quitters[..] {
-        few @ ([_] | [_, _]) => few
-            .iter()
-            .map(|s| format!("{}: {}.", facts::title(s), facts::conduct(s).gives_up))
-            .collect::<Vec<_>>()
-            .join(" "),
-        many => {
-            let titles: Vec<&str> = many.iter().map(|s| facts::title(s)).collect();
-            format!(
-                "Failures that go on make {} stop sending altogether; each sender's section says when.",
-                list(&titles)
-            )
-        }
-    };
+    let rest = "each stops sending when failures go on, and its own section says when.";
+    let conduct = facts::each_in_words(&quitters, |conduct| conduct.gives_up, rest);
     let found = together(quitters).map(|f| f.with("conduct", conduct).with("near", near));
     found.map(|f| f.behind(["existing", "infrastructure.downtime"])).into_iter().collect()
 }
