@@ -12,9 +12,10 @@ mod source;
 use std::time::Duration;
 
 use hookhaven_core::senders::Declaration;
-pub use place::NODE_PER_SECOND;
 
 use crate::{Choice, Intake, intake::Once};
+
+pub use self::{place::NODE_PER_SECOND, source::variable};
 
 #[derive(Clone, Debug)]
 pub struct Design {
