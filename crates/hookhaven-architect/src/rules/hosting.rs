@@ -3,7 +3,7 @@
 //! Not here: what it costs against a budget (`contradictions`), the files for each place (`deploy`).
 
 use super::prelude::*;
-use crate::design::StorePlace;
+use crate::design::{NODE_PER_SECOND, StorePlace};
 
 /// Of a sender's limit, that a cold start eats a good part of.
 const COLD: Duration = Duration::from_secs(3);
@@ -129,6 +129,27 @@ pub const RULES: &[Rule] = &[
                that restarts in seconds loses less than a database that nobody watches.",
         fires_for: "infrastructure.nodes = 2\ninfrastructure.stack = [\"node 20\"]",
         rests_for: "infrastructure.nodes = 2\ninfrastructure.stack = [\"node 20\", \"postgres\"]",
+    },
+    Rule {
+        id: "nodes-beyond-the-load",
+        severity: Note,
+        subject: Subject::Hosting,
+        fires: |intake, design| {
+            let worst = design.load.burst_per_second.max(design.load.peak_per_second);
+            let asked = intake.infrastructure.nodes_min;
+            let firing = Firing::whole()
+                .with("asked", asked.to_string())
+                .with("worst", rate(worst))
+                .with("capacity", rate(NODE_PER_SECOND))
+                .behind(["infrastructure.nodes", "volume", "senders"]);
+            if asked > 1 && worst <= NODE_PER_SECOND { vec![firing] } else { Vec::new() }
+        },
+        text: "You ask for {asked} nodes, and the load needs one: {worst} at the worst, of {capacity} that a node takes. What the \
+               others buy is that a machine may die; what they cost is PostgreSQL as the store.",
+        mend: "Keep them if minutes without a receiver cost you events or a promise. If your senders come again for hours, one \
+               node on a disk of its own is less to run and as safe against a killed process.",
+        fires_for: "infrastructure.nodes = 2\ninfrastructure.hosting = \"two virtual machines\"",
+        rests_for: "infrastructure.nodes = 1",
     },
     Rule {
         id: "nodes-on-one-machine",

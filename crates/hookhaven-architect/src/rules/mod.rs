@@ -186,10 +186,17 @@ pub fn findings(intake: &Intake, design: &Design) -> Vec<Finding> {
             text: filled(rule.text, &firing),
             mend: filled(rule.mend, &firing),
             source: firing.source,
-            answers: firing.answers,
+            answers: broadest(firing.answers),
         })
     };
     tables.iter().copied().flatten().flat_map(of).collect()
+}
+
+/// Without those that another of them holds: `volume` says `volume.stripe`, too.
+fn broadest(answers: Vec<String>) -> Vec<String> {
+    let holds = |broad: &String, path: &String| path.strip_prefix(&**broad).is_some_and(|rest| rest.starts_with('.'));
+    let is_held = |path: &&String| answers.iter().any(|broad| holds(broad, path));
+    answers.iter().filter(|path| !is_held(path)).cloned().collect()
 }
 
 /// In one pass, so that braces in a value stay what they are.

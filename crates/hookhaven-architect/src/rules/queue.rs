@@ -31,7 +31,7 @@ pub const RULES: &[Rule] = &[
                timeout and be made again, while the first still works.",
         mend: "Let the handler insert the job into a table of its own (id unique) and answer 200; a worker of yours takes it \
                from there. A longer timeout only holds a connection open for as long.",
-        fires_for: r#"processing.stripe = { does = "render the report", takes = "5m" }"#,
+        fires_for: r#"processing.stripe = { does = "render the report", takes = "20m" }"#,
         rests_for: r#"processing.stripe = { does = "render the report", takes = "5s" }"#,
     },
     Rule {
