@@ -83,8 +83,9 @@ pub const RULES: &[Rule] = &[
         },
         text: "The API of {senders} may not know yet what its event tells: a fetch right after it gets a 404 or the state \
                before.",
-        mend: "Answer 503 with `Retry-After: 5` from the handler when the object is missing or older than the event: the next \
-               attempt comes after that. Do not sleep in the handler.",
+        mend: "Answer 425 (too early) with `Retry-After: 5` when the object is missing or older than the event: this one waits \
+               that long, and the others go on. Not 503, which holds the whole destination back, and no sleeping in the \
+               handler.",
         fires_for: r#"senders = ["openai"]"#,
         rests_for: r#"senders = ["github"]"#,
     },

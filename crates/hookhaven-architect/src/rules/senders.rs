@@ -21,8 +21,8 @@ pub const RULES: &[Rule] = &[
         },
         text: "Events of {senders} say that something changed and not what it is now: each costs a call to the sender's API, \
                within its rate limit.",
-        mend: "Fetch the object in the handler and write what you got: it is never older than the event, so order and \
-               repeats stop mattering. Keep the destination's `rate` below what the API grants.",
+        mend: "Fetch the object in the handler, and write it if it is newer than the row: then neither order nor repeats \
+               matter. Keep the destination's `rate` below what the API grants.",
         fires_for: r#"senders = ["openai"]"#,
         rests_for: r#"senders = ["github"]"#,
     },
