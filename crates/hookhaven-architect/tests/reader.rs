@@ -353,7 +353,7 @@ fn words_are_understood_and_can_be_said_outright_instead() {
     assert_eq!((code.sender.unwrap().name, &*code.name), ("github", "code"));
     assert_eq!(
         (code.events.clone(), code.once.some.clone()),
-        (vec!["pull_request.*".to_owned()], vec![("pull_request.*".to_owned(), Once::Must)])
+        (vec!["pull_request".to_owned()], vec![("pull_request".to_owned(), Once::Must)])
     );
     assert!(code.processing.answers_user && code.processing.effects == [intake::Effect::Build]);
     assert_eq!(
@@ -366,7 +366,6 @@ fn words_are_understood_and_can_be_said_outright_instead() {
         understood,
         [
             ("processing.stripe", "effects: database; nobody waits for its answer"),
-            ("events.code", "events that arrive as pull_request.*"),
             ("processing.code", "effects: build; somebody waits for its answer"),
             ("infrastructure.hosting", "a machine, or a few"),
             ("infrastructure.stack", "handlers for fastify"),

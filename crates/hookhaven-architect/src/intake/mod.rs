@@ -23,7 +23,6 @@ use hookhaven_core::senders::Declaration;
 pub use questions::{Kind, Question};
 pub use read::{FILE_BYTES_MAX, Given, Read, read, read_with_defaults};
 pub use senders::SENDERS_MAX;
-pub use types::as_stored;
 pub use values::{EVENTS_MAX, TEXT_CHARS_MAX};
 pub use written::whole;
 
@@ -80,7 +79,7 @@ pub struct SenderAnswers {
     pub name: String,
     /// `None`: the catalogue does not know it, and it becomes a source with sender `hmac` to be described.
     pub sender: Option<&'static Declaration>,
-    /// Event types or globs, as the gateway stores them (`pull_request.*`); empty if nobody said.
+    /// Event types or globs, as they were named; empty if nobody said, or said every one.
     pub events: Vec<String>,
     pub volume: Volume,
     pub processing: Processing,

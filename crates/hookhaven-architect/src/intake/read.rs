@@ -5,7 +5,6 @@
 
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
-use hookhaven_core::senders::Declaration;
 use hookhaven_toml::{Document, Item, Problem, Severity, Table, document::path_of, size};
 use toml::de::{DeTable, DeValue};
 
@@ -14,7 +13,7 @@ use super::{
     names,
     questions::{self, Question},
     senders::{self, Named},
-    text, types, understood,
+    text, understood,
     values::{self, BODY_BYTES, LENIENT, TAKES},
     written,
 };
@@ -159,14 +158,13 @@ impl Reader<'_> {
         let Named { name, sender } = named;
         let path = |table: &str| path_of(table, &name);
         let under = |table: &str| tables.of(table, &name);
-        let named_events = self.optional(
+        let events = self.optional(
             under("events"),
             &path("events"),
             || questions::events(&name),
             tables.has("events"),
             |item| values::events(item, sender),
         );
-        let named_events = named_events.unwrap_or_default();
         let volume = self.asked(under("volume"), &path("volume"), || questions::volume(&name), values::volume);
         let processing =
             self.asked(under("processing"), &path("processing"), || questions::processing(&name), values::processing);
@@ -174,29 +172,35 @@ impl Reader<'_> {
             under("idempotency"),
             &path("idempotency"),
             || questions::once(&name),
-            |item| values::per_type(item, Once::Free, sender, values::once),
+            |item| values::per_type(item, Once::Free, values::once),
         );
         let latency = self.asked(
             under("latency"),
             &path("latency"),
             || questions::latency(&name),
-            |item| values::per_type(item, LENIENT, sender, values::latency),
+            |item| values::per_type(item, LENIENT, values::latency),
         );
         let ordering = self.optional(
             under("ordering"),
             &path("ordering"),
             || questions::ordering(&name),
             tables.has("ordering"),
-            |item| values::ordering(item, sender),
+            values::ordering,
         );
+        if events.is_none() {
+            self.assume(path("events"), "every type that it sends", "no event types were named");
+        }
+        // Every type is what nobody names, too.
+        let events = events.unwrap_or_default();
+        let events = if events == ["*"] { Vec::new() } else { events };
         for table in ["idempotency", "ordering", "latency"] {
             if let Some(item) = under(table).filter(|item| table != "ordering" || !values::is_one_order(item)) {
-                values::unnamed_types(&item, &named_events, sender);
+                values::unnamed_types(&item, &events, sender);
             }
         }
         let answers = SenderAnswers {
             sender,
-            events: self.events(&path("events"), sender, &named_events),
+            events,
             volume: volume.unwrap_or(Volume { per_day: 0, peak_day: 0, burst: None, body_bytes: BODY_BYTES }),
             processing: processing.unwrap_or_else(|| values::of_text("")),
             once: once.unwrap_or(PerType::all(Once::Nice)),
@@ -207,26 +211,6 @@ impl Reader<'_> {
         self.details(&answers, under("volume"), under("processing"), under("latency"));
         self.understood.extend(understood::of_sender(&answers));
         answers
-    }
-
-    /// As the gateway calls them, each once.
-    fn events(&mut self, path: &str, sender: Option<&'static Declaration>, named: &[String]) -> Vec<String> {
-        if named.is_empty() {
-            self.assume(path.to_owned(), "every type that it sends", "no event types were named");
-        }
-        let mut stored: Vec<String> = Vec::new();
-        for named in named {
-            let patterns = types::as_stored(sender, named);
-            if patterns != [named.as_str()] {
-                self.understood.push(understood::of_type(path, named, &patterns));
-            }
-            for pattern in patterns {
-                if !stored.contains(&pattern) {
-                    stored.push(pattern);
-                }
-            }
-        }
-        stored
     }
 
     /// What was left out of an answer that was given.

@@ -1,18 +1,9 @@
 //! How free text was understood, in words, and how to say it outright instead.
 //!
-//! Not here: how it is read (`text`, `types`).
+//! Not here: how it is read (`text`).
 
 use super::{Existing, Host, Infrastructure, OrderKind, SenderAnswers, State, Trouble, Understood, names};
 use crate::words::list;
-
-pub fn of_type(path: &str, named: &str, stored: &[String]) -> Understood {
-    Understood {
-        path: path.to_owned(),
-        text: named.to_owned(),
-        taken_for: format!("events that arrive as {}", list(stored)),
-        outright: "name types as the gateway stores them".to_owned(),
-    }
-}
 
 pub fn of_sender(answers: &SenderAnswers) -> Vec<Understood> {
     let mut all = Vec::new();

@@ -128,12 +128,7 @@ pub fn of_text(words: &str) -> Processing {
 }
 
 /// One value, or a table of types, in which `default` is for the others.
-pub fn per_type<T: Clone>(
-    item: &Item<'_>,
-    rest: T,
-    sender: Option<&'static Declaration>,
-    read: impl Fn(&Item<'_>) -> Option<T>,
-) -> Option<PerType<T>> {
+pub fn per_type<T>(item: &Item<'_>, rest: T, read: impl Fn(&Item<'_>) -> Option<T>) -> Option<PerType<T>> {
     let DeValue::Table(_) = item.value else { return read(item).map(PerType::all) };
     let table = item.table("one answer, or a table of event types")?;
     let mut all = Some(rest);
@@ -144,7 +139,7 @@ pub fn per_type<T: Clone>(
         } else if let Some((what, mend)) = types::refused(key) {
             item.doc.report(Severity::Error, &at, &item.path, what, mend);
         } else if let Some(value) = read(&item) {
-            some.extend(types::as_stored(sender, key).into_iter().map(|pattern| (pattern, value.clone())));
+            some.push((key.to_owned(), value));
         }
     }
     Some(PerType { all: all?, some })
@@ -155,16 +150,14 @@ pub fn unnamed_types(item: &Item<'_>, named: &[String], sender: Option<&'static 
     let DeValue::Table(_) = item.value else { return };
     let Some(table) = item.table("a table") else { return };
     let samples = sender.map(|sender| sender.sample_types).unwrap_or_default();
-    let stored: Vec<String> = named.iter().flat_map(|named| types::as_stored(sender, named)).collect();
     for (key, at, item) in table.named().into_iter().filter(|(key, ..)| *key != "default") {
-        let is_among =
-            || types::as_stored(sender, key).iter().any(|key| stored.iter().any(|named| types::meet(key, named)));
+        let is_among = named.iter().any(|named| types::meet(key, named));
         let warn = |what: String, mend: String| item.doc.report(Severity::Warning, &at, &item.path, what, mend);
         if named.is_empty() {
             if let Some(meant) = types::meant(sender, key) {
                 warn(format!("{key:?} is not among the types that are known"), format!("did you mean {meant:?}?"));
             }
-        } else if !is_among() && types::refused(key).is_none() {
+        } else if !is_among && types::refused(key).is_none() {
             let known: BTreeSet<&str> = named.iter().map(String::as_str).chain(samples.iter().copied()).collect();
             let mend = suggest::nearest(key, known).map(|meant| format!("did you mean {meant:?}?"));
             let add = || "add it there if you want it".to_owned();
@@ -186,8 +179,8 @@ pub fn no_order() -> OrderWish {
     OrderWish { kind: OrderKind::None, text: String::new(), key: None }
 }
 
-pub fn ordering(item: &Item<'_>, sender: Option<&'static Declaration>) -> Option<PerType<OrderWish>> {
-    if is_one_order(item) { order(item).map(PerType::all) } else { per_type(item, no_order(), sender, order) }
+pub fn ordering(item: &Item<'_>) -> Option<PerType<OrderWish>> {
+    if is_one_order(item) { order(item).map(PerType::all) } else { per_type(item, no_order(), order) }
 }
 
 /// Whether a table says one order outright, rather than one for each of several types.
