@@ -404,3 +404,31 @@ fn the_example_is_whole_and_so_is_what_stands_in_its_comments() {
         assert!(errors.is_empty(), "{setting}: {errors:?}");
     }
 }
+
+#[test]
+fn the_page_for_users_has_every_key() {
+    const PAGE: &str = include_str!("../../../docs/architect.md");
+    let keys = EXAMPLE.lines().filter_map(|line| {
+        let line = line.strip_prefix("# ").unwrap_or(line);
+        let (key, _) = line.split_once(" = ")?;
+        key.trim().chars().all(|c| c.is_ascii_lowercase() || c == '_').then(|| key.trim())
+    });
+    let senders = ["stripe", "github", "slack"];
+    let mut keys: Vec<&str> = keys.filter(|key| !senders.contains(key)).collect();
+    keys.extend([
+        "per_day",
+        "peak_day",
+        "burst",
+        "body",
+        "does",
+        "takes",
+        "answers_user",
+        "effects",
+        "mode",
+        "key",
+        "text",
+    ]);
+    let has = |key: &str| PAGE.contains(&format!("`{key}`")) || PAGE.contains(&format!(".{key}`"));
+    let missing: Vec<&str> = keys.iter().copied().filter(|key| !has(key)).collect();
+    assert!(missing.is_empty() && keys.len() > 25, "{missing:?} of {keys:?}");
+}
