@@ -192,8 +192,9 @@ fn links_lead_to_headings_that_are_there() {
 fn the_html_is_alone_and_well_formed() {
     for (name, plan) in plans().into_iter().chain([("hostile".to_owned(), hostile())]) {
         let html = file(&plan, "report.html");
+        // Which tags and attributes there may be is said there: none that fetches or runs anything.
         plain::well_formed(&html).unwrap_or_else(|e| panic!("{name}: {e}"));
-        for other in ["<script", "src=", "url(http", "@import", "<link", "javascript:"] {
+        for other in ["url(http", "@import", "javascript:"] {
             assert!(!html.contains(other), "{name}: {other}");
         }
         assert!(html.contains("<svg ") && html.contains("<desc ") || !plan.design.needed.value, "{name}");

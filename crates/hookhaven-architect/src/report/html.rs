@@ -81,7 +81,7 @@ fn table(table: &Table, out: &mut String) {
 
 fn diagram(diagram: &Diagram, out: &mut String) {
     let in_words: Vec<String> = diagram.in_words.iter().map(spoken).collect();
-    out.push_str(&format!("<figure>\n{}", svg(diagram, &in_words.join(" "))));
+    out.push_str(&format!("<figure tabindex=\"0\">\n{}", svg(diagram, &in_words.join(" "))));
     out.push_str(&format!("<figcaption>{}</figcaption>\n</figure>\n", inline(&diagram.caption)));
     list("ol", &diagram.in_words, out);
 }

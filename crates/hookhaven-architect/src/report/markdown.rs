@@ -36,7 +36,7 @@ fn blocks(all: &[Block], out: &mut String) {
 fn block(block: &Block, out: &mut String) {
     match block {
         Block::Heading(text) => out.push_str(&format!("### {}\n", inline(text))),
-        Block::Paragraph(text) => out.push_str(&format!("{}\n", line_start(&inline(text)))),
+        Block::Paragraph(text) => out.push_str(&format!("{}\n", line_start(inline(text).trim_end()))),
         Block::List(items) => {
             for item in items {
                 out.push_str(&format!("- {}\n", line_start(&inline(item))));
@@ -170,7 +170,8 @@ fn escaped(text: &str) -> String {
 fn line_start(text: &str) -> String {
     let text = text.trim_start();
     let digits = text.chars().take_while(char::is_ascii_digit).count();
-    let is_number = (1..=9).contains(&digits) && text[digits..].starts_with(['.', ')']);
+    let after = text[digits..].strip_prefix(['.', ')']);
+    let is_number = (1..=9).contains(&digits) && after.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '));
     if is_number {
         return format!("{}\\{}", &text[..digits], &text[digits..]);
     }
@@ -189,7 +190,8 @@ mod tests {
         });
         assert_eq!(line_start("- x"), "\\- x");
         assert_eq!(line_start("1. x"), "1\\. x");
-        assert_eq!(line_start("10 x"), "10 x");
+        assert_eq!(line_start("10 x 1.5"), "10 x 1.5");
+        assert_eq!(line_start("1.5 x"), "1.5 x");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use hookhaven_core::{
 
 use super::document::{Text, codes, plain};
 use crate::{
-    Plan,
+    Choice, Plan,
     design::{RouteDesign, SourceDesign},
     intake::{Effect, Framework, Host, Once, OrderKind, SenderAnswers, State, Trouble},
     rules::Severity,
@@ -54,16 +54,42 @@ pub fn types(route: &RouteDesign) -> Text {
     if route.events.iter().any(|t| t == "*") { plain("all others") } else { codes(&route.events) }
 }
 
+/// Routes of one sender that are alike in one choice, as the first of them with the types of all.
+pub fn alike<'p, T: PartialEq + 'p>(
+    plan: &'p Plan,
+    choice: impl Fn(&'p RouteDesign) -> &'p Choice<T>,
+) -> Vec<(&'p RouteDesign, Text)> {
+    let mut groups: Vec<Vec<&RouteDesign>> = Vec::new();
+    for route in &plan.design.routes {
+        let same = |known: &'p RouteDesign| known.source == route.source && choice(known) == choice(route);
+        match groups.iter_mut().find(|group| group.first().is_some_and(|known| same(known))) {
+            Some(group) => group.push(route),
+            None => groups.push(vec![route]),
+        }
+    }
+    let joined = |group: Vec<&'p RouteDesign>| {
+        let first = *group.first()?;
+        if group.iter().any(|route| route.events.iter().any(|t| t == "*")) {
+            let all = if group.len() == plan.design.routes_of(&first.source).count() { "all" } else { "all others" };
+            return Some((first, plain(all)));
+        }
+        let types: Vec<&String> = group.iter().flat_map(|route| &route.events).collect();
+        Some((first, codes(&types)))
+    };
+    groups.into_iter().filter_map(joined).collect()
+}
+
 /// The place of a value in an event, or that there is none.
 pub fn places(places: &[&str]) -> Text {
     if places.is_empty() { plain("none") } else { codes(places) }
 }
 
-/// A type that can be sent as a sample: one that was named outright, else one of the catalogue's.
+/// A type that can be sent as a sample: best one that was named and of which the catalogue has a body.
 pub fn sample_type(sender: &SenderAnswers) -> String {
-    let named = sender.events.iter().find(|name| is_plain_name(name));
-    let known = || sender.sender.and_then(|d| d.sample_types.first().map(|t| (*t).to_owned()));
-    named.cloned().or_else(known).unwrap_or_else(|| "sample".to_owned())
+    let samples = sender.sender.map_or(&[][..], |declared| declared.sample_types);
+    let named = || sender.events.iter().filter(|name| is_plain_name(name)).map(String::as_str);
+    let both = named().find(|name| samples.contains(name));
+    both.or_else(|| named().next()).or_else(|| samples.first().copied()).unwrap_or("sample").to_owned()
 }
 
 /// Whether it can stand in a command as it is.

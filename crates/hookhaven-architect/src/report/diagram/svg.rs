@@ -70,7 +70,7 @@ impl Gate {
         let before = numbered(&diagram.before, 1);
         let after = numbered(&diagram.after, diagram.before.len() + 1);
         let line = wrapped(&diagram.line, STEP_CHARS);
-        let height = (before.len() + line.len() + after.len() + 4) * LINE_HEIGHT;
+        let height = (before.len() + line.len() + after.len() + 3) * LINE_HEIGHT;
         Gate { before, line, after, height }
     }
 

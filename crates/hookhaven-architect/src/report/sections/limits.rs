@@ -34,16 +34,22 @@ pub fn blocks(plan: &Plan) -> Vec<Block> {
     ]
 }
 
-fn names(plan: &Plan) -> String {
-    words::list(&plan.intake.senders.iter().map(|sender| sender.title()).collect::<Vec<_>>())
+/// One of them, whichever.
+fn any(plan: &Plan) -> String {
+    let names: Vec<&str> = plan.intake.senders.iter().map(|sender| sender.title()).collect();
+    match names.as_slice() {
+        [] => "a sender".to_owned(),
+        [one] => (*one).to_owned(),
+        [all @ .., last] => format!("{} or {last}", all.join(", ")),
+    }
 }
 
 fn bugs(plan: &Plan) -> Text {
     say!(
-        "If {} never sends an event, or sends a wrong one rightly signed, the gateway cannot know: it looks as if \
-         nothing had happened. A silence shows only in `webhook_received_total`, and a wrong figure only by \
-         comparing: the yearly reconciliation below.",
-        names(plan)
+        "An event that {} never sends, or a wrong one rightly signed, the gateway cannot tell from a quiet day. A \
+         silence shows only in `webhook_received_total`, a wrong figure only by comparing: the yearly reconciliation \
+         below.",
+        any(plan)
     )
 }
 
@@ -103,7 +109,7 @@ fn lag(plan: &Plan) -> Text {
         "An event may be here before the API of {} shows what it tells: a handler that fetches the object can get the \
          state before. Take what the event holds; if you have to fetch, and what you get is older than the event, \
          answer 503 and be given it again.{}",
-        names(plan),
+        any(plan),
         who
     )
 }

@@ -9,10 +9,10 @@ use crate::{
     design::{Loss, SourceDesign},
     intake::{SenderAnswers, State, Trouble},
     report::{
-        document::{Block, Text, code, plain, quoted, say},
+        document::{Block, Text, plain, quoted, say},
         said,
     },
-    words::{self, span},
+    words::span,
 };
 
 pub fn blocks(plan: &Plan) -> Vec<Block> {
@@ -25,13 +25,15 @@ pub fn blocks(plan: &Plan) -> Vec<Block> {
         way_back(plan).into(),
         Block::heading(say!("In which order")),
         say!("One sender at a time, the one that is least harmed first, each for some days before the next:").into(),
-        Block::table(["sender", "first", "harm if it goes wrong"], order(plan)),
+        Block::table(["turn", "sender", "what can go wrong"], order(plan)),
     ];
     if existing.incidents.is_empty() {
         return blocks;
     }
     blocks.push(Block::heading(say!("What went wrong so far, and what becomes of it")));
-    blocks.push(Block::table(["you told", "with this set-up"], incidents(plan)));
+    let told: Vec<String> = existing.incidents.iter().map(|incident| format!("“{}”", quoted(incident))).collect();
+    blocks.push(say!("You told: {}.", told.join("; ")).into());
+    blocks.push(Block::table(["read as", "with this set-up"], incidents(plan)));
     blocks
 }
 
@@ -164,13 +166,12 @@ fn order(plan: &Plan) -> Vec<[Text; 3]> {
             Loss::Events(_) => "what is missed is gone".to_owned(),
             Loss::Unknown => "whether it comes again is not known".to_owned(),
         };
-        [plain(sender.title()), code((i + 1).to_string()), say!("its events {}; {}", harm, loss)]
+        [plain((i + 1).to_string()), plain(sender.title()), say!("its events {}; {}", harm, loss)]
     };
     all.iter().enumerate().map(row).collect()
 }
 
 fn incidents(plan: &Plan) -> Vec<[Text; 2]> {
-    let existing = &plan.intake.existing;
     let becomes = |trouble: &Trouble| match trouble {
         Trouble::TimedOut => "the sender waits for one commit, not for the work",
         Trouble::Twice => "the three layers under Idempotency; the third is yours to build",
@@ -180,12 +181,10 @@ fn incidents(plan: &Plan) -> Vec<[Text; 2]> {
         Trouble::LeakedSecret => "two secrets side by side while one is changed; see Signature verification",
         Trouble::Overload => "what comes at once waits on disk; the handler gets what its limits allow",
     };
-    let told: Vec<String> = existing.incidents.iter().map(|incident| format!("“{}”", quoted(incident))).collect();
-    let answers: Vec<&str> = existing.troubles.iter().map(becomes).collect();
-    let answer = if answers.is_empty() {
-        "it was not recognised; say it in other words, or look at the list of what this will not solve".to_owned()
-    } else {
-        answers.join("; ")
-    };
-    vec![[plain(words::list(&told)), plain(answer)]]
+    if plan.intake.existing.troubles.is_empty() {
+        let unknown = "say it in other words, or look for it under what this will not solve";
+        return vec![[plain("nothing that was recognised"), plain(unknown)]];
+    }
+    let row = |trouble: &Trouble| [plain(said::trouble(*trouble)), plain(becomes(trouble))];
+    plan.intake.existing.troubles.iter().map(row).collect()
 }

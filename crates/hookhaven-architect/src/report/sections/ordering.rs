@@ -19,7 +19,10 @@ pub fn blocks(plan: &Plan) -> Vec<Block> {
     let mut blocks = vec![
         Block::table(["sender", "you asked for", "it promises", "ordered by", "which is newer"], asked),
         Block::heading(say!("What is done")),
-        Block::table(["sender", "types", "order", "why"], plan.design.routes.iter().map(|r| done(plan, r)).collect()),
+        Block::table(
+            ["sender", "types", "order", "why"],
+            said::alike(plan, |route| &route.ordering).into_iter().map(|r| done(plan, r)).collect(),
+        ),
     ];
     blocks.extend(guard(plan));
     blocks
@@ -61,13 +64,13 @@ fn first(places: &[&str]) -> Text {
     }
 }
 
-fn done(plan: &Plan, route: &RouteDesign) -> [Text; 4] {
+fn done(plan: &Plan, (route, types): (&RouteDesign, Text)) -> [Text; 4] {
     let order = match &route.ordering.value {
         OrderingDesign::None => say!("none"),
         OrderingDesign::Latest { key, .. } => say!("`latest`") + by(key.as_deref()),
         OrderingDesign::Fifo { key } => say!("`fifo`") + by(key.as_deref()),
     };
-    [plain(said::title(plan, &route.source)), said::types(route), order, prose(&route.ordering.why)]
+    [plain(said::title(plan, &route.source)), types, order, prose(&route.ordering.why)]
 }
 
 fn by(key: Option<&str>) -> Text {

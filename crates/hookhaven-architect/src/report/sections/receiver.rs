@@ -18,7 +18,7 @@ use crate::{
 pub fn blocks(plan: &Plan) -> Vec<Block> {
     let hosting = &plan.design.hosting;
     vec![
-        say!("**{}**, for {} a month. ", hosting.value.size, hosting.value.cost).into(),
+        say!("It runs on **{}**, for {} a month in dollars or euros.", hosting.value.size, hosting.value.cost).into(),
         place(plan).into(),
         figures(plan),
         Block::heading(say!("What comes in")),
@@ -54,10 +54,10 @@ fn place(plan: &Plan) -> Text {
     let why = match infrastructure.host {
         Host::Serverless => say!(
             "A function ends with its request: it has no disk to store an event on before it answers, and nothing \
-             that could try again afterwards. So the receiver is the one part that moves off the functions; the \
-             handlers behind it may stay there, at `{}`, and then answer the gateway, which waits for them, instead \
-             of the sender, which does not.",
-            infrastructure.handler_url
+             that could try again afterwards. So the receiver is the one part that moves off the functions. The \
+             handlers behind it may stay there ({}); they then answer the gateway, which waits for them, instead of \
+             the sender, which does not.",
+            handlers(plan)
         ),
         Host::Machine => say!("A process under systemd on the machine, with its data on a local disk."),
         Host::Containers => say!("One container that is always on, with a volume that outlives it."),
@@ -67,6 +67,15 @@ fn place(plan: &Plan) -> Text {
         ),
     };
     prose(&plan.design.hosting.why) + say!(" ") + why + front
+}
+
+/// Where they are reached, as far as anybody said.
+fn handlers(plan: &Plan) -> String {
+    let url = &plan.intake.infrastructure.handler_url;
+    match plan.intake.assumed.iter().any(|assumed| assumed.path == "infrastructure.handler_url") {
+        true => format!("you did not say where; {url} is only assumed"),
+        false => format!("at {url}"),
+    }
 }
 
 fn figures(plan: &Plan) -> Block {

@@ -3,7 +3,7 @@
 //!
 //! Not here: the alerts' thresholds (`observability`).
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use hookhaven_core::{attempt::ErrorClass, retry::RetryPolicy};
 
@@ -18,7 +18,8 @@ use crate::{
 };
 
 pub fn blocks(plan: &Plan) -> Vec<Block> {
-    let routes = plan.design.routes.iter().map(|route| schedule(plan, route)).collect();
+    let routes = said::alike(plan, |route| &route.retry).into_iter().map(|routes| schedule(plan, routes)).collect();
+    let woken = said::alike(plan, |route| &route.critical).into_iter().map(|routes| woken(plan, routes)).collect();
     let classes = ErrorClass::ALL.into_iter().filter_map(|class| failure(plan, class)).collect();
     let mut blocks = vec![
         Block::table(["sender", "types", "attempts", "waits between them", "the last begins after", "why"], routes),
@@ -30,7 +31,7 @@ pub fn blocks(plan: &Plan) -> Vec<Block> {
         Block::heading(say!("Each kind of failure: its cause, its remedy")),
         Block::table(["class", "what is likely", "what mends it", "what the gateway does"], classes),
         Block::heading(say!("Who is woken by what")),
-        Block::table(["sender", "types", "a dead letter"], plan.design.routes.iter().map(|r| woken(plan, r)).collect()),
+        Block::table(["sender", "types", "a dead letter wakes somebody", "why"], woken),
     ];
     blocks.push(channels(plan).into());
     blocks.push(
@@ -44,12 +45,12 @@ pub fn blocks(plan: &Plan) -> Vec<Block> {
     blocks
 }
 
-fn schedule(plan: &Plan, route: &RouteDesign) -> [Text; 6] {
+fn schedule(plan: &Plan, (route, types): (&RouteDesign, Text)) -> [Text; 6] {
     let waits = waits(&route.retry.value);
     let last = waits.iter().sum();
     [
         plain(said::title(plan, &route.source)),
-        said::types(route),
+        types,
         plain(route.retry.value.attempts.to_string()),
         plain(spelled(&waits)),
         plain(span(last)),
@@ -83,10 +84,9 @@ fn spelled(waits: &[Duration]) -> String {
     words::list(&said)
 }
 
-fn woken(plan: &Plan, route: &RouteDesign) -> [Text; 3] {
-    let who =
-        if route.critical.value { say!("**wakes somebody.** ") } else { say!("told when it has waited an hour. ") };
-    [plain(said::title(plan, &route.source)), said::types(route), who + prose(&route.critical.why)]
+fn woken(plan: &Plan, (route, types): (&RouteDesign, Text)) -> [Text; 4] {
+    let who = if route.critical.value { say!("**yes**") } else { say!("no; told when it has waited an hour") };
+    [plain(said::title(plan, &route.source)), types, who, prose(&route.critical.why)]
 }
 
 fn channels(plan: &Plan) -> Text {
@@ -110,6 +110,11 @@ fn failure(plan: &Plan, class: ErrorClass) -> Option<[Text; 4]> {
     let timeouts = timeouts(plan);
     let (cause, remedy, does) = match class {
         ErrorClass::Ok => return None,
+        ErrorClass::Dns if host.parse::<IpAddr>().is_ok() => (
+            say!("does not happen while your handlers are addressed by number (`{}`)", host),
+            say!("once they have a name: mend it in `url`, or the resolver of the gateway's machine"),
+            RETRIED,
+        ),
         ErrorClass::Dns => (
             say!("the name `{}` does not resolve from where the gateway runs", host),
             say!("look it up there (`getent hosts {}`); mend the name in `url`, or the resolver of that machine", host),
@@ -121,6 +126,11 @@ fn failure(plan: &Plan, class: ErrorClass) -> Option<[Text; 4]> {
                 "start the handler; try `hookhaven destinations test NAME`; after a deploy see that it listens on the \
                  same port"
             ),
+            RETRIED,
+        ),
+        ErrorClass::Tls if handlers.starts_with("http:") => (
+            say!("does not happen while your handlers are reached without TLS (`{}`)", handlers),
+            say!("keep that way to one machine or a private network: bodies pass in the clear"),
             RETRIED,
         ),
         ErrorClass::Tls => (

@@ -127,8 +127,8 @@ fn answer_limit(plan: &Plan) -> Option<Text> {
     let waits = |sender: &crate::intake::SenderAnswers| sender.sender.and_then(|d| d.about.timeout_s);
     let soonest = plan.intake.senders.iter().filter(|s| waits(s).is_some()).min_by_key(|s| waits(s))?;
     Some(say!(
-        "**{} waits {} s for its answer.** It gets it as soon as the event is on disk, whatever the {} take that your \
-         handler needs for the work.",
+        "**{} waits {} s for its answer.** It gets it as soon as the event is on disk; the {} that your handler needs \
+         for the work come afterwards.",
         soonest.title(),
         waits(soonest)?,
         span(soonest.processing.takes)
@@ -150,7 +150,7 @@ fn window(plan: &Plan) -> Option<Text> {
 fn handlers(plan: &Plan) -> Option<Text> {
     let busiest = plan.design.destinations.iter().max_by_key(|destination| destination.concurrency.value)?;
     let value = busiest.concurrency.value;
-    Some(say!("**{} attempts at once for `{}`.** ", value, busiest.name) + prose(&busiest.concurrency.why))
+    Some(say!("**{} attempts at once** for `{}`. ", value, busiest.name) + prose(&busiest.concurrency.why))
 }
 
 fn schedule(plan: &Plan) -> Option<Text> {

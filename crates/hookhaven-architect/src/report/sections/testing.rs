@@ -10,7 +10,7 @@ use crate::{
         document::{Block, Text, code, plain, say},
         said,
     },
-    words::{count, rate},
+    words::{self, count, rate},
 };
 
 pub fn blocks(plan: &Plan) -> Vec<Block> {
@@ -73,7 +73,10 @@ fn expected(plan: &Plan) -> Vec<[Text; 2]> {
             plain("one of each"),
             say!("`hookhaven events list --source {}` shows it delivered at the first attempt", name),
         ],
-        [code("--duplicate"), say!("two requests answered alike, one event, one delivery; your tables: {}", effects)],
+        [
+            code("--duplicate"),
+            say!("two requests answered alike, one event, one delivery; the handler did its work {}", effects),
+        ],
         [
             code("--out-of-order"),
             plain("the row keeps the newest state, whichever came last; the older ones changed nothing"),
@@ -91,7 +94,7 @@ fn expected(plan: &Plan) -> Vec<[Text; 2]> {
 
 fn effects(sender: &SenderAnswers) -> String {
     let all: Vec<&str> = sender.processing.effects.iter().map(|effect| said::effect(*effect)).collect();
-    if all.is_empty() { "its effect once".to_owned() } else { format!("what {} once", crate::words::list(&all)) }
+    if all.is_empty() { "its effect once".to_owned() } else { format!("once each: it {}", words::list(&all)) }
 }
 
 fn torture(plan: &Plan) -> String {

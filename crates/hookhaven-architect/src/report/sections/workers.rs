@@ -29,7 +29,11 @@ pub fn blocks(plan: &Plan) -> Vec<Block> {
         .into(),
         Block::table(["destination", "attempts at once", "rate", "timeout"], limits),
         Block::heading(say!("Little's law, for your figures")),
-        say!("What is under way at once is what arrives in a second, times the seconds that each takes.").into(),
+        say!(
+            "What is under way at once is what arrives in a second, times the seconds that each takes. Here for the \
+             burst itself; the figures above spread it over the latency that you allow."
+        )
+        .into(),
         Block::table(["sender", "at the burst", "each takes", "so busy at once", "allowed at once"], law),
         Block::heading(say!("After an hour in which the handler was down")),
         say!(
@@ -100,7 +104,8 @@ fn drain(sender: &SenderAnswers, source: &SourceDesign, destination: &Destinatio
 
 /// Attempts a second: what the rate lets through, and no more than those at once can do.
 fn capacity(sender: &SenderAnswers, destination: &DestinationDesign) -> f64 {
-    let by_hands = f64::from(destination.concurrency.value) / sender.processing.takes.as_secs_f64().max(0.001);
+    let takes = sender.processing.takes.min(destination.timeout.value);
+    let by_hands = f64::from(destination.concurrency.value) / takes.as_secs_f64().max(0.001);
     destination.rate_per_second.value.map_or(by_hands, |rate| by_hands.min(f64::from(rate)))
 }
 
