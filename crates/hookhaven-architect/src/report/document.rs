@@ -76,6 +76,8 @@ pub enum Span {
     Code(String),
     /// To a section of the same report, by its title.
     Link(&'static str),
+    /// To a page of the catalogue's.
+    Outside(&'static str),
 }
 
 /// A template of ours with values of anybody's: markup in the template counts, in a value it does not.
@@ -88,6 +90,8 @@ pub(super) use say;
 
 /// Of a quotation from what a team wrote.
 const QUOTE_CHARS_MAX: usize = 240;
+/// Of one that is only to be recognised.
+const HINT_CHARS_MAX: usize = 60;
 
 /// Backticks make code and `**` strong text; each `{}` takes the next value, as it is.
 pub fn filled(template: &str, values: &[String]) -> Text {
@@ -154,6 +158,10 @@ pub fn link(title: &'static str) -> Text {
     Text(vec![Span::Link(title)])
 }
 
+pub fn outside(url: &'static str) -> Text {
+    Text(vec![Span::Outside(url)])
+}
+
 /// Several names or values, each as code, as a sentence lists them.
 pub fn codes<S: AsRef<str>>(items: &[S]) -> Text {
     let mut text = Text::default();
@@ -171,8 +179,17 @@ pub fn codes<S: AsRef<str>>(items: &[S]) -> Text {
 
 /// What a team wrote, on one line and no longer than a table bears.
 pub fn quoted(text: &str) -> String {
+    shortened(text, QUOTE_CHARS_MAX)
+}
+
+/// As much of it as tells which one is meant.
+pub fn hint(text: &str) -> String {
+    shortened(text, HINT_CHARS_MAX)
+}
+
+fn shortened(text: &str, chars_max: usize) -> String {
     let line = one_line(text);
-    match line.char_indices().nth(QUOTE_CHARS_MAX) {
+    match line.char_indices().nth(chars_max) {
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line,
     }
@@ -204,7 +221,7 @@ impl Span {
             Span::Plain(text) => Span::Plain(change(text)),
             Span::Strong(text) => Span::Strong(change(text)),
             Span::Code(text) => Span::Code(change(text)),
-            Span::Link(title) => Span::Link(title),
+            fixed @ (Span::Link(_) | Span::Outside(_)) => fixed,
         }
     }
 }

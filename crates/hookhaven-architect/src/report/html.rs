@@ -112,6 +112,7 @@ fn span(span: &Span) -> String {
         Span::Code(text) if one_line(text).is_empty() => String::new(),
         Span::Code(text) => format!("<code>{}</code>", escaped(text)),
         Span::Link(title) => linked(title),
+        Span::Outside(url) => format!("<a href=\"{0}\">{0}</a>", escaped(url)),
     }
 }
 
@@ -123,7 +124,7 @@ fn linked(title: &str) -> String {
 fn spoken(text: &Text) -> String {
     let said = |span: &Span| match span {
         Span::Plain(text) | Span::Strong(text) | Span::Code(text) => text.clone(),
-        Span::Link(title) => (*title).to_owned(),
+        Span::Link(text) | Span::Outside(text) => (*text).to_owned(),
     };
     text.0.iter().map(said).collect()
 }

@@ -112,6 +112,7 @@ fn span(span: &Span, in_table: bool) -> String {
         Span::Strong(text) => format!("**{}**", escaped(&one_line(text))),
         Span::Code(text) => code(&one_line(text), in_table),
         Span::Link(title) => linked(title),
+        Span::Outside(url) => escaped(url),
     }
 }
 

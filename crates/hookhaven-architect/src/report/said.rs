@@ -9,7 +9,7 @@ use hookhaven_core::{
     senders::{Declaration, SenderOptions},
 };
 
-use super::document::{Text, codes, plain};
+use super::document::{Text, codes, plain, prose};
 use crate::{
     Choice, Plan,
     design::{RouteDesign, SourceDesign},
@@ -34,13 +34,27 @@ pub fn known(sender: &SenderAnswers) -> Option<(&'static Declaration, Arc<dyn Se
 }
 
 /// What is signed and where it stands, with `<…>` for what varies.
-pub fn scheme(declared: &Declaration) -> String {
-    scheme_text(&declared.scheme_in_words())
+pub fn scheme(declared: &Declaration) -> Text {
+    catalogue(&declared.scheme_in_words())
 }
 
-/// A sentence of the catalogue, with `<…>` for what varies.
-pub fn scheme_text(text: &str) -> String {
-    text.replace('{', "<").replace('}', ">")
+/// A sentence of the catalogue.
+pub fn catalogue(text: &str) -> Text {
+    prose(&angled(text))
+}
+
+/// With `<name>` for `{name}`, so that nothing looks as if somebody forgot to fill it in.
+fn angled(text: &str) -> String {
+    let mut parts = text.split('{');
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let name = part.split_once('}').filter(|(name, _)| is_plain_name(name));
+        match name {
+            Some((name, rest)) => out.extend(["<", name, ">", rest]),
+            None => out.extend(["{", part]),
+        }
+    }
+    out
 }
 
 /// Where the sender posts to.

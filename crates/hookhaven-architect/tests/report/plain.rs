@@ -99,13 +99,15 @@ fn inline(text: &str) -> String {
     out
 }
 
-/// `{}` and `{name}` that are left in text, outside of code blocks.
+/// `{}` that is left anywhere, and `{name}` outside of code.
 pub fn placeholders(markdown: &str) -> Vec<String> {
     let mut found = Vec::new();
     for line in outside_fences(markdown) {
-        for part in line.split('{').skip(1) {
+        found.extend(line.matches("{}").map(str::to_owned));
+        let text: String = line.split('`').step_by(2).collect();
+        for part in text.split('{').skip(1) {
             let name = part.split('}').next().unwrap_or_default();
-            if part.contains('}') && name.chars().all(|c| c.is_ascii_lowercase() || c == '_') {
+            if part.contains('}') && !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c == '_') {
                 found.push(format!("{{{name}}}"));
             }
         }

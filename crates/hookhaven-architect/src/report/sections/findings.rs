@@ -6,7 +6,7 @@ use super::section_of;
 use crate::{
     Finding, Plan,
     report::{
-        document::{Block, Callout, Text, Tone, code, link, plain, prose, quoted, say},
+        document::{Block, Callout, Text, Tone, code, hint, link, plain, prose, say},
         said,
     },
     rules::{Severity, Subject},
@@ -84,7 +84,7 @@ fn answers(plan: &Plan, finding: &Finding) -> Text {
     let mut text = Text::default();
     for (i, path) in finding.answers.iter().enumerate() {
         let apart = if i == 0 { "" } else { "; " };
-        text = text + plain(apart) + code(path) + say!(" = {}", quoted(plan.intake.answers.of(path)));
+        text = text + plain(apart) + code(path) + say!(" = {}", hint(plan.intake.answers.of(path)));
     }
     text
 }

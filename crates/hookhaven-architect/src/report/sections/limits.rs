@@ -9,7 +9,7 @@ use crate::{
     design::Loss,
     intake::{Effect, SenderAnswers},
     report::{
-        document::{Block, Text, codes, plain, prose, quoted, say, strong},
+        document::{Block, Text, codes, plain, quoted, say, strong},
         said,
     },
     words::{self, count, span},
@@ -54,16 +54,18 @@ fn bugs(plan: &Plan) -> Text {
 }
 
 fn expired(plan: &Plan) -> Text {
-    let mut text = say!("An outage longer than the sender comes again for is a gap. ");
-    for source in &plan.design.sources {
-        let title = said::title(plan, &source.name);
-        text = text
-            + match source.loss.value {
-                Loss::NothingWithin(length) => say!("{}: after {}. ", title, span(length)),
-                Loss::Events(0) => say!("{}: at once, though at your volume an hour may bring none. ", title),
-                Loss::Events(events) => say!("{}: at once, {} events. ", title, count(events)),
-                Loss::Unknown => say!("{}: nobody says. ", title),
-            };
+    let mut text = say!("An outage longer than the sender comes again for is a gap.");
+    for (sender, source) in said::each(plan) {
+        let after = match sender.sender.map_or(Retries::Unknown, |declared| declared.about.retries) {
+            Retries::Never => "at once".to_owned(),
+            Retries::For(length, _) => format!("after {}", span(length)),
+            Retries::Unknown => "nobody says after how long".to_owned(),
+        };
+        let events = match source.loss.value {
+            Loss::Events(events) => format!(", {} events in a downtime as you named it, or of an hour", count(events)),
+            Loss::NothingWithin(_) | Loss::Unknown => String::new(),
+        };
+        text = text + say!(" {}: {}{}.", sender.title(), after, events);
     }
     text
 }
@@ -118,15 +120,15 @@ fn row(sender: &SenderAnswers) -> [Text; 4] {
     let gap = match sender.sender.map_or(Retries::Unknown, |d| d.about.retries) {
         Retries::Never => plain("at once: it never comes again"),
         Retries::Unknown => plain("not documented"),
-        Retries::For(length, how) => prose(&format!("{}: {how}", span(length))),
+        Retries::For(length, how) => said::catalogue(&format!("{}: {how}", span(length))),
     };
     let found = sender.sender.map_or("", |declared| declared.conduct.reconcile);
     let found = if found.is_empty() {
         say!("compare your records with those of {} by hand", sender.title())
     } else {
-        prose(found)
+        said::catalogue(found)
     };
     let stops = sender.sender.map_or("", |declared| declared.conduct.gives_up);
-    let stops = if stops.is_empty() { plain("not documented") } else { prose(stops) };
+    let stops = if stops.is_empty() { plain("not documented") } else { said::catalogue(stops) };
     [plain(sender.title()), gap, found, stops]
 }

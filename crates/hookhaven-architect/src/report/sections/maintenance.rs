@@ -6,7 +6,7 @@ use crate::{
     Plan,
     design::{Loss, StorePlace},
     report::{
-        document::{Block, Text, codes, plain, prose, say},
+        document::{Block, Text, codes, outside, plain, say},
         said,
     },
     words::{self, bytes, span},
@@ -97,8 +97,9 @@ fn yearly(plan: &Plan) -> Vec<Text> {
     for sender in &plan.intake.senders {
         let how = sender.sender.map_or("", |declared| declared.conduct.reconcile);
         let docs = sender.sender.map_or("", |declared| declared.about.docs);
-        let compare = if how.is_empty() { say!("compare a month of its records with yours") } else { prose(how) };
-        let versions = if docs.is_empty() { Text::default() } else { say!("; read what changed at `{}`", docs) };
+        let compare =
+            if how.is_empty() { say!("compare a month of its records with yours") } else { said::catalogue(how) };
+        let versions = if docs.is_empty() { Text::default() } else { say!("; read what changed at ") + outside(docs) };
         items.push(say!("**{}**: reconcile: ", sender.title()) + compare + versions + say!("."));
     }
     items.push(say!(

@@ -6,7 +6,6 @@ use hookhaven_core::senders::Retries;
 
 use crate::{
     Plan,
-    design::{Loss, SourceDesign},
     intake::{SenderAnswers, State, Trouble},
     report::{
         document::{Block, Text, plain, quoted, say},
@@ -152,19 +151,19 @@ fn way_back(plan: &Plan) -> Text {
 
 /// Those of whose events the least must not happen twice, and whose senders come again, go first.
 fn order(plan: &Plan) -> Vec<[Text; 3]> {
-    let mut all: Vec<_> = said::each(plan).collect();
+    let mut all: Vec<&SenderAnswers> = plan.intake.senders.iter().collect();
     let weight = |sender: &SenderAnswers| {
         let strictest = sender.once.values().copied().max();
         let never = sender.sender.is_some_and(|d| d.about.retries == Retries::Never);
         (strictest, never, sender.volume.per_day)
     };
-    all.sort_by_key(|(sender, _)| weight(sender));
-    let row = |(i, (sender, source)): (usize, &(&SenderAnswers, &SourceDesign))| {
+    all.sort_by_key(|sender| weight(sender));
+    let row = |(i, sender): (usize, &&SenderAnswers)| {
         let harm = sender.once.values().copied().max().map_or("", said::once);
-        let loss = match source.loss.value {
-            Loss::NothingWithin(length) => format!("the sender comes again for {}", span(length)),
-            Loss::Events(_) => "what is missed is gone".to_owned(),
-            Loss::Unknown => "whether it comes again is not known".to_owned(),
+        let loss = match sender.sender.map_or(Retries::Unknown, |declared| declared.about.retries) {
+            Retries::For(length, _) => format!("the sender comes again for {}", span(length)),
+            Retries::Never => "what is missed is gone".to_owned(),
+            Retries::Unknown => "whether it comes again is not known".to_owned(),
         };
         [plain((i + 1).to_string()), plain(sender.title()), say!("its events {}; {}", harm, loss)]
     };

@@ -11,7 +11,7 @@ use hookhaven_core::alert::{Metric, Rule, Severity, Unit, runbook};
 use crate::{
     Plan,
     report::{
-        document::{Block, Text, code, codes, plain, prose, say},
+        document::{Block, Text, code, codes, plain, say},
         said,
     },
     words::span,
@@ -89,7 +89,7 @@ fn yours(plan: &Plan, rule: &Rule) -> Text {
             codes(&handlers)
         }
         Metric::AnswerP95 => answers(plan),
-        _ => prose(&format!("`{}`", said::scheme_text(runbook(rule.metric).command))),
+        _ => code(runbook(rule.metric).command.replace("{scope}", "NAME")),
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{
     design::{Loss, RouteDesign, SourceDesign},
     intake::{Planned, SenderAnswers},
     report::{
-        document::{Block, Text, code, plain, prose, say},
+        document::{Block, Text, code, codes, outside, plain, prose, say},
         said,
     },
     words::{bytes, span},
@@ -49,11 +49,16 @@ fn facts(plan: &Plan, sender: &SenderAnswers, source: &SourceDesign) -> Vec<[Tex
         ("tells what there was", declared.conduct.reconcile.to_owned()),
         ("gives up", declared.conduct.gives_up.to_owned()),
         ("takes late answers", declared.late_answers_in_words()),
-        ("posts from", declared.addresses_in_words()),
-        ("its own documentation", declared.about.docs.to_owned()),
     ];
     for (what, text) in told.into_iter().filter(|(_, text)| !text.is_empty()) {
-        row(what, prose(&said::scheme_text(&text)));
+        row(what, said::catalogue(&text));
+    }
+    if !declared.addresses.is_empty() {
+        let lists: Vec<&str> = declared.addresses.iter().map(|list| list.url).collect();
+        row("posts from", codes(&lists) + say!("; `allow = [\"published\"]` takes it from nobody else"));
+    }
+    if !declared.about.docs.is_empty() {
+        row("its own documentation", outside(declared.about.docs));
     }
     rows
 }
@@ -96,7 +101,7 @@ fn quirks(sender: &SenderAnswers) -> Option<Block> {
     let all = sender.sender.map_or(&[][..], |declared| declared.about.quirks);
     match all {
         [] => Some(say!("No quirks of it are known.").into()),
-        all => Some(Block::List(all.iter().map(|quirk| prose(&said::scheme_text(quirk))).collect())),
+        all => Some(Block::List(all.iter().map(|quirk| said::catalogue(quirk)).collect())),
     }
 }
 
@@ -113,12 +118,15 @@ fn planned(plan: &Plan) -> Vec<Block> {
         };
         let (title, know) = match planned.sender {
             Some(declared) => {
-                let quirks: Vec<String> = declared.about.quirks.iter().map(|quirk| said::scheme_text(quirk)).collect();
                 let waits = declared.waits_in_words();
                 let waits = if waits.is_empty() { String::new() } else { format!("It waits {waits}. ") };
                 (
                     declared.title,
-                    prose(&format!("{waits}It comes again {}. {}", declared.retries_in_words(), quirks.join(" "))),
+                    said::catalogue(&format!(
+                        "{waits}It comes again {}. {}",
+                        declared.retries_in_words(),
+                        declared.about.quirks.join(" ")
+                    )),
                 )
             }
             None => {

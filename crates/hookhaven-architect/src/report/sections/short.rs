@@ -26,7 +26,7 @@ pub fn blocks(plan: &Plan) -> Vec<Block> {
 
 fn row((sender, source): (&SenderAnswers, &SourceDesign)) -> [Text; 5] {
     let verify = match said::known(sender) {
-        Some((declared, _)) => prose(&said::scheme(declared)),
+        Some((declared, _)) => said::scheme(declared),
         None => plain("find out how it signs"),
     };
     let secret = match source.secret_variables.first() {

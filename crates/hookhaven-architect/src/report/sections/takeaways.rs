@@ -5,11 +5,12 @@
 
 use std::cmp::Reverse;
 
+use super::{FINDINGS, section_of};
 use crate::{
     Finding, Plan,
     design::Loss,
     report::{
-        document::{Block, Text, codes, prose, say},
+        document::{Block, Text, codes, link, prose, say},
         said,
     },
     rules::{Severity, Subject},
@@ -60,7 +61,25 @@ fn of_finding(plan: &Plan, finding: &Finding) -> Text {
         [] => Text::default(),
         others => say!(" The same holds for {}.", words::list(others)),
     };
-    prose(&finding.text) + say!(" ") + prose(&finding.mend) + more
+    let place = if plan.design.needed.value { section_of(finding.rule.subject) } else { FINDINGS };
+    prose(first_sentence(&finding.text))
+        + say!(" ")
+        + prose(first_sentence(&finding.mend))
+        + more
+        + say!(" More: ")
+        + link(place)
+        + say!(".")
+}
+
+/// Up to the first full stop that ends one: before a blank and a capital letter, and not within code.
+fn first_sentence(text: &str) -> &str {
+    let ends = |at: &usize| {
+        let before = &text[..*at];
+        let next = text[at + 1..].trim_start().chars().next();
+        before.matches('`').count().is_multiple_of(2) && next.is_none_or(|c| c.is_uppercase() || c == '`')
+    };
+    let end = text.match_indices(". ").map(|(at, _)| at).find(ends);
+    end.map_or(text, |at| &text[..=at])
 }
 
 /// What the design rests on, the weightiest first.
@@ -70,8 +89,8 @@ fn choices(plan: &Plan) -> Vec<(Subject, Text)> {
     }
     let all = [
         (Subject::Hosting, Some(runs(plan))),
-        (Subject::Limits, lost(plan)),
-        (Subject::Retry, Some(wakes(plan))),
+        (Subject::Retry, lost(plan)),
+        (Subject::Observability, Some(wakes(plan))),
         (Subject::Receiver, answer_limit(plan)),
         (Subject::Idempotency, window(plan)),
         (Subject::Queue, handlers(plan)),
@@ -82,9 +101,8 @@ fn choices(plan: &Plan) -> Vec<(Subject, Text)> {
 
 /// For a team that is told to keep what it has.
 fn without(plan: &Plan) -> Vec<(Subject, Text)> {
-    let keep = say!("Keep what you have. {}", plan.design.needed.why);
     let all = [
-        (Subject::Hosting, Some(keep)),
+        (Subject::Hosting, Some(prose(&plan.design.needed.why))),
         (Subject::Limits, lost(plan)),
         (Subject::Receiver, Some(takes(plan))),
         (
@@ -156,4 +174,22 @@ fn handlers(plan: &Plan) -> Option<Text> {
 fn schedule(plan: &Plan) -> Option<Text> {
     let longest = plan.design.routes.iter().max_by_key(|route| route.retry.value.attempts)?;
     Some(say!("**Up to {} attempts before a dead letter.** ", longest.retry.value.attempts) + prose(&longest.retry.why))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_ends_where_it_ends() {
+        for (text, first) in [
+            ("One. Two.", "One."),
+            ("One, e.g. two. Three", "One, e.g. two."),
+            ("`a. B` is code. Yes.", "`a. B` is code."),
+            ("No end", "No end"),
+            ("7.2/s at worst. `x` too.", "7.2/s at worst."),
+        ] {
+            assert_eq!(first_sentence(text), first);
+        }
+    }
 }

@@ -50,9 +50,9 @@ fn row(sender: &SenderAnswers, source: &SourceDesign) -> [Text; 5] {
         say!("none: no time is signed")
     };
     let asked = declared.handshakes_in_words();
-    let handshake = if asked.is_empty() { plain("none") } else { prose(&said::scheme_text(&asked.join("; "))) };
+    let handshake = if asked.is_empty() { plain("none") } else { said::catalogue(&asked.join("; ")) };
     let unsigned = if unsigned.is_empty() { plain("nothing: all of it is covered") } else { plain(unsigned) };
-    [title, prose(&said::scheme(declared)), unsigned, tolerance, handshake]
+    [title, said::scheme(declared), unsigned, tolerance, handshake]
 }
 
 fn secrets(sender: &SenderAnswers, source: &SourceDesign) -> Vec<[Text; 3]> {
@@ -60,7 +60,7 @@ fn secrets(sender: &SenderAnswers, source: &SourceDesign) -> Vec<[Text; 3]> {
     let found = if place.is_empty() {
         say!("ask {}: it is what its requests are signed with", sender.title())
     } else {
-        prose(place)
+        said::catalogue(place)
     };
     let mut rows: Vec<[Text; 3]> =
         source.secret_variables.iter().map(|variable| [plain(sender.title()), code(variable), found.clone()]).collect();
