@@ -9,7 +9,7 @@ mod report {
     pub mod plain;
 }
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path, sync::OnceLock, time::Duration};
 
 use hookhaven_architect::{
     Plan,
@@ -23,6 +23,30 @@ fn here(path: &str) -> std::path::PathBuf {
 
 fn plan_of(text: &str) -> Option<Plan> {
     intake::read(Path::new("intake.toml"), text, &Given::default()).intake.map(Plan::of)
+}
+
+/// A plan and what is made of it.
+struct Case {
+    name: String,
+    plan: Plan,
+    markdown: String,
+    html: String,
+}
+
+/// Every intake of the tests, and more; made once.
+fn cases() -> &'static [Case] {
+    static CASES: OnceLock<Vec<Case>> = OnceLock::new();
+    CASES.get_or_init(|| plans().into_iter().map(|(name, plan)| case(name, plan)).collect())
+}
+
+fn case(name: String, plan: Plan) -> Case {
+    let files = plan.files();
+    let text = |path: &str| files.iter().find(|file| file.path == path).unwrap().text.clone();
+    Case { markdown: text("report.md"), html: text("report.html"), name, plan }
+}
+
+fn one(name: &str) -> &'static Case {
+    cases().iter().find(|case| case.name == name).unwrap()
 }
 
 /// By name, those that are whole.
@@ -77,26 +101,21 @@ fn changed(changes: &[(&str, &str)]) -> Plan {
     plan_of(&kept.join("\n")).unwrap_or_else(|| panic!("{}", kept.join("\n")))
 }
 
-fn file(plan: &Plan, name: &str) -> String {
-    plan.files().into_iter().find(|file| file.path == name).unwrap().text
-}
-
 #[test]
 fn the_worked_report_is_the_one_that_was_read() {
-    let text = file(&plans().into_iter().find(|(name, _)| name == "worked").unwrap().1, "report.md");
+    let text = &one("worked").markdown;
     let path = here("report/worked.md");
     if std::env::var_os("HOOKHAVEN_WRITE_SNAPSHOTS").is_some() {
-        fs::write(&path, &text).unwrap();
+        fs::write(&path, text).unwrap();
     }
     let known = fs::read_to_string(&path).unwrap_or_default();
     let differs = known.lines().zip(text.lines()).position(|(a, b)| a != b).unwrap_or(known.lines().count());
-    assert!(known == text, "line {} differs; HOOKHAVEN_WRITE_SNAPSHOTS=1 writes it anew", differs + 1);
+    assert!(&known == text, "line {} differs; HOOKHAVEN_WRITE_SNAPSHOTS=1 writes it anew", differs + 1);
 }
 
 #[test]
 fn every_section_says_something_and_nothing_is_left_to_fill_in() {
-    for (name, plan) in plans() {
-        let markdown = file(&plan, "report.md");
+    for Case { name, plan, markdown, .. } in cases() {
         let sections: Vec<&str> = markdown.split("\n## ").skip(1).collect();
         assert!(sections.len() >= if plan.design.needed.value { 18 } else { 4 }, "{name}: {}", sections.len());
         for section in sections {
@@ -110,14 +129,13 @@ fn every_section_says_something_and_nothing_is_left_to_fill_in() {
         for cell in markdown.lines().filter(|line| line.starts_with('|')) {
             assert!(!cell.contains("|  |"), "{name}: an empty cell in {cell}");
         }
-        assert_eq!(plain::placeholders(&markdown), Vec::<String>::new(), "{name}");
+        assert_eq!(plain::placeholders(markdown), Vec::<String>::new(), "{name}");
     }
 }
 
 #[test]
 fn four_to_six_takeaways() {
-    for (name, plan) in plans() {
-        let markdown = file(&plan, "report.md");
+    for Case { name, markdown, .. } in cases() {
         let section = markdown.split("## Key takeaways\n\n").nth(1).unwrap().split("\n## ").next().unwrap();
         let items = section.lines().filter(|line| !line.is_empty()).count();
         assert!((4..=6).contains(&items), "{name}: {items}");
@@ -126,25 +144,21 @@ fn four_to_six_takeaways() {
 
 #[test]
 fn what_is_not_needed_is_said_first_and_shortly() {
-    let (needed, not): (Vec<_>, Vec<_>) = plans().into_iter().partition(|(_, plan)| plan.design.needed.value);
+    let (needed, not): (Vec<_>, Vec<_>) = cases().iter().partition(|case| case.plan.design.needed.value);
     assert!(!not.is_empty());
-    for (name, plan) in not {
-        let text = file(&plan, "report.md");
+    for Case { name, markdown: text, .. } in not {
         let verdict = text.find("you do not need this").unwrap();
         assert!(text[..verdict].lines().count() <= 3, "{name}");
         assert!(text.len() < 12_000 && !text.contains("## Queue and workers"), "{name}");
     }
-    for (name, plan) in needed {
-        assert!(!file(&plan, "report.md").contains("you do not need this"), "{name}");
+    for Case { name, markdown, .. } in needed {
+        assert!(!markdown.contains("you do not need this"), "{name}");
     }
 }
 
 #[test]
 fn sections_of_one_sender_and_of_high_volume_are_there_when_they_hold() {
-    let has = |name: &str, title: &str| {
-        let (_, plan) = plans().into_iter().find(|(n, _)| n == name).unwrap();
-        file(&plan, "report.md").contains(&format!("\n## {title}"))
-    };
+    let has = |name: &str, title: &str| one(name).markdown.contains(&format!("\n## {title}"));
     assert!(has("stripe alone", "Stripe: types") && !has("stripe alone", "GitHub: addresses"));
     assert!(has("github alone", "GitHub: addresses") && !has("github alone", "Stripe: types"));
     assert!(has("high volume", "High volume") && has("very high volume", "High volume"));
@@ -153,9 +167,8 @@ fn sections_of_one_sender_and_of_high_volume_are_there_when_they_hold() {
 
 #[test]
 fn both_forms_say_the_same() {
-    for (name, plan) in plans().into_iter().chain([("hostile".to_owned(), hostile())]) {
-        let markdown = plain::of_markdown(&file(&plan, "report.md"));
-        let html = plain::of_html(&file(&plan, "report.html"));
+    for Case { name, markdown, html, .. } in cases().iter().chain([&hostile()]) {
+        let (markdown, html) = (plain::of_markdown(markdown), plain::of_html(html));
         let differs = markdown.iter().zip(&html).position(|(a, b)| a != b);
         let at = differs.unwrap_or(markdown.len().min(html.len()));
         let around = |words: &[String]| words[at.saturating_sub(8)..(at + 8).min(words.len())].join(" ");
@@ -165,8 +178,8 @@ fn both_forms_say_the_same() {
 
 #[test]
 fn links_lead_to_headings_that_are_there() {
-    for (name, plan) in plans() {
-        let html = plain::tags(&file(&plan, "report.html"));
+    for Case { name, markdown, html, .. } in cases() {
+        let html = plain::tags(html);
         let attribute = |key: &str| -> Vec<String> {
             html.iter()
                 .filter_map(|tag| tag.attributes.iter().find(|(k, _)| k == key).map(|(_, v)| v.clone()))
@@ -184,8 +197,7 @@ fn links_lead_to_headings_that_are_there() {
             };
             assert!(ids.iter().any(|known| known == id), "{name}: {link}");
         }
-        let markdown = file(&plan, "report.md");
-        for link in plain::anchors(&markdown) {
+        for link in plain::anchors(markdown) {
             let found = markdown.lines().filter_map(|line| line.strip_prefix("## ")).any(|t| plain::slug(t) == link);
             assert!(found, "{name}: {link}");
         }
@@ -194,10 +206,9 @@ fn links_lead_to_headings_that_are_there() {
 
 #[test]
 fn the_html_is_alone_and_well_formed() {
-    for (name, plan) in plans().into_iter().chain([("hostile".to_owned(), hostile())]) {
-        let html = file(&plan, "report.html");
+    for Case { name, plan, html, .. } in cases().iter().chain([&hostile()]) {
         // Which tags and attributes there may be is said there: none that fetches or runs anything.
-        plain::well_formed(&html).unwrap_or_else(|e| panic!("{name}: {e}"));
+        plain::well_formed(html).unwrap_or_else(|e| panic!("{name}: {e}"));
         for other in ["url(http", "@import", "javascript:"] {
             assert!(!html.contains(other), "{name}: {other}");
         }
@@ -212,7 +223,7 @@ const HOSTILE: &str = concat!(
 );
 
 /// Through the file where it takes free text, and behind its back where it takes none.
-fn hostile() -> Plan {
+fn hostile() -> Case {
     let text = fs::read_to_string(here("report/hostile.toml")).unwrap().replace("HOSTILE", HOSTILE);
     let read = intake::read(Path::new("hostile.toml"), &text, &Given::default());
     assert!(read.intake.is_some(), "{:?} {:?}", read.missing, read.problems);
@@ -225,17 +236,16 @@ fn hostile() -> Plan {
     let sender = &mut intake.senders[0];
     sender.events = texts.clone();
     sender.once.some = texts.iter().map(|t| (t.clone(), Once::Must)).collect();
-    sender.latency.some = texts.iter().map(|t| (t.clone(), std::time::Duration::from_secs(5))).collect();
+    sender.latency.some = texts.iter().map(|t| (t.clone(), Duration::from_secs(5))).collect();
     sender.ordering.all = OrderWish { kind: OrderKind::Strict, text: texts.join(" "), key: Some(texts.concat()) };
     intake.planned[0].name = texts.concat();
     intake.infrastructure.handler_url = format!("http://{}", texts.concat());
-    Plan::of(intake)
+    case("hostile".to_owned(), Plan::of(intake))
 }
 
 #[test]
 fn hostile_texts_break_neither_table_nor_fence_nor_html() {
-    let plan = hostile();
-    let (markdown, html) = (file(&plan, "report.md"), file(&plan, "report.html"));
+    let Case { markdown, html, .. } = hostile();
     assert!(html.contains("&lt;script&gt;alert(1)") && markdown.contains("alert(1)"), "it is shown as it is");
     for text in [&markdown, &html] {
         assert!(!text.contains('\u{202e}'));
@@ -254,10 +264,8 @@ fn hostile_texts_break_neither_table_nor_fence_nor_html() {
 
 #[test]
 fn both_drawings_show_the_same_names() {
-    for (name, plan) in plans().into_iter().filter(|(_, plan)| plan.design.needed.value) {
-        let markdown = file(&plan, "report.md");
+    for Case { name, plan, markdown, html } in cases().iter().filter(|case| case.plan.design.needed.value) {
         let drawn = markdown.split("```text\n").nth(1).unwrap().split("\n```").next().unwrap();
-        let html = file(&plan, "report.html");
         let svg = html.split("<svg ").nth(1).unwrap().split("</svg>").next().unwrap();
         for sender in &plan.intake.senders {
             assert!(drawn.contains(sender.title()) && drawn.contains(&format!("/webhooks/{}", sender.name)), "{name}");

@@ -21,6 +21,8 @@ const TAKEAWAYS_MIN: usize = 4;
 const TAKEAWAYS_MAX: usize = 6;
 /// Of them findings; the rest says what is run.
 const FINDINGS_MAX: usize = 4;
+/// Of what is said of a finding; a shorter sentence needs the next one.
+const BEGINNING_CHARS_MIN: usize = 60;
 
 pub fn blocks(plan: &Plan) -> Vec<Block> {
     vec![Block::Steps(all(plan))]
@@ -62,21 +64,23 @@ fn of_finding(plan: &Plan, finding: &Finding) -> Text {
         others => say!(" The same holds for {}.", words::list(others)),
     };
     let place = if plan.design.needed.value { section_of(finding.rule.subject) } else { FINDINGS };
-    prose(first_sentence(&finding.text))
+    prose(beginning(&finding.text))
         + say!(" ")
-        + prose(first_sentence(&finding.mend))
+        + prose(beginning(&finding.mend))
         + more
         + say!(" More: ")
         + link(place)
         + say!(".")
 }
 
-/// Up to the first full stop that ends one: before a blank and a capital letter, and not within code.
-fn first_sentence(text: &str) -> &str {
+/// What it begins with: whole sentences, as few as say something. One ends with a full stop before a blank and a capital
+/// letter, and not within code.
+fn beginning(text: &str) -> &str {
     let ends = |at: &usize| {
         let before = &text[..*at];
         let next = text[at + 1..].trim_start().chars().next();
-        before.matches('`').count().is_multiple_of(2) && next.is_none_or(|c| c.is_uppercase() || c == '`')
+        let is_code = !before.matches('`').count().is_multiple_of(2);
+        !is_code && next.is_none_or(|c| c.is_uppercase() || c == '`') && before.chars().count() >= BEGINNING_CHARS_MIN
     };
     let end = text.match_indices(". ").map(|(at, _)| at).find(ends);
     end.map_or(text, |at| &text[..=at])
@@ -181,15 +185,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sentence_ends_where_it_ends() {
-        for (text, first) in [
-            ("One. Two.", "One."),
-            ("One, e.g. two. Three", "One, e.g. two."),
-            ("`a. B` is code. Yes.", "`a. B` is code."),
-            ("No end", "No end"),
-            ("7.2/s at worst. `x` too.", "7.2/s at worst."),
-        ] {
-            assert_eq!(first_sentence(text), first);
-        }
+    fn a_beginning_is_whole_sentences_and_long_enough() {
+        let long = "A sentence that goes on, e.g. for 7.2 lines, until it says something";
+        assert_eq!(beginning(&format!("{long}. Two.")), format!("{long}."));
+        assert_eq!(beginning(&format!("Short. {long}. Two.")), format!("Short. {long}."));
+        assert_eq!(beginning(&format!("{long} `a. B` is code. Yes.")), format!("{long} `a. B` is code."));
+        assert_eq!(beginning("No end"), "No end");
     }
 }

@@ -36,7 +36,7 @@ pub fn blocks(plan: &Plan) -> Vec<Block> {
     }
     let mut body = vec![
         prose(&design.hosting.why) + say!(" {}", store(plan)),
-        say!("{} That is what this is for: {}", design.needed.why, mode(plan)),
+        prose(&design.needed.why) + say!(" {}", mode(plan)),
     ];
     body.extend(contradictions(plan));
     let title = say!(
@@ -55,12 +55,13 @@ fn store(plan: &Plan) -> String {
 }
 
 fn mode(plan: &Plan) -> String {
+    let load = &plan.design.load;
     match plan.design.mode {
-        Mode::Single => format!("one sender, {}.", plan.intake.senders.first().map_or("", |s| s.title())),
-        Mode::Several => format!("{} senders, one way in, one place to look.", plan.intake.senders.len()),
+        Mode::Single => "It is planned for one sender alone.".to_owned(),
+        Mode::Several => format!("It is one way in and one place to look for {} senders.", plan.intake.senders.len()),
         Mode::HighVolume => format!(
-            "a volume ({} at the worst) at which receiving and working are planned apart.",
-            words::rate(plan.design.load.burst_per_second.max(plan.design.load.peak_per_second))
+            "At {} at the worst, receiving and working are planned apart.",
+            words::rate(load.burst_per_second.max(load.peak_per_second))
         ),
     }
 }
