@@ -4,25 +4,29 @@
 
 mod common;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::LazyLock};
 
 use hookhaven_architect::{
     Plan,
     rules::{self, Rule, Severity},
 };
 
-fn fired(rule: &Rule, answers: &str) -> usize {
-    common::plan(answers).findings.iter().filter(|finding| finding.rule.id == rule.id).count()
+/// Each rule with the plan of the answers that it fires for, and of those that it rests for.
+static BY_RULE: LazyLock<Vec<(&Rule, [Plan; 2])>> =
+    LazyLock::new(|| rules::all().map(|rule| (rule, [rule.fires_for, rule.rests_for].map(common::plan))).collect());
+
+fn fires(rule: &Rule, plan: &Plan) -> bool {
+    plan.findings.iter().any(|finding| finding.rule.id == rule.id)
 }
 
 #[test]
 fn each_fires_for_what_it_says_and_rests_for_the_rest() {
     let mut wrong = Vec::new();
-    for rule in rules::all() {
-        if fired(rule, rule.fires_for) == 0 {
+    for (rule, [with, without]) in BY_RULE.iter() {
+        if !fires(rule, with) {
             wrong.push(format!("{} does not fire for {}", rule.id, rule.fires_for));
         }
-        if fired(rule, rule.rests_for) > 0 {
+        if fires(rule, without) {
             wrong.push(format!("{} fires for {}", rule.id, rule.rests_for));
         }
     }
@@ -41,9 +45,9 @@ fn ids_are_kebab_case_and_each_there_once() {
 }
 
 /// Those that the rules bring, and those beside the tests.
-fn plans() -> Vec<Plan> {
-    let by_rule = rules::all().flat_map(|rule| [rule.fires_for, rule.rests_for]).map(common::plan);
-    by_rule.chain(common::intakes().into_iter().map(|(_, plan)| plan)).collect()
+fn plans() -> impl Iterator<Item = &'static Plan> {
+    static BESIDE: LazyLock<Vec<(&str, Plan)>> = LazyLock::new(common::intakes);
+    BY_RULE.iter().flat_map(|(_, plans)| plans).chain(BESIDE.iter().map(|(_, plan)| plan))
 }
 
 #[test]
@@ -128,16 +132,14 @@ fn a_sound_set_up_is_told_nothing_above_a_note() {
 #[test]
 fn a_finding_names_every_answer_that_it_depends_on() {
     let mut wrong = Vec::new();
-    let texts: Vec<&str> = rules::all().flat_map(|rule| [rule.fires_for, rule.rests_for]).collect();
-    let plans: Vec<(&str, Plan)> = texts.into_iter().map(|text| (text, common::plan(text))).collect();
-    let plain = ("", common::plan(""));
-    for pair in plans.chunks(2) {
-        for (a, b) in [(&pair[0], &pair[1]), (&pair[0], &plain), (&pair[1], &plain)] {
-            if a.1.design.needed.value != b.1.design.needed.value {
+    let plain = common::plan("");
+    for (_, [with, without]) in BY_RULE.iter() {
+        for (a, b) in [(with, without), (with, &plain), (without, &plain)] {
+            if a.design.needed.value != b.design.needed.value {
                 continue; // The verdict decides what is worth telling at all.
             }
-            let changed = changed(&a.1, &b.1);
-            for finding in unlike(&a.1, &b.1).into_iter().chain(unlike(&b.1, &a.1)) {
+            let changed = changed(a, b);
+            for finding in unlike(a, b).into_iter().chain(unlike(b, a)) {
                 let named = |path: &&String| finding.answers.iter().any(|answer| covers(answer, path));
                 if !changed.iter().any(|path| named(&path)) {
                     let answers = finding.answers.join(", ");

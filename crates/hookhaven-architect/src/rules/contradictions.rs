@@ -207,8 +207,8 @@ pub const RULES: &[Rule] = &[
         text: "You have {budget} a month, and what the answers ask for costs {cost}: {size}.",
         mend: "Fewer nodes or a shorter retention bring it down first; look at which answer asked for what with \
                `--explain`. Below one machine it does not go.",
-        fires_for: "requirements.budget_per_month = 20\ninfrastructure.nodes = 3",
-        rests_for: "requirements.budget_per_month = 20\ninfrastructure.nodes = 1",
+        fires_for: "requirements.budget_per_month = 5\ninfrastructure.nodes = 3",
+        rests_for: "requirements.budget_per_month = 5\ninfrastructure.nodes = 1",
     },
 ];
 

@@ -3,7 +3,7 @@
 //! Not here: what it costs against a budget (`contradictions`), the files for each place (`deploy`).
 
 use super::prelude::*;
-use crate::design::{NODE_PER_SECOND, StorePlace};
+use crate::design::{Mode, NODE_PER_SECOND, StorePlace};
 
 /// Of a sender's limit, that a cold start eats a good part of.
 const COLD: Duration = Duration::from_secs(3);
@@ -142,7 +142,8 @@ pub const RULES: &[Rule] = &[
                 .with("worst", rate(worst))
                 .with("capacity", rate(NODE_PER_SECOND))
                 .behind(["infrastructure.nodes", "volume", "senders"]);
-            if asked > 1 && worst <= NODE_PER_SECOND { vec![firing] } else { Vec::new() }
+            let fires = asked > 1 && worst <= NODE_PER_SECOND && design.mode != Mode::HighVolume;
+            if fires { vec![firing] } else { Vec::new() }
         },
         text: "You ask for {asked} nodes, and the load needs one: {worst} at the worst, of {capacity} that a node takes. What the \
                others buy is that a machine may die; what they cost is PostgreSQL as the store.",

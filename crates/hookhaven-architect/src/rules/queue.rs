@@ -2,11 +2,14 @@
 //!
 //! Not here: figures that cannot all be true (`contradictions`).
 
+use std::ops::RangeInclusive;
+
 use super::prelude::*;
 use crate::design::Mode;
 
 /// From here on handlers are more than a default connection pool carries.
 const MANY_AT_ONCE: u32 = 100;
+const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(86_400);
 /// From here on the disk is what the set-up costs.
 const MUCH_DISK_BYTES: u64 = 500_000_000_000;
@@ -35,21 +38,22 @@ pub const RULES: &[Rule] = &[
         rests_for: r#"processing.stripe = { does = "render the report", takes = "5s" }"#,
     },
     Rule {
+        id: "handler-takes-minutes",
+        severity: Warning,
+        subject: Subject::Queue,
+        fires: |intake, design| slow(intake, design, MINUTE + Duration::from_millis(1)..=Duration::MAX),
+        text: "Your handler for {sender} takes {takes} for one event, and an attempt may take {timeout}. A deploy in between \
+               breaks it off, and the next attempt begins from the start.",
+        mend: "Let the handler insert the job into a table of its own (event id unique) and answer 200, so that a worker of \
+               yours goes on where it was; an attempt is then a matter of milliseconds.",
+        fires_for: r#"processing.stripe = { does = "render the report", takes = "5m" }"#,
+        rests_for: r#"processing.stripe = { does = "render the report", takes = "5s" }"#,
+    },
+    Rule {
         id: "slow-handler",
         severity: Note,
         subject: Subject::Queue,
-        fires: |intake, design| {
-            let slow = |sender: &SenderAnswers| {
-                let timeout = design.destinations.iter().find(|d| d.source == sender.name)?.timeout.value;
-                let takes = sender.processing.takes;
-                let firing = Firing::of(sender)
-                    .with("takes", span(takes))
-                    .with("timeout", span(timeout))
-                    .behind([sender.path("processing"), "senders".to_owned()]);
-                (takes >= Duration::from_secs(10) && takes < timeout).then_some(firing)
-            };
-            intake.senders.iter().filter_map(slow).collect()
-        },
+        fires: |intake, design| slow(intake, design, Duration::from_secs(10)..=MINUTE),
         text: "Your handler for {sender} takes {takes}, of {timeout} that an attempt may take. A database that is slow for a \
                minute turns it into timeouts, whose work may have been done.",
         mend: "Measure its p99, not its mean. What takes the time is mostly another API: write the row first, call after, \
@@ -77,8 +81,8 @@ pub const RULES: &[Rule] = &[
         text: "At {peak_day} events on the busiest day, handlers that are down fill the queue ({pending} deliveries) in {full}. \
                From then on senders hear 503: of those that do not come again, what they send then is lost.",
         mend: "Treat handlers that are down as an incident of that length: page on `webhook_queue_oldest_seconds`, and size \
-               them to work off a backlog at twice the usual rate. `store.pending_max` can be raised at 400 bytes of memory a \
-               delivery.",
+               them to work off a backlog at twice the usual rate. `store.pending_max` can be raised: each \
+               costs memory in the embedded store, a row in PostgreSQL.",
         fires_for: r#"volume.stripe = { per_day = 100000000 }"#,
         rests_for: r#"volume.stripe = { per_day = 100000 }"#,
     },
@@ -124,6 +128,19 @@ pub const RULES: &[Rule] = &[
         rests_for: r#"volume.stripe = 5000"#,
     },
 ];
+
+/// Handlers that take so long and are done before an attempt is given up.
+fn slow(intake: &Intake, design: &Design, takes: RangeInclusive<Duration>) -> Vec<Firing> {
+    let one = |sender: &SenderAnswers| {
+        let timeout = design.destinations.iter().find(|d| d.source == sender.name)?.timeout.value;
+        let firing = Firing::of(sender)
+            .with("takes", span(sender.processing.takes))
+            .with("timeout", span(timeout))
+            .behind([sender.path("processing"), "senders".to_owned()]);
+        (takes.contains(&sender.processing.takes) && sender.processing.takes < timeout).then_some(firing)
+    };
+    intake.senders.iter().filter_map(one).collect()
+}
 
 fn many_at_once(sender: &SenderAnswers, design: &Design) -> Option<Firing> {
     let destination = design.destinations.iter().find(|d| d.source == sender.name)?;
