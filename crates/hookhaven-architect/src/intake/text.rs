@@ -406,6 +406,7 @@ const TROUBLE_WORDS: &[TroubleWords] = &[
             "timeouts",
             "timed out",
             "times out",
+            "time out",
             "slow",
             "too late",
             "take more than",

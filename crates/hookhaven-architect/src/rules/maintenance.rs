@@ -15,14 +15,20 @@ pub const RULES: &[Rule] = &[
         severity: Note,
         subject: Subject::Maintenance,
         fires: |intake, _| {
-            // Of those that never come again the same is said with what a downtime costs.
+            // Of those that never come again the same is said with what a downtime costs; who waits for an answer asks again.
             let listed = |s: &&SenderAnswers| {
-                facts::must(s) && facts::retries(s) != Retries::Never && !facts::conduct(s).reconcile.is_empty()
+                facts::must(s)
+                    && !facts::is_waited_for(s)
+                    && facts::retries(s) != Retries::Never
+                    && !facts::conduct(s).reconcile.is_empty()
             };
             let senders: Vec<&SenderAnswers> = intake.senders.iter().filter(listed).collect();
             let rest = "each has something to compare with, and its own section says what.";
             let places = facts::each_in_words(&senders, |conduct| conduct.reconcile, rest);
-            together(senders).map(|f| f.with("places", places).behind(["idempotency"])).into_iter().collect()
+            together(senders)
+                .map(|f| f.with("places", places).behind(["idempotency", "processing", "events"]))
+                .into_iter()
+                .collect()
         },
         text: "Nothing on your side can tell of an event that never arrived; what the sender has can. {places}",
         mend: "Compare that with `hookhaven events list --source NAME` once a week by a job, and after every downtime by hand. \
