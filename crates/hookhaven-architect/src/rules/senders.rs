@@ -145,7 +145,7 @@ pub const RULES: &[Rule] = &[
             };
             intake.planned.iter().filter_map(one).collect()
         },
-        text: "{sender} is to come{when} and {says}: with it, the gateway's own downtimes begin to cost events.",
+        text: "{sender} is to come{when} and {says}: with it, each of the gateway's own downtimes costs events.",
         mend: "Have restarts and upgrades down to seconds by then, and mark its source `reserved`, so that it still gets in \
                when the others fill the limits.",
         fires_for: r#"planned = [{ sender = "twilio", in_months = 6 }]"#,
