@@ -1,5 +1,6 @@
 //! `[sources.NAME]`.
 
+use hookhaven_core::senders::SenderOptions;
 use hookhaven_toml::size;
 
 use super::write::{Toml, listed, quoted};
@@ -30,6 +31,7 @@ fn one(toml: &mut Toml, sender: &SenderAnswers, source: &SourceDesign) {
     } else if let Some(rate) = source.rate_per_second.value {
         toml.set(&source.rate_per_second.why, "rate", &quoted(&format!("{rate}/s")));
     }
+    replay(toml, source);
     addresses(toml, source);
     if source.sender.is_none_or(|declared| declared.name == "hmac") {
         described(toml, sender, source);
@@ -44,7 +46,7 @@ fn proof(toml: &mut Toml, source: &SourceDesign) {
         let why = format!("The secret is {secret}. It is kept there; several nodes need a copy each.",);
         toml.set(&why, "handover", &quoted(&format!("/var/lib/hookhaven/{file}")));
     } else if source.secret_variables.is_empty() {
-        let why = format!("CHANGE THIS to the addresses that may post here. The secret: {secret}.");
+        let why = format!("CHANGE THIS to the addresses that may post here. There is no secret: {}.", unsaid(secret));
         toml.set(&why, "allow", &listed(&["127.0.0.1"]));
     } else {
         let all: Vec<String> = source.secret_variables.iter().map(|variable| format!("env:{variable}")).collect();
@@ -55,6 +57,23 @@ fn proof(toml: &mut Toml, source: &SourceDesign) {
         let why = "A text of your own, which you also enter there; the subscription is confirmed with it.";
         toml.set(why, "verify_token", &quoted(&format!("env:{variable}")));
     }
+}
+
+/// Without the word that it begins with where there is no secret.
+fn unsaid(secret: &str) -> &str {
+    secret.strip_prefix("none: ").unwrap_or(secret)
+}
+
+/// What stops a replay under another id, where the id is not signed.
+fn replay(toml: &mut Toml, source: &SourceDesign) {
+    let sender = source.sender.filter(|declared| declared.verifies());
+    let Some(sender) = sender.and_then(|declared| declared.build(&SenderOptions::default()).ok()) else { return };
+    if sender.signs_id() || sender.signs_time() {
+        return;
+    }
+    let why = "Its id is not signed, so whoever holds one of its requests can send it again under another. That is counted \
+               (webhook_suspicious_total); refuse it once you know that equal bodies never come twice.";
+    toml.off(why, "replay", &quoted("refuse"));
 }
 
 fn addresses(toml: &mut Toml, source: &SourceDesign) {

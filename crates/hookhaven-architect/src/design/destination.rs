@@ -75,7 +75,8 @@ fn concurrency(sender: &SenderAnswers, needed: f64, timeout: Duration) -> Choice
     let busy = needed * takes.as_secs_f64();
     let wanted = (busy * HEADROOM).ceil() as u32;
     let paths = ["volume", "processing", "latency"].map(|table| sender.path(table));
-    let law = format!("Little's law: {} of {} each keep {busy:.1} busy", rate(needed), span(takes));
+    let kept = if busy < 0.1 { "hardly one".to_owned() } else { format!("{busy:.1}") };
+    let law = format!("Little's law: {} of {} each keep {kept} busy", rate(needed), span(takes));
     let why = if wanted > CONCURRENCY_MAX {
         format!(
             "{law}, and more than {} at once cannot be asked for: the handler has to become faster, or bursts wait.",

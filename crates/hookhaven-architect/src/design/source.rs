@@ -126,10 +126,12 @@ fn retried_for(declared: &Declaration) -> Duration {
 
 fn tolerance(declared: Option<&'static Declaration>) -> Choice<Duration> {
     let value = declared.map_or(TOLERANCE, |d| d.tolerance);
-    let why = if declared.is_some_and(signs_time) {
-        format!("A signed time may be {} off: clocks differ, and a capture soon is worth nothing.", span(value))
-    } else {
-        "No time is signed: only the idempotency key stops a replay.".to_owned()
+    let why = match declared {
+        Some(declared) if signs_time(declared) => {
+            format!("A signed time may be {} off: clocks differ, and a capture soon is worth nothing.", span(value))
+        }
+        Some(_) => "No time is signed: only the idempotency key stops a replay.".to_owned(),
+        None => "Unless you describe a signed time, only the idempotency key stops a replay.".to_owned(),
     };
     Choice::from(value, why, ["senders"])
 }
