@@ -36,8 +36,8 @@ mod catalogue {
 }
 
 pub use addresses::{AddressList, BadList, LIST_BYTES_MAX, ListForm, NETS_MAX};
-pub use chain::{Chain, Common, Overlay, Step};
 pub use catalogue::hmac::{HmacOptions, TimestampOptions};
+pub use chain::{Chain, Common, Overlay, Step};
 pub use declaration::{About, Code, Conduct, Declaration, OrderPromise, Retries, Scheme, Told};
 pub use facts::{FactPlaces, Item, KEY_BYTES_MAX, TYPE_BYTES_MAX, bounded, facts_or_fallback};
 pub use form::{FIELDS_MAX, FORM, field, field_text, fields, is_form};
@@ -62,8 +62,8 @@ mod prelude {
     pub use http::Method;
 
     pub use super::{
-        About, AddressList, Algorithm::*, Chain, Code, Conduct, Declaration, Echoed, Encoding, Form, Handshake, KeyForm,
-        LateAnswers, Mechanism, OrderPromise, Retries, Scheme, SharedSpec, SignedSpec, Step, Told, Unit,
+        About, AddressList, Algorithm::*, Chain, Code, Conduct, Declaration, Echoed, Encoding, Form, Handshake,
+        KeyForm, LateAnswers, Mechanism, OrderPromise, Retries, Scheme, SharedSpec, SignedSpec, Step, Told, Unit,
     };
 }
 

@@ -12,9 +12,7 @@ use std::{
 
 use axum::{Extension, Json, extract::State};
 use bytes::Bytes;
-use hookhaven_core::{
-    Destination, ErrorClass, EventId, Phases, Time, senders::TYPE_BYTES_MAX, source::Source,
-};
+use hookhaven_core::{Destination, ErrorClass, EventId, Phases, Time, senders::TYPE_BYTES_MAX, source::Source};
 use hookhaven_store::{EventFilter, Page};
 use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};

@@ -126,7 +126,10 @@ async fn a_secret_is_made_and_told_where_none_is_given() {
 
 /// The same source, with a destination of its own.
 fn with_production(handler: &Handler) -> String {
-    format!("{CONFIG}\n[destinations.app]\nurl = \"{}\"\n\n[[routes]]\nsource = \"shop\"\nto = [\"app\"]\n", handler.url())
+    format!(
+        "{CONFIG}\n[destinations.app]\nurl = \"{}\"\n\n[[routes]]\nsource = \"shop\"\nto = [\"app\"]\n",
+        handler.url()
+    )
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -180,12 +183,15 @@ async fn what_is_under_way_when_the_command_is_killed_comes_again_and_says_so() 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bytes_and_headers_are_those_of_a_delivery_and_production_is_left_alone() {
     let (production, local) = (Handler::answering(200).await, Handler::answering(500).await);
-    let config = format!("{}\n[sources.other]\nsender = \"stripe\"\nsecrets = [\"{SECRET}\"]\n", with_production(&production));
+    let config =
+        format!("{}\n[sources.other]\nsender = \"stripe\"\nsecrets = [\"{SECRET}\"]\n", with_production(&production));
     let gateway = Gateway::start(&config).await;
     let body = b"{\"id\": \"evt_odd\",\t\"type\":\"invoice.paid\", \"n\": 1.50e+2, \"t\": \"\\u00e9 \xc3\xa9\"}\r\n ";
     let mut headers = signed::stripe(SECRET, body);
-    headers.extend([("user-agent", "Sender/1.0 (odd)"), ("x-of-the-sender", "a  b;c"), ("x-of-the-sender", "twice")]
-        .map(|(name, value)| (name.to_owned(), value.to_owned())));
+    headers.extend(
+        [("user-agent", "Sender/1.0 (odd)"), ("x-of-the-sender", "a  b;c"), ("x-of-the-sender", "twice")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned())),
+    );
     assert_eq!(gateway.post("/webhooks/shop", &headers, body).await.status, 200);
     let other = br#"{"id":"evt_other","type":"invoice.paid"}"#;
     assert_eq!(gateway.post("/webhooks/other", &signed::stripe(SECRET, other), other).await.status, 200);

@@ -99,11 +99,7 @@ const CHAINS: &[Chain] = &[Chain {
         Step {
             event_type: EDITED,
             after_s: 20,
-            set: &[&[
-                ("/event/channel", CHANNEL),
-                ("/event/message/ts", BEGAN),
-                ("/event/previous_message/ts", BEGAN),
-            ]],
+            set: &[&[("/event/channel", CHANNEL), ("/event/message/ts", BEGAN), ("/event/previous_message/ts", BEGAN)]],
         },
     ],
 }];

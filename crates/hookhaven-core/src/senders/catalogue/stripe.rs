@@ -96,11 +96,7 @@ const CHAINS: &[Chain] = &[
                     &[("/data/object/status", "\"active\""), ("/data/object/cancel_at_period_end", "false")],
                 ],
             },
-            Step {
-                event_type: "invoice.paid",
-                after_s: 12,
-                set: &[INVOICE, &[("/data/object/id", "\"in_{{of}}a\"")]],
-            },
+            Step { event_type: "invoice.paid", after_s: 12, set: &[INVOICE, &[("/data/object/id", "\"in_{{of}}a\"")]] },
             Step {
                 event_type: "invoice.payment_failed",
                 after_s: 30,
@@ -145,8 +141,7 @@ const SUBSCRIPTION: &[Overlay] = &[
     ("/data/object/start_date", "{{began_s}}"),
     ("/data/object/items/data/0/id", "\"si_{{of}}\""),
 ];
-const INVOICE: &[Overlay] =
-    &[CUSTOMER, ("/data/object/parent/subscription_details/subscription", "\"sub_{{of}}\"")];
+const INVOICE: &[Overlay] = &[CUSTOMER, ("/data/object/parent/subscription_details/subscription", "\"sub_{{of}}\"")];
 const CHARGE: &[Overlay] = &[
     CUSTOMER,
     ("/data/object/id", "\"ch_{{of}}\""),

@@ -151,13 +151,13 @@ pub struct TriggerArgs {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["source", "body", "id", "count", "rate", "out_of_order"])]
     pub profile: Option<PathBuf>,
     /// With --profile: so many times as fast, e.g. 60x
-    #[arg(long, value_name = "N", requires = "profile", conflicts_with = "length", value_parser = values::times)]
+    #[arg(long, value_name = "N", conflicts_with = "length", value_parser = values::times)]
     pub speed: Option<f64>,
     /// With --profile: the hour passes in so long
-    #[arg(long = "for", value_name = "DURATION", requires = "profile", value_parser = values::time_span)]
+    #[arg(long = "for", value_name = "DURATION", value_parser = values::time_span)]
     pub length: Option<Duration>,
     /// With --profile: a burst so many times as large as it says; 0x leaves it out
-    #[arg(long, value_name = "N", requires = "profile", default_value = "1x", value_parser = values::times)]
+    #[arg(long, value_name = "N", default_value = "1x", value_parser = values::times)]
     pub burst: f64,
     /// Wait until all that was sent has been delivered or is dead; say how soon, and which deadlines were missed
     #[arg(long)]

@@ -295,7 +295,10 @@ mod tests {
         }
         assert_eq!(progress.done.len() as u64, TOLD_AGAIN.as_secs() + 1 + 1_999);
         progress.over(at(1_000));
-        assert_eq!((progress.cursor().as_deref(), progress.done.len() as u64), (Some("c2999"), TOLD_AGAIN.as_secs() + 1));
+        assert_eq!(
+            (progress.cursor().as_deref(), progress.done.len() as u64),
+            (Some("c2999"), TOLD_AGAIN.as_secs() + 1)
+        );
     }
 
     #[test]

@@ -250,7 +250,11 @@ impl Followed {
         for (name, route) in &self.routes {
             let deadline = route.deadline.map_or("no deadline".to_owned(), |d| format!("deadline {}", span(d)));
             let OfRoute { deliveries, late, end_to_end, .. } = route;
-            lines.push(format!("  {}: {deadline}, {deliveries} in all, {late} late; {}", clean(name), end_to_end.words()));
+            lines.push(format!(
+                "  {}: {deadline}, {deliveries} in all, {late} late; {}",
+                clean(name),
+                end_to_end.words()
+            ));
         }
         lines
     }

@@ -53,6 +53,11 @@ pub async fn run(args: TriggerArgs, context: &Context) -> anyhow::Result<ExitCod
 }
 
 pub(super) async fn act(args: TriggerArgs, stand: &Stand<'_>, screen: &mut Screen) -> anyhow::Result<u8> {
+    if args.profile.is_none() && (args.speed.is_some() || args.length.is_some()) {
+        return Err(
+            UsageError("--speed and --for compress the hour of a --profile; --rate paces the rest".to_owned()).into()
+        );
+    }
     if args.list {
         return list::act(args.source.as_deref(), stand.config, screen);
     }

@@ -219,8 +219,7 @@ fn disordered(
     now: Time,
     entropy: &dyn Entropy,
 ) -> impl Iterator<Item = Row> + use<> {
-    let ids: Vec<Arc<str>> =
-        (0..count).map(|_| kind.id.clone().unwrap_or_else(|| fresh_id(entropy).into())).collect();
+    let ids: Vec<Arc<str>> = (0..count).map(|_| kind.id.clone().unwrap_or_else(|| fresh_id(entropy).into())).collect();
     let mut all: Vec<u32> = (0..count).flat_map(|nth| std::iter::repeat_n(nth, times as usize)).collect();
     order.disorder(&mut all);
     let apart = APART.min(APART_IN_ALL / count);
