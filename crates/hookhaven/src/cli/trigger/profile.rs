@@ -9,6 +9,7 @@ use std::{iter::Peekable, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, anyhow, bail};
 use hookhaven_architect::{
+    Design,
     design::load::{PEAK_HOUR_SHARE, burst_of},
     intake::{self, Given, Intake, SenderAnswers},
 };
@@ -88,13 +89,16 @@ struct Stream {
 }
 
 fn streams(intake: &Intake, burst: f64, stand: &Stand<'_>, told: &mut Vec<String>) -> anyhow::Result<Vec<Stream>> {
-    let mut streams = Vec::new();
+    let (design, mut streams) = (Design::of(intake), Vec::new());
     for sender in &intake.senders {
         let Some(source) = source_of(sender, stand.config) else {
             told.push(format!("  {}: left out, for the config file has no source of it", sender.name));
             continue;
         };
-        let (types, why) = types(sender, source, stand.clock.now());
+        // As they arrive: what a team names (Slack's `message.channels`) may come under another name.
+        let arriving: Vec<String> =
+            design.routes_of(&sender.name).flat_map(|route| route.events.iter().cloned()).collect();
+        let (types, why) = types(&arriving, source, stand.clock.now());
         if types.is_empty() {
             told.push(format!("  {}: left out: {why}", sender.name));
             continue;
@@ -119,8 +123,8 @@ fn source_of<'c>(sender: &SenderAnswers, config: &'c Config) -> Option<&'c Arc<S
     })
 }
 
-/// Those that were named and can be sent; if there are none, why the last of them cannot.
-fn types(sender: &SenderAnswers, source: &Source, now: Time) -> (Vec<Arc<str>>, String) {
+/// Those of what arrives that can be sent; if there are none, why the last of them cannot.
+fn types(arriving: &[String], source: &Source, now: Time) -> (Vec<Arc<str>>, String) {
     let samples = source.sender.sample_types();
     let of_glob = |glob: &String| -> Vec<String> {
         let Ok(pattern) = Glob::parse(glob) else { return vec![glob.clone()] };
@@ -132,10 +136,7 @@ fn types(sender: &SenderAnswers, source: &Source, now: Time) -> (Vec<Arc<str>>, 
             true => vec![glob.replace('*', "sample")],
         }
     };
-    let named: Vec<String> = match sender.events.is_empty() {
-        true => samples.iter().map(|name| (*name).to_owned()).collect(),
-        false => sender.events.iter().flat_map(of_glob).collect(),
-    };
+    let named: Vec<String> = arriving.iter().flat_map(of_glob).collect();
     let mut why = "it has no types".to_owned();
     let mut can_be_sent = |name: &String| match sample::signed(source, name, "evt_trial", None, now) {
         Ok(signed) => sample::becomes_event(source, &signed),
