@@ -2,12 +2,13 @@
 //!
 //! Not here: how that is laid out (`hookhaven architect --explain`, the report), what is chosen (`design`).
 
-use std::{fmt::Debug, time::Duration};
+use std::time::Duration;
 
 use crate::{
     Choice, Intake, Plan,
     design::{
-        DestinationDesign, Hosting, Loss, Mode, OrderingDesign, RetryDesign, RouteDesign, SourceDesign, StorePlace,
+        DestinationDesign, Hosting, Loss, Mode, OrderingDesign, RetryDesign, Roles, RouteDesign, SourceDesign,
+        StorePlace,
     },
     words::{bytes, count, list, span},
 };
@@ -35,11 +36,16 @@ pub struct Behind {
 pub fn choices(plan: &Plan) -> Vec<Explained> {
     let design = &plan.design;
     let mut all = Of { intake: &plan.intake, within: String::new(), all: Vec::new() };
-    all.one("needed", &design.needed, |needed| if *needed { "yes" } else { "no" }.to_owned());
+    all.one("needed", &design.needed, yes_no);
     all.one("store", &design.store, |store| store_in_words(*store).to_owned());
     all.one("nodes", &design.nodes, u32::to_string);
+    all.one("roles", &design.roles, roles_in_words);
+    all.one("slots", &design.slots, u32::to_string);
     all.one("hosting", &design.hosting, hosting_in_words);
     all.one("retention", &design.retention, in_words);
+    all.one("retention_dead", &design.retention_dead, |length| {
+        length.as_ref().map_or("until somebody sees to them".to_owned(), in_words)
+    });
     all.one("disk", &design.disk_bytes, |n| bytes(*n));
     all.one("memory", &design.memory_bytes, |n| bytes(*n));
     all.one("pending_max", &design.pending_max, |n| count(*n));
@@ -88,6 +94,17 @@ fn hosting_in_words(hosting: &Hosting) -> String {
     format!("{}; {} a month", hosting.size, hosting.cost)
 }
 
+fn roles_in_words(roles: &Roles) -> String {
+    match roles {
+        Roles::Together { nodes } => format!("{nodes} that do everything"),
+        Roles::Apart { ingest, workers } => format!("{ingest} that receive and {workers} that deliver"),
+    }
+}
+
+fn yes_no(is: &bool) -> String {
+    if *is { "yes" } else { "no" }.to_owned()
+}
+
 fn in_words(length: &Duration) -> String {
     span(*length)
 }
@@ -100,7 +117,7 @@ struct Of<'p> {
 }
 
 impl Of<'_> {
-    fn one<T: Debug>(&mut self, name: &str, choice: &Choice<T>, shown: impl FnOnce(&T) -> String) {
+    fn one<T>(&mut self, name: &str, choice: &Choice<T>, shown: impl FnOnce(&T) -> String) {
         self.all.push(Explained {
             of: format!("{}{name}", self.within),
             value: shown(&choice.value),
@@ -114,6 +131,10 @@ impl Of<'_> {
         self.one("dedupe_window", &source.dedupe_window, in_words);
         self.one("tolerance", &source.tolerance, in_words);
         self.one("body_max", &source.body_max_bytes, |n| bytes(*n));
+        self.one("rate", &source.rate_per_second, |rate| {
+            rate.map_or("no limit".to_owned(), |rate| format!("{rate}/s"))
+        });
+        self.one("reserved", &source.reserved, yes_no);
         self.one("loss", &source.loss, |loss| match loss {
             Loss::NothingWithin(length) => format!("nothing within {}", span(*length)),
             Loss::Events(events) => format!("{} events", count(*events)),
@@ -133,7 +154,6 @@ impl Of<'_> {
 
     fn route(&mut self, route: &RouteDesign) {
         self.within = format!("routes.{}[{}].", route.source, list(&route.events));
-        let yes_no = |is: &bool| if *is { "yes" } else { "no" }.to_owned();
         self.one("deadline", &route.deadline, in_words);
         self.one("critical", &route.critical, yes_no);
         self.one("ordering", &route.ordering, ordering_in_words);

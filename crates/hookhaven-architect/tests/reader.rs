@@ -68,7 +68,7 @@ fn every_problem_has_its_place_its_key_and_its_mend() {
         ("[volume]", "[volumes]", "volumes: unknown key; did you mean \"volume\"?"),
         ("\"must\"", "\"most\"", "idempotency.stripe: \"most\" is not known here; did you mean \"must\"?"),
         ("\"must\"", "{ \"a b\" = \"must\" }", "\"a b\" is no event type; ' ' has no meaning"),
-        ("\"must\"", "{ \"a\\\"b\" = \"must\" }", "is no event type; no sender has '\"' in one; take it out"),
+        ("\"must\"", "{ \"a\\u200bb\" = \"must\" }", "is no event type; nobody sees '\\u{200b}' in it; take it out"),
         ("\"30s\"", "\"30\"", "latency.stripe: \"30\" is not a duration; write"),
         ("\"30s\"", "\"400d\"", "is out of range; must lie between \"100ms\" and \"30d\""),
         (

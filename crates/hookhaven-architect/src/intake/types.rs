@@ -8,16 +8,13 @@ use hookhaven_core::{
 };
 use hookhaven_toml::suggest;
 
-/// What is wrong with the name of a type or pattern, and the mend. Names go into files of many kinds: what could end
-/// a text there is refused here, once.
+/// What is wrong with the name of a type or pattern, and the mend.
 pub fn refused(named: &str) -> Option<(String, String)> {
-    const ENDS_TEXT: &[char] = &['"', '\'', '`', '<', '>', ';', ','];
     if let Err(why) = Glob::parse(named) {
         return Some((format!("{named:?} is no event type"), why.to_string()));
     }
-    let odd = |c: char| ENDS_TEXT.contains(&c) || crate::words::is_unseen(c);
-    let c = named.chars().find(|c| odd(*c))?;
-    Some((format!("{named:?} is no event type"), format!("no sender has {c:?} in one; take it out")))
+    let c = named.chars().find(|c| crate::words::is_unseen(*c))?;
+    Some((format!("{named:?} is no event type"), format!("nobody sees {c:?} in it; take it out")))
 }
 
 /// Whether the one may name what the other names.
@@ -35,8 +32,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_name_ends_a_text_that_it_stands_in() {
-        for hostile in ["a\nb", "a\"b", "a`b", "a'b", "<b>", "a\u{202e}b", "a b", "", "a;b", "a\\b", "${a}"] {
+    fn a_name_is_on_one_line_and_can_be_seen() {
+        for hostile in ["a\nb", "a\u{202e}b", "a\u{200b}b", "a b", "", "a\\b", "${a}"] {
             assert!(refused(hostile).is_some(), "{hostile:?}");
         }
         for fine in ["invoice.*", "*", "repo:push", "/deploy", "orders/create", "zen:event-type:ticket.created", "käse"]

@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use super::{
-    Algorithm, Conduct, Declaration, Echoed, Encoding, Form, Handshake, KeyForm, Mechanism, OrderPromise, Retries, Scheme,
-    SenderOptions, SharedSpec, SignedSpec, Told,
+    Algorithm, Conduct, Declaration, Echoed, Encoding, Form, Handshake, KeyForm, Mechanism, OrderPromise, Retries,
+    Scheme, SenderOptions, SharedSpec, SignedSpec, Told,
 };
 use crate::sender::Cover;
 

@@ -185,7 +185,8 @@ mod tests {
             assert!(shown.contains(text), "{text} in\n{shown}");
         }
         let shown = typed(Some("stripe"), false).unwrap();
-        for text in ["not promised", "stripe events resend ID, for 30 days", "GET /v1/events", "charge.dispute.created"] {
+        for text in ["not promised", "stripe events resend ID, for 30 days", "GET /v1/events", "charge.dispute.created"]
+        {
             assert!(shown.contains(text), "{text} in\n{shown}");
         }
         assert!(typed(Some("strype"), false).unwrap_err().contains("did you mean \"stripe\"?"));

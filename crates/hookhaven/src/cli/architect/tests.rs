@@ -88,7 +88,8 @@ impl Desk {
 }
 
 /// Answers to everything that is asked of a team with one sender, the offered ones last.
-const TYPED: &str = "github\n500, peak 2k\ntrigger CI builds, takes 2s\nmust\n2m\nnode, fastify\none VM\n\npush, issues\nnone\n";
+const TYPED: &str =
+    "github\n500, peak 2k\ntrigger CI builds, takes 2s\nmust\n2m\nnode, fastify\none VM\n\npush, issues\nnone\n";
 
 #[test]
 fn without_a_file_everything_is_asked_and_kept() {
@@ -168,7 +169,10 @@ fn who_gives_up_loses_nothing_and_goes_on_later() {
     let on = desk.run("--out @/hooks", Some("builds\nno\n1m\n\n\n\n"));
     assert!(!on.err.contains("How many events a day"), "{}", on.err);
     on.done();
-    assert!(desk.text("hooks/intake.toml").starts_with(&kept[..kept.find("[volume]").unwrap()]), "what was there stays");
+    assert!(
+        desk.text("hooks/intake.toml").starts_with(&kept[..kept.find("[volume]").unwrap()]),
+        "what was there stays"
+    );
 
     let nothing = desk.run("--out @/none", Some(""));
     assert_eq!((nothing.code.unwrap(), desk.path("none").exists()), (FAILED, false));
@@ -292,7 +296,8 @@ fn explain_shows_the_answers_as_they_were_written() {
     assert_eq!(of("store")["value"], "embedded");
     assert_eq!(of("routes.github[push].deadline")["answers"][0]["value"], "2m");
     assert!(json["files"].as_array().unwrap().is_empty() && json["understood"].as_array().unwrap().len() > 4);
-    let written: serde_json::Value = serde_json::from_str(&desk.run("@/mine.toml --json --out @/h", None).done()).unwrap();
+    let written: serde_json::Value =
+        serde_json::from_str(&desk.run("@/mine.toml --json --out @/h", None).done()).unwrap();
     assert!(written["files"].as_array().unwrap().iter().any(|f| f["path"] == "intake.toml" && f["fate"] == "new"));
 }
 
