@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use hookhaven_core::{
     sender::Sender,
-    senders::{Declaration, SenderOptions},
+    senders::{Declaration, Mechanism, Scheme, SenderOptions},
 };
 
 use super::document::{Text, codes, plain, prose};
@@ -36,6 +36,21 @@ pub fn known(sender: &SenderAnswers) -> Option<(&'static Declaration, Arc<dyn Se
 /// What is signed and where it stands, with `<…>` for what varies.
 pub fn scheme(declared: &Declaration) -> Text {
     catalogue(&declared.scheme_in_words())
+}
+
+/// Variables that hold what must not leak: with a public key, or an id beside keys that are fetched, nobody can sign.
+pub fn secrets(plan: &Plan) -> Vec<&str> {
+    let is_secret = |sender: &SenderAnswers| {
+        sender.sender.is_none_or(|declared| {
+            let public = matches!(
+                &declared.scheme,
+                Scheme::Signed(spec) if matches!(spec.by, Mechanism::Ed25519 | Mechanism::EcdsaP256)
+            );
+            !public && declared.code.needs.is_none()
+        })
+    };
+    let secret = each(plan).filter(|(sender, _)| is_secret(sender));
+    secret.flat_map(|(_, source)| &source.secret_variables).map(String::as_str).collect()
 }
 
 /// A sentence of the catalogue.

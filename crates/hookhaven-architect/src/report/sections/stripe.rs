@@ -55,8 +55,8 @@ pub fn blocks(plan: &Plan) -> Vec<Block> {
     blocks.push(Block::heading(say!("Two shapes, one header")));
     blocks.push(
         say!(
-            "Both are signed alike and come to the same source. A handler reads the shape \
-             before anything else, and the library's classic parser refuses the thin one."
+            "Both are signed alike and come to the same source. A handler reads the shape before anything else, and \
+             the library's classic parser refuses the thin one."
         )
         .into(),
     );
