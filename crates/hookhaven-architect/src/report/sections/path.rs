@@ -43,7 +43,7 @@ fn diagram(plan: &Plan) -> Diagram {
         path: format!("POST /webhooks/{}", sender.name),
         load: format!(
             "{} a day at most, {} at worst",
-            count(sender.volume.peak_day),
+            count(sender.volume.peak_day.max(sender.volume.per_day)),
             said::pace(source.per_second.burst)
         ),
     });
