@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use hookhaven_core::{
     sender::Sender,
-    senders::{Declaration, SenderOptions},
+    senders::{Declaration, Mechanism, Scheme, SenderOptions},
 };
 
 use super::document::{Text, codes, plain, prose};
@@ -15,6 +15,7 @@ use crate::{
     design::{RouteDesign, SourceDesign},
     intake::{Effect, Framework, Host, Once, OrderKind, SenderAnswers, State, Trouble},
     rules::Severity,
+    words,
 };
 
 /// The answers and the design of each sender, in the intake's order.
@@ -36,6 +37,21 @@ pub fn known(sender: &SenderAnswers) -> Option<(&'static Declaration, Arc<dyn Se
 /// What is signed and where it stands, with `<…>` for what varies.
 pub fn scheme(declared: &Declaration) -> Text {
     catalogue(&declared.scheme_in_words())
+}
+
+/// Variables that hold what must not leak: with a public key, or an id beside keys that are fetched, nobody can sign.
+pub fn secrets(plan: &Plan) -> Vec<&str> {
+    let is_secret = |sender: &SenderAnswers| {
+        sender.sender.is_none_or(|declared| {
+            let public = matches!(
+                &declared.scheme,
+                Scheme::Signed(spec) if matches!(spec.by, Mechanism::Ed25519 | Mechanism::EcdsaP256)
+            );
+            !public && declared.code.needs.is_none()
+        })
+    };
+    let secret = each(plan).filter(|(sender, _)| is_secret(sender));
+    secret.flat_map(|(_, source)| &source.secret_variables).map(String::as_str).collect()
 }
 
 /// A sentence of the catalogue.
@@ -91,6 +107,14 @@ pub fn alike<'p, T: PartialEq + 'p>(
         Some((first, codes(&types)))
     };
     groups.into_iter().filter_map(joined).collect()
+}
+
+/// Events a second, or an hour where they are few.
+pub fn pace(per_second: f64) -> String {
+    if per_second > 0.0 && per_second < 0.01 {
+        return format!("{:.1} an hour", per_second * 3_600.0);
+    }
+    words::rate(per_second)
 }
 
 /// The place of a value in an event, or that there is none.

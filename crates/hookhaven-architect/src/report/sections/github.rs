@@ -5,9 +5,8 @@
 
 use crate::{
     Plan,
-    design::Loss,
     report::document::{Block, code, prose, say},
-    words::{count, span},
+    words::span,
 };
 
 pub fn holds(plan: &Plan) -> bool {
@@ -31,10 +30,8 @@ pub fn blocks(plan: &Plan) -> Vec<Block> {
         say!("GitHub Enterprise Server posts from your own machine: write its address there instead.").into(),
         Block::heading(say!("Redelivery")),
     ];
-    let lost = plan.design.source(&sender.name).map(|source| &source.loss);
-    if let Some(loss) = lost {
-        let count = if let Loss::Events(events) = loss.value { format!("{}: ", count(events)) } else { String::new() };
-        blocks.push((say!("What an outage costs: {}", count) + prose(&loss.why)).into());
+    if let Some(source) = plan.design.source(&sender.name) {
+        blocks.push(prose(&source.loss.why).into());
     }
     blocks.push(Block::Steps(vec![
         say!(

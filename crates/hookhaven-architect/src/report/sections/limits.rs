@@ -86,9 +86,12 @@ fn audit(plan: &Plan) -> Text {
 }
 
 fn leaked(plan: &Plan) -> Text {
-    let variables: Vec<&String> = plan.design.sources.iter().flat_map(|source| &source.secret_variables).collect();
+    let variables = said::secrets(plan);
     if variables.is_empty() {
-        return say!("None of your senders signs: whoever can post from an allowed address can make events.");
+        return say!(
+            "None of your senders is verified by something that you could lose: public keys are no secret, and where \
+             nothing is signed, whoever posts from an allowed address can make events."
+        );
     }
     say!("Whoever holds one of ")
         + codes(&variables)

@@ -53,7 +53,7 @@ fn weekly(plan: &Plan) -> Vec<Text> {
 }
 
 fn quarterly(plan: &Plan) -> Vec<Text> {
-    let variables: Vec<&String> = plan.design.sources.iter().flat_map(|source| &source.secret_variables).collect();
+    let variables = said::secrets(plan);
     let handlers: Vec<&String> =
         plan.design.destinations.iter().map(|destination| &destination.secret_variable).collect();
     let rotate = if variables.is_empty() {

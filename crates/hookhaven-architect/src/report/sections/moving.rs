@@ -4,11 +4,12 @@
 
 use hookhaven_core::senders::Retries;
 
+use super::TESTING;
 use crate::{
     Plan,
     intake::{SenderAnswers, State, Trouble},
     report::{
-        document::{Block, Text, plain, quoted, say},
+        document::{Block, Text, link, plain, quoted, say},
         said,
     },
     words::span,
@@ -56,70 +57,86 @@ fn why(plan: &Plan) -> Text {
 }
 
 fn steps(plan: &Plan) -> Vec<Text> {
-    let first = plan.intake.senders.first().map_or("", |sender| sender.name.as_str());
+    let first = plan.intake.senders.first();
+    let name = first.map_or("", |sender| sender.name.as_str());
     let longest = plan.design.sources.iter().map(|source| source.dedupe_window.value).max().unwrap_or_default();
-    let mut steps = vec![
-        say!(
-            "Run the gateway beside what is there, with the files of this directory; no sender knows of it yet. Go \
-             through Testing."
-        ),
-        say!(
-            "Give your handler the inbox (unique on `source`, `webhook-id`) and the check of the gateway's signature; \
-             let it answer 401 otherwise."
-        ),
-    ];
-    match plan.intake.existing.kind {
-        State::Nothing => {
-            steps.push(say!(
-                "Enter `{}` at the sender's test mode; look at some days of events with `hookhaven tail`.",
-                said::url(plan, first)
-            ));
-            steps.push(say!("Enter the address in live mode, with the live secret."));
-            return steps;
-        }
-        State::Synchronous => steps.push(say!(
-            "Split the handler in two: what verifies the sender stays where it is for now; what works becomes the \
-             route that the gateway posts to. Both call the same function, so one deploy carries both."
-        )),
-        State::Queued => steps.push(say!(
-            "Put an HTTP route in front of the function that your consumer calls, in the same process. Queue and \
-             gateway now lead to the same function, and the inbox keeps them from doing it twice: key it by the \
-             sender's event id while both run."
-        )),
-        State::Mature => steps.push(say!(
-            "Compare first: `hookhaven check`, the table of senders and the list of what this will not solve, against \
-             what you have. If nothing is gained for a sender, leave it."
-        )),
-        State::Hosted => steps.push(say!(
-            "Let the service forward to the gateway as one more destination, if it can; else add the gateway's \
-             address at the sender as a second endpoint. Events that come by both are one in your inbox if it is \
-             keyed by the sender's event id."
-        )),
+    let beside = say!(
+        "Run the gateway beside what is there, with the files of this directory; no sender knows of it yet. Go \
+         through "
+    );
+    let mut steps = vec![beside + link(TESTING) + say!(".")];
+    let kind = plan.intake.existing.kind;
+    if kind == State::Nothing {
+        steps.push(say!(
+            "Enter `{}` in the sender's test mode; look at some days of events with `hookhaven tail`.",
+            said::url(plan, name)
+        ));
+        steps.push(say!("Enter the address in live mode, with the live secret."));
+        return steps;
     }
+    steps.extend(before_the_switch(kind));
+    steps.push(inbox(first));
     steps.extend([
         say!(
             "**Parallel run.** Where the sender takes a second endpoint, add `{}` beside the old one, with a secret \
-             of its own; let the new handlers work without effect (write to the inbox, do nothing else) and compare: \
-             each event that the old side handled has to be in `hookhaven events list --source {}`, and the other way \
-             round. Where it takes only one endpoint, let the old receiver post a copy of each request, headers and \
-             bytes unchanged, to the gateway's address.",
-            said::url(plan, first),
-            first
+             of its own; where it takes only one, let the old receiver post a copy of each request, headers and bytes \
+             unchanged, to the gateway. Compare for some days: what the old side handled has to be in `hookhaven \
+             events list --source {}`, and the other way round.",
+            said::url(plan, name),
+            name
         ),
         say!(
-            "**Cut over** one sender: let the new handlers work, take the effect out of the old ones in the same \
-             deploy, then remove the old endpoint at the sender."
+            "**Cut over** one sender: take the old endpoint out at the sender, or change its address there. Nothing \
+             is done twice or left out at that moment, because of the inbox."
         ),
         say!(
-            "Keep the old receiver, answering 200 and storing what it gets, for {}: what was under way at the moment \
-             of the change still arrives there. `hookhaven trigger --body FILE` brings such a body in.",
+            "Keep the old receiver for {}: what the sender tries again may still come there. Then let only \
+             `webhook-id` be the inbox's key, and take the old receiver away.",
             span(longest)
         ),
     ]);
-    if plan.intake.existing.kind == State::Queued {
-        steps.push(say!("Drain: stop nothing. When the old queue has been empty for a day, take it away."));
+    if kind == State::Queued {
+        steps.push(say!("The old queue drains by itself; when it has been empty for a day, take it away, too."));
     }
     steps
+}
+
+/// What has to be changed in what there is, so that both can lead to the same work.
+fn before_the_switch(kind: State) -> Option<Text> {
+    Some(match kind {
+        State::Nothing => return None,
+        State::Synchronous => say!(
+            "Split the handler in two: what verifies the sender stays where it is for now; what works becomes a \
+             function with a second route, to which the gateway posts and which verifies the gateway's signature \
+             instead. One deploy carries both."
+        ),
+        State::Queued => say!(
+            "Put an HTTP route in front of the function that your consumer calls, in the same process; the route \
+             verifies the gateway's signature. Queue and gateway now lead to the same work."
+        ),
+        State::Mature => say!(
+            "Compare first what you have with the table of senders and the list of what this will not solve. If \
+             nothing is gained for a sender, leave it where it is."
+        ),
+        State::Hosted => say!(
+            "Let the service forward to the gateway as one more destination, with that service as the source's \
+             `sender`; or add the gateway's address at the sender itself as a second endpoint."
+        ),
+    })
+}
+
+/// The one thing that makes a parallel run safe.
+fn inbox(first: Option<&SenderAnswers>) -> Text {
+    let id = match first.and_then(|sender| Some((sender.title(), sender.sender?.id))) {
+        Some((title, [place, ..])) => say!(" (of {}: `{}`, which reaches your handler as it was sent)", title, place),
+        _ => Text::default(),
+    };
+    let both = say!("Let both ways write into one inbox before they work, under the sender's own id of the event");
+    let unique = say!(
+        ": unique together with the source, in the transaction of the work. Whichever comes second finds the row and \
+         does nothing, so both may run with full effect."
+    );
+    both + id + unique
 }
 
 fn way_back(plan: &Plan) -> Text {
@@ -141,9 +158,9 @@ fn way_back(plan: &Plan) -> Text {
         }
         _ => {
             say!(
-                "Enter the old address at the sender again, and turn the effect of the old handlers on in one deploy; \
-                 it takes as long as the sender's settings page. `hookhaven destinations pause NAME` holds back what \
-                 the gateway still has, so that nothing is done twice meanwhile; once the inbox is shared, resume it."
+                "Enter the old address at the sender again: it takes as long as its settings page, and until the old \
+                 receiver is gone that is all. `hookhaven destinations pause NAME` holds back what the gateway still \
+                 has; the inbox they share keeps it from being done twice when you resume."
             ) + careful
         }
     }

@@ -89,8 +89,8 @@ fn guard(plan: &Plan) -> Vec<Block> {
         Block::heading(say!("The guard that needs no order")),
         say!(
             "Each row keeps the time of the event that wrote it, and an older event changes nothing. It holds for \
-             retries and replays as well, which no queue can put back into order. `hookhaven-version` on an attempt \
-             carries the version where the route has one; else take the time from the event."
+             retries and replays as well, which no queue can put back into order. `hookhaven-occurred-at` on each \
+             attempt carries that time, where the sender tells it."
         )
         .into(),
         Block::code("sql", statement),

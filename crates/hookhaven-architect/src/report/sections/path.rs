@@ -11,7 +11,7 @@ use crate::{
         document::{Block, Text, link, say},
         said,
     },
-    words::{self, rate, span},
+    words::{self, count, span},
 };
 
 pub fn blocks(plan: &Plan) -> Vec<Block> {
@@ -41,7 +41,11 @@ fn diagram(plan: &Plan) -> Diagram {
     let senders = said::each(plan).map(|(sender, source)| Inlet {
         title: sender.title().to_owned(),
         path: format!("POST /webhooks/{}", sender.name),
-        load: format!("{}, at worst {}", rate(source.per_second.mean), rate(source.per_second.burst)),
+        load: format!(
+            "{} a day at most, {} at worst",
+            count(sender.volume.peak_day.max(sender.volume.per_day)),
+            said::pace(source.per_second.burst)
+        ),
     });
     let handlers = plan.design.destinations.iter().map(|d| Outlet { name: d.name.clone(), limits: limits(d) });
     Diagram {

@@ -12,7 +12,7 @@ use crate::{
         document::{Block, Text, codes, plain, prose, say, strong},
         said,
     },
-    words::{self, bytes, count, rate, span},
+    words::{self, bytes, count, span},
 };
 
 pub fn blocks(plan: &Plan) -> Vec<Block> {
@@ -106,9 +106,9 @@ fn load(plan: &Plan) -> Block {
             strong("all"),
             plain(count(all.per_day)),
             plain(count(all.peak_day)),
-            plain(rate(all.mean_per_second)),
-            plain(rate(all.peak_per_second)),
-            plain(rate(all.burst_per_second)),
+            plain(said::pace(all.mean_per_second)),
+            plain(said::pace(all.peak_per_second)),
+            plain(said::pace(all.burst_per_second)),
             say!("{} a day", bytes(all.bytes_per_day)),
         ]);
     }
@@ -120,9 +120,9 @@ fn row(name: Text, volume: &Volume, load: &SourceLoad) -> [Text; 7] {
         name,
         plain(count(volume.per_day)),
         plain(count(volume.peak_day)),
-        plain(rate(load.mean)),
-        plain(rate(load.peak)),
-        plain(rate(load.burst)),
+        plain(said::pace(load.mean)),
+        plain(said::pace(load.peak)),
+        plain(said::pace(load.burst)),
         plain(bytes(volume.body_bytes)),
     ]
 }

@@ -66,8 +66,8 @@ fn contract() -> Vec<Text> {
              Webhooks); verify them over the raw bytes, or answer 401."
         ),
         say!(
-            "`hookhaven-event-type`, `-source`, `-attempt`, `-received-at` and `hookhaven-correlation-id` say what it \
-             is."
+            "`hookhaven-event-type`, `-source`, `-occurred-at`, `-received-at` and `-attempt` say what it is, \
+             `hookhaven-replay` that somebody wants it again; the sender's own headers come with it."
         ),
         say!(
             "**2xx** only after the work is committed; **5xx** or **429** to be given it again; **422** with \

@@ -55,8 +55,8 @@ pub fn blocks(plan: &Plan) -> Vec<Block> {
     blocks.push(Block::heading(say!("Two shapes, one header")));
     blocks.push(
         say!(
-            "Both are signed alike and come to the same source; `/object` tells them apart. A handler reads the shape \
-             before anything else, and the library's classic parser refuses the thin one."
+            "Both are signed alike and come to the same source. A handler reads the shape before anything else, and \
+             the library's classic parser refuses the thin one."
         )
         .into(),
     );
@@ -107,7 +107,7 @@ fn critical(plan: &Plan) -> Block {
 fn shapes() -> Block {
     let row = |what: &str, snapshot: &str, thin: &str| [plain(what), prose(snapshot), prose(thin)];
     let rows = vec![
-        row("`/object`".trim_matches('`'), "`event`", "`v2.core.event`"),
+        row("told by", "`/object` is `event`", "`/object` is `v2.core.event`"),
         row("id", "`/id`, `evt_…`", "`/id`, `evt_…`"),
         row("type", "`/type`, such as `invoice.paid`", "`/type`, beginning with `v1.` or `v2.`"),
         row("time", "`/created`, whole seconds as a number", "`/created`, text as RFC 3339"),

@@ -9,7 +9,7 @@ use crate::{
         document::{Block, Text, code, codes, plain, quoted, say},
         said,
     },
-    words::{self, count, rate, span},
+    words::{self, count, span},
 };
 
 pub fn blocks(plan: &Plan) -> Vec<Block> {
@@ -77,7 +77,7 @@ fn volume(plan: &Plan, sender: &SenderAnswers) -> Text {
         count(volume.per_day),
         count(volume.peak_day),
         at_once,
-        rate(burst),
+        said::pace(burst),
         words::bytes(volume.body_bytes)
     )
 }
