@@ -56,3 +56,4 @@ mod stream;
 mod torture;
 mod traces;
 mod trials;
+mod trigger;
