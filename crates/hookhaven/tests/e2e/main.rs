@@ -8,6 +8,7 @@ mod support;
 mod access;
 mod alerts;
 mod answers;
+mod architect;
 mod asked;
 mod backup;
 mod bench;

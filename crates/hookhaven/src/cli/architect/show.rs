@@ -157,12 +157,8 @@ fn next(plan: &Plan, out: &Path, placed: &[Placed], screen: &mut Screen) -> anyh
     }
     if has("hookhaven.toml") {
         if has(".env.example") {
-            steps.push(format!(
-                "cp {} {}   # and fill it in; then: set -a; . {}",
-                at(".env.example"),
-                at(".env"),
-                at(".env")
-            ));
+            steps.push(format!("cp {} {}   # and fill it in", at(".env.example"), at(".env")));
+            steps.push(format!("set -a; . {}; set +a   # for a try in this shell", at(".env")));
         }
         steps.push(format!("hookhaven check --config {}", at("hookhaven.toml")));
         steps.push(format!("hookhaven serve --config {}", at("hookhaven.toml")));
