@@ -239,7 +239,9 @@ async fn no_event_is_missing_or_doubled_over_kills_suspensions_and_restarts() {
         Running::start(gateway.command(&[&fixed[..], &arguments].concat()))
     };
     let mut listening = start(&gateway);
-    let (mut posted, mut cut) = (0, 0);
+    post(&gateway, 0).await;
+    local.until(1).await;
+    let (mut posted, mut cut) = (1, 0);
     for _ in 0..14 {
         let act = chance.below(5);
         match act {

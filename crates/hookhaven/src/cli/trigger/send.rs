@@ -11,6 +11,7 @@ use hookhaven_core::{Time, sender::CannotSign};
 use hookhaven_store::clock::Clock;
 use http::StatusCode;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     Says,
@@ -54,7 +55,8 @@ pub(super) async fn all(
 ) -> anyhow::Result<Report> {
     let (total, in_flight) = (plan.total, plan.in_flight);
     let (tell, mut told) = unbounded_channel();
-    let sending = Sending { door: door.open()?, clock, began: clock.now(), keys, tell };
+    let stop = CancellationToken::new();
+    let sending = Sending { door: door.open()?, clock, began: clock.now(), keys, tell, stop: stop.clone() };
     let bar = (!says.lines).then(|| Bar::new(screen));
     let mut report = Report::default();
     let mut rows = plan.rows;
@@ -69,6 +71,7 @@ pub(super) async fn all(
             biased;
             _ = &mut ended, if !report.stopped => {
                 (report.stopped, next) = (true, None);
+                stop.cancel();
             }
             Some(sent) = told.recv() => {
                 let sent: Sent = sent;
@@ -106,12 +109,17 @@ struct Sending<'a> {
     /// Whether the events are to be found again.
     keys: bool,
     tell: UnboundedSender<Sent>,
+    /// Nothing more is to be sent.
+    stop: CancellationToken,
 }
 
 impl Sending<'_> {
     async fn row(&self, row: Row) -> Result<(), CannotSign> {
         for shot in row {
-            self.clock.sleep_until(self.began.plus(shot.due)).await;
+            let due = self.clock.sleep_until(self.began.plus(shot.due));
+            if self.stop.is_cancelled() || self.stop.run_until_cancelled(due).await.is_none() {
+                break;
+            }
             let now = self.clock.now();
             // What has no time of its own is never late.
             let late = if shot.due.is_zero() { Duration::ZERO } else { now.since(self.began.plus(shot.due)) };
