@@ -51,6 +51,7 @@ mod shutdown;
 mod sign_in;
 mod signals;
 mod signatures;
+mod skeletons;
 mod start;
 mod stats;
 mod stream;
