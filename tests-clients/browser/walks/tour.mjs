@@ -1,6 +1,6 @@
 // Every page, as it is on an ordinary day: in light, in dark, on a phone. Leaves a picture of each.
 import { accessible, narrow, reachable, still, weight } from "../laws.mjs";
-import { ELSEWHERE, PAGES, filled, listed, names } from "../pages.mjs";
+import { DOCS, ELSEWHERE, PAGES, filled, listed, names } from "../pages.mjs";
 import { PHONE, Reader } from "../reader.mjs";
 import { ordinary } from "../traffic.mjs";
 
@@ -32,6 +32,15 @@ async function inLight(pages, failures) {
     };
     await reader.look(`${name} in light, by keyboard, to a screen reader`, look, failures);
   }
+  const [docs, path] = DOCS;
+  const look = async (page) => {
+    await reader.go(path);
+    await still(page);
+    await narrow(page);
+    await reader.shoot("light", docs);
+    await accessible(page);
+  };
+  await reader.look(`${docs} in light`, look, failures);
   const [bytes, heaviest] = weights.sort(([a], [b]) => b - a)[0];
   console.log(`the heaviest page is ${heaviest}: ${bytes} bytes with all that it loads`);
   await reader.close();
@@ -39,12 +48,11 @@ async function inLight(pages, failures) {
 
 async function inDark(pages, failures) {
   const reader = await Reader.open({ scheme: "dark" });
-  for (const [name, path] of pages) {
+  for (const [name, path] of [...pages, DOCS]) {
     const look = async (page) => {
       await reader.go(path);
       await reader.shoot("dark", name);
-      // All else is as in light.
-      await accessible(page, ["color-contrast", "link-in-text-block"]);
+      await accessible(page);
     };
     await reader.look(`${name} in dark`, look, failures);
   }
@@ -53,12 +61,13 @@ async function inDark(pages, failures) {
 
 async function onPhone(pages, failures) {
   const reader = await Reader.open({ size: PHONE });
-  for (const [name, path] of pages) {
+  for (const [name, path] of [...pages, DOCS]) {
     const look = async (page) => {
       await reader.go(path);
       await reader.shoot("phone", name);
       await narrow(page);
       await still(page);
+      await accessible(page);
     };
     await reader.look(`${name} on a phone`, look, failures);
   }

@@ -83,6 +83,11 @@ async fn hostile_text_is_shown_as_text() {
     Stage::set().await.walk("hostile").await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_live_view_holds_no_more_after_thousands_of_events() {
+    Stage::set().await.walk("live_memory").await;
+}
+
 /// What is vendored is what was published, to the byte.
 #[test]
 fn vendored_libraries_are_as_published() {
