@@ -242,6 +242,8 @@ fn chosen(span: Duration, hours_only: bool) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use hookhaven_store::clock::Clock as _;
+
     use super::*;
     use crate::api::fixture::{START, Scene};
 
