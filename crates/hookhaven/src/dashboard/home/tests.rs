@@ -8,6 +8,7 @@ use http::StatusCode;
 use serde_json::Value;
 
 use crate::{
+    api::fixture::TOKEN,
     dashboard::tests::Browser,
     stats::{MINUTE, Recorder, keep::Keep},
 };
@@ -126,6 +127,8 @@ async fn dead_letters_are_led_to_whatever_span_is_looked_at() {
     browser.scene.accept("stripe", "payment.succeeded", b"{}").await;
     assert_eq!(browser.scene.kill("billing").await, 1);
     browser.scene.clock.advance(Duration::from_secs(20 * 86_400));
+    // No session lasts for so long.
+    assert_eq!(browser.post("/sign-in", &format!("token={TOKEN}")).await.status, StatusCode::SEE_OTHER);
     let now = now(&browser);
     let (since, until) = (now.minus(Duration::from_secs(600)), now.minus(Duration::from_secs(300)));
     for span in ["range=1h".to_owned(), format!("since={since}&until={until}")] {
