@@ -19,6 +19,16 @@ async fn every_page_on_an_ordinary_day() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_page_in_dark() {
+    Stage::set().await.walk("tour_dark").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_page_on_a_phone() {
+    Stage::set().await.walk("tour_phone").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_page_with_nothing_to_show() {
     Stage::empty().await.walk("empty").await;
 }
