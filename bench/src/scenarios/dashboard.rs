@@ -32,8 +32,10 @@ const PAIRS: usize = 5;
 const PAIR_LOAD: [&str; 4] = ["--per-second", "1000", "--count", "15000"];
 const P50_RATIO: f64 = 1.2;
 const P99_RATIO: f64 = 2.0;
+/// A reader turns to the next page no sooner: lists give way to senders when somebody asks without a pause.
+const READING: Duration = Duration::from_millis(500);
 /// While pages are looked at; ended when they are done.
-const PAGES_LOAD: [&str; 4] = ["--per-second", "1000", "--count", "30000"];
+const PAGES_LOAD: [&str; 4] = ["--per-second", "1000", "--count", "120000"];
 /// How often the overview brings itself up to date.
 const REFRESH: Duration = Duration::from_secs(10);
 /// Messages that the live view has to get within a load, at least: it is told some times a second.
@@ -78,6 +80,7 @@ async fn look_at_pages(reader: &Reader, known: &Known, pages: &mut Vec<Page>) ->
     for path in paths(known) {
         let (mut took, mut html) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
+            tokio::time::sleep(READING).await;
             let began = Instant::now();
             let answer = reader.get(&path).await?;
             took.push(began.elapsed().as_secs_f64() * 1e3);
