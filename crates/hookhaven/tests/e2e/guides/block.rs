@@ -22,8 +22,11 @@ pub enum Step {
     Install,
     /// `sh run`: runs to its end with this exit code. `again`: as often as it takes for the next block to hold.
     Run { exit: i32, again: bool },
+    /// `sh run then=gateway wait="in use"`: runs to its end, and then that program says so.
+    Tell { name: String, wait: String },
     /// `sh run background=gateway wait="listening"`: goes on, in a terminal of its own; begun when it prints this.
-    Start { name: String, wait: String },
+    /// `restart=gateway` for what runs there already: Ctrl-C, and again.
+    Start { name: String, wait: String, anew: bool },
     /// `text stop=gateway`: Ctrl-C there.
     Stop { name: String },
     /// `text expect`: the command before has printed these lines. `of=gateway`: that program does.
@@ -76,8 +79,14 @@ fn step(info: &str) -> Result<Step, String> {
         ("sh", [("run", None), ("exit", Some(code))]) => {
             code.parse().map(|exit| Step::Run { exit, again: false }).map_err(|_| format!("{code} is no exit code"))
         }
-        ("sh", [("run", None), ("background", Some(name)), ("wait", Some(wait))]) => {
-            Ok(Step::Start { name: of(name), wait: of(wait) })
+        ("sh", [("run", None), (how, Some(name)), ("wait", Some(wait))]) => {
+            let (name, wait) = (of(name), of(wait));
+            match *how {
+                "then" => Ok(Step::Tell { name, wait }),
+                "background" => Ok(Step::Start { name, wait, anew: false }),
+                "restart" => Ok(Step::Start { name, wait, anew: true }),
+                _ => Err(format!("a command is not run with {how}")),
+            }
         }
         (_, [("file", Some(path))]) => Ok(Step::File { path: of(path), append: false }),
         (_, [("file", Some(path)), ("append", None)]) => Ok(Step::File { path: of(path), append: true }),
@@ -106,9 +115,19 @@ fn marks_are_read_and_unknown_ones_are_errors() {
     assert_eq!(of("toml file=a.toml"), Ok(file(false)));
     assert_eq!(of("toml file=a.toml append"), Ok(file(true)));
     assert_eq!(of("sh run exit=2"), Ok(Step::Run { exit: 2, again: false }));
-    let start = Step::Start { name: "a".into(), wait: "it listens".into() };
+    let start = Step::Start { name: "a".into(), wait: "it listens".into(), anew: false };
     assert_eq!(of("sh run background=a wait=\"it listens\""), Ok(start));
-    for unknown in ["", "sh", "toml", "sh runs", "sh run twice", "text expects", "sh run exit=no", "sh run \"a"] {
+    for unknown in [
+        "",
+        "sh",
+        "toml",
+        "sh runs",
+        "sh run twice",
+        "text expects",
+        "sh run exit=no",
+        "sh run as=a wait=b",
+        "sh run \"a",
+    ] {
         assert!(of(unknown).is_err_and(|(line, _)| line == 1), "{unknown}");
     }
     assert_eq!(blocks("a\n```text\nb\n"), Err((2, "this block is not closed".into())));

@@ -119,7 +119,9 @@ impl Shell {
                 }
                 _ => Err(plain("`again` wants a block behind it that says what is expected")),
             },
-            Step::Start { name, wait } => self.start(name, wait, text),
+            Step::Tell { name, wait } => self.run(text, 0).and_then(|()| self.expect_of(name, &format!("…{wait}…"))),
+            Step::Start { name, wait, anew: false } => self.start(name, wait, text),
+            Step::Start { name, wait, anew: true } => self.stop(name).and_then(|()| self.start(name, wait, text)),
             Step::Stop { name } => self.stop(name),
             Step::Expect { of: None } => expected::find(text, &self.printed)
                 .map(|_| ())
