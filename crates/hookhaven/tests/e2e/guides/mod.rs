@@ -104,6 +104,11 @@ fn each_guide_is_followed_and_in_the_index() {
         let stem = name.strip_suffix(".md").unwrap_or_else(|| panic!("{name} is no guide"));
         assert!(tests.contains(&format!("(\"{stem}\"")), "no test follows {name}");
         assert!(index.contains(&format!("({name})")), "{name} is not in the index");
+        let text = guide(stem);
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
+        for link in links.filter(|link| link.ends_with(".md")) {
+            assert!(folder().join(link).exists(), "{name} leads to {link}, which is not there");
+        }
     }
 }
 

@@ -90,7 +90,12 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        self.signal("KILL");
+        // Where nobody prints any more, the group is gone, and its number may be another's.
+        if self.printed.lock().ended {
+            let _ = self.child.kill();
+        } else {
+            self.signal("KILL");
+        }
         let _ = self.child.wait();
     }
 }
