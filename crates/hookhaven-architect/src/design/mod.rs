@@ -4,7 +4,7 @@
 //! what a person should be told about it (`rules`).
 
 mod destination;
-mod load;
+pub mod load;
 mod place;
 mod route;
 mod source;

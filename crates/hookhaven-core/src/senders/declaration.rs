@@ -6,7 +6,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    AddressList, SenderOptionError, SenderOptions, declared::Declared, handshake::Handshake, late::LateAnswers,
+    AddressList, Chain, SenderOptionError, SenderOptions, declared::Declared, handshake::Handshake, late::LateAnswers,
     sample::Named, shared::SharedSpec, signed::SignedSpec,
 };
 use crate::{
@@ -63,6 +63,8 @@ pub struct Declaration {
     pub samples: &'static [Named],
     /// JSON that bodies of other types begin with.
     pub sample: &'static str,
+    /// Events of one thing, to be tried in a row.
+    pub chains: &'static [Chain],
     pub about: About,
     pub conduct: Conduct,
     pub code: Code,
@@ -247,6 +249,7 @@ impl Declaration {
         sample_types: &["sample"],
         samples: &[],
         sample: "{}",
+        chains: &[],
         about: About::DEFAULT,
         conduct: Conduct::UNKNOWN,
         code: Code::NONE,

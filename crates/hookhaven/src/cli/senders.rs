@@ -101,6 +101,7 @@ fn show(sender: &'static Declaration, screen: &mut Screen) -> anyhow::Result<()>
         ),
         ("its addresses", sender.addresses_in_words()),
         ("types to try", sender.sample_types.join(", ")),
+        ("chains to try", sender.chains.iter().map(|chain| chain.name).collect::<Vec<_>>().join(", ")),
     ]);
     lines.extend(about.quirks.iter().map(|quirk| ("note", (*quirk).to_owned())));
     lines.push(("see", about.docs.to_owned()));
@@ -144,6 +145,7 @@ fn view(sender: &'static Declaration) -> Value {
         "batch": sender.batch,
         "addresses": sender.addresses.iter().map(|list| list.url).collect::<Vec<_>>(),
         "sample_types": sender.sample_types,
+        "chains": sender.chains.iter().map(|chain| chain.name).collect::<Vec<_>>(),
         "quirks": about.quirks,
         "docs": about.docs,
     })

@@ -57,3 +57,4 @@ mod stream;
 mod torture;
 mod traces;
 mod trials;
+mod trigger;

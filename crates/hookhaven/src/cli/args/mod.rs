@@ -203,6 +203,7 @@ impl Command {
             Command::Rejected(RejectedCommand::List(a)) => a.page.json,
             Command::Rejected(RejectedCommand::Show(a)) => a.json,
             Command::Rejected(RejectedCommand::Release(a)) => a.json,
+            Command::Trigger(a) => a.json,
             Command::Verify(a) => a.json,
             Command::Secrets(a) => a.json,
             Command::Destinations(DestinationsCommand::List(a)) => a.json,
@@ -239,7 +240,6 @@ impl Command {
             Command::Demo(_)
             | Command::Serve(_)
             | Command::Init(_)
-            | Command::Trigger(_)
             | Command::Openapi(_)
             | Command::Completions(_)
             | Command::Man(_)
@@ -265,9 +265,7 @@ impl Command {
             Command::MasterKey(_) => &["--url", "--token"],
             Command::Init(_) => &["--data", "--url", "--token"],
             Command::Migrate(_) => &["--data", "--url", "--token"],
-            Command::Serve(_) | Command::Check(_) | Command::Trigger(_) | Command::Doctor(_) | Command::Reindex(_) => {
-                &["--url", "--token"]
-            }
+            Command::Serve(_) | Command::Check(_) | Command::Doctor(_) | Command::Reindex(_) => &["--url", "--token"],
             _ => &[],
         }
     }
