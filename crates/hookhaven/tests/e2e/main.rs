@@ -26,6 +26,7 @@ mod filters;
 mod first_start;
 mod full_disk;
 mod guarantees;
+mod guides;
 mod hostile;
 mod isolation;
 mod jobs;
