@@ -82,7 +82,7 @@ fn read_with(file: &Path, text: &str, given: &Given, defaults: bool) -> Read {
         _ => written::by_path(root.get_ref()),
     };
     let Reader { missing, offered, beside, assumed, understood, .. } = reader;
-    let intake = whole.then(|| Intake { answers: Answers { by_path }, assumed, understood, ..intake });
+    let intake = whole.then_some(Intake { answers: Answers { by_path }, assumed, understood, ..intake });
     let problems = doc.into_problems().0.into_iter().chain(beside).collect();
     Read { intake, missing, offered, problems }
 }

@@ -82,11 +82,10 @@ pub fn name(item: &Item<'_>) -> Option<String> {
 /// One of the catalogue, if it knows the name; a name that is nearly known is warned of.
 pub fn sender(item: &Item<'_>, name: &str) -> Option<&'static Declaration> {
     let found = senders::find(name);
-    if found.is_none() {
-        if let Some(meant) = suggest::nearest(name, senders::names()) {
-            let what = format!("no sender {name:?} is known; it becomes one that you describe");
-            item.warn(what, format!("did you mean {meant:?}?"));
-        }
+    let meant = suggest::nearest(name, senders::names()).filter(|_| found.is_none());
+    if let Some(meant) = meant {
+        let what = format!("no sender {name:?} is known; it becomes one that you describe");
+        item.warn(what, format!("did you mean {meant:?}?"));
     }
     found
 }

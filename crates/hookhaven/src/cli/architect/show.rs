@@ -71,7 +71,10 @@ fn verdict(plan: &Plan, screen: &mut Screen) -> anyhow::Result<()> {
         .map(|source| &*source.name)
         .collect();
     if !lost.is_empty() {
-        lines.push(("downtime", format!("loses events of {} for good: they do not come again", words::list(&lost))));
+        lines.push((
+            "downtime",
+            format!("loses events of {} for good: they do not come again, or not for long", words::list(&lost)),
+        ));
     }
     for (what, text) in lines {
         let what = screen.paint(Colour::Dim, &format!("{what:>9}"));
@@ -86,7 +89,7 @@ fn is_serious(finding: &&Finding) -> bool {
 
 fn serious(plan: &Plan, screen: &mut Screen) -> anyhow::Result<()> {
     let serious: Vec<&Finding> = plan.findings.iter().filter(is_serious).collect();
-    if !serious.is_empty() {
+    if !plan.findings.is_empty() {
         screen.line("")?;
     }
     for finding in serious.iter().take(FINDINGS_MAX) {
