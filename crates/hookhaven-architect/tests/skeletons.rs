@@ -126,7 +126,6 @@ fn the_axum_project_of_the_workspace_is_what_is_written() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/generated/axum");
     for file in skeletons::project(&plan(), Framework::Axum) {
         let path = folder.join(file.path.strip_prefix("handlers/axum/").unwrap());
-        #[expect(clippy::disallowed_methods, reason = "snapshots are written when asked for")]
         if std::env::var_os("HOOKHAVEN_WRITE_SNAPSHOTS").is_some() {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(&path, &file.text).unwrap();
