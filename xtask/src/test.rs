@@ -13,7 +13,7 @@ use crate::{
     command::{self, cargo, say},
     databases,
     leftovers::Leftovers,
-    prometheus, python,
+    prometheus, python, redis,
     suites::{self, Suites},
 };
 
@@ -27,6 +27,7 @@ const NEEDS: &[Need] = &[
     Need { what: "the senders' SDKs", install: clients::install },
     Need { what: "the clients for Python", install: python::install },
     Need { what: "PostgreSQL and a pooler", install: databases::install },
+    Need { what: "Redis", install: redis::install },
     Need { what: "promtool", install: prometheus::install },
     Need { what: "a browser", install: browser::install },
 ];
