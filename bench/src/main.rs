@@ -60,12 +60,11 @@ enum Command {
         #[arg(long)]
         refuse: bool,
     },
-    /// Run one thing for long and see that nothing grows: retention
+    /// Run one thing for long and see that nothing grows: retention, live-view
     Soak {
         name: String,
-        /// Events in all
-        #[arg(long, default_value_t = 2_000_000)]
-        events: u64,
+        #[command(flatten)]
+        options: soak::Options,
     },
     /// `hookhaven torture` on a PostgreSQL of its own that is crashed again and again
     TorturePostgres {
@@ -132,7 +131,7 @@ fn start(command: Command) -> Result<()> {
             Command::Run { gateway, scenarios } => scenarios::run(gateway, &scenarios).await,
             Command::Bare { secret, sync } => bare::serve(&secret, sync.as_deref()).await,
             Command::Sink { hang, refuse } => sink::serve(hang, refuse).await,
-            Command::Soak { name, events } => soak::run(&name, events).await,
+            Command::Soak { name, options } => soak::run(&name, &options).await,
             Command::TorturePostgres { gateway, minutes } => torture::postgres(&gateway, minutes).await,
             Command::Load(load) => send(load).await,
         }

@@ -13,17 +13,16 @@ export const WEIGHT_BYTES_MAX = 200 * 1_000;
 /** More tab stops than this nobody goes through: they take the skip link, or j and k. */
 const STOPS_MAX = 400;
 
-/** No violation that axe calls serious or critical. `rules`: only these. */
-export async function accessible(page, rules) {
+/** No violation that axe calls serious or critical. */
+export async function accessible(page) {
   if (!(await page.evaluate(() => "axe" in window))) await page.evaluate(AXE);
-  const violations = await page.evaluate(async (rules) => {
-    const only = rules ? { runOnly: { type: "rule", values: rules } } : {};
-    const { violations } = await window.axe.run(document, { ...only, resultTypes: ["violations"], elementRef: false });
+  const violations = await page.evaluate(async () => {
+    const { violations } = await window.axe.run(document, { resultTypes: ["violations"], elementRef: false });
     return violations.map(({ id, impact, help, nodes }) => ({
       id, impact, help,
       nodes: nodes.map(({ html, failureSummary }) => `${html.slice(0, 300)}\n      ${failureSummary.replace(/\n\s*/g, " ")}`),
     }));
-  }, rules);
+  });
   const grave = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
   if (grave.length) {
     const told = grave.map(({ id, impact, help, nodes }) => `${impact} ${id}: ${help}\n    ${nodes.slice(0, 5).join("\n    ")}`);

@@ -39,6 +39,9 @@ export const PAGES = [
   ["marks", "/settings/marks"],
 ];
 
+/** The API's own description: a page for people too, without the dashboard's frame, and long. */
+export const DOCS = ["docs", "/docs"];
+
 /** What is no page of the dashboard, and may be linked to: answers to download, the description of the API. */
 export const ELSEWHERE = ["/docs", "/settings", "/events/{event}/body", "/rejected/{rejected}/body", "/deliveries/{delivery}"];
 

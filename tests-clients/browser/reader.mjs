@@ -158,9 +158,17 @@ export class Reader {
   /** A picture of the whole page, or of the beginning of a very long one. */
   async shoot(folder, name) {
     await mkdir(`${stage.screens}/${folder}`, { recursive: true });
-    const [width, height] = await this.page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.scrollHeight]);
-    const clip = { x: 0, y: 0, width, height: Math.min(height, PICTURE_HEIGHT_MAX) };
-    await this.page.screenshot({ path: `${stage.screens}/${folder}/${name}.png`, fullPage: true, clip, animations: "disabled" });
+    const height = await this.page.evaluate(() => document.documentElement.scrollHeight);
+    const picture = { path: `${stage.screens}/${folder}/${name}.png`, animations: "disabled" };
+    if (height <= PICTURE_HEIGHT_MAX) {
+      await this.page.screenshot({ ...picture, fullPage: true });
+      return;
+    }
+    // All of a very long page is more than can be drawn at once.
+    const was = this.page.viewportSize();
+    await this.page.setViewportSize({ ...was, height: PICTURE_HEIGHT_MAX });
+    await this.page.screenshot(picture);
+    await this.page.setViewportSize(was);
   }
 
   async close() {

@@ -5,10 +5,15 @@
 
 use anyhow::Result;
 
-use crate::command::{self, cargo, root};
+use crate::{
+    browser, clients,
+    command::{self, cargo, root},
+};
 
 /// Not a scenario: it needs no gateway.
 const VERIFY: &str = "verify";
+/// A soak with a gateway and a browser.
+const LIVE_VIEW: &str = "live-view";
 
 pub fn run(names: &[&str]) -> Result<()> {
     if names.is_empty() || names.contains(&VERIFY) {
@@ -28,9 +33,18 @@ fn scenarios(names: &[&str]) -> Result<()> {
 
 /// `cargo xtask soak NAME`: one part for long.
 pub fn soak(arguments: &[&str]) -> Result<()> {
-    command::run(&mut cargo(&["build", "--release", "--locked", "-p", "hookhaven-bench"]))?;
-    let mut bench = std::process::Command::new(cargo_target().join("release/hookhaven-bench"));
-    command::run(bench.arg("soak").args(arguments).current_dir(root()))
+    let built = cargo_target().join("release");
+    let mut build = cargo(&["build", "--release", "--locked", "-p", "hookhaven-bench"]);
+    let mut bench = std::process::Command::new(built.join("hookhaven-bench"));
+    bench.arg("soak").args(arguments).current_dir(root());
+    if arguments.first() == Some(&LIVE_VIEW) {
+        clients::install()?;
+        browser::install()?;
+        build.args(["-p", "hookhaven"]);
+        bench.arg("--gateway").arg(built.join("hookhaven"));
+    }
+    command::run(&mut build)?;
+    command::run(&mut bench)
 }
 
 /// `cargo xtask torture-postgres [MINUTES]`: builds both and lets one torture the other.

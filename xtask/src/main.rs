@@ -26,7 +26,7 @@ Usage: cargo xtask TASK
                  all of them without a name
   torture-postgres [MINUTES]
                  kill nodes and crash their database, by default for ten minutes
-  soak NAME      one part for long, to see that nothing grows: retention";
+  soak NAME      one part for long, to see that nothing grows: retention, live-view";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -73,8 +73,7 @@ pub async fn run(gateway: PathBuf, names: &[String]) -> Result<()> {
     }
     let results = PathBuf::from(RESULTS);
     fs::create_dir_all(&results)?;
-    let gateway = fs::canonicalize(&gateway).with_context(|| format!("no gateway at {}", gateway.display()))?;
-    let bench = Bench { gateway, results: fs::canonicalize(results)? };
+    let bench = Bench::new(&gateway, &results)?;
     for (name, scenario) in SCENARIOS.iter().filter(|(name, _)| names.is_empty() || names.iter().any(|n| n == name)) {
         let figures = scenario(&bench).await.with_context(|| format!("scenario {name}"))?;
         println!("\n{name}\n{figures}");
@@ -98,6 +97,12 @@ pub struct Stage {
 }
 
 impl Bench {
+    /// With a directory for what runs leave.
+    pub fn new(gateway: &Path, results: &Path) -> Result<Self> {
+        let gateway = fs::canonicalize(gateway).with_context(|| format!("no gateway at {}", gateway.display()))?;
+        Ok(Bench { gateway, results: fs::canonicalize(results)? })
+    }
+
     pub fn directory(&self) -> Result<TempDir> {
         Ok(tempfile::Builder::new().prefix("run-").tempdir_in(&self.results)?)
     }

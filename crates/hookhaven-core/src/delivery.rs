@@ -242,9 +242,12 @@ impl Delivery {
     }
 }
 
+/// What all addresses of published messages count under; no destination of the config file may have this name.
+pub const PUBLISHED_ADDRESSES: &str = "published";
+
 /// What a destination counts under in metrics and totals: published addresses are too many to be told apart.
 pub fn counted_as<'a>(source: &str, destination: &'a Arc<str>) -> &'a Arc<str> {
-    static ADDRESSES: LazyLock<Arc<str>> = LazyLock::new(|| "published".into());
+    static ADDRESSES: LazyLock<Arc<str>> = LazyLock::new(|| PUBLISHED_ADDRESSES.into());
     if source == PUBLISHED { &ADDRESSES } else { destination }
 }
 

@@ -46,3 +46,38 @@ fn targets_binaries_and_corpora_are_the_same_list() {
     let manifest = fs::read_to_string(fuzz_dir().join("Cargo.toml")).unwrap();
     assert!(targets.iter().all(|name| manifest.contains(&format!("fuzz_targets/{name}.rs"))));
 }
+
+/// Only a nightly compiler builds the binaries, so they say nothing that could fail there and not here.
+#[test]
+fn binaries_hold_nothing_but_the_call_of_their_target() {
+    for (name, _) in TARGETS {
+        let binary = fs::read_to_string(fuzz_dir().join("fuzz_targets").join(format!("{name}.rs"))).unwrap();
+        let call = format!("libfuzzer_sys::fuzz_target!(|data: &[u8]| hookhaven_fuzz::{name}::run(data));");
+        assert_eq!(binary, format!("#![no_main]\n\n{call}\n"), "{name}");
+    }
+}
+
+/// The binaries' workspace has a lock file of its own, which nothing here builds with.
+#[test]
+fn the_lock_file_of_the_binaries_knows_all_that_our_crates_depend_on() {
+    let lock = fs::read_to_string(fuzz_dir().join("Cargo.lock")).unwrap();
+    let ours = lock.split("[[package]]").filter_map(|package| {
+        let name = package.split_once("name = \"")?.1.split('"').next()?;
+        let manifest = fuzz_dir().join("../crates").join(name).join("Cargo.toml");
+        Some((package, fs::read_to_string(manifest).ok()?))
+    });
+    let mut looked_at = 0;
+    for (package, manifest) in ours {
+        let needs = manifest.split_once("\n[dependencies]\n").map_or("", |(_, rest)| rest.split("\n[").next().unwrap());
+        for line in needs.lines().filter(|line| line.starts_with(|c: char| c.is_ascii_lowercase())) {
+            let name = line.split(['.', ' ', '=']).next().unwrap();
+            let known = package.contains(&format!("\n \"{name}\"")) || package.contains(&format!("\n \"{name} "));
+            assert!(
+                known,
+                "{name}: `cargo metadata --manifest-path fuzz/Cargo.toml` brings fuzz/Cargo.lock up to date"
+            );
+        }
+        looked_at += 1;
+    }
+    assert!(looked_at >= 4, "{looked_at} crates of ours");
+}

@@ -147,6 +147,9 @@ pub struct About {
 }
 
 /// What living with a sender is like beyond one request: what a set-up is planned by. Empty where it is not known.
+///
+/// Names of pages and calls are those of the sender's documentation where its file says so, else from memory; they change
+/// with its product, and what [`About::docs`] leads to has the last word.
 #[derive(Clone, Copy, Debug)]
 pub struct Conduct {
     /// Whether it promises that events arrive in the order in which they happened.
@@ -272,6 +275,11 @@ impl Declaration {
     pub fn answer_within(&self) -> Duration {
         let waits = Duration::from_secs(self.about.timeout_s.map_or(3, u64::from));
         waits.saturating_sub(Duration::from_millis(500)).min(Duration::from_secs(10))
+    }
+
+    /// How long after an event a person or program can have it sent again; `None`: not known, or not at all.
+    pub fn resend_within(&self) -> Option<Duration> {
+        self.conduct.resend_within.or(self.redelivery)
     }
 
     /// Whether it proves anything. Where not, a source needs an allow-list of addresses instead of secrets.

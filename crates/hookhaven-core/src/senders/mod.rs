@@ -8,8 +8,8 @@
 //! `facts` (id, type and time), `order`, `handshake`, `late` (answers after the answer), `sample` (bodies to try a source
 //! with), `chain` (several of them that are one story).
 //!
-//! A new declarative sender is a file of under 40 lines; every law in `tests/sender_laws` then runs over it, and
-//! `docs/senders.md` is made from it. Not here: sources, sockets, configuration syntax.
+//! A new declarative sender is a file of under 40 lines, its `conduct` aside; every law in `tests/sender_laws` then runs
+//! over it, and `docs/senders.md` is made from it. Not here: sources, sockets, configuration syntax.
 
 mod addresses;
 mod chain;

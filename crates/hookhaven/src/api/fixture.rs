@@ -46,6 +46,7 @@ use crate::{
     jobs::{Jobs, JobsParts},
     publish::{book::Book, manage::Manager},
     quarantine::Rejections,
+    stats::figures::Figures,
     trials::Trials,
 };
 
@@ -89,6 +90,7 @@ pub(crate) struct TestSignals {
     pub idle: Mutex<Option<String>>,
     pub changed: Mutex<Vec<String>>,
     pub file: Mutex<ConfigFile>,
+    pub under_way: Mutex<Option<Figures>>,
 }
 
 #[async_trait]
@@ -130,6 +132,10 @@ impl Signals for TestSignals {
             "mail" => LaneView { breaker: Breaker::Open, hold_until: Some(START), in_flight: 2 },
             _ => LaneView::default(),
         }
+    }
+
+    fn under_way(&self) -> Option<Figures> {
+        self.under_way.lock().unwrap().clone()
     }
 
     fn destination_paused_changed(&self, destination: &str) {

@@ -1,8 +1,9 @@
 //! What went on lately at a destination or a source, in a few figures: out of the same figures that charts are made of
-//! (`stats`), so those of all nodes, and a minute behind.
+//! (`stats`), so those of all nodes; and how those and the minute under way come together.
 
 use std::time::Duration;
 
+use hookhaven_core::Time;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -12,6 +13,26 @@ use crate::stats::{
     figures::{Figures, PairFigures},
     read::{self, Grid},
 };
+
+/// Figures in steps, and until when they are known.
+pub(super) struct Known {
+    pub steps: Vec<Figures>,
+    /// Now; where several nodes take part, the end of the last whole minute.
+    pub until: Time,
+}
+
+/// Figures of everybody, those of the minute under way too where they can be known.
+pub(super) async fn known(api: &Api, grid: Grid, now: Time) -> Result<Known, Problem> {
+    let mut steps = read::figures(&*api.parts.store, grid, now).await?;
+    let mut until = Time::from_s(now.as_s().div_euclid(60) * 60);
+    if let Some(under_way) = api.parts.signals.under_way() {
+        until = now;
+        if let Some(step) = grid.index(now).and_then(|at| steps.get_mut(at)) {
+            step.merge(&under_way);
+        }
+    }
+    Ok(Known { steps, until: until.min(grid.until()) })
+}
 
 /// Whole minutes by which the present rate is told.
 const RATE_MINUTES: usize = 10;
@@ -57,7 +78,7 @@ impl Lately {
     pub async fn read(api: &Api) -> Result<Self, Problem> {
         let now = api.parts.clock.now();
         let grid = Grid::over(now.minus(HOUR), now, MINUTE);
-        let steps = read::figures(&*api.parts.store, grid, now).await?;
+        let Known { steps, .. } = known(api, grid, now).await?;
         Ok(Lately::of(&steps))
     }
 

@@ -9,7 +9,7 @@ use hookhaven_store::NodeReport;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::config::Written;
+use crate::{config::Written, stats::figures::Figures};
 
 /// A narrow window into the running gateway. All calls are cheap, save the rendering of metrics.
 #[async_trait]
@@ -36,6 +36,12 @@ pub trait Signals: Send + Sync + std::fmt::Debug {
 
     /// The worker's view of a destination's lane.
     fn lane(&self, destination: &str) -> LaneView;
+
+    /// What this node has counted and not written down yet: its part of the minute under way. `None` where other nodes
+    /// have theirs, which nobody can see before the minute is over.
+    fn under_way(&self) -> Option<Figures> {
+        None
+    }
 
     /// A person paused or resumed this destination; the store's catalog says which.
     fn destination_paused_changed(&self, destination: &str);

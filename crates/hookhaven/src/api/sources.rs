@@ -69,7 +69,7 @@ pub struct SourceView {
     pub dead_letters: u64,
     /// When the newest event that is kept came in; `null` if there is none. In a list of the first 100 sources only.
     pub last_event_at: Option<Time>,
-    /// Of all nodes, a minute behind.
+    /// Of all nodes; where there are several, up to the last whole minute.
     pub last_hour: ArrivalsView,
 }
 

@@ -4,12 +4,14 @@ use std::{collections::BTreeMap, time::Duration};
 
 use axum::{Json, extract::State};
 use hookhaven_core::Time;
+use hookhaven_store::Stats;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Shared,
+    lately::{self, Known},
     page::{self, Params},
     problem::{self, Problem},
 };
@@ -70,6 +72,9 @@ pub struct StatsView {
     pub since: Time,
     /// When the last one ends.
     pub until: Time,
+    /// Up to when something is known: now, or the end of the span if that is earlier. Where several nodes take part, the
+    /// minute under way is not known yet.
+    pub known_until: Time,
     pub step_s: u64,
     pub series: Vec<SeriesView>,
     /// Of which there are figures in this span.
@@ -114,11 +119,25 @@ async fn show(State(api): State<Shared>, Params(params): Params<StatsParams>) ->
     let now = api.parts.clock.now();
     let metrics = metrics(&params)?;
     let grid = grid(&params, now)?;
-    let figures = read::figures(&*api.parts.store, grid, now).await?;
-    Ok(Json(view(&params, &metrics, grid, &figures)))
+    let mut known = lately::known(&api, grid, now).await?;
+    if metrics.contains(&Metric::Depth)
+        && let Some(step) = grid.index(now).and_then(|at| known.steps.get_mut(at))
+    {
+        waiting(&api.parts.store.stats().await?.without_alerts(), step);
+    }
+    Ok(Json(view(&params, &metrics, grid, &known)))
 }
 
-fn view(params: &StatsParams, metrics: &[Metric], grid: Grid, figures: &[Figures]) -> StatsView {
+/// How many deliveries wait is noted at the end of each minute; of the one under way it is as of now.
+fn waiting(stats: &Stats, step: &mut Figures) {
+    for of in stats.depths.iter().filter(|of| of.pending + of.leased > 0) {
+        let depth = &mut step.pair(&of.source, &of.destination).depth;
+        *depth = (*depth).max(of.pending + of.leased);
+    }
+}
+
+fn view(params: &StatsParams, metrics: &[Metric], grid: Grid, known: &Known) -> StatsView {
+    let figures = &known.steps;
     let (source, destination) = (params.source.as_deref(), params.destination.as_deref());
     let mut all = Figures::default();
     figures.iter().for_each(|step| all.merge(step));
@@ -146,6 +165,7 @@ fn view(params: &StatsParams, metrics: &[Metric], grid: Grid, figures: &[Figures
     StatsView {
         since: grid.since,
         until: grid.until(),
+        known_until: known.until,
         step_s: grid.step.as_secs(),
         series: series.collect(),
         sources,
@@ -222,6 +242,8 @@ fn chosen(span: Duration, hours_only: bool) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use hookhaven_store::clock::Clock as _;
+
     use super::*;
     use crate::api::fixture::{START, Scene};
 
@@ -284,6 +306,32 @@ mod tests {
             let detail = got.json()["detail"].as_str().unwrap().to_owned();
             assert!(detail.contains(said), "{query}: {detail}");
         }
+    }
+
+    #[tokio::test]
+    async fn the_minute_under_way_counts_where_all_of_it_is_known() {
+        let scene = Scene::new();
+        scene.accept("stripe", "payment.succeeded", b"{}").await;
+        let now = scene.clock.now();
+        let series = async || {
+            let view = scene.get("/api/v1/stats?metric=received,depth&step=60").await;
+            serde_json::from_slice::<StatsView>(&view.body).unwrap()
+        };
+        let recorder = crate::stats::Recorder::default();
+        recorder.received("stripe", Duration::from_millis(4));
+        *scene.signals.under_way.lock().unwrap() = Some(recorder.so_far());
+        let alone = series().await;
+        assert_eq!((alone.series[0].overall, alone.series[0].values.last()), (Some(1.0), Some(&Some(1.0))));
+        assert!(alone.series[1].overall > Some(0.0), "what waits now: {:?}", alone.series[1].overall);
+        assert_eq!(alone.known_until, now);
+        // Other nodes keep their parts to themselves.
+        *scene.signals.under_way.lock().unwrap() = None;
+        let among_others = series().await;
+        assert_eq!(among_others.series[0].overall, Some(0.0));
+        assert_eq!(among_others.known_until.as_s(), now.as_s() / 60 * 60);
+        let past = scene.get(&format!("/api/v1/stats?until={}", now.minus(HOUR))).await;
+        let past: StatsView = serde_json::from_slice(&past.body).unwrap();
+        assert_eq!(past.known_until, past.until);
     }
 
     #[test]

@@ -31,6 +31,7 @@ use crate::{
     },
     published::FlowNow,
     secrets::SecretUse,
+    stats::figures::Figures,
     switches::Switches,
     worker::{Hold, PAUSED_KIND, WorkerHandle},
 };
@@ -116,6 +117,11 @@ impl Signals for Wires {
             hold_until: view.hold.and_then(Hold::until),
             in_flight: u32::try_from(view.in_flight).unwrap_or(u32::MAX),
         }
+    }
+
+    fn under_way(&self) -> Option<Figures> {
+        let is_alone = self.nodes.living().iter().all(|node| node == self.nodes.id());
+        is_alone.then(|| self.metrics.recorder().so_far())
     }
 
     fn destination_paused_changed(&self, _destination: &str) {

@@ -1,7 +1,10 @@
 //! What to say of where a delivery stands: what happens next by itself, and what a person can do.
-//! Pure: it takes what the API told and answers in words.
+//! Pure: it takes what the API told and answers in words. Of what is done with the gateway it names the way ([`Way`]):
+//! a command on a terminal, on a page of the dashboard whatever does it there.
 
-use hookhaven_core::Time;
+use std::fmt;
+
+use hookhaven_core::{DeliveryId, EventId, Time};
 
 use super::{
     print::{clean, relative, when},
@@ -28,19 +31,70 @@ pub struct Verdict {
     pub needs: Needs,
     pub what: String,
     /// What puts it right, a step a line.
-    pub mend: Vec<String>,
+    pub mend: Vec<Mend>,
 }
 
-fn verdict(needs: Needs, what: impl Into<String>, mend: &[String]) -> Verdict {
-    Verdict { needs, what: what.into(), mend: mend.to_vec() }
+/// A step that puts something right, and the way that it is taken, if the gateway has one. Written out it is as a
+/// terminal says it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mend {
+    pub text: String,
+    pub way: Option<Way>,
+}
+
+/// Something that is done with the gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Way {
+    Show(DeliveryId),
+    /// Of a dead letter.
+    Replay(DeliveryId),
+    Dismiss(DeliveryId),
+    /// Of a delivery that has ended and is no dead letter any more.
+    ReplayEnded(DeliveryId),
+    ReplayEvent(EventId),
+    /// A destination, by name.
+    Resume(String),
+    Enable(String),
+}
+
+impl From<String> for Mend {
+    fn from(text: String) -> Self {
+        Mend { text, way: None }
+    }
+}
+
+impl Mend {
+    fn by(text: impl Into<String>, way: Way) -> Self {
+        Mend { text: text.into(), way: Some(way) }
+    }
+}
+
+impl fmt::Display for Mend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)?;
+        match &self.way {
+            None => Ok(()),
+            Some(Way::Show(id)) => write!(f, ": hookhaven deliveries show {id}"),
+            Some(Way::Replay(id)) => write!(f, ": hookhaven dlq replay {id}"),
+            Some(Way::Dismiss(id)) => write!(f, ": hookhaven dlq dismiss {id}"),
+            Some(Way::ReplayEnded(id)) => write!(f, ": hookhaven deliveries replay {id}"),
+            Some(Way::ReplayEvent(id)) => write!(f, ": hookhaven events replay {id}"),
+            Some(Way::Resume(name)) => write!(f, ": hookhaven destinations resume {}", clean(name)),
+            Some(Way::Enable(name)) => write!(f, ": hookhaven destinations enable {}", clean(name)),
+        }
+    }
+}
+
+fn verdict(needs: Needs, what: impl Into<String>, mend: impl IntoIterator<Item = Mend>) -> Verdict {
+    Verdict { needs, what: what.into(), mend: mend.into_iter().collect() }
 }
 
 /// Where a delivery stands, given what is known of its destination.
 pub fn of(detail: &DeliveryDetail, destination: Option<&DestinationView>, now: Time) -> Verdict {
     let d = &detail.delivery;
     match d.state.as_str() {
-        "delivered" => verdict(Needs::Nobody, "Delivered; nothing is left to do.", &[]),
-        "leased" => verdict(Needs::Patience, "It is being attempted right now.", &[]),
+        "delivered" => verdict(Needs::Nobody, "Delivered; nothing is left to do.", []),
+        "leased" => verdict(Needs::Patience, "It is being attempted right now.", []),
         "pending" => pending(d, destination, now),
         "dead" => dead(d),
         _ => cancelled(d),
@@ -50,12 +104,12 @@ pub fn of(detail: &DeliveryDetail, destination: Option<&DestinationView>, now: T
 fn cancelled(d: &DeliveryView) -> Verdict {
     let superseded = d.end_reason.as_deref() == Some("superseded");
     match d.ordering.as_ref().filter(|_| superseded) {
-        None => verdict(Needs::Nobody, "Cancelled; it will not be delivered.", &[]),
+        None => verdict(Needs::Nobody, "Cancelled; it will not be delivered.", []),
         Some(order) => {
             let (version, key) = (clean(order.version.as_deref().unwrap_or("?")), clean(&order.key));
             let what =
                 format!("Superseded: a newer version of {key} than {version} came, so this one was not sent after it.");
-            verdict(Needs::Nobody, what, &[])
+            verdict(Needs::Nobody, what, [])
         }
     }
 }
@@ -71,55 +125,61 @@ fn in_line(d: &DeliveryView, now: Time) -> Option<Verdict> {
             relative(until, now)
         );
         let mend = [
-            format!("See what is wrong with that one: hookhaven deliveries show {by}"),
-            format!(
-                "Then replay it, and it goes first (hookhaven dlq replay {by}), or let this one go without it (hookhaven dlq dismiss {by})."
-            ),
+            Mend::by("See what is wrong with that one", Way::Show(by)),
+            Mend::by("Then replay it, and it goes first", Way::Replay(by)),
+            Mend::by("Or let this one go without it", Way::Dismiss(by)),
         ];
-        return Some(verdict(Needs::Person, what, &mend));
+        return Some(verdict(Needs::Person, what, mend));
     }
     let behind = waits.behind?;
     let others = if waits.ahead > 1 { format!(" and {} more", waits.ahead - 1) } else { String::new() };
     let what = format!("It waits: {behind}{others} of the same ordering key ({key}) go first.");
-    Some(verdict(Needs::Patience, what, &[format!("What keeps that one: hookhaven deliveries show {behind}")]))
+    Some(verdict(Needs::Patience, what, [Mend::by("What keeps that one", Way::Show(behind))]))
 }
 
 fn pending(d: &DeliveryView, destination: Option<&DestinationView>, now: Time) -> Verdict {
     let name = clean(&d.destination);
-    let expiry = format!("If that does not happen, it ends dead {}.", when(d.expires_at, now));
+    let expiry = Mend::from(format!("If that does not happen, it ends dead {}.", when(d.expires_at, now)));
     let state = destination.map_or("missing", |s| s.state.as_str());
     let configured = destination.map_or("missing", |s| s.configured.as_str());
     match state {
         "missing" => {
             let mend = format!("The owner of the config file puts [destinations.{name}] back.");
-            return verdict(Needs::Person, format!("It waits: {name} is gone from the config file."), &[mend, expiry]);
+            return verdict(
+                Needs::Person,
+                format!("It waits: {name} is gone from the config file."),
+                [mend.into(), expiry],
+            );
         }
         "disabled" => {
             let mend = match configured {
                 "disabled" => {
-                    format!("The owner of the config file sets state = \"active\" under [destinations.{name}].")
+                    format!("The owner of the config file sets state = \"active\" under [destinations.{name}].").into()
                 }
-                _ => format!("An operator enables it: hookhaven destinations enable {name}"),
+                _ => Mend::by("An operator enables it", Way::Enable(d.destination.clone())),
             };
-            return verdict(Needs::Person, format!("It waits: {name} is disabled."), &[mend, expiry]);
+            return verdict(Needs::Person, format!("It waits: {name} is disabled."), [mend, expiry]);
         }
         "paused" if configured == "paused" => {
             let mend = format!("The owner of the config file sets state = \"active\" under [destinations.{name}].");
-            return verdict(Needs::Person, format!("It waits: {name} is paused in the config file."), &[mend, expiry]);
+            return verdict(
+                Needs::Person,
+                format!("It waits: {name} is paused in the config file."),
+                [mend.into(), expiry],
+            );
         }
         "paused" => {
             let pause = destination.and_then(|s| s.paused.clone()).unwrap_or_default();
+            let resume = Way::Resume(d.destination.clone());
             if pause.by == RULE_410 {
-                let mend = format!(
-                    "Whoever runs the handler at {name} says whether it moved; then: hookhaven destinations resume {name}"
-                );
+                let moved = format!("Whoever runs the handler at {name} says whether it moved; then");
                 let what = format!("It waits: {name} was paused, since several deliveries were answered 410 Gone.");
-                return verdict(Needs::Person, what, &[mend, expiry]);
+                return verdict(Needs::Person, what, [Mend::by(moved, resume), expiry]);
             }
             let by = if pause.by.is_empty() { String::new() } else { format!(" by {}", clean(&pause.by)) };
             let why = if pause.reason.is_empty() { String::new() } else { format!(" ({})", clean(&pause.reason)) };
-            let mend = format!("An operator lets it go: hookhaven destinations resume {name}");
-            return verdict(Needs::Person, format!("It waits: {name} is paused{by}{why}."), &[mend, expiry]);
+            let mend = Mend::by("An operator lets it go", resume);
+            return verdict(Needs::Person, format!("It waits: {name} is paused{by}{why}."), [mend, expiry]);
         }
         _ => {}
     }
@@ -129,7 +189,7 @@ fn pending(d: &DeliveryView, destination: Option<&DestinationView>, now: Time) -
         return verdict(
             Needs::Patience,
             format!("It waits: {name} failed too often in a row{probe}."),
-            &[mend, expiry],
+            [mend.into(), expiry],
         );
     }
     if let Some(waits) = in_line(d, now) {
@@ -139,26 +199,26 @@ fn pending(d: &DeliveryView, destination: Option<&DestinationView>, now: Time) -
     let next = d.attempt_count + 1;
     if due > now {
         let what = format!("Attempt {next} of {} is due {}; it happens by itself.", d.attempts_max, relative(due, now));
-        return verdict(Needs::Patience, what, &[]);
+        return verdict(Needs::Patience, what, []);
     }
     let held = destination.and_then(|s| s.hold_until).filter(|at| *at > now);
     let what = match held {
         Some(at) => format!("It is due and held back: {name} asked for a rest, which ends {}.", relative(at, now)),
         None => format!("Attempt {next} of {} is due and waits for its turn.", d.attempts_max),
     };
-    verdict(Needs::Patience, what, &[])
+    verdict(Needs::Patience, what, [])
 }
 
 fn dead(d: &DeliveryView) -> Verdict {
     if let Some(new) = d.replaced_by {
-        return verdict(Needs::Nobody, format!("Dead, and replayed since as {new}."), &[]);
+        return verdict(Needs::Nobody, format!("Dead, and replayed since as {new}."), []);
     }
     if d.dismissed_at.is_some() {
-        let mend = format!("It can still be delivered: hookhaven deliveries replay {}", d.id);
-        return verdict(Needs::Nobody, "Dead, and dismissed by a person.", &[mend]);
+        let mend = Mend::by("It can still be delivered", Way::ReplayEnded(d.id));
+        return verdict(Needs::Nobody, "Dead, and dismissed by a person.", [mend]);
     }
     let name = clean(&d.destination);
-    let replay = format!("Then: hookhaven dlq replay {}", d.id);
+    let replay = Mend::by("Then", Way::Replay(d.id));
     let (what, mend) = match d.end_reason.as_deref() {
         Some("aborted") => (
             "A dead letter: the handler said not to try it again.".to_owned(),
@@ -188,7 +248,7 @@ fn dead(d: &DeliveryView) -> Verdict {
         ),
         _ => exhausted(d, &name),
     };
-    verdict(Needs::Person, what, &[mend, replay])
+    verdict(Needs::Person, what, [mend.into(), replay])
 }
 
 /// Out of attempts: who can help depends on how the last one failed.
@@ -234,57 +294,48 @@ fn exhausted(d: &DeliveryView, name: &str) -> (String, String) {
 }
 
 /// Why an event went nowhere, and what takes it somewhere now.
-pub fn unrouted(event: &EventView, routing: &Routing) -> Vec<String> {
+pub fn unrouted(event: &EventView, routing: &Routing) -> Vec<Mend> {
     let (source, kind) = (clean(&event.source), clean(&event.event_type));
-    let mut lines = vec!["No delivery was made: no route took it when it came.".to_owned()];
+    let replay = Way::ReplayEvent(event.id);
+    let mut lines: Vec<Mend> = vec!["No delivery was made: no route took it when it came.".to_owned().into()];
     let taken: Vec<_> = routing.goes_to.iter().filter(|g| !g.disabled).collect();
     if let Some(first) = taken.first() {
         let to: Vec<_> = taken.iter().map(|g| clean(&g.destination).into_owned()).collect();
         let route = clean(&first.route);
-        lines.push(format!(
-            "Now route {route} takes it, to {}. To deliver it: hookhaven events replay {}",
-            to.join(", "),
-            event.id
-        ));
+        let now = format!("Now route {route} takes it, to {}. To deliver it", to.join(", "));
+        lines.push(Mend::by(now, replay));
         return lines;
     }
     if let Some(disabled) = routing.goes_to.first() {
         let to = clean(&disabled.destination);
-        lines.push(format!("A route takes it to {to}, which is disabled: new events make no delivery there."));
-        lines.push(format!(
-            "The owner of the config file enables [destinations.{to}]; then: hookhaven events replay {}",
-            event.id
-        ));
+        lines.push(format!("A route takes it to {to}, which is disabled: new events make no delivery there.").into());
+        lines.push(Mend::by("It has to be enabled", Way::Enable(disabled.destination.clone())));
+        lines.push(Mend::by("Then", replay));
         return lines;
     }
     if routing.sender.is_none() {
-        lines.push(format!("The source {source} is gone from the config file, and no route names it."));
+        lines.push(format!("The source {source} is gone from the config file, and no route names it.").into());
     } else if routing.routes.is_empty() {
-        lines.push(format!("There is no route for the source {source} at all."));
+        lines.push(format!("There is no route for the source {source} at all.").into());
     } else if routing.routes.iter().any(|r| r.takes_type) {
         for route in routing.routes.iter().filter(|r| r.takes_type) {
-            lines.push(format!(
-                "Route {} takes this type, but not this event: its filter does not hold.",
-                clean(&route.name)
-            ));
-            lines.extend(unmet(route));
+            let name = clean(&route.name);
+            lines.push(format!("Route {name} takes this type, but not this event: its filter does not hold.").into());
+            lines.extend(unmet(route).into_iter().map(Mend::from));
         }
-        lines.push(format!(
-            "The owner of the config file changes `when` of such a route, or adds one without; then: hookhaven events \
-             replay {}",
-            event.id
+        lines.push(Mend::by(
+            "The owner of the config file changes `when` of such a route, or adds one without; then",
+            replay,
         ));
         return lines;
     } else {
-        lines.push(format!("The routes of {source} take other types:"));
+        lines.push(format!("The routes of {source} take other types:").into());
         let events = |r: &crate::api::view::RouteView| clean(&r.events.join(", ")).into_owned();
-        lines.extend(routing.routes.iter().map(|r| format!("  {}: {}", clean(&r.name), events(r))));
+        lines.extend(routing.routes.iter().map(|r| format!("  {}: {}", clean(&r.name), events(r)).into()));
     }
-    lines.push(format!(
-        "The owner of the config file adds a route with source = \"{source}\", events = [\"{kind}\"]; then: hookhaven \
-         events replay {}",
-        event.id
-    ));
+    let adds =
+        format!("The owner of the config file adds a route with source = \"{source}\", events = [\"{kind}\"]; then");
+    lines.push(Mend::by(adds, replay));
     lines
 }
 
@@ -355,7 +406,7 @@ mod tests {
         paused.paused = Some(Pause { by: "operator".into(), reason: "deploy".into(), ..Pause::default() });
         let held = of(&d, Some(&paused), NOW);
         assert_eq!((held.needs, &*held.what), (Needs::Person, "It waits: billing is paused by operator (deploy)."));
-        assert!(held.mend[0].ends_with("hookhaven destinations resume billing"));
+        assert!(held.mend[0].to_string().ends_with("hookhaven destinations resume billing"));
 
         paused.paused = Some(Pause { by: RULE_410.into(), ..Pause::default() });
         assert!(of(&d, Some(&paused), NOW).what.contains("answered 410 Gone"));
@@ -363,10 +414,10 @@ mod tests {
         let open = DestinationView { breaker: Breaker::Open, ..active };
         assert!(of(&d, Some(&open), NOW).what.contains("failed too often"));
         assert!(of(&d, None, NOW).what.contains("gone from the config file"));
-        assert!(of(&d, Some(&destination("paused", "paused")), NOW).mend[0].contains("state = \"active\""));
+        assert!(of(&d, Some(&destination("paused", "paused")), NOW).mend[0].text.contains("state = \"active\""));
         let off = of(&d, Some(&destination("disabled", "active")), NOW);
         assert_eq!((off.needs, &*off.what), (Needs::Person, "It waits: billing is disabled."));
-        assert!(off.mend[0].ends_with("hookhaven destinations enable billing"), "{:?}", off.mend);
+        assert!(off.mend[0].to_string().ends_with("hookhaven destinations enable billing"), "{:?}", off.mend);
     }
 
     #[test]
@@ -385,8 +436,8 @@ mod tests {
             d.delivery.last_attempt = Some(last);
             let dead = of(&d, None, NOW);
             assert_eq!(dead.needs, Needs::Person, "{class}");
-            assert!(dead.mend[0].contains(who), "{class}: {}", dead.mend[0]);
-            assert!(dead.mend[1].contains("hookhaven dlq replay dlv_"), "{class}");
+            assert!(dead.mend[0].text.contains(who), "{class}: {}", dead.mend[0]);
+            assert!(dead.mend[1].to_string().contains("hookhaven dlq replay dlv_"), "{class}");
         }
     }
 
@@ -422,8 +473,9 @@ mod tests {
             conditions: vec![],
             takes: false,
         };
+        let said = |routing: &Routing| unrouted(&event, routing).iter().map(Mend::to_string).collect::<Vec<_>>();
         let mut routing = Routing { sender: Some("stripe".into()), routes: vec![route], ..Routing::default() };
-        let text = unrouted(&event, &routing).join("\n");
+        let text = said(&routing).join("\n");
         assert!(text.contains("stripe#1: invoice.*") && text.contains("adds a route"), "{text}");
         assert!(!text.contains('\u{1b}'), "{text:?}");
 
@@ -434,13 +486,14 @@ mod tests {
             seen: Some("\u{1b}[2J".into()),
             conditions: vec![],
         }];
-        let text = unrouted(&event, &routing).join("\n");
+        let text = said(&routing).join("\n");
         assert!(text.contains("its filter does not hold.\n  no  json:/live is true (there is \\u{1b}[2J)"), "{text}");
 
         routing.goes_to = vec![GoesTo { destination: "billing".into(), route: "new".into(), disabled: false }];
-        assert!(unrouted(&event, &routing)[1].contains("hookhaven events replay evt_"));
+        assert!(said(&routing)[1].contains("hookhaven events replay evt_"));
         routing.goes_to[0].disabled = true;
-        assert!(unrouted(&event, &routing)[1].contains("disabled"));
-        assert!(unrouted(&event, &Routing::default())[1].contains("gone from the config file"));
+        assert!(said(&routing)[1].contains("disabled"));
+        assert!(said(&routing)[2].ends_with("hookhaven destinations enable billing"), "{:?}", said(&routing));
+        assert!(said(&Routing::default())[1].contains("gone from the config file"));
     }
 }

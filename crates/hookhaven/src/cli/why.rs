@@ -97,7 +97,7 @@ fn routing(detail: &EventDetail, screen: &mut Screen) -> anyhow::Result<()> {
     if detail.deliveries.is_empty() {
         screen.line("")?;
         for line in verdict::unrouted(&detail.event, &detail.routing) {
-            screen.line(line)?;
+            screen.line(line.to_string())?;
         }
         return Ok(());
     }

@@ -112,12 +112,12 @@ impl Charts {
             marks::told(&visit.api, &since, &until),
         )?;
         let marks = marks::of(told, &alerting.items, &stats);
-        Ok(Charts::new(&stats, plans, &marks, &query::path("/events", &[of]), visit.now))
+        Ok(Charts::new(&stats, plans, &marks, &query::path("/events", &[of])))
     }
 
     /// `events` is the address of the list that a click leads to, with whatever filter belongs to it. Lines of which the
     /// view has no figures are left out.
-    pub fn new(view: &StatsView, plans: &[&'static Plan], marks: &[Mark], events: &str, now: Time) -> Self {
+    pub fn new(view: &StatsView, plans: &[&'static Plan], marks: &[Mark], events: &str) -> Self {
         let mut charts = Vec::new();
         let mut data = Vec::new();
         for plan in plans {
@@ -126,7 +126,7 @@ impl Charts {
                 .iter()
                 .filter_map(|line| Some((line, view.series.iter().find(|series| series.metric == line.metric)?)))
                 .collect();
-            let scale = Scale::of(plan.unit, view, lines.iter().map(|(_, series)| *series), now);
+            let scale = Scale::of(plan.unit, view, lines.iter().map(|(_, series)| *series));
             let values: Vec<Vec<Option<f64>>> = lines.iter().map(|(_, series)| scale.values(series)).collect();
             charts.push(chart(plan, &lines, &values, &scale, view, events));
             let lines = lines.iter().zip(values);

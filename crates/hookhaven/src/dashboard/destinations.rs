@@ -4,16 +4,17 @@ use askama::Template;
 use axum::{
     Form, Router,
     extract::Path,
-    response::Response,
+    response::{IntoResponse as _, Redirect, Response},
     routing::{get, post},
 };
+use hookhaven_core::{delivery::PUBLISHED_ADDRESSES, event::PUBLISHED};
 use serde::Deserialize;
 use serde_json::json;
 
 use super::{
     Frame, Section, Shared, Trouble, Visit,
     charts::{Charts, One},
-    query::segment,
+    query::{self, segment},
     show::{self, Html},
 };
 use crate::{
@@ -62,6 +63,9 @@ struct Destination<'a> {
 }
 
 async fn show_one(visit: Visit, Path(name): Path<String>) -> Response {
+    if name == PUBLISHED_ADDRESSES {
+        return Redirect::to("/publishing").into_response();
+    }
     visit.run(page(&visit, &name, None)).await
 }
 
@@ -130,6 +134,17 @@ async fn act(
             Ok(visit.done(&path, &said))
         })
         .await
+}
+
+/// All addresses of published messages together: no destination of the configuration, so in no state.
+fn is_published(d: &DestinationView) -> bool {
+    d.name == PUBLISHED_ADDRESSES
+}
+
+/// Its dead letters.
+fn letters(d: &DestinationView) -> String {
+    let of = if is_published(d) { [("source", PUBLISHED)] } else { [("destination", d.name.as_str())] };
+    query::path("/dead-letters", &of)
 }
 
 /// A breaker, as a badge.
@@ -220,6 +235,13 @@ mod tests {
         let shown = browser.post("/destinations/billing/test", "").await;
         assert_eq!(shown.status, StatusCode::CONFLICT);
         assert!(shown.html.contains("hookhaven serve") && shown.html.contains("aria-label=\"Main\""));
+    }
+
+    #[test]
+    fn letters_of_published_messages_are_found_by_their_source() {
+        let of = |name: &str| letters(&DestinationView { name: name.to_owned(), ..DestinationView::default() });
+        assert_eq!(of("published"), "/dead-letters?source=publish");
+        assert_eq!(of("billing"), "/dead-letters?destination=billing");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod failing;
 mod glance;
+mod remedy;
 
 use askama::Template;
 use axum::{
@@ -16,7 +17,7 @@ use axum::{
 use hookhaven_core::EventId;
 use serde::Deserialize;
 
-use self::{failing::Failing, glance::Glance};
+use self::{failing::Failing, glance::Glance, remedy::Firing};
 use super::{
     Frame, Section, Shared, Trouble, Visit,
     charts::{ANSWERS, ARRIVALS, ATTEMPTS, Charts, END_TO_END, WAITING, marks},
@@ -24,7 +25,7 @@ use super::{
     start::{Arrived, Start},
     visit::{self, Range},
 };
-use crate::api::{AlertState, AlertView, Alerting, DestinationView, StatsView, Status, view::Listing};
+use crate::api::{AlertState, Alerting, DestinationView, StatsView, Status, view::Listing};
 
 pub(super) fn routes() -> Router<Shared> {
     Router::new().route("/", get(show)).route("/theme", post(theme))
@@ -36,7 +37,7 @@ struct Home<'a> {
     frame: Frame<'a>,
     status: Status,
     glance: Glance,
-    alerts: Vec<AlertView>,
+    alerts: Vec<Firing>,
     failing: Failing,
     charts: Charts,
     /// The span that is looked at, for links.
@@ -76,9 +77,9 @@ async fn page(visit: &Visit, sample: Option<EventId>) -> Result<Response, Troubl
     let home = Home {
         frame: visit.frame_over_time("Overview", Section::Overview),
         glance: Glance::of(&stats, &lately, &destinations.items, visit.now),
-        charts: Charts::new(&stats, &plans, &marks, "/events", visit.now),
+        charts: Charts::new(&stats, &plans, &marks, "/events"),
         failing: Failing::of(&stats, &destinations.items, &span),
-        alerts: alerting.items.into_iter().filter(|alert| alert.state == AlertState::Firing).collect(),
+        alerts: alerting.items.into_iter().filter(|alert| alert.state == AlertState::Firing).map(Firing::of).collect(),
         status,
         span,
         start,

@@ -1,5 +1,6 @@
 //! The API asked from within: the same router, views and refusals as a client has, without a socket between.
 
+use aws_lc_rs::digest::{SHA256, digest};
 use axum::{Router, body::Body, extract::Request, response::Response};
 use bytes::Bytes;
 use http::{Method, StatusCode, header};
@@ -56,6 +57,21 @@ impl Inner {
         self.ask(Method::POST, path, Body::from(body)).await
     }
 
+    /// As `post`, and once for this key, which is any text.
+    pub async fn post_once<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        key: &[&str],
+        body: &impl Serialize,
+    ) -> Result<T, Trouble> {
+        let body =
+            serde_json::to_vec(body).map_err(|error| Trouble::own("the question could not be written", error))?;
+        let key = hex::encode(digest(&SHA256, key.join("\0").as_bytes()).as_ref());
+        let key = http::HeaderValue::try_from(key).map_err(|error| Trouble::own("that is no key", error))?;
+        let response = self.send(Method::POST, path, Body::from(body), Some(key)).await?;
+        read(&whole(response).await?)
+    }
+
     /// Writes, where nothing more needs to be said.
     pub async fn act<T: DeserializeOwned>(&self, path: &str) -> Result<T, Trouble> {
         self.ask(Method::POST, path, Body::empty()).await
@@ -67,6 +83,16 @@ impl Inner {
 
     /// The answer as it comes: bodies of events, streams.
     pub async fn raw(&self, method: Method, path: &str, body: Body) -> Result<Response, Trouble> {
+        self.send(method, path, body, None).await
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Body,
+        key: Option<http::HeaderValue>,
+    ) -> Result<Response, Trouble> {
         let mut request = Request::new(body);
         *request.method_mut() = method;
         *request.uri_mut() =
@@ -74,6 +100,9 @@ impl Inner {
         request.extensions_mut().insert(Inside(self.who.clone()));
         if !hyper::body::Body::is_end_stream(request.body()) {
             request.headers_mut().insert(header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+        }
+        if let Some(key) = key {
+            request.headers_mut().insert(http::HeaderName::from_static("idempotency-key"), key);
         }
         let Ok(response) = self.api.clone().oneshot(request).await;
         if response.status().is_success() {
@@ -93,11 +122,14 @@ impl Inner {
     }
 
     async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, body: Body) -> Result<T, Trouble> {
-        let body = whole(self.raw(method, path, body).await?).await?;
-        // Where nothing is answered, `()` is read.
-        let body = if body.is_empty() { Bytes::from_static(b"null") } else { body };
-        serde_json::from_slice(&body).map_err(|error| Trouble::own("the answer could not be read", error))
+        read(&whole(self.raw(method, path, body).await?).await?)
     }
+}
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Trouble> {
+    // Where nothing is answered, `()` is read.
+    let body = if body.is_empty() { b"null" } else { body };
+    serde_json::from_slice(body).map_err(|error| Trouble::own("the answer could not be read", error))
 }
 
 async fn whole(response: Response) -> Result<Bytes, Trouble> {

@@ -3,7 +3,7 @@
 //! A handler takes a [`Visit`] and answers with one of its methods: [`Visit::page`], or after an action [`Visit::done`],
 //! which leads back with a word on what happened. What the API refuses becomes a page by `?`, through [`Visit::run`].
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use askama::Template;
 use axum::{
@@ -12,6 +12,7 @@ use axum::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hookhaven_core::Time;
+use hookhaven_store::clock::Entropy;
 use http::{HeaderMap, HeaderValue, header, request::Parts};
 
 use super::{Frame, Inner, Section, Shared, Trouble, layout::Offer, shell};
@@ -79,6 +80,7 @@ pub(crate) struct Visit {
     pub address: String,
     theme: &'static str,
     said: Option<String>,
+    entropy: Arc<dyn Entropy>,
 }
 
 impl Visit {
@@ -92,7 +94,13 @@ impl Visit {
             address: request.uri().path_and_query().map_or("/", http::uri::PathAndQuery::as_str).to_owned(),
             theme: theme(headers),
             said: said(headers),
+            entropy: dashboard.parts.entropy.clone(),
         }
+    }
+
+    /// For a form that makes something new: what it makes is made once, however often the form is sent.
+    pub fn form_key(&self) -> String {
+        hex::encode(&self.entropy.id_bytes())
     }
 
     /// Whether the reader may act; pages offer nothing that would be refused.

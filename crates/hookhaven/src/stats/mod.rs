@@ -3,7 +3,7 @@
 //! A node counts into a [`Recorder`] and writes what it counted, each minute in which there was something, as one
 //! entry of the catalog that is never written again ([`keep`]): small, whole, and no other node's. Minutes are kept
 //! two days; then all of an hour become one entry, kept as long as events are by default. Readers add up the
-//! nodes ([`read`]). A node that is killed takes the minute that it was counting with it; the events themselves are
+//! nodes ([`read`]). Of the minute under way each knows its own part ([`Recorder::so_far`]). A node that is killed takes the minute that it was counting with it; the events themselves are
 //! safe, and counted nowhere else. Names are bounded, so an entry is too.
 //!
 //! Not here: the counters that Prometheus scrapes (`metrics`), which are fed by the same calls.
@@ -87,6 +87,11 @@ impl Recorder {
 
     fn pair(&self, source: &str, destination: &str, count: impl FnOnce(&mut PairFigures)) {
         count(self.figures().pair(source, destination));
+    }
+
+    /// What was counted since it was last written down: mostly that of the minute under way.
+    pub fn so_far(&self) -> Figures {
+        self.figures().clone()
     }
 
     fn is_idle(&self) -> bool {

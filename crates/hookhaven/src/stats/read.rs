@@ -150,7 +150,8 @@ impl Grid {
         self.since.plus(self.step.saturating_mul(u32::try_from(self.count).unwrap_or(u32::MAX)))
     }
 
-    fn index(&self, at: Time) -> Option<usize> {
+    /// The step that a moment is in.
+    pub fn index(&self, at: Time) -> Option<usize> {
         let index = usize::try_from(at.since(self.since).as_secs() / self.step.as_secs().max(1)).ok()?;
         (at >= self.since && index < self.count).then_some(index)
     }

@@ -19,6 +19,16 @@ async fn every_page_on_an_ordinary_day() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_page_in_dark() {
+    Stage::set().await.walk("tour_dark").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_page_on_a_phone() {
+    Stage::set().await.walk("tour_phone").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_page_with_nothing_to_show() {
     Stage::empty().await.walk("empty").await;
 }
@@ -81,6 +91,11 @@ async fn signing_in_figures_and_a_replay_without_a_script() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hostile_text_is_shown_as_text() {
     Stage::set().await.walk("hostile").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_live_view_holds_no_more_after_thousands_of_events() {
+    Stage::set().await.walk("live_memory").await;
 }
 
 /// What is vendored is what was published, to the byte.

@@ -84,6 +84,12 @@ pub static SENDER: Declaration = Declaration {
         timeout_s: Some(10),
         retries: Retries::Never,
     },
+    conduct: Conduct {
+        order: OrderPromise::None,
+        resend: "the hook's Recent Deliveries → Redeliver, or `POST /repos/{owner}/{repo}/hooks/{id}/deliveries/{delivery_id}/attempts`",
+        reconcile: "`GET /repos/{owner}/{repo}/hooks/{id}/deliveries` lists three days of deliveries with their status; redeliver those that failed",
+        ..Conduct::UNKNOWN
+    },
     code: Code { facts: Some(facts), sample: Some(sample_of), sign: Some(sign), ..Code::NONE },
     ..Declaration::DEFAULT
 };

@@ -73,6 +73,11 @@ pub static SENDER: Declaration = Declaration {
         timeout_s: Some(3),
         retries: Retries::minutes(6, "events only: at once, after 1 and after 5 minutes"),
     },
+    conduct: Conduct {
+        reconcile: "`conversations.history` with `oldest` lists the messages of a channel; commands and clicks are nowhere",
+        gives_up: "when more than 95% of attempts fail within an hour (of apps with 1,000 events and more) it switches the subscriptions off and mails",
+        ..Conduct::UNKNOWN
+    },
     code: Code {
         facts: Some(facts),
         handshake: Some(certificate_check),

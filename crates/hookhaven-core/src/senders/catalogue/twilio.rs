@@ -68,6 +68,13 @@ pub static SENDER: Declaration = Declaration {
         timeout_s: Some(15),
         retries: Retries::minutes(1, "once, when no connection could be made; the URL's fragment can ask for more"),
     },
+    conduct: Conduct {
+        order: OrderPromise::None,
+        reconcile: "`GET /2010-04-01/Accounts/{sid}/Messages.json` (or `Calls.json`) by date shows each one's last status; the error log has failed webhooks",
+        gives_up: "after its fallback URL it drops the event; nothing is switched off",
+        critical: &["message.received"],
+        ..Conduct::UNKNOWN
+    },
     code: Code {
         verify: Some(verify),
         facts: Some(facts),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use hookhaven_core::{
     DeliveryId, EventId, Time,
-    alert::{Episode, Kind, Notice, Rule, Severity, Silence, runbook},
+    alert::{Episode, Kind, Metric, Notice, Per, Rule, Severity, Silence, runbook},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -48,6 +48,12 @@ impl State {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AlertView {
     pub rule: String,
+    /// What the rule looks at; `null` of a rule that is gone from the config file.
+    #[schema(value_type = Option<String>)]
+    pub metric: Option<Metric>,
+    /// What the scope names: `source`, `destination` or `route`; `null`: it is over everything.
+    #[schema(value_type = Option<String>)]
+    pub per: Option<Per>,
     /// Name of the source, destination or route; empty: everything.
     pub scope: String,
     pub state: State,
@@ -151,10 +157,13 @@ impl AlertView {
 
     fn new(episode: &Episode, state: State, config: &Config, silences: &[Silence], now: Time) -> Self {
         let kind = if state == State::Ended { Kind::Ended } else { Kind::Fired };
-        let notice = Notice::of(episode, config.alerts.rule(&episode.rule), kind, "", now);
+        let rule = config.alerts.rule(&episode.rule);
+        let notice = Notice::of(episode, rule, kind, "", now);
         let silence = silences.iter().find(|silence| silence.covers(&episode.rule, &episode.scope, now));
         AlertView {
             rule: episode.rule.clone(),
+            metric: rule.map(|rule| rule.metric),
+            per: rule.and_then(|rule| rule.per),
             scope: episode.scope.clone(),
             state,
             severity: episode.severity,

@@ -75,7 +75,7 @@ pub struct DestinationView {
     /// How long what waits will take at the rate of the last minutes, if no more came; `null` if nothing waits, or
     /// nothing gets through.
     pub drain_s: Option<u64>,
-    /// Of all nodes, a minute behind.
+    /// Of all nodes; where there are several, up to the last whole minute.
     pub last_hour: AttemptsView,
 }
 

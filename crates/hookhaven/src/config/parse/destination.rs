@@ -4,6 +4,7 @@ use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use hookhaven_core::{
     Destination, Secret,
+    delivery::PUBLISHED_ADDRESSES,
     destination::{BreakerPolicy, DestinationState},
     senders::SECRETS_MAX,
     sign,
@@ -23,11 +24,8 @@ pub const CONCURRENCY: NonZeroU32 = NonZeroU32::new(16).expect("not zero");
 const TIMEOUT_WARN: Duration = Duration::from_secs(60);
 const TIMEOUT_MAX: Duration = Duration::from_secs(900);
 
-/// `published` is what all published addresses are called in metrics.
-const RESERVED: &str = "published";
-
 pub fn all(root: &mut Table<'_>, secrets: &Resolver<'_>, server: &Server) -> Named<Destination> {
-    Named::read(root, "destinations", RESERVED, |name, table| one(name, table, secrets, server))
+    Named::read(root, "destinations", PUBLISHED_ADDRESSES, |name, table| one(name, table, secrets, server))
 }
 
 fn one(name: &Arc<str>, mut table: Table<'_>, secrets: &Resolver<'_>, server: &Server) -> Option<Destination> {

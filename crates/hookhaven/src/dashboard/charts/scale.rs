@@ -3,12 +3,11 @@
 
 use std::time::Duration;
 
-use hookhaven_core::Time;
-
 use super::show;
 use crate::api::{SeriesView, StatsView};
 
-const MINUTE_S: i64 = 60;
+/// A step of which less is known has no rate yet: a single event would be a peak.
+const KNOWN_S_MIN: f64 = 10.0;
 
 /// What the values of a chart are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,11 +45,9 @@ pub(super) struct Scale {
 }
 
 impl Scale {
-    pub fn of<'a>(kind: Unit, view: &StatsView, series: impl Iterator<Item = &'a SeriesView>, now: Time) -> Self {
-        // Figures are known up to the last whole minute.
-        let known = Time::from_s(now.as_s().div_euclid(MINUTE_S) * MINUTE_S);
+    pub fn of<'a>(kind: Unit, view: &StatsView, series: impl Iterator<Item = &'a SeriesView>) -> Self {
         let last_since = view.until.minus(Duration::from_secs(view.step_s));
-        let last_s = known.min(view.until).since(last_since).as_secs();
+        let last_s = view.known_until.min(view.until).since(last_since).as_secs();
         let step_s = view.step_s.max(1) as f64;
         let greatest = series.flat_map(|series| series.values.iter().flatten()).fold(0.0, |a: f64, b| a.max(*b));
         let by_second = greatest / step_s >= 1.0;
@@ -68,7 +65,8 @@ impl Scale {
         let last = series.values.len().saturating_sub(1);
         let value = |(at, value): (usize, &Option<f64>)| {
             let lasted_s = if at == last { self.last_s } else { self.step_s };
-            let value = (*value).filter(|_| lasted_s > 0.0)?;
+            let known_s_min = if self.kind == Unit::Rate { KNOWN_S_MIN } else { 1.0 };
+            let value = (*value).filter(|_| lasted_s >= known_s_min)?;
             Some(rounded(if self.kind == Unit::Rate { value * self.per_s / lasted_s } else { value }))
         };
         series.values.iter().enumerate().map(value).collect()

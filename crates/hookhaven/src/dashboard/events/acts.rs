@@ -48,6 +48,9 @@ async fn replay_event(visit: Visit, Path(event): Path<String>) -> Response {
 #[derive(Deserialize)]
 struct Send {
     to: String,
+    /// Of the page that the form stood on.
+    #[serde(default)]
+    key: String,
     /// Of a box that was ticked.
     new_key: Option<String>,
 }
@@ -63,7 +66,12 @@ async fn send(visit: Visit, Path(event): Path<String>, Form(send): Form<Send>) -
                 new_key: send.new_key.is_some(),
                 ..Order::new(Act::Replay)
             };
-            let job: JobView = visit.api.post("/jobs", &order).await?;
+            // The same form sent again, by a second click or a reload, finds the job that it made.
+            let key = [event.to_string(), send.key.clone(), send.to.clone(), send.new_key.is_some().to_string()];
+            let job: JobView = match send.key.is_empty() {
+                true => visit.api.post("/jobs", &order).await?,
+                false => visit.api.post_once("/jobs", &key.each_ref().map(String::as_str), &order).await?,
+            };
             let said = format!("{} brings it to {}; the new delivery appears below.", job.id, send.to);
             Ok(visit.done(&format!("/events/{event}"), &said))
         })

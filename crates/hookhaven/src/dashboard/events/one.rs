@@ -15,7 +15,7 @@ use super::{
     super::{Frame, Section, Shared, Visit, query, show},
     body::{self, Body},
     curl, download,
-    told::{self, Line, Route, Story},
+    told::{self, Line, Route, Step, Story},
 };
 use crate::{
     api::{
@@ -57,13 +57,15 @@ struct Page<'a> {
     curl_to: Option<&'a str>,
     routes: Vec<Route>,
     /// Why it went nowhere, if it did.
-    unrouted: Vec<String>,
+    unrouted: Vec<Step>,
     stories: Vec<Story>,
     /// Not everything has ended: the page looks again.
     goes_on: bool,
     dead_letters: usize,
     /// A route takes it now that it went nowhere.
     may_be_routed: bool,
+    /// Of the form that brings it elsewhere.
+    form_key: String,
     /// Where it may be brought.
     destinations: Vec<&'a str>,
 }
@@ -114,9 +116,15 @@ fn page<'a>(
         body,
         shown_bytes_max: body::SHOWN_BYTES_MAX as u64,
         routes: detail.routing.routes.iter().map(told::route).collect(),
-        unrouted: if stories.is_empty() { verdict::unrouted(&detail.event, &detail.routing) } else { Vec::new() },
+        unrouted: match stories.is_empty() {
+            true => {
+                verdict::unrouted(&detail.event, &detail.routing).iter().map(|mend| told::step(mend, None)).collect()
+            }
+            false => Vec::new(),
+        },
         goes_on: stories.iter().any(|story| !story.has_ended),
         dead_letters: stories.iter().filter(|story| story.detail.delivery.dead_letter).count(),
+        form_key: visit.form_key(),
         may_be_routed: stories.is_empty() && goes.is_some(),
         destinations: if is_own { Vec::new() } else { destinations.iter().filter(open).map(|d| &*d.name).collect() },
         stories,

@@ -135,6 +135,8 @@ async fn a_dead_letter_is_replayed_and_its_replay_cancelled_with_a_click() {
     browser.scene.kill("billing").await;
     let page = browser.get(&format!("/events/{id}")).await.html;
     assert!(page.contains("Replay dead letter"), "{page}");
+    // What is to be done is named as it is done here.
+    assert!(page.contains("<b>Replay, above</b>") && !page.contains("hookhaven dlq"), "{page}");
     let shown = browser.post(&format!("/events/{id}/replay"), "").await;
     let to = shown.headers[header::LOCATION].to_str().unwrap().to_owned();
     assert!(shown.status == StatusCode::SEE_OTHER && to.starts_with(&format!("/events/{id}#dlv_")), "{to}");
@@ -155,8 +157,15 @@ async fn an_event_is_brought_to_another_destination() {
     let mut browser = Browser::new().await;
     let id = browser.scene.accept("stripe", "payment.ok", b"{}").await;
     browser.scene.accept("stripe", "payment.ok", b"{}").await;
-    let shown = browser.post(&format!("/events/{id}/send"), "to=mail").await;
-    assert_eq!(shown.status, StatusCode::SEE_OTHER, "{}", shown.html);
+    let page = browser.get(&format!("/events/{id}")).await.html;
+    let key = page.split_once("name=\"key\" value=\"").unwrap().1.split('"').next().unwrap().to_owned();
+    // A second click, and a reload.
+    for _ in 0..3 {
+        let shown = browser.post(&format!("/events/{id}/send"), &format!("key={key}&to=mail")).await;
+        assert_eq!(shown.status, StatusCode::SEE_OTHER, "{}", shown.html);
+    }
+    assert_eq!(browser.scene.get("/api/v1/jobs").await.json()["items"].as_array().unwrap().len(), 1);
+    assert!(!browser.get(&format!("/events/{id}")).await.html.contains(&key), "a page shown anew is a new form");
     let made = async |browser: &mut Browser| {
         let listed = browser.scene.get("/api/v1/deliveries?destination=mail").await;
         listed.json()["items"]
@@ -173,6 +182,10 @@ async fn an_event_is_brought_to_another_destination() {
         all = made(&mut browser).await;
     }
     assert_eq!(all, [id.to_string()]);
+    // The same form for another destination is something else.
+    let other = browser.post(&format!("/events/{id}/send"), &format!("key={key}&to=billing")).await;
+    assert_eq!(other.status, StatusCode::SEE_OTHER, "{}", other.html);
+    assert_eq!(browser.scene.get("/api/v1/jobs").await.json()["items"].as_array().unwrap().len(), 2);
     let refused = browser.post(&format!("/events/{id}/send"), "to=nowhere").await;
     assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{}", refused.html);
 }

@@ -1,9 +1,9 @@
 //! What a page says of an event in words: how it was verified, what the routes make of it, where a delivery stands.
 
-use hookhaven_core::Time;
+use hookhaven_core::{DeliveryId, Time};
 
 use super::{
-    super::show,
+    super::{query, show},
     cut,
     timeline::{self, Bar},
 };
@@ -12,7 +12,7 @@ use crate::{
         DestinationView,
         view::{AttemptView, DeliveryDetail, EventDetail, FindingView, HeaderView, RouteView, Text},
     },
-    cli::verdict::{self, Needs},
+    cli::verdict::{self, Mend, Needs, Way},
 };
 
 /// Shown of a header's value.
@@ -123,12 +123,42 @@ fn add(finding: &FindingView, depth: usize, all: &mut Vec<Condition>) {
     finding.conditions.iter().for_each(|part| add(part, depth + 1, all));
 }
 
+/// Something to be done, and what on these pages does it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Step {
+    pub text: String,
+    /// Empty: no page does it.
+    pub does: String,
+    /// Where that is; empty: on this page.
+    pub link: String,
+}
+
+/// What a mend is on the page of an event; `here` is the delivery beside which it stands.
+pub fn step(mend: &Mend, here: Option<DeliveryId>) -> Step {
+    let delivery = |id: &DeliveryId| if here == Some(*id) { String::new() } else { format!("/deliveries/{id}") };
+    let at = |id: &DeliveryId, button: &str| match here == Some(*id) {
+        true => format!("{button}, above"),
+        false => format!("{button}, at that delivery"),
+    };
+    let destination = |name: &str| format!("/destinations/{}", query::segment(name));
+    let (does, link) = match &mend.way {
+        None => Default::default(),
+        Some(Way::Show(id)) => (id.to_string(), delivery(id)),
+        Some(Way::Replay(id) | Way::ReplayEnded(id)) => (at(id, "Replay"), delivery(id)),
+        Some(Way::Dismiss(id)) => (at(id, "Dismiss"), delivery(id)),
+        Some(Way::ReplayEvent(_)) => ("Deliver it now, at the top of this page".to_owned(), String::new()),
+        Some(Way::Resume(name)) => ("Resume, at the destination".to_owned(), destination(name)),
+        Some(Way::Enable(name)) => ("Enable, at the destination".to_owned(), destination(name)),
+    };
+    Step { text: mend.text.clone(), does, link }
+}
+
 /// A delivery with what is to be said of it.
 pub struct Story {
     pub detail: DeliveryDetail,
     pub attempts: Vec<Try>,
     pub what: String,
-    pub mend: Vec<String>,
+    pub mend: Vec<Step>,
     pub tone: &'static str,
     pub has_ended: bool,
 }
@@ -145,7 +175,7 @@ pub fn story(detail: &DeliveryDetail, destination: Option<&DestinationView>, now
     Story {
         attempts: detail.attempts.iter().map(|attempt| Try::of(attempt, longest)).collect(),
         what: verdict.what,
-        mend: verdict.mend,
+        mend: verdict.mend.iter().map(|mend| step(mend, Some(detail.delivery.id))).collect(),
         tone: match verdict.needs {
             Needs::Nobody => "quiet",
             Needs::Patience => "note",

@@ -9,7 +9,7 @@ use crate::{
     dashboard::{charts::rate, query, show},
 };
 
-/// By how many whole minutes the present rates are told. The minute under way is not known yet.
+/// By how many whole minutes the present rates are told, and by the one under way as far as it is known.
 const LATELY: Duration = Duration::from_secs(5 * 60);
 
 pub(super) struct Glance {
@@ -34,10 +34,11 @@ impl Glance {
             let [Some(p50), Some(p95), Some(p99)] = metrics.map(|metric| overall(stats, metric)) else { return None };
             Some([p50, p95, p99].map(|ms| show::ms(&ms)))
         };
+        let lasted = lately.known_until.since(lately.since);
         let oldest = destinations.iter().filter_map(|destination| destination.oldest_due_at).min();
         Glance {
-            received_rate: rate(overall(lately, "received").unwrap_or_default(), LATELY),
-            delivered_rate: rate(overall(lately, "delivered").unwrap_or_default(), LATELY),
+            received_rate: rate(overall(lately, "received").unwrap_or_default(), lasted),
+            delivered_rate: rate(overall(lately, "delivered").unwrap_or_default(), lasted),
             received: count("received"),
             delivered: count("delivered"),
             rejected: count("rejected"),
@@ -50,10 +51,9 @@ impl Glance {
 
 /// What the API is asked for the present rates.
 pub(super) fn lately_path(now: Time) -> String {
-    let until = Time::from_s(now.as_s().div_euclid(60) * 60);
-    let span = [("since", until.minus(LATELY).to_string()), ("until", until.to_string())];
-    let [(since, from), (until, to)] = &span;
-    query::path("/stats", &[("metric", "received,delivered"), (since, from), (until, to), ("step", "60")])
+    let minute = Time::from_s(now.as_s().div_euclid(60) * 60);
+    let since = minute.minus(LATELY).to_string();
+    query::path("/stats", &[("metric", "received,delivered"), ("since", &since), ("step", "60")])
 }
 
 fn overall(stats: &StatsView, metric: &str) -> Option<f64> {

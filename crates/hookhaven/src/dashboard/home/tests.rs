@@ -8,6 +8,7 @@ use http::StatusCode;
 use serde_json::Value;
 
 use crate::{
+    api::fixture::TOKEN,
     dashboard::tests::Browser,
     stats::{MINUTE, Recorder, keep::Keep},
 };
@@ -96,10 +97,48 @@ async fn charts_have_their_figures_in_the_page_and_as_tables() {
     assert_eq!((&arrivals["unit"], &data["step"]), (&"/s".into(), &60.into()));
     let values = arrivals["lines"][0]["values"].as_array().unwrap();
     assert_eq!(values.iter().filter_map(Value::as_f64).fold(0.0, f64::max), 5.0);
-    assert_eq!(values.last(), Some(&Value::Null), "the minute under way is not known");
+    assert_eq!(values.last(), Some(&Value::Null), "of several nodes the minute under way is not known");
     let table = shown.html.split_once("class=\"figures\"").unwrap().1;
     let link = table.split("<tr><td><a href=\"").nth(1).unwrap().split('"').next().unwrap().replace("&#38;", "&");
     assert!(link.starts_with("/events?since=2026-") && link.contains("&until=2026-"), "{link}");
+}
+
+#[tokio::test]
+async fn what_has_just_happened_is_shown_in_the_first_minute() {
+    let mut browser = Browser::new().await;
+    let recorder = Recorder::default();
+    for _ in 0..30 {
+        recorder.received("stripe", Duration::from_millis(4));
+        recorder.attempt("stripe", "billing", "dead", Duration::from_millis(7));
+    }
+    *browser.scene.signals.under_way.lock().unwrap() = Some(recorder.so_far());
+    let shown = browser.get("/?range=1h").await;
+    for said in ["30 in this span", "arrival to answer, p95", "100.0%"] {
+        assert!(shown.html.contains(said), "{said}: {}", shown.html);
+    }
+    // Twenty seconds of it are over.
+    let arrivals = &data(&shown.html)["charts"][0];
+    assert_eq!((&arrivals["unit"], arrivals["lines"][0]["values"][60].as_f64()), (&"/min".into(), Some(90.0)));
+}
+
+#[tokio::test]
+async fn dead_letters_are_led_to_whatever_span_is_looked_at() {
+    let mut browser = Browser::new().await;
+    browser.scene.accept("stripe", "payment.succeeded", b"{}").await;
+    assert_eq!(browser.scene.kill("billing").await, 1);
+    browser.scene.clock.advance(Duration::from_secs(20 * 86_400));
+    // No session lasts for so long.
+    assert_eq!(browser.post("/sign-in", &format!("token={TOKEN}")).await.status, StatusCode::SEE_OTHER);
+    let now = now(&browser);
+    let (since, until) = (now.minus(Duration::from_secs(600)), now.minus(Duration::from_secs(300)));
+    for span in ["range=1h".to_owned(), format!("since={since}&until={until}")] {
+        let shown = browser.get(&format!("/?{span}")).await;
+        for link in ["href=\"/dead-letters\"", "href=\"/dead-letters?destination=billing\""] {
+            assert!(shown.html.contains(link), "{link} with {span}: {}", shown.html);
+        }
+        let letters = browser.get("/dead-letters?destination=billing").await;
+        assert!(letters.html.contains("payment.succeeded"), "with {span}: {}", letters.html);
+    }
 }
 
 #[tokio::test]

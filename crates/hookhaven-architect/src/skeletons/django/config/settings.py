@@ -15,6 +15,7 @@ WSGI_APPLICATION = "config.wsgi.application"
 INSTALLED_APPS = ["webhooks"]
 MIDDLEWARE = []
 USE_TZ = True
+TIME_ZONE = "UTC"
 
 # Else Django refuses bodies above 2.5 MB.
 DATA_UPLOAD_MAX_MEMORY_SIZE = BODY_BYTES_MAX
