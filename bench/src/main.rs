@@ -40,7 +40,7 @@ enum Command {
         #[arg(long)]
         gateway: PathBuf,
         /// closed, steady, sustained, burst, isolation, backlog, postgres, publish, keys, copy, jobs, operate,
-        /// dashboard
+        /// dashboard, profile
         scenarios: Vec<String>,
     },
     /// A server with the gateway's HTTP stack that checks the signature and answers

@@ -11,6 +11,7 @@ mod databases;
 mod leftovers;
 mod prometheus;
 mod python;
+mod redis;
 mod suites;
 mod test;
 

@@ -15,6 +15,7 @@ mod keys;
 mod nodes;
 mod operate;
 mod postgres;
+mod profile;
 mod publish;
 mod sides;
 mod steady;
@@ -55,6 +56,7 @@ const SCENARIOS: &[(&str, Scenario)] = &[
     ("operate", |bench| Box::pin(operate::run(bench))),
     ("jobs", |bench| Box::pin(jobs::run(bench))),
     ("dashboard", |bench| Box::pin(dashboard::run(bench))),
+    ("profile", |bench| Box::pin(profile::run(bench))),
 ];
 
 pub const SECRET: &str = "whsec_only_for_the_bench";

@@ -13,6 +13,7 @@ pub mod choice;
 pub mod config;
 pub mod deploy;
 pub mod design;
+pub mod explain;
 pub mod file;
 pub mod intake;
 pub mod report;

@@ -71,6 +71,25 @@ pub fn list<S: AsRef<str>>(items: &[S]) -> String {
     }
 }
 
+/// Characters that nobody sees and that change how others are read: controls, invisible marks, marks of direction.
+pub fn is_unseen(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{feff}')
+        || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{fff9}'..='\u{fffb}')
+        || matches!(c, '\u{e0000}'..='\u{e007f}')
+}
+
+/// Text that somebody wrote, on one line and of at most so many characters: it cannot leave a comment or the row of a
+/// table. Whatever else a format gives a meaning to, its writer has to escape.
+pub fn one_line(text: &str, chars_max: usize) -> String {
+    let seen: String = text.chars().map(|c| if is_unseen(c) { ' ' } else { c }).collect();
+    let line = seen.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(chars_max) {
+        Some((end, _)) => format!("{}…", line[..end].trim_end()),
+        None => line,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,5 +102,19 @@ mod tests {
         assert_eq!([0.075, 0.25, 2.34, 5_000.0].map(rate), ["0.07/s", "0.25/s", "2.3/s", "5000/s"]);
         assert_eq!([12, 1_500, 23_000_000, 1_100_000_000].map(bytes), ["12 bytes", "1.5 kB", "23 MB", "1.1 GB"]);
         assert_eq!([list(&["a"]), list(&["a", "b"]), list(&["a", "b", "c"])], ["a", "a and b", "a, b and c"]);
+    }
+
+    #[test]
+    fn what_somebody_wrote_stays_on_its_line() {
+        for (text, line) in [
+            ("plain käse 🦀", "plain käse 🦀"),
+            (" a\n# b\r\n\tc\u{2028}d\u{85}e ", "a # b c d e"),
+            ("\u{1b}[2Jx\u{202e}gpj\u{0}", "[2Jx gpj"),
+            ("", ""),
+        ] {
+            assert_eq!(one_line(text, 100), line, "{text:?}");
+        }
+        assert_eq!(one_line("abc defg", 4), "abc…");
+        assert_eq!(one_line("äöü", 3), "äöü");
     }
 }

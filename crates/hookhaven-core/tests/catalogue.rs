@@ -60,11 +60,38 @@ fn a_declarative_sender_is_one_short_file_that_says_where_its_facts_are_from() {
         assert!(text.starts_with("//! "), "{}", sender.name);
         // The shared parts of the standard stand in its own file.
         if is_declarative(sender) && sender.name != "standard-webhooks" {
-            assert!(text.lines().count() < 40, "{}: {} lines", sender.name, text.lines().count());
+            let lines = text.lines().count() - conduct_lines(&text);
+            assert!(lines < 40, "{}: {lines} lines", sender.name);
         }
         let of_nobody = sender.about.docs.is_empty();
         assert!(of_nobody || text.contains("Facts: "), "{} does not say where its facts are from", sender.name);
     }
+}
+
+/// What living with it is like is for people, and says nothing of how its requests are told from others.
+fn conduct_lines(file: &str) -> usize {
+    let mut block = file.lines().skip_while(|line| !line.starts_with("    conduct: Conduct {"));
+    match block.next() {
+        Some(begin) if !begin.ends_with("},") => 2 + block.take_while(|line| *line != "    },").count(),
+        Some(_) => 1,
+        None => 0,
+    }
+}
+
+#[test]
+fn what_living_with_a_sender_is_like_is_said_in_phrases() {
+    for sender in TABLE {
+        let (name, conduct) = (sender.name, &sender.conduct);
+        for text in [conduct.order_in_words(), conduct.resend, conduct.reconcile, conduct.gives_up] {
+            assert!(!text.ends_with('.') && !text.contains("  ") && text.len() <= 200, "{name}: {text}");
+        }
+        assert!(conduct.resend_within.is_none() || !conduct.resend.is_empty(), "{name}: how is it sent again?");
+        let critical: std::collections::BTreeSet<_> = conduct.critical.iter().collect();
+        assert_eq!(critical.len(), conduct.critical.len(), "{name}: twice");
+        assert!(conduct.critical.iter().all(|t| !t.is_empty() && !t.contains('*')), "{name}");
+    }
+    let known = TABLE.iter().filter(|sender| !sender.conduct.reconcile.is_empty()).count();
+    assert!(known >= 55, "{known} senders say how to find out what was missed");
 }
 
 /// Adding a sender is what CONTRIBUTING says it is: this very file, and no other edit.
@@ -194,6 +221,11 @@ fn section(text: &mut String, sender: &'static Declaration) {
     line("Waits", &sender.waits_in_words());
     line("Late answers", &sender.late_answers_in_words());
     line("Comes again", &sender.retries_in_words());
+    line("In order", sender.conduct.order_in_words());
+    line("Sent again by hand", &sender.resend_in_words());
+    line("What was missed", sender.conduct.reconcile);
+    line("Gives up", sender.conduct.gives_up);
+    line("Wakes somebody", &sender.conduct.critical_in_words());
     line("Its addresses", &sender.addresses_in_words());
     for quirk in about.quirks {
         line("Note", quirk);

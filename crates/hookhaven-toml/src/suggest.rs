@@ -12,6 +12,14 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     near.min_by_key(|(d, _)| *d).map(|(_, k)| k)
 }
 
+/// Of words of which many more exist than are known here: only what a slip of the finger makes of one of them. Short
+/// ones are too near to each other.
+pub fn slip<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    const CHARS_MIN: usize = 6;
+    let word = word.to_lowercase();
+    known.into_iter().filter(|k| k.chars().count() >= CHARS_MIN).find(|k| distance(&word, &k.to_lowercase()) == 1)
+}
+
 /// ` did you mean "x"?` or what to choose from.
 pub fn mend<'a>(word: &str, known: impl IntoIterator<Item = &'a str> + Clone, among: &str) -> String {
     match nearest(word, known.clone()) {
@@ -55,6 +63,15 @@ mod tests {
         assert_eq!(nearest("Tolerence", known), Some("tolerance"));
         assert_eq!(nearest("colour", known), None);
         assert_eq!(nearest("", known), None);
+    }
+
+    #[test]
+    fn a_slip_is_one_edit_of_a_long_word() {
+        let known = ["invoice.paid", "customer.created", "push"];
+        assert_eq!(slip("invoce.paid", known), Some("invoice.paid"));
+        assert_eq!(slip("customer.updated", known), None);
+        assert_eq!(slip("pull", known), None);
+        assert_eq!(slip("invoice.paid", known), None);
     }
 
     #[test]

@@ -4,17 +4,19 @@
 //! This is no way out: a [`Door`] leads to an address of a gateway's own, and by TLS to nobody but who has its very
 //! certificate. For `hookhaven trigger` and the API alike. Not here: schemes and bodies (`hookhaven_core::senders`).
 
-use std::{net::SocketAddr, time::Duration};
+use std::{fmt, net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use hookhaven_core::{
     Secret, Time,
-    sender::{CannotSign, Sample, Signed},
+    sender::{CannotSign, Own, Request as Posted, Sample, Signed},
+    senders::facts_or_fallback,
     source::Source,
 };
 use hookhaven_store::clock::Entropy;
-use http::{Method, Request, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full, Limited};
+use hyper_rustls::HttpsConnector;
 use hyper_util::{
     client::legacy::{Client, Error, ResponseFuture, connect::HttpConnector},
     rt::TokioExecutor,
@@ -54,11 +56,49 @@ pub fn signed(
     if let Some(body) = body {
         sample.body = body;
     }
+    sign(source, &sample, now)
+}
+
+/// A sample, signed as the source's sender would sign it now.
+///
+/// # Errors
+/// Only the sender itself can sign, or the source has no secret yet.
+pub fn sign(source: &Source, sample: &Sample, now: Time) -> Result<Signed, CannotSign> {
     // A sender that verifies nothing has no secret, and signs with none.
     let nothing = Secret::new("unverified");
     let secret = source.secrets.first().or(nothing.as_ref());
     let secret = secret.ok_or_else(|| CannotSign("the source has no secret".to_owned()))?;
-    source.sender.sign(&sample, source.public_url.as_deref(), secret, now)
+    source.sender.sign(sample, source.public_url.as_deref(), secret, now)
+}
+
+/// The idempotency key that the gateway will find in it.
+pub fn key_of(source: &Source, signed: &Signed) -> String {
+    posted(source, signed, |request| facts_or_fallback(&*source.sender, request).0)
+}
+
+/// Whether it becomes an event: what only asks something about the subscription does not.
+pub fn becomes_event(source: &Source, signed: &Signed) -> bool {
+    let own = Own {
+        secrets: &source.secrets,
+        verify_token: source.verify_token.as_ref(),
+        awaits_secret: source.handover.is_some() && source.secrets.is_empty(),
+    };
+    let asks = |request: &Posted<'_>| {
+        source.sender.greet(request, &own).or_else(|| source.sender.handshake(request, &own)).is_some()
+    };
+    !posted(source, signed, asks)
+}
+
+/// As the gateway will see it.
+fn posted<T>(source: &Source, signed: &Signed, look: impl FnOnce(&Posted<'_>) -> T) -> T {
+    let header = |(name, value): &(String, String)| {
+        let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+        Some((name, HeaderValue::from_str(value).ok()?))
+    };
+    let headers: HeaderMap = signed.headers.iter().filter_map(header).collect();
+    let query = signed.query.strip_prefix('?');
+    let url = source.signed_url(query);
+    look(&Posted { method: &Method::POST, url: url.as_deref(), query, headers: &headers, body: &signed.body })
 }
 
 /// An HTTP answer, read to its end.
@@ -95,19 +135,64 @@ impl Door {
         format!("{}{PATH_PREFIX}{source}", self.base)
     }
 
+    /// Posts a request, once, on a connection of its own.
+    ///
+    /// # Errors
+    /// No whole answer came in time.
+    pub async fn post(&self, source: &str, signed: Signed, timeout: Duration) -> Result<Answer, NoAnswer> {
+        self.open()?.post(source, signed, timeout).await
+    }
+
+    /// For many requests, which share connections.
+    ///
+    /// # Errors
+    /// TLS cannot be set up.
+    pub fn open(&self) -> Result<OpenDoor, NoAnswer> {
+        let mut connector = HttpConnector::new();
+        connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        let pool = Client::builder(TokioExecutor::new());
+        let Some(certificate) = self.certificate.clone() else {
+            return Ok(OpenDoor { door: self.clone(), via: Via::Http(pool.build(connector)) });
+        };
+        connector.enforce_http(false);
+        let failed = |error| NoAnswer::Failed(format!("TLS cannot be set up: {error}"));
+        let tls = pinned::with_only(certificate).map_err(failed)?;
+        let tls = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(tls).https_only().enable_http1();
+        Ok(OpenDoor { door: self.clone(), via: Via::Https(pool.build(tls.wrap_connector(connector))) })
+    }
+}
+
+/// A [`Door`] that is gone through many times.
+pub struct OpenDoor {
+    door: Door,
+    via: Via,
+}
+
+enum Via {
+    Http(Client<HttpConnector, Full<Bytes>>),
+    Https(Client<HttpsConnector<HttpConnector>, Full<Bytes>>),
+}
+
+impl fmt::Debug for OpenDoor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenDoor").field("door", &self.door).finish_non_exhaustive()
+    }
+}
+
+impl OpenDoor {
     /// Posts a request, once.
     ///
     /// # Errors
     /// No whole answer came in time.
     pub async fn post(&self, source: &str, signed: Signed, timeout: Duration) -> Result<Answer, NoAnswer> {
-        let url = format!("{}{}", self.url(source), signed.query);
+        let url = format!("{}{}", self.door.url(source), signed.query);
         let mut request = Request::builder().method(Method::POST).uri(&url);
         for (name, value) in &signed.headers {
             request = request.header(name, value);
         }
-        let failed = |what: String| NoAnswer::Failed(format!("sending to {}: {what}", self.url(source)));
+        let failed = |what: String| NoAnswer::Failed(format!("sending to {}: {what}", self.door.url(source)));
         let request = request.body(Full::new(Bytes::from(signed.body))).map_err(|error| failed(error.to_string()))?;
-        let answering = self.send(request).map_err(&failed)?;
+        let answering = self.send(request);
         let exchange = async {
             let (head, body) = answering.await.map_err(|error| self.no_answer(source, &error))?.into_parts();
             let body =
@@ -118,23 +203,17 @@ impl Door {
         tokio::time::timeout(timeout, exchange).await.map_err(late)?
     }
 
-    fn send(&self, request: Request<Full<Bytes>>) -> Result<ResponseFuture, String> {
-        let mut connector = HttpConnector::new();
-        connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        let pool = Client::builder(TokioExecutor::new());
-        let Some(certificate) = self.certificate.clone() else {
-            return Ok(pool.build(connector).request(request));
-        };
-        connector.enforce_http(false);
-        let tls = pinned::with_only(certificate).map_err(|error| format!("TLS cannot be set up: {error}"))?;
-        let tls = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(tls).https_only().enable_http1();
-        Ok(pool.build(tls.wrap_connector(connector)).request(request))
+    fn send(&self, request: Request<Full<Bytes>>) -> ResponseFuture {
+        match &self.via {
+            Via::Http(pool) => pool.request(request),
+            Via::Https(pool) => pool.request(request),
+        }
     }
 
     fn no_answer(&self, source: &str, error: &Error) -> NoAnswer {
         let mut causes = std::iter::successors(Some(error as &(dyn std::error::Error + 'static)), |e| e.source());
         let refused = |e: &std::io::Error| e.kind() == std::io::ErrorKind::ConnectionRefused;
-        let url = self.url(source);
+        let url = self.door.url(source);
         if causes.any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(refused)) {
             return NoAnswer::Nobody(url);
         }

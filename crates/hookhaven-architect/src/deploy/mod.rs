@@ -1,7 +1,121 @@
-//! What it is deployed with: one file for each kind of place.
+//! What it is deployed with: one file for each kind of place, and `deploy/README.md` for all.
+//!
+//! Not here: where that is decided (`intake`, `design`), the config itself (`config`).
 
-use crate::{File, Plan};
+mod containers;
+mod kubernetes;
+mod machine;
+mod platform;
+mod readme;
+mod site;
 
-pub fn files(_plan: &Plan) -> Vec<File> {
-    Vec::new()
+pub use site::Site;
+
+use crate::{File, Plan, intake::Host};
+
+pub fn files(plan: &Plan) -> Vec<File> {
+    let files = match plan.intake.infrastructure.host {
+        // Functions cannot hold what was acknowledged: a small machine beside them does.
+        Host::Machine | Host::Serverless => machine::files(plan),
+        Host::Containers => containers::files(plan),
+        Host::Kubernetes => kubernetes::files(plan),
+        Host::Platform => platform::files(plan),
+    };
+    [files, vec![readme::file(plan)]].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::intake::{self, Given};
+
+    /// A plan at a place, with so many nodes, whose senders need more than most.
+    fn plan(host: &str, nodes: u32, handler: &str) -> Plan {
+        let text = format!(
+            "senders = [\"twilio\", \"asana\", \"nobody\"]\n[volume]\ntwilio = 1\nasana = 1\nnobody = {{ per_day = \
+             90000000 }}\n\
+             [processing]\ntwilio = \"answer\"\nasana = \"log\"\nnobody = \"log\"\n[idempotency]\ntwilio = \
+             \"must\"\nasana = \"no\"\n\
+             nobody = \"no\"\n[latency]\ntwilio = \"3s\"\nasana = \"1m\"\nnobody = \"1m\"\n[existing]\nstate = \
+             \"nothing\"\n\
+             [infrastructure]\nstack = []\nhosting = \"there\"\nhost = \"{host}\"\nnodes = {nodes}\nhandler_url = \
+             \"{handler}\"\n\
+             public_url = \"https://example.com/hooks\"\n"
+        )
+        .replace("90000000", if nodes == 1 { "9000" } else { "90000000" });
+        let read = intake::read(Path::new("intake.toml"), &text, &Given::default());
+        Plan::of(read.intake.unwrap_or_else(|| panic!("{:?} {:?}", read.problems, read.missing)))
+    }
+
+    fn all() -> Vec<(String, File)> {
+        let mut all = Vec::new();
+        for host in ["serverless", "machine", "containers", "kubernetes", "platform"] {
+            for nodes in [1, 2] {
+                for handler in ["http://127.0.0.1:3000", "http://app.internal"] {
+                    let of = format!("{host} {nodes} {handler}");
+                    all.extend(files(&plan(host, nodes, handler)).into_iter().map(|file| (of.clone(), file)));
+                }
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn every_file_is_filled_in_and_ends_with_its_line() {
+        for (of, File { path, text }) in all() {
+            let blank = |word: &&&str| text.contains(&format!("{{{word}}}"));
+            let words =
+                ["name", "role", "data", "arguments", "memory", "more", "volume", "disk", "host", "path", "limit"];
+            assert_eq!(words.iter().find(blank), None, "{of}: {path}");
+            assert!(text.ends_with('\n') && !text.ends_with("\n\n") && !text.contains("\n\n\n"), "{of}: {path}");
+        }
+    }
+
+    #[test]
+    fn yaml_is_indented_as_its_parts_belong_together() {
+        const OUTER: &[&str] = &["services", "volumes", "networks", "---", "apiVersion", "kind", "metadata", "spec"];
+        for (of, File { path, text }) in all().into_iter().filter(|(_, file)| file.path.ends_with(".yaml")) {
+            let mut before = 0;
+            for line in text.lines().filter(|line| !line.trim_start().starts_with('#') && !line.is_empty()) {
+                let indent = line.len() - line.trim_start().len();
+                let key = line.trim_start().split(':').next().unwrap_or_default();
+                assert!(indent > 0 || OUTER.contains(&key), "{of}: {path}: {line:?} stands outside");
+                // One step in at a time; an item of a list may open two.
+                assert!(indent % 2 == 0 && indent <= before + 4 && !line.contains('\t'), "{of}: {path}: {line:?}");
+                before = indent;
+            }
+            for owned in ["  volumeClaimTemplates:", "    depends_on:", "    network_mode: host"] {
+                let stands = text.lines().find(|line| line.trim() == owned.trim());
+                assert!(stands.is_none_or(|line| line == owned), "{of}: {path}: {owned}");
+            }
+        }
+    }
+
+    #[test]
+    fn toml_is_read_and_says_what_holds_here() {
+        let fly: Vec<_> = all().into_iter().filter(|(_, file)| file.path.ends_with(".toml")).collect();
+        assert_eq!(fly.len(), 4);
+        for (of, file) in fly {
+            let read: toml::Table = toml::from_str(&file.text).unwrap_or_else(|error| panic!("{of}: {error}"));
+            assert_eq!(read.contains_key("mounts"), of.contains(" 1 "), "{of}: a volume only for the embedded store");
+            let first = read["http_service"]["processes"][0].as_str().unwrap_or_default();
+            assert!(read["processes"].as_table().is_some_and(|table| table.contains_key(first)), "{of}");
+        }
+    }
+
+    #[test]
+    fn each_role_has_its_process_and_the_front_leads_to_those_that_receive() {
+        let parted = files(&plan("kubernetes", 2, "http://app"));
+        let yaml = &parted[1].text;
+        assert!(yaml.contains("\"--role\", \"ingest\"") && yaml.contains("\"--role\", \"worker\""));
+        assert!(yaml.contains("          - path: /hooks/webhooks\n") && !yaml.contains("StatefulSet"));
+        assert!(yaml.contains("                name: hookhaven-ingest\n"), "{yaml}");
+        let machine: Vec<String> = files(&plan("machine", 2, "http://app")).into_iter().map(|file| file.path).collect();
+        let names = ["hookhaven-ingest.service", "hookhaven-worker.service", "Caddyfile", "README.md"];
+        assert_eq!(machine, names.map(|name| format!("deploy/{name}")));
+        let compose = &files(&plan("containers", 1, "http://127.0.0.1:1"))[1].text;
+        assert!(compose.contains("network_mode: host") && !compose.contains("database"), "{compose}");
+    }
 }

@@ -10,23 +10,28 @@ use crate::{
 };
 
 const TIMEOUT_MIN: Duration = Duration::from_secs(10);
-const TIMEOUT_MAX: Duration = Duration::from_secs(60);
+/// Up to it a handler may well work before it answers.
+const TIMEOUT_USUAL_MAX: Duration = Duration::from_secs(60);
+/// The longest that the gateway waits.
+const TIMEOUT_MAX: Duration = Duration::from_secs(900);
 const CONCURRENCY_MIN: u32 = 4;
-const CONCURRENCY_MAX: u32 = 1_000;
+/// The most that a destination can be told to take.
+const CONCURRENCY_MAX: u32 = 10_000;
 /// On top of what Little's law asks for: a law of means says nothing of bad minutes.
 const HEADROOM: f64 = 1.5;
 const RATE_MIN: u32 = 10;
 
 pub fn of(sender: &SenderAnswers, intake: &Intake) -> DestinationDesign {
     let needed = needed_per_second(sender);
+    let timeout = timeout(sender);
     DestinationDesign {
         name: format!("{}-handler", sender.name),
         source: sender.name.clone(),
         url: format!("{}/webhooks/{}", intake.infrastructure.handler_url, sender.name),
         secret_variable: format!("{}_HANDLER_SECRET", variable(&sender.name)),
-        timeout: timeout(sender),
-        concurrency: concurrency(sender, needed),
+        concurrency: concurrency(sender, needed, timeout.value),
         rate_per_second: rate_limit(sender, needed),
+        timeout,
     }
 }
 
@@ -40,44 +45,54 @@ pub fn needed_per_second(sender: &SenderAnswers) -> f64 {
 
 fn timeout(sender: &SenderAnswers) -> Choice<Duration> {
     let takes = sender.processing.takes;
-    let value = Duration::from_secs((takes * 4).as_secs()).clamp(TIMEOUT_MIN, TIMEOUT_MAX);
     let path = [sender.path("processing")];
-    if takes * 4 > TIMEOUT_MAX {
+    if takes * 4 <= TIMEOUT_USUAL_MAX {
+        let value = Duration::from_secs((takes * 4).as_millis().div_ceil(1_000) as u64).max(TIMEOUT_MIN);
+        let why = format!("The handler takes {}; four times that, and never less than 10 s.", span(takes));
+        return Choice::from(value, why, path);
+    }
+    if takes * 2 <= TIMEOUT_MAX {
+        let value = Duration::from_secs((takes * 2).as_secs()).max(TIMEOUT_USUAL_MAX);
         let why = format!(
-            "The handler takes {}; an attempt is given up after {} all the same: let it store the work and answer first.",
-            span(takes),
-            span(TIMEOUT_MAX)
+            "The handler takes {}, and an attempt that is given up before it is done is done twice. Better: let it \
+             store the work and answer at once, then 10 s are plenty and a deploy breaks off nothing.",
+            span(takes)
         );
         return Choice::from(value, why, path);
     }
-    Choice::from(value, format!("The handler takes {}; four times that, and never less than 10 s.", span(takes)), path)
+    let why = format!(
+        "The handler takes {}, and no attempt may take more than {}: it has to store the work and answer at once, \
+         else every event is tried again while it is still at work.",
+        span(takes),
+        span(TIMEOUT_MAX)
+    );
+    Choice::from(TIMEOUT_USUAL_MAX, why, path)
 }
 
-fn concurrency(sender: &SenderAnswers, needed: f64) -> Choice<u32> {
-    let takes = sender.processing.takes;
+fn concurrency(sender: &SenderAnswers, needed: f64, timeout: Duration) -> Choice<u32> {
+    let takes = sender.processing.takes.min(timeout);
     let busy = needed * takes.as_secs_f64();
-    let value = ((busy * HEADROOM).ceil() as u32).clamp(CONCURRENCY_MIN, CONCURRENCY_MAX);
-    let why = format!(
-        "Little's law: {} of {} each keep {:.1} busy; half as many again, and never less than {CONCURRENCY_MIN}.",
-        rate(needed),
-        span(takes),
-        busy
-    );
-    Choice::from(value, why, behind(sender))
+    let wanted = (busy * HEADROOM).ceil() as u32;
+    let paths = ["volume", "processing", "latency"].map(|table| sender.path(table));
+    let kept = if busy < 0.1 { "hardly one".to_owned() } else { format!("{busy:.1}") };
+    let law = format!("Little's law: {} of {} each keep {kept} busy", rate(needed), span(takes));
+    let why = if wanted > CONCURRENCY_MAX {
+        format!(
+            "{law}, and more than {} at once cannot be asked for: the handler has to become faster, or bursts wait.",
+            count(CONCURRENCY_MAX.into())
+        )
+    } else {
+        format!("{law}; half as many again, and never less than {CONCURRENCY_MIN}.")
+    };
+    Choice::from(wanted.clamp(CONCURRENCY_MIN, CONCURRENCY_MAX), why, paths)
 }
 
 fn rate_limit(sender: &SenderAnswers, needed: f64) -> Choice<Option<u32>> {
     let value = ((needed * 2.0).ceil() as u32).max(RATE_MIN);
     let why = format!(
-        "Twice the {} that the worst burst asks for, and never less than {RATE_MIN}/s: what waits after a downtime does \
-         not fall upon the handler at once. {} a day are {}.",
-        rate(needed),
-        count(sender.volume.peak_day),
-        rate(load::of_source(sender).mean.max(sender.volume.peak_day as f64 / load::DAY_S))
+        "Twice the {} that the worst burst asks for, and never less than {RATE_MIN}/s: what waits after a downtime \
+         does not fall upon the handler at once.",
+        rate(needed)
     );
-    Choice::from(Some(value), why, behind(sender))
-}
-
-fn behind(sender: &SenderAnswers) -> Vec<String> {
-    ["volume", "processing", "latency"].map(|table| sender.path(table)).to_vec()
+    Choice::from(Some(value), why, ["volume", "latency"].map(|table| sender.path(table)))
 }

@@ -4,16 +4,20 @@
 //! what a person should be told about it (`rules`).
 
 mod destination;
-mod load;
+pub mod load;
 mod place;
 mod route;
+mod size;
 mod source;
+mod types;
 
 use std::time::Duration;
 
 use hookhaven_core::senders::Declaration;
 
 use crate::{Choice, Intake, intake::Once};
+
+pub use self::{place::NODE_PER_SECOND, source::variable};
 
 #[derive(Clone, Debug)]
 pub struct Design {
@@ -23,7 +27,13 @@ pub struct Design {
     pub load: Load,
     pub store: Choice<StorePlace>,
     pub nodes: Choice<u32>,
+    /// Which of them receive and which work.
+    pub roles: Choice<Roles>,
+    /// Attempts under way on one node, over all destinations.
+    pub slots: Choice<u32>,
     pub retention: Choice<Duration>,
+    /// Of dead letters; `None`: until somebody sees to them.
+    pub retention_dead: Choice<Option<Duration>>,
     /// Journal and index over the retention, with what stays longer.
     pub disk_bytes: Choice<u64>,
     pub memory_bytes: Choice<u64>,
@@ -65,6 +75,15 @@ pub enum StorePlace {
     Postgres,
 }
 
+/// What nodes do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Roles {
+    /// Each receives and works.
+    Together { nodes: u32 },
+    /// `serve --role ingest` and `serve --role worker`, each scaled by itself.
+    Apart { ingest: u32, workers: u32 },
+}
+
 /// Where the gateway runs, and roughly what that costs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hosting {
@@ -82,12 +101,20 @@ pub struct SourceDesign {
     /// Names of environment variables.
     pub secret_variables: Vec<String>,
     pub verify_token_variable: Option<String>,
+    /// The file for a secret that the sender makes and posts.
+    pub handover: Option<String>,
     pub dedupe_window: Choice<Duration>,
     pub tolerance: Choice<Duration>,
+    /// Whether `tolerance` means anything.
+    pub signs_time: bool,
     pub body_max_bytes: Choice<u64>,
     /// It signs the URL, or is told one.
     pub needs_public_url: bool,
     pub per_second: SourceLoad,
+    /// Requests a second beyond which it hears 429; `None`: no such limit.
+    pub rate_per_second: Choice<Option<u32>>,
+    /// A share of every limit is kept free for it.
+    pub reserved: Choice<bool>,
     /// What is lost when nobody receives for so long.
     pub loss: Choice<Loss>,
 }
@@ -104,7 +131,8 @@ pub struct SourceLoad {
 pub enum Loss {
     /// It comes again until then.
     NothingWithin(Duration),
-    /// It does not come again: so many events are gone for good with the downtime that was named (or an hour).
+    /// It does not come again, or not for that long: so many events are gone for good with the downtime that was named
+    /// (or an hour).
     Events(u64),
     /// It does not say whether it comes again.
     Unknown,
@@ -126,7 +154,7 @@ pub struct DestinationDesign {
 #[derive(Clone, Debug)]
 pub struct RouteDesign {
     pub source: String,
-    /// Types or globs.
+    /// Types or globs, as they arrive: a team's `pull_request` is `pull_request.*` here.
     pub events: Vec<String>,
     pub to: String,
     pub deadline: Choice<Duration>,
@@ -164,27 +192,36 @@ impl Design {
     pub fn of(intake: &Intake) -> Design {
         let load = load::of(intake);
         let sources: Vec<SourceDesign> = intake.senders.iter().map(|s| source::of(s, intake)).collect();
-        let destinations = intake.senders.iter().map(|s| destination::of(s, intake)).collect();
+        let destinations: Vec<DestinationDesign> = intake.senders.iter().map(|s| destination::of(s, intake)).collect();
         let routes = intake.senders.iter().flat_map(route::of).collect();
-        let nodes = place::nodes(intake, &load);
+        let roles = place::roles(intake, &load);
+        let nodes = place::nodes(intake, &load, &roles.value);
         let store = place::store(intake, &load, nodes.value);
-        let retention = place::retention(intake, &sources);
-        let pending_max = place::pending_max(&load);
+        let retention = size::retention(intake, &sources);
+        let memory_bytes = size::memory(intake, &load, store.value);
+        let disk_bytes = size::disk(intake, &load, retention.value);
         Design {
             mode: mode(intake, &load),
             needed: place::needed(intake, &load),
-            disk_bytes: place::disk(&load, retention.value),
-            memory_bytes: place::memory(&load),
-            hosting: place::hosting(intake, &load, store.value, nodes.value),
+            hosting: place::hosting(intake, &load, store.value, nodes.value, memory_bytes.value, disk_bytes.value),
+            slots: size::slots(intake, &destinations, &roles.value),
+            pending_max: size::pending_max(intake, &load),
+            retention_dead: size::retention_dead(intake),
+            disk_bytes,
+            memory_bytes,
             load,
             store,
             nodes,
+            roles,
             retention,
-            pending_max,
             sources,
             destinations,
             routes,
         }
+    }
+
+    pub fn destination(&self, name: &str) -> Option<&DestinationDesign> {
+        self.destinations.iter().find(|destination| destination.name == name)
     }
 
     pub fn source(&self, name: &str) -> Option<&SourceDesign> {
@@ -193,6 +230,31 @@ impl Design {
 
     pub fn routes_of<'d>(&'d self, source: &'d str) -> impl Iterator<Item = &'d RouteDesign> {
         self.routes.iter().filter(move |route| route.source == source)
+    }
+}
+
+impl Roles {
+    pub fn nodes(&self) -> u32 {
+        match self {
+            Roles::Together { nodes } => *nodes,
+            Roles::Apart { ingest, workers } => ingest + workers,
+        }
+    }
+
+    /// Nodes that make attempts.
+    pub fn workers(&self) -> u32 {
+        match self {
+            Roles::Together { nodes } => *nodes,
+            Roles::Apart { workers, .. } => *workers,
+        }
+    }
+}
+
+impl RetryDesign {
+    /// From the first attempt to the last, jitter aside.
+    pub fn covers(&self) -> Duration {
+        let wait = |n: i32| self.initial.mul_f64(self.factor.powi(n).min(1e9)).min(self.max);
+        (0..self.attempts.saturating_sub(1)).map(|n| wait(n as i32)).sum()
     }
 }
 

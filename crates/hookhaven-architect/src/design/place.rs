@@ -1,163 +1,234 @@
-//! Where it runs, what it stores in, how large that gets, and whether it is needed at all.
+//! Where it runs, what it stores in, on how many nodes, and whether it is needed at all.
+//!
+//! Not here: how large that gets (`size`).
 
-use std::time::Duration;
-
-use super::{Hosting, Load, SourceDesign, StorePlace, load::DAY_S};
+use super::{HIGH_VOLUME_PER_SECOND, Hosting, Load, Roles, StorePlace};
 use crate::{
     Choice, Intake,
-    intake::{Once, State},
-    words::{bytes, count, rate, span},
+    intake::{Host, Once, State},
+    words::{bytes, count, rate},
 };
 
-const DAY: Duration = Duration::from_secs(86_400);
-/// The gateway's own.
-const RETENTION: Duration = Duration::from_secs(35 * 86_400);
 /// What one node takes and delivers with half of it to spare, measured on 2 cores (`hookhaven bench`).
 pub const NODE_PER_SECOND: f64 = 5_000.0;
-/// Beside the body: headers, ids, deliveries, attempts, index.
-const RECORD_BYTES: u64 = 1_200;
-/// For what is rewritten, carried over and not yet gone.
-const DISK_HEADROOM: f64 = 1.5;
-const DISK_MIN_BYTES: u64 = 2_000_000_000;
-/// Of an idle process.
-const PROCESS_BYTES: u64 = 150_000_000;
-/// Of a delivery that waits.
-const PENDING_BYTES: u64 = 400;
-const PENDING_MIN: u64 = 1_000_000;
-const PENDING_MAX: u64 = 20_000_000;
+/// What a database on two cores of its own takes, measured.
+pub const DATABASE_PER_SECOND: f64 = 10_000.0;
+/// More than a person looks after, and than one database bears.
+const NODES_MAX: u32 = 64;
+/// One of each kind may go without anything stopping.
+const OF_EACH_MIN: u32 = 2;
 /// Beneath it a queue of one's own is hardly worth its upkeep.
 const FEW_PER_DAY: u64 = 50;
+/// Platforms whose machines forget their disk.
+const FORGETFUL: &[&str] = &["heroku", "cloud run", "app runner", "dyno"];
 
-pub fn nodes(intake: &Intake, load: &Load) -> Choice<u32> {
-    let worst = load.burst_per_second.max(load.peak_per_second);
-    let by_load = (worst / NODE_PER_SECOND).ceil().max(1.0) as u32;
+/// What nodes do, and how many there are of each.
+pub fn roles(intake: &Intake, load: &Load) -> Choice<Roles> {
+    let worst = worst(load);
+    let each = (worst / NODE_PER_SECOND).ceil().max(1.0) as u32;
     let asked = intake.infrastructure.nodes_min;
-    let answers = ["volume", "infrastructure.nodes"];
-    if asked > by_load {
-        return Choice::from(asked, format!("You asked for {asked}; the load alone needs {by_load}."), answers);
+    let paths = [volumes(intake), vec!["infrastructure.nodes".to_owned()]].concat();
+    let many = worst >= HIGH_VOLUME_PER_SECOND && asked > 1;
+    if each == 1 && !many {
+        let why = if asked > 1 {
+            format!("You asked for {asked} nodes; each of them receives and works, and any one may go.")
+        } else {
+            format!(
+                "One process receives and works: {} at the worst, and one node takes {} with as much to spare.",
+                rate(worst),
+                rate(NODE_PER_SECOND)
+            )
+        };
+        return Choice::from(Roles::Together { nodes: asked.max(1) }, why, paths);
     }
-    let why = format!(
-        "The worst minute brings {}; one node takes {} with as much to spare.",
-        rate(worst),
-        rate(NODE_PER_SECOND)
-    );
-    Choice::from(by_load, why, answers)
+    let capped = each.clamp(OF_EACH_MIN, NODES_MAX / 2);
+    let workers = capped.max(asked.saturating_sub(capped)).min(NODES_MAX - capped);
+    let why = if each > NODES_MAX / 2 {
+        format!(
+            "{} at the worst is more than {NODES_MAX} nodes and one database bear: make a set-up for each group of \
+             senders.",
+            rate(worst)
+        )
+    } else {
+        format!(
+            "{} at the worst, {} for each node: as many that receive as that work, and at least {OF_EACH_MIN} of \
+             each, so that one may go. Receivers are scaled by requests a second, workers by how old the oldest \
+             waiting delivery is.",
+            rate(worst),
+            rate(NODE_PER_SECOND)
+        )
+    };
+    Choice::from(Roles::Apart { ingest: capped, workers }, why, paths)
+}
+
+pub fn nodes(intake: &Intake, load: &Load, roles: &Roles) -> Choice<u32> {
+    let worst = worst(load);
+    let asked = intake.infrastructure.nodes_min;
+    let paths = [volumes(intake), vec!["infrastructure.nodes".to_owned()]].concat();
+    let value = roles.nodes();
+    let why = match roles {
+        Roles::Together { nodes } if *nodes > 1 => format!("You asked for {asked}; the load alone needs 1."),
+        Roles::Together { .. } => format!(
+            "The worst minute brings {}; one node takes {} with as much to spare.",
+            rate(worst),
+            rate(NODE_PER_SECOND)
+        ),
+        Roles::Apart { ingest, workers } => {
+            format!("{ingest} that receive and {workers} that work, for {} at the worst.", rate(worst))
+        }
+    };
+    Choice::from(value, why, paths)
 }
 
 pub fn store(intake: &Intake, load: &Load, nodes: u32) -> Choice<StorePlace> {
-    let answers = ["volume", "infrastructure.nodes", "infrastructure.stack"];
+    let infrastructure = &intake.infrastructure;
+    let with = |more: &[&str]| [volumes(intake), more.iter().map(|path| (*path).to_owned()).collect()].concat();
+    let own = || {
+        if infrastructure.has_postgres { " You run one already; give this a database of its own in it." } else { "" }
+    };
+    let hosting = ["infrastructure.nodes", "infrastructure.hosting", "infrastructure.host", "infrastructure.stack"];
     if nodes > 1 {
-        let own = if intake.infrastructure.has_postgres {
-            " You run one already; give it a database of its own."
-        } else {
-            ""
-        };
-        let why = format!("{nodes} nodes meet in PostgreSQL.{own}");
-        return Choice::from(StorePlace::Postgres, why, answers);
+        let cores = 2 * (worst(load) / DATABASE_PER_SECOND).ceil().max(1.0) as u64;
+        let why = format!(
+            "{nodes} nodes meet in PostgreSQL, which is the limit of them all: {} at the worst want {cores} cores \
+             for it alone.{}",
+            rate(worst(load)),
+            own()
+        );
+        return Choice::from(StorePlace::Postgres, why, with(&hosting));
+    }
+    if forgets(intake) {
+        let why = format!(
+            "Where you run, a machine's disk is gone with the machine, so what was acknowledged has to lie in \
+             PostgreSQL.{}",
+            own()
+        );
+        return Choice::from(StorePlace::Postgres, why, with(&hosting));
     }
     let why = format!(
-        "{} a day need one machine and no service beside it; every answer waits for the disk, so nothing that was \
-         acknowledged is lost when it is killed.",
+        "{} events on the busiest day need one machine and no service beside it; every answer waits for the disk, so \
+         nothing that was acknowledged is lost when it is killed.",
         count(load.peak_day)
     );
-    Choice::from(StorePlace::Embedded, why, answers)
+    Choice::from(StorePlace::Embedded, why, with(&hosting))
 }
 
-pub fn retention(intake: &Intake, sources: &[SourceDesign]) -> Choice<Duration> {
-    let window = sources.iter().map(|source| source.dedupe_window.value).max().unwrap_or_default();
-    match intake.requirements.retention {
-        Some(asked) if asked >= window => {
-            Choice::from(asked, format!("You want events kept for {}.", span(asked)), ["requirements.retention"])
-        }
-        Some(asked) => {
-            let why = format!(
-                "You want events kept for {}, and ids have to be remembered for {}: a duplicate is only shown beside its \
-                 first while that is kept.",
-                span(asked),
-                span(window)
-            );
-            Choice::from(asked, why, ["requirements.retention"])
-        }
-        None => {
-            let value = RETENTION.max(window + DAY);
-            Choice::from(
-                value,
-                format!("A month and some days to look back on; ids are remembered for {}.", span(window)),
-                ["senders"],
-            )
-        }
+/// Whether it would run where no disk outlives a deploy.
+fn forgets(intake: &Intake) -> bool {
+    let infrastructure = &intake.infrastructure;
+    let text = format!("{} {}", infrastructure.hosting, infrastructure.stack.join(" ")).to_lowercase();
+    infrastructure.host == Host::Platform && FORGETFUL.iter().any(|word| text.contains(word))
+}
+
+/// What machines are bought as.
+struct Class {
+    /// Events a second at the most.
+    per_second: f64,
+    memory_bytes: u64,
+    words: &'static str,
+    /// What clouds ask for it a month, about, in dollars or euros.
+    month: u32,
+}
+
+const CLASSES: [Class; 4] = [
+    Class { per_second: 50.0, memory_bytes: 1_000_000_000, words: "1 core and 1 GB", month: 7 },
+    Class { per_second: 1_000.0, memory_bytes: 4_000_000_000, words: "2 cores and 4 GB", month: 25 },
+    Class { per_second: NODE_PER_SECOND, memory_bytes: 8_000_000_000, words: "4 cores and 8 GB", month: 60 },
+    Class { per_second: f64::INFINITY, memory_bytes: 16_000_000_000, words: "8 cores and 16 GB", month: 130 },
+];
+
+/// The smallest that does; a third of its memory stays for the system and its cache of files.
+fn class_for(per_second: f64, memory_bytes: u64) -> &'static Class {
+    let fits = |class: &&Class| per_second <= class.per_second && memory_bytes * 3 / 2 <= class.memory_bytes;
+    CLASSES.iter().find(fits).unwrap_or(&CLASSES[3])
+}
+
+/// Beyond what a machine comes with, at about 10 for 100 GB.
+fn disk_month(disk_bytes: u64) -> u32 {
+    u32::try_from(disk_bytes.saturating_sub(20_000_000_000) / 10_000_000_000).unwrap_or(u32::MAX / 2)
+}
+
+fn cost_class(month: u32) -> &'static str {
+    match month {
+        ..=9 => "under 10",
+        10..=49 => "10 to 50",
+        50..=199 => "50 to 200",
+        _ => "over 200",
     }
 }
 
-pub fn pending_max(load: &Load) -> Choice<u64> {
-    let value = (load.peak_day * 2).clamp(PENDING_MIN, PENDING_MAX);
-    let why = format!(
-        "Two of your busiest days ({}) can wait for handlers that are down, and never fewer than {}; beyond it senders hear 503, and \
-         come again if they do that.",
-        count(load.peak_day),
-        count(PENDING_MIN)
-    );
-    Choice::from(value, why, ["volume"])
-}
-
-pub fn disk(load: &Load, retention: Duration) -> Choice<u64> {
-    let per_day = load.bytes_per_day + load.per_day * RECORD_BYTES;
-    let days = retention.as_secs_f64() / DAY_S;
-    let kept = per_day as f64 * days * DISK_HEADROOM;
-    let value = (kept as u64).max(DISK_MIN_BYTES);
-    let why = format!(
-        "{} a day, bodies and what is kept of them ({} each beside the body), for {}, half as much again; never less than {}.",
-        bytes(per_day),
-        bytes(RECORD_BYTES),
-        span(retention),
-        bytes(DISK_MIN_BYTES)
-    );
-    Choice::from(value, why, ["volume", "requirements.retention"])
-}
-
-pub fn memory(load: &Load) -> Choice<u64> {
-    let waiting = load.peak_day;
-    let value = PROCESS_BYTES + waiting * PENDING_BYTES;
-    let why = format!(
-        "{} for the process and {PENDING_BYTES} bytes for each delivery that waits; a whole busiest day ({}) may.",
-        bytes(PROCESS_BYTES),
-        count(waiting)
-    );
-    Choice::from(value, why, ["volume"])
-}
-
-pub fn hosting(_intake: &Intake, load: &Load, store: StorePlace, nodes: u32) -> Choice<Hosting> {
-    let worst = load.burst_per_second.max(load.peak_per_second);
-    let (each, cost) = match (worst, nodes) {
-        (_, 3..) => ("4 cores and 8 GB", "over 200"),
-        (_, 2) => ("2 cores and 4 GB", "50 to 200"),
-        (w, _) if w > 1_000.0 => ("4 cores and 8 GB", "50 to 200"),
-        (w, _) if w > 50.0 => ("2 cores and 4 GB", "10 to 50"),
-        _ => ("1 core and 1 GB", "under 10"),
+pub fn hosting(
+    intake: &Intake,
+    load: &Load,
+    store: StorePlace,
+    nodes: u32,
+    memory_bytes: u64,
+    disk_bytes: u64,
+) -> Choice<Hosting> {
+    let worst = worst(load);
+    let class = class_for(worst / f64::from(nodes), memory_bytes);
+    // A database is bought no smaller than the second class.
+    let database = if store == StorePlace::Postgres { class.month.max(CLASSES[1].month) } else { 0 };
+    let month = class.month * nodes + database + disk_month(disk_bytes);
+    let (class, cost) = (class.words, cost_class(month));
+    let (one, beside) = match intake.infrastructure.host {
+        Host::Serverless => ("machine", " beside the functions"),
+        Host::Machine => ("machine", ""),
+        Host::Containers => ("container", ""),
+        Host::Kubernetes => ("pod", ""),
+        Host::Platform => ("instance", ""),
     };
-    let machines = if nodes == 1 { "one machine".to_owned() } else { format!("{nodes} machines") };
-    let database = if store == StorePlace::Postgres { ", and PostgreSQL on one of its own" } else { "" };
-    let size = format!("{machines} with {each} each, always on, with a disk that keeps its data{database}");
-    let why = format!("{} at the worst.", rate(worst));
-    Choice::from(Hosting { size, cost }, why, ["volume", "infrastructure.hosting"])
+    let all = match nodes {
+        1 => format!("one {one} with {class}, always on{beside}"),
+        _ => format!("{nodes} {one}s with {class} each, always on{beside}"),
+    };
+    let disk = bytes(disk_bytes);
+    let size = match store {
+        StorePlace::Embedded => format!("{all}, and a disk of {disk} that outlives it"),
+        StorePlace::Postgres => format!("{all}, and PostgreSQL with a disk of {disk}"),
+    };
+    let why = format!("{} at the worst, and {} of memory.", rate(worst), bytes(memory_bytes));
+    let more = [
+        "requirements.retention",
+        "senders",
+        "infrastructure.nodes",
+        "infrastructure.hosting",
+        "infrastructure.host",
+        "infrastructure.stack",
+    ];
+    let paths = [volumes(intake), more.map(str::to_owned).to_vec()].concat();
+    Choice::from(Hosting { size, cost }, why, paths)
 }
 
 pub fn needed(intake: &Intake, load: &Load) -> Choice<bool> {
-    let answers = ["existing.state", "existing.incidents", "volume", "idempotency"];
-    let calm = intake.existing.troubles.is_empty();
-    if intake.existing.kind == State::Mature && calm {
+    let existing = &intake.existing;
+    let of_existing = ["existing.state", "existing.kind", "existing.incidents"].map(str::to_owned).to_vec();
+    let of_once = intake.senders.iter().map(|s| s.path("idempotency")).collect();
+    let paths = || [of_existing.clone(), volumes(intake), of_once].concat();
+    let calm = existing.troubles.is_empty();
+    if existing.kind == State::Mature && calm {
         let why =
             "What you have stores before it answers, retries and keeps dead letters, and nothing went wrong: keep it.";
-        return Choice::from(false, why, answers);
+        return Choice::from(false, why, of_existing);
     }
     let careless = intake.senders.iter().all(|s| s.once.values().all(|once| *once == Once::Free));
     if load.peak_day < FEW_PER_DAY && careless && calm {
         let why = format!(
-            "{} events a day, of which none hurts when it is lost or done twice: a handler that verifies and answers is \
-             enough.",
+            "{} events a day, of which none hurts when it is lost or done twice: a handler that verifies and answers \
+             is enough.",
             count(load.peak_day)
         );
-        return Choice::from(false, why, answers);
+        return Choice::from(false, why, paths());
     }
-    Choice::from(true, "Something would be lost or done twice without it.", answers)
+    Choice::from(true, "Something would be lost or done twice without it.", paths())
+}
+
+/// Events a second that there has to be room for.
+pub fn worst(load: &Load) -> f64 {
+    load.burst_per_second.max(load.peak_per_second)
+}
+
+/// The answers that a figure over all senders depends on.
+pub fn volumes(intake: &Intake) -> Vec<String> {
+    intake.senders.iter().map(|sender| sender.path("volume")).collect()
 }

@@ -5,16 +5,29 @@
 //! that matters is missing. Free text is read for what it means and kept as it was written, so that the report can
 //! say how it was understood. Not here: what follows from any of it (`design`, `rules`).
 
+pub mod names;
+mod phrase;
 mod questions;
 mod read;
+mod senders;
 mod text;
+mod types;
+mod understood;
+mod values;
+mod written;
 
 use std::{collections::BTreeMap, time::Duration};
 
 use hookhaven_core::senders::Declaration;
 
 pub use questions::{Kind, Question};
-pub use read::{EVENTS_MAX, FILE_BYTES_MAX, Given, Read, SENDERS_MAX, read};
+pub use read::{FILE_BYTES_MAX, Given, Read, read, read_with_defaults};
+pub use senders::SENDERS_MAX;
+pub use values::{EVENTS_MAX, TEXT_CHARS_MAX};
+pub use written::whole;
+
+/// An intake with every key, each with a comment: what `hookhaven architect --example` prints.
+pub const EXAMPLE: &str = include_str!("example.toml");
 
 /// What has been said so far, by path (`volume.stripe.per_day`), as written.
 #[derive(Clone, Debug, Default)]
@@ -35,6 +48,20 @@ pub struct Intake {
     pub answers: Answers,
     /// What nobody said and was taken for granted, in the order of the questions.
     pub assumed: Vec<Assumed>,
+    /// How free text was read, in the order of the questions.
+    pub understood: Vec<Understood>,
+}
+
+/// A text in somebody's own words, as it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Understood {
+    pub path: String,
+    /// As written, on one line.
+    pub text: String,
+    /// What it was taken to mean.
+    pub taken_for: String,
+    /// How to say it so that nothing has to be read from words.
+    pub outright: String,
 }
 
 /// An answer that was not given.
@@ -52,7 +79,7 @@ pub struct SenderAnswers {
     pub name: String,
     /// `None`: the catalogue does not know it, and it becomes a source with sender `hmac` to be described.
     pub sender: Option<&'static Declaration>,
-    /// Event types or globs; empty if nobody said.
+    /// Event types or globs, as they were named; empty if nobody said, or said every one.
     pub events: Vec<String>,
     pub volume: Volume,
     pub processing: Processing,

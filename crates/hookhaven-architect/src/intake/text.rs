@@ -1,137 +1,514 @@
 //! What a team means by its own words: plain lists of words, so that everybody can see how an answer was read. What is
-//! read from a text is repeated in the report, and can always be said outright instead.
+//! read from a text is repeated in the report, and can always be said outright instead (`docs/architect.md`).
+//!
+//! Not here: how words are looked for (`phrase`), how it is said outright (`names`).
 
-use super::{Effect, Framework, Host, OrderKind, State, Trouble};
+use super::{Effect, Framework, Host, OrderKind, State, Trouble, names::FRAMEWORKS, phrase::Phrases};
 
-/// Names that the intake may use.
-pub const FRAMEWORKS: &[(&str, Framework)] = &[
-    ("fastify", Framework::Fastify),
-    ("express", Framework::Express),
-    ("next", Framework::Next),
-    ("fastapi", Framework::FastApi),
-    ("django", Framework::Django),
-    ("axum", Framework::Axum),
-    ("go", Framework::Go),
-];
-
-const EFFECTS: &[(Effect, &[&str])] = &[
-    (Effect::Database, &["database", "db", "table", "row", "update", "save", "upsert", "status", "sync", "store"]),
-    (Effect::Mail, &["mail", "email", "e-mail", "newsletter"]),
-    (Effect::Money, &["charge", "refund", "payout", "invoice", "pay", "payment", "transfer", "credit"]),
-    (Effect::Build, &["build", "ci", "deploy", "pipeline", "workflow", "workflows", "job"]),
-    (Effect::Message, &["sms", "answer", "reply", "notify", "notification", "post", "message", "call"]),
-    (Effect::Fulfilment, &["ship", "fulfil", "fulfill", "grant", "licence", "license", "provision", "access", "order"]),
-    (Effect::Record, &["log", "analytics", "metrics", "track", "audit", "activity"]),
-    (Effect::Call, &["api", "crm", "webhook", "forward", "request"]),
-];
-
-const TROUBLES: &[(Trouble, &[&str])] = &[
-    (Trouble::TimedOut, &["timeout", "timed", "slow", "late", "more than", "retries because", "too long"]),
-    (Trouble::Twice, &["twice", "double", "duplicate", "duplicated", "two times"]),
-    (Trouble::Lost, &["lost", "missing", "missed", "never arrived", "gone"]),
-    (Trouble::OutOfOrder, &["order", "older", "overwrote", "stale"]),
-    (Trouble::BadSignature, &["signature", "verify", "forged", "unsigned"]),
-    (Trouble::LeakedSecret, &["leak", "leaked", "exposed", "committed"]),
-    (Trouble::Overload, &["overload", "crash", "memory", "queue full", "burst", "backlog", "down"]),
-];
-
-/// Whether the words stand in the text as words, whatever their case.
-fn says(text: &str, words: &str) -> bool {
-    let plain = |text: &str| {
-        let spaced: String =
-            text.chars().map(|c| if c.is_alphanumeric() || c == '-' { c.to_ascii_lowercase() } else { ' ' }).collect();
-        format!(" {} ", spaced.split_whitespace().collect::<Vec<_>>().join(" "))
-    };
-    plain(text).contains(&plain(words))
+/// An effect by words that say it alone, and by things that say it unless they are only taken in.
+struct EffectWords {
+    effect: Effect,
+    alone: &'static [&'static str],
+    things: &'static [&'static str],
 }
 
-fn any(text: &str, words: &[&str]) -> bool {
-    words.iter().any(|word| says(text, word))
-}
+const EFFECT_WORDS: &[EffectWords] = &[
+    EffectWords {
+        effect: Effect::Database,
+        alone: &[
+            "database",
+            "databases",
+            "db",
+            "table",
+            "tables",
+            "row",
+            "rows",
+            "update",
+            "updates",
+            "upsert",
+            "upserts",
+            "save",
+            "saves",
+            "insert",
+            "inserts",
+            "store",
+            "stores",
+            "persist",
+            "persists",
+            "sync",
+            "syncs",
+        ],
+        things: &[],
+    },
+    EffectWords {
+        effect: Effect::Mail,
+        alone: &["email the", "e-mail the", "mail the", "emails the", "mails the", "newsletter"],
+        things: &["mail", "mails", "email", "emails", "e-mail", "e-mails", "receipt", "receipts"],
+    },
+    EffectWords {
+        effect: Effect::Money,
+        alone: &[
+            "charge the",
+            "charges the",
+            "pay",
+            "pays",
+            "pay out",
+            "refund the",
+            "refunds the",
+            "capture the",
+            "bill the",
+            "bills the",
+            "take payment",
+            "take a payment",
+            "make a payment",
+            "collect payment",
+            "create an invoice",
+            "send an invoice",
+            "credit the",
+            "top up",
+        ],
+        things: &["charge", "charges", "refund", "refunds", "payout", "payouts", "transfer", "transfers"],
+    },
+    EffectWords {
+        effect: Effect::Build,
+        alone: &["ci", "deploy", "deploys", "run tests", "runs tests"],
+        things: &[
+            "build",
+            "builds",
+            "deployment",
+            "deployments",
+            "pipeline",
+            "pipelines",
+            "workflow",
+            "workflows",
+            "job",
+            "jobs",
+        ],
+    },
+    EffectWords {
+        effect: Effect::Message,
+        alone: &[
+            "notify",
+            "notifies",
+            "answer",
+            "answers",
+            "reply",
+            "replies",
+            "respond",
+            "responds",
+            "text the",
+            "post to",
+            "post in",
+            "posts to",
+            "posts in",
+            "phone call",
+        ],
+        things: &["sms", "message", "messages", "notification", "notifications", "chat", "whatsapp", "slack"],
+    },
+    EffectWords {
+        effect: Effect::Fulfilment,
+        alone: &[
+            "ship",
+            "ships",
+            "fulfil",
+            "fulfils",
+            "fulfill",
+            "fulfills",
+            "grant",
+            "grants",
+            "licence",
+            "licences",
+            "license",
+            "licenses",
+            "provision",
+            "provisions",
+            "give access",
+            "unlock",
+            "unlocks",
+            "activate",
+            "activates",
+            "place an order",
+            "places an order",
+        ],
+        things: &[],
+    },
+    EffectWords {
+        effect: Effect::Record,
+        alone: &[
+            "log",
+            "logs",
+            "analytics",
+            "metrics",
+            "track",
+            "tracks",
+            "audit",
+            "activity",
+            "statistics",
+            "count",
+            "counts",
+            "warehouse",
+        ],
+        things: &[],
+    },
+    EffectWords {
+        effect: Effect::Call,
+        alone: &[
+            "api",
+            "apis",
+            "crm",
+            "erp",
+            "webhook",
+            "webhooks",
+            "forward",
+            "forwards",
+            "request",
+            "requests",
+            "another service",
+            "other services",
+            "salesforce",
+        ],
+        things: &[],
+    },
+];
 
+/// With one of these, what is named comes in, and is not sent out.
+const TAKES_IN: &[&str] = &[
+    "incoming", "inbound", "receive", "receives", "received", "read", "reads", "parse", "parses", "archive",
+    "archives", "store", "stores", "save", "saves", "insert", "inserts", "persist", "persists", "update", "updates",
+    "record", "records", "log", "logs", "count", "counts", "sync", "syncs", "import", "imports", "index", "track",
+    "tracks",
+];
+
+/// In the order of the table.
 pub fn effects(text: &str) -> Vec<Effect> {
-    EFFECTS.iter().filter(|(_, words)| any(text, words)).map(|(effect, _)| *effect).collect()
+    let text = Phrases::of(text);
+    let done = |words: &&EffectWords| text.say(words.alone) || text.say_without(words.things, TAKES_IN);
+    EFFECT_WORDS.iter().filter(done).map(|words| words.effect).collect()
 }
 
-/// Whether somebody waits for what the handler says.
+/// Whether somebody waits for what the handler says. An answer in HTTP's own terms is for the sender alone.
 pub fn answers_user(text: &str) -> bool {
-    any(text, &["answer", "answers", "reply", "replies", "respond", "responds", "user is waiting", "user waits"])
+    let answers = [
+        "answer",
+        "answers",
+        "answering",
+        "reply",
+        "replies",
+        "respond",
+        "responds",
+        "user is waiting",
+        "user waits",
+        "users wait",
+        "somebody waits",
+        "customer waits",
+    ];
+    Phrases::of(text).say_without(&answers, &["200", "202", "204", "2xx", "http", "ok", "status code"])
 }
 
 /// A wish, unless the words leave no way out.
 pub fn order(text: &str) -> OrderKind {
-    if text.trim().is_empty() || any(text, &["none", "no", "not needed", "any order", "does not matter"]) {
+    const NONE: &[&str] = &["none", "no", "n/a", "not needed", "not required", "not important", "nothing"];
+    const INDIFFERENT: &[&str] = &[
+        "any order",
+        "no order",
+        "unordered",
+        "irrelevant",
+        "does not matter",
+        "doesn't matter",
+        "must not matter",
+        "not needed",
+        "not important",
+        "don't care",
+        "do not care",
+    ];
+    const WISHED: &[&str] = &[
+        "ideally",
+        "nice",
+        "nice to have",
+        "wish",
+        "wished",
+        "latest",
+        "newest",
+        "prefer",
+        "preferred",
+        "preferably",
+        "if possible",
+        "where possible",
+        "best effort",
+        "would be good",
+        "should",
+        "not strict",
+        "not strictly",
+        "need not",
+        "not required",
+        "not necessarily",
+    ];
+    const STRICT: &[&str] = &[
+        "strict",
+        "strictly",
+        "must",
+        "always",
+        "exactly",
+        "never",
+        "fifo",
+        "guarantee",
+        "guaranteed",
+        "required",
+        "in sequence",
+        "one after the other",
+        "one after another",
+        "no event may",
+        "sequentially",
+    ];
+    let phrases = Phrases::of(text);
+    let bare = text.trim().trim_end_matches('.').to_lowercase();
+    if bare.is_empty() || NONE.contains(&bare.as_str()) || phrases.mention(INDIFFERENT) {
         OrderKind::None
-    } else if any(text, &["ideally", "nice", "wished", "latest", "newest", "prefer", "preferably", "if possible"]) {
+    } else if phrases.mention(WISHED) {
         OrderKind::Wished
-    } else if any(text, &["strict", "strictly", "must", "always", "exactly", "never", "fifo", "guaranteed"]) {
+    } else if phrases.mention(STRICT) {
         OrderKind::Strict
     } else {
         OrderKind::Wished
     }
 }
 
+/// Where it runs today: what is said first of it, in `hosting`, else in the stack.
 pub fn host(hosting: &str, stack: &[String]) -> Host {
-    let text = format!("{hosting} {}", stack.join(" "));
-    // Where it runs today comes first; what is considered comes later in the sentence.
-    let kinds: [(Host, &[&str]); 4] = [
-        (Host::Serverless, &["serverless", "lambda", "functions", "vercel", "edge", "workers"]),
-        (Host::Kubernetes, &["kubernetes", "k8s", "eks", "gke", "aks", "openshift"]),
-        (Host::Platform, &["heroku", "fly", "fly io", "render", "railway", "cloud run", "app service", "platform"]),
-        (Host::Containers, &["docker", "container", "containers", "compose", "ecs", "podman", "swarm", "nomad"]),
+    const MACHINE: &[&str] = &[
+        "machine",
+        "machines",
+        "vm",
+        "vms",
+        "vps",
+        "server",
+        "servers",
+        "bare metal",
+        "ec2",
+        "droplet",
+        "hetzner",
+        "raspberry",
+        "instance",
+        "host",
     ];
-    kinds.iter().find(|(_, words)| any(&text, words)).map_or(Host::Machine, |(host, _)| *host)
+    const KINDS: &[(Host, &[&str])] = &[
+        (
+            Host::Serverless,
+            &[
+                "serverless",
+                "lambda",
+                "lambdas",
+                "functions",
+                "vercel",
+                "netlify",
+                "edge functions",
+                "cloudflare workers",
+                "azure functions",
+            ],
+        ),
+        (Host::Kubernetes, &["kubernetes", "k8s", "k3s", "eks", "gke", "aks", "openshift", "helm"]),
+        (
+            Host::Platform,
+            &[
+                "heroku",
+                "fly",
+                "fly.io",
+                "render",
+                "railway",
+                "cloud run",
+                "app service",
+                "app engine",
+                "app runner",
+                "beanstalk",
+                "platform",
+                "paas",
+            ],
+        ),
+        (
+            Host::Containers,
+            &["docker", "container", "containers", "compose", "ecs", "fargate", "podman", "swarm", "nomad"],
+        ),
+    ];
+    let said = Phrases::of(hosting);
+    // A machine is what it says only where nothing says how things run on it.
+    let machine = || said.today(&[(Host::Machine, MACHINE)]);
+    let thought_of = || Phrases::of_all(stack).today(KINDS).or_else(|| said.some_day(KINDS));
+    said.today(KINDS).or_else(machine).or_else(thought_of).unwrap_or(Host::Machine)
 }
 
 pub fn frameworks(stack: &[String]) -> Vec<Framework> {
-    let all = stack.join(" ");
-    let named: Vec<Framework> = FRAMEWORKS.iter().filter(|(word, _)| says(&all, word)).map(|(_, f)| *f).collect();
+    const BY_LANGUAGE: &[(Framework, &[&str])] = &[
+        (Framework::Next, &["next.js", "nextjs"]),
+        (
+            Framework::Fastify,
+            &["node", "nodejs", "node.js", "javascript", "typescript", "nest", "nestjs", "koa", "hono", "bun", "deno"],
+        ),
+        (Framework::FastApi, &["python", "flask", "starlette"]),
+        (Framework::Axum, &["rust", "actix", "rocket"]),
+        (Framework::Go, &["golang", "gin", "echo", "chi", "fiber"]),
+    ];
+    let text = Phrases::of_all(stack);
+    let named: Vec<Framework> = FRAMEWORKS.iter().filter(|(word, _)| text.say(&[word])).map(|(_, f)| *f).collect();
     if !named.is_empty() {
         return named;
     }
-    let by_language: [(&[&str], Framework); 4] = [
-        (&["next.js", "nextjs"], Framework::Next),
-        (&["node", "nodejs", "javascript", "typescript"], Framework::Fastify),
-        (&["python", "flask"], Framework::FastApi),
-        (&["rust"], Framework::Axum),
-    ];
-    let golang: (&[&str], Framework) = (&["golang"], Framework::Go);
-    let found = by_language.iter().chain([&golang]).find(|(words, _)| any(&all, words));
-    found.map(|(_, framework)| *framework).into_iter().collect()
+    let found = BY_LANGUAGE.iter().find(|(_, words)| text.say(words));
+    found.map(|(framework, _)| *framework).into_iter().collect()
 }
 
 pub fn has_postgres(stack: &[String]) -> bool {
-    stack.iter().any(|item| any(item, &["postgres", "postgresql", "rds", "aurora", "supabase", "neon", "cloud sql"]))
+    let postgres = ["postgres", "postgresql", "rds", "aurora", "supabase", "neon", "cloud sql", "timescale"];
+    Phrases::of_all(stack).say_without(&postgres, &["mysql", "mariadb", "sql server", "oracle"])
 }
 
 pub fn state(text: &str) -> State {
-    if any(text, &["mature", "outbox", "dead letters", "dlq", "idempotent"]) {
+    const QUEUE: &[&str] = &[
+        "queue", "queued", "queues", "bullmq", "sqs", "kafka", "celery", "sidekiq", "redis", "rabbitmq", "outbox",
+        "pubsub", "nats",
+    ];
+    /// With a queue, two of these make it whole.
+    const CARE: &[&[&str]] = &[
+        &["retry", "retries", "retried", "backoff"],
+        &["dead letter", "dead letters", "dlq"],
+        &["idempotent", "idempotency", "deduplicated", "deduplication", "dedupe", "unique constraint"],
+        &["alert", "alerts", "alerting", "monitoring", "monitored"],
+        &["outbox"],
+    ];
+    let said = Phrases::of(text);
+    let care = CARE.iter().filter(|words| said.say(words)).count();
+    if said.say(&["mature"]) || (said.say(QUEUE) && care >= 2) {
         State::Mature
-    } else if any(text, &["svix", "hookdeck", "qstash", "convoy", "hook0", "hosted"]) {
+    } else if said.say(&["svix", "hookdeck", "qstash", "convoy", "hook0", "hosted service", "hosted gateway"]) {
         State::Hosted
-    } else if any(text, &["queue", "queued", "queues", "bullmq", "sqs", "kafka", "celery", "sidekiq", "redis"]) {
+    } else if said.say(&["synchronous", "synchronously", "in the request", "inline", "before it answers"]) {
+        State::Synchronous
+    } else if said.say(QUEUE) {
         State::Queued
-    } else if any(text, &["nothing", "none", "new", "greenfield"]) {
+    } else if said.mention(&["nothing", "none", "new", "greenfield", "not yet", "no handler", "no receiver"]) {
         State::Nothing
     } else {
         State::Synchronous
     }
 }
 
+/// A trouble by words that say it, and by sayings that hold a denial of their own.
+struct TroubleWords {
+    trouble: Trouble,
+    words: &'static [&'static str],
+    sayings: &'static [&'static str],
+}
+
+const TROUBLE_WORDS: &[TroubleWords] = &[
+    TroubleWords {
+        trouble: Trouble::TimedOut,
+        words: &[
+            "timeout",
+            "timeouts",
+            "timed out",
+            "times out",
+            "time out",
+            "slow",
+            "too late",
+            "take more than",
+            "takes more than",
+            "took more than",
+            "take longer",
+            "takes longer",
+            "took longer",
+            "too long",
+            "retries because",
+        ],
+        sayings: &["not answer in time", "not in time"],
+    },
+    TroubleWords {
+        trouble: Trouble::Twice,
+        words: &[
+            "twice",
+            "double",
+            "doubled",
+            "duplicate",
+            "duplicates",
+            "duplicated",
+            "two times",
+            "several times",
+            "more than once",
+        ],
+        sayings: &[],
+    },
+    TroubleWords {
+        trouble: Trouble::Lost,
+        words: &["lost", "missing", "missed", "gone", "dropped", "disappeared", "swallowed", "lose", "loses"],
+        sayings: &[
+            "never arrived",
+            "not arrive",
+            "never came",
+            "not delivered",
+            "never delivered",
+            "not processed",
+            "never processed",
+            "not received",
+        ],
+    },
+    TroubleWords {
+        trouble: Trouble::OutOfOrder,
+        words: &["out of order", "wrong order", "older", "overwrote", "overwritten", "stale", "overtook", "overtaken"],
+        sayings: &["not in order"],
+    },
+    TroubleWords {
+        trouble: Trouble::BadSignature,
+        words: &["signature", "signatures", "forged", "forgery", "spoofed", "unsigned", "unverified", "fake"],
+        sayings: &["not verified", "not verify", "not signed"],
+    },
+    TroubleWords {
+        trouble: Trouble::LeakedSecret,
+        words: &["leaked", "leak", "exposed", "compromised", "committed the secret", "secret was committed"],
+        sayings: &[],
+    },
+    TroubleWords {
+        trouble: Trouble::Overload,
+        words: &[
+            "overload",
+            "overloaded",
+            "crash",
+            "crashed",
+            "crashes",
+            "memory",
+            "queue full",
+            "burst",
+            "bursts",
+            "backlog",
+            "was down",
+            "went down",
+            "outage",
+            "fell over",
+        ],
+        sayings: &["not keep up"],
+    },
+];
+
 pub fn troubles(incidents: &[String]) -> Vec<Trouble> {
-    let told = |words: &&(Trouble, &[&str])| incidents.iter().any(|incident| any(incident, words.1));
-    TROUBLES.iter().filter(told).map(|(trouble, _)| *trouble).collect()
+    let told = Phrases::of_all(incidents);
+    let happened = |words: &&TroubleWords| {
+        let leak_of_memory = words.trouble == Trouble::LeakedSecret;
+        let beside: &[&str] = if leak_of_memory { &["memory"] } else { &[] };
+        told.say_without(words.words, beside) || told.mention(words.sayings)
+    };
+    TROUBLE_WORDS.iter().filter(happened).map(|words| words.trouble).collect()
 }
 
 /// Whether signatures are verified today, if it says.
 pub fn verifies(text: &str) -> Option<bool> {
-    let refuses =
-        ["no verification", "not verified", "unverified", "does not verify", "without verification", "no signature"];
-    if any(text, &refuses) {
+    const CHECKS: &[&str] =
+        &["verified", "verifies", "verify", "verification", "signature", "signatures", "checks signatures"];
+    let said = Phrases::of(text);
+    if said.deny(CHECKS) || said.say(&["unverified", "unsigned"]) {
         Some(false)
-    } else if any(text, &["verified", "verifies", "verification", "signature checked"]) {
+    } else if said.say(CHECKS) {
         Some(true)
     } else {
         None
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    AddressList, SenderOptionError, SenderOptions, declared::Declared, handshake::Handshake, late::LateAnswers,
+    AddressList, Chain, SenderOptionError, SenderOptions, declared::Declared, handshake::Handshake, late::LateAnswers,
     sample::Named, shared::SharedSpec, signed::SignedSpec,
 };
 use crate::{
@@ -63,6 +63,8 @@ pub struct Declaration {
     pub samples: &'static [Named],
     /// JSON that bodies of other types begin with.
     pub sample: &'static str,
+    /// Events of one thing, to be tried in a row.
+    pub chains: &'static [Chain],
     pub about: About,
     pub conduct: Conduct,
     pub code: Code,
@@ -145,6 +147,9 @@ pub struct About {
 }
 
 /// What living with a sender is like beyond one request: what a set-up is planned by. Empty where it is not known.
+///
+/// Names of pages and calls are those of the sender's documentation where its file says so, else from memory; they change
+/// with its product, and what [`About::docs`] leads to has the last word.
 #[derive(Clone, Copy, Debug)]
 pub struct Conduct {
     /// Whether it promises that events arrive in the order in which they happened.
@@ -247,6 +252,7 @@ impl Declaration {
         sample_types: &["sample"],
         samples: &[],
         sample: "{}",
+        chains: &[],
         about: About::DEFAULT,
         conduct: Conduct::UNKNOWN,
         code: Code::NONE,
@@ -269,6 +275,11 @@ impl Declaration {
     pub fn answer_within(&self) -> Duration {
         let waits = Duration::from_secs(self.about.timeout_s.map_or(3, u64::from));
         waits.saturating_sub(Duration::from_millis(500)).min(Duration::from_secs(10))
+    }
+
+    /// How long after an event a person or program can have it sent again; `None`: not known, or not at all.
+    pub fn resend_within(&self) -> Option<Duration> {
+        self.conduct.resend_within.or(self.redelivery)
     }
 
     /// Whether it proves anything. Where not, a source needs an allow-list of addresses instead of secrets.

@@ -6,12 +6,13 @@
 //! `template` (what is signed), `shared` (secrets that are shown), `published` (certificates and keys that are fetched),
 //! `addresses` (published lists of where a sender posts from), `jwt`, `place` (where things stand), `form` (form bodies),
 //! `facts` (id, type and time), `order`, `handshake`, `late` (answers after the answer), `sample` (bodies to try a source
-//! with).
+//! with), `chain` (several of them that are one story).
 //!
-//! A new declarative sender is a file of under 40 lines; every law in `tests/sender_laws` then runs over it, and
-//! `docs/senders.md` is made from it. Not here: sources, sockets, configuration syntax.
+//! A new declarative sender is a file of under 40 lines, its `conduct` aside; every law in `tests/sender_laws` then runs
+//! over it, and `docs/senders.md` is made from it. Not here: sources, sockets, configuration syntax.
 
 mod addresses;
+mod chain;
 mod declaration;
 mod declared;
 mod facts;
@@ -36,6 +37,7 @@ mod catalogue {
 
 pub use addresses::{AddressList, BadList, LIST_BYTES_MAX, ListForm, NETS_MAX};
 pub use catalogue::hmac::{HmacOptions, TimestampOptions};
+pub use chain::{Chain, Common, Overlay, Step};
 pub use declaration::{About, Code, Conduct, Declaration, OrderPromise, Retries, Scheme, Told};
 pub use facts::{FactPlaces, Item, KEY_BYTES_MAX, TYPE_BYTES_MAX, bounded, facts_or_fallback};
 pub use form::{FIELDS_MAX, FORM, field, field_text, fields, is_form};
@@ -60,8 +62,8 @@ mod prelude {
     pub use http::Method;
 
     pub use super::{
-        About, AddressList, Algorithm::*, Code, Conduct, Declaration, Echoed, Encoding, Form, Handshake, KeyForm,
-        LateAnswers, Mechanism, OrderPromise, Retries, Scheme, SharedSpec, SignedSpec, Told, Unit,
+        About, AddressList, Algorithm::*, Chain, Code, Conduct, Declaration, Echoed, Encoding, Form, Handshake,
+        KeyForm, LateAnswers, Mechanism, OrderPromise, Retries, Scheme, SharedSpec, SignedSpec, Step, Told, Unit,
     };
 }
 

@@ -73,7 +73,7 @@ pub fn tail(id: &str) -> String {
     plain[plain.len().saturating_sub(14)..].iter().collect()
 }
 
-fn whole_seconds(now: Time) -> String {
+pub(super) fn whole_seconds(now: Time) -> String {
     let text = Time::from_s(now.as_s()).to_string();
     text.split_once('.').map_or(text.clone(), |(seconds, _)| format!("{seconds}Z"))
 }

@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use super::{
-    Algorithm, Declaration, Echoed, Encoding, Form, Handshake, KeyForm, Mechanism, Retries, Scheme, SenderOptions,
-    SharedSpec, SignedSpec, Told,
+    Algorithm, Conduct, Declaration, Echoed, Encoding, Form, Handshake, KeyForm, Mechanism, OrderPromise, Retries,
+    Scheme, SenderOptions, SharedSpec, SignedSpec, Told,
 };
 use crate::sender::Cover;
 
@@ -90,6 +90,32 @@ impl Declaration {
             Retries::Never => "never: a lost request is lost".to_owned(),
             Retries::For(window, how) => format!("for {}: {how}", duration(window)),
         }
+    }
+
+    /// How its events are sent again by hand or program, and until when; empty if that is not known.
+    pub fn resend_in_words(&self) -> String {
+        let how = self.conduct.resend;
+        match self.resend_within().filter(|_| !how.is_empty()) {
+            Some(within) => format!("{how}, for {}", duration(within)),
+            None => how.to_owned(),
+        }
+    }
+}
+
+impl Conduct {
+    /// Whether its events come in order, as in "not promised"; empty if it says nothing.
+    pub fn order_in_words(&self) -> &'static str {
+        match self.order {
+            OrderPromise::Silent => "",
+            OrderPromise::None => "not promised",
+            OrderPromise::Within(how) => how,
+        }
+    }
+
+    /// Types of which a dead letter should wake somebody; empty if none is named.
+    pub fn critical_in_words(&self) -> String {
+        let all: Vec<String> = self.critical.iter().map(|t| format!("`{t}`")).collect();
+        all.join(", ")
     }
 }
 

@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, reason = "these are tests, helpers included")]
 
+mod chains;
 mod facts;
 mod fetched;
 mod handshakes;

@@ -12,14 +12,9 @@ use std::{
 
 use axum::{Extension, Json, extract::State};
 use bytes::Bytes;
-use hookhaven_core::{
-    Destination, ErrorClass, EventId, Phases, Time,
-    sender::{Request, Signed},
-    senders::{TYPE_BYTES_MAX, facts_or_fallback},
-    source::Source,
-};
+use hookhaven_core::{Destination, ErrorClass, EventId, Phases, Time, senders::TYPE_BYTES_MAX, source::Source};
 use hookhaven_store::{EventFilter, Page};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -295,7 +290,7 @@ async fn bring(
     let now = api.parts.clock.now();
     let id = sample::fresh_id(&*api.parts.entropy);
     let signed = sample::signed(&source, &event_type, &id, None, now).map_err(|why| cannot_sign(&source, &why.0))?;
-    let key = key_of(&source, &signed);
+    let key = sample::key_of(&source, &signed);
     let answered = match begin(&api)?.sample(&name, signed).await {
         Err(NotBrought::NoDoor) => {
             let detail = "this node only makes attempts (role = \"worker\"); ask a node that takes requests in";
@@ -328,19 +323,6 @@ fn cannot_sign(source: &Source, why: &str) -> Problem {
         false => "another type may do; else let the sender send a test from its own pages",
     };
     Problem::new(&problem::CANNOT_SIGN, format!("{sender}: {why}; {mend} (`hookhaven senders {sender}`)"))
-}
-
-/// The idempotency key that the gateway will find.
-fn key_of(source: &Source, signed: &Signed) -> String {
-    let header = |(name, value): &(String, String)| {
-        let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
-        Some((name, HeaderValue::from_str(value).ok()?))
-    };
-    let headers: HeaderMap = signed.headers.iter().filter_map(header).collect();
-    let query = signed.query.strip_prefix('?');
-    let url = source.signed_url(query);
-    let request = Request { method: &Method::POST, url: url.as_deref(), query, headers: &headers, body: &signed.body };
-    facts_or_fallback(&*source.sender, &request).0
 }
 
 async fn outcome(

@@ -56,7 +56,7 @@ pub struct Follower<'c> {
     body: Option<Incoming>,
     lines: Lines,
     seen: Seen,
-    /// Before the next try to connect; `None` before the first.
+    /// Before the next try to connect; `None` before the first, where nobody knows yet whether there is a gateway.
     pause: Option<Duration>,
     was_lost: bool,
 }
@@ -74,6 +74,8 @@ impl<'c> Follower<'c> {
         for id in seen {
             known.add(id);
         }
+        // Who has a cursor was there before: the gateway may be away just now, like at any other time.
+        let pause = cursor.as_ref().map(|_| Duration::ZERO);
         Follower {
             client,
             query,
@@ -82,7 +84,7 @@ impl<'c> Follower<'c> {
             body: None,
             lines: Lines::default(),
             seen: known,
-            pause: None,
+            pause,
             was_lost: false,
         }
     }
@@ -90,7 +92,7 @@ impl<'c> Follower<'c> {
     /// Waits for what comes next. Given up while it waits, nothing is lost.
     ///
     /// # Errors
-    /// What another try will not mend: the first connection, and whatever the gateway refuses.
+    /// What another try will not mend: the first connection without a cursor, and whatever the gateway refuses.
     pub async fn next(&mut self) -> anyhow::Result<Followed> {
         loop {
             if let Some(block) = self.lines.block()? {
@@ -140,9 +142,10 @@ impl<'c> Follower<'c> {
             // Nobody can tell yet whether there is a gateway at all.
             Err(error) if self.pause.is_none() => Err(error),
             Err(error) if !may_pass(&error) => Err(error),
-            Err(_) => {
-                self.pause = self.pause.map(|pause| (pause * 2).min(AGAIN_MAX));
-                Ok(None)
+            Err(error) => {
+                self.pause = self.pause.map(|pause| (pause * 2).clamp(AGAIN_FIRST, AGAIN_MAX));
+                let known = std::mem::replace(&mut self.was_lost, true);
+                Ok((!known).then(|| Followed::Lost(format!("{error:#}"))))
             }
         }
     }

@@ -2,12 +2,13 @@
 //!
 //! Commands that look at or change what the gateway holds talk to the running gateway over its admin
 //! API, or open its data directory if none runs (`client`); only `serve`, `demo`, `torture`, `bench`,
-//! `init`, `check`, `senders`, `openapi`, `migrate`, `doctor`, `reindex`, `master-key` and `copy` work on this machine
+//! `init`, `architect`, `check`, `senders`, `openapi`, `migrate`, `doctor`, `reindex`, `master-key` and `copy` work on this machine
 //! alone. A new command is one new
 //! file, one entry in `args::Command` and one line in [`dispatch`].
 
 pub mod alerts;
 mod analyze;
+pub mod architect;
 pub mod args;
 pub mod audit;
 pub mod backup;
@@ -162,6 +163,7 @@ async fn dispatch(command: Command, context: &Context) -> anyhow::Result<ExitCod
         Command::Demo(args) => demo::run(args, context).await,
         Command::Serve(args) => serve::run(args, context).await,
         Command::Init(args) => init::run(args, context).await,
+        Command::Architect(args) => architect::run(&args, context),
         Command::Check(args) => check::run(args, context).await,
         Command::Trigger(args) => trigger::run(args, context).await,
         Command::Events(command) => events::run(command, context).await,

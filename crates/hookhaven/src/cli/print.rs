@@ -212,6 +212,12 @@ impl Screen {
         let _ = writeln!(self.err, "{}", text.as_ref());
     }
 
+    /// What stands before a person's answer.
+    pub fn prompt(&mut self, text: &str) -> anyhow::Result<()> {
+        write!(self.err, "{text}")?;
+        Ok(self.err.flush()?)
+    }
+
     pub fn paint(&self, colour: Colour, text: &str) -> String {
         if self.colour { format!("\x1b[{}m{text}\x1b[0m", colour as u8) } else { text.to_owned() }
     }

@@ -77,7 +77,7 @@ fn again(sender: &Declaration) -> &'static str {
 }
 
 fn show(sender: &'static Declaration, screen: &mut Screen) -> anyhow::Result<()> {
-    let about = &sender.about;
+    let (about, conduct) = (&sender.about, &sender.conduct);
     let title = screen.paint(Colour::Bold, sender.title);
     screen.line(format!("{title}  sender = \"{}\"", sender.name))?;
     let mut lines = vec![
@@ -93,6 +93,11 @@ fn show(sender: &'static Declaration, screen: &mut Screen) -> anyhow::Result<()>
         ("waits", sender.waits_in_words()),
         ("late answers", sender.late_answers_in_words()),
         ("comes again", sender.retries_in_words()),
+        ("in order", conduct.order_in_words().to_owned()),
+        ("sent by hand", sender.resend_in_words()),
+        ("missed ones", conduct.reconcile.to_owned()),
+        ("gives up", conduct.gives_up.to_owned()),
+        ("wakes people", conduct.critical_in_words()),
         ("ordered by", sender.order_key.join(", else ")),
         ("newer by", sender.version.join(", else ")),
         (
@@ -101,6 +106,7 @@ fn show(sender: &'static Declaration, screen: &mut Screen) -> anyhow::Result<()>
         ),
         ("its addresses", sender.addresses_in_words()),
         ("types to try", sender.sample_types.join(", ")),
+        ("chains to try", sender.chains.iter().map(|chain| chain.name).collect::<Vec<_>>().join(", ")),
     ]);
     lines.extend(about.quirks.iter().map(|quirk| ("note", (*quirk).to_owned())));
     lines.push(("see", about.docs.to_owned()));
@@ -112,7 +118,7 @@ fn show(sender: &'static Declaration, screen: &mut Screen) -> anyhow::Result<()>
 }
 
 fn view(sender: &'static Declaration) -> Value {
-    let about = &sender.about;
+    let (about, conduct) = (&sender.about, &sender.conduct);
     let window_s = match about.retries {
         Retries::Unknown => None,
         Retries::Never => Some(0),
@@ -136,6 +142,12 @@ fn view(sender: &'static Declaration) -> Value {
         "user_waits": sender.user_waits,
         "late_answers_s": sender.late_answers.map(|late| late.valid.as_secs()),
         "retry_window_s": window_s,
+        "order": conduct.order_in_words(),
+        "resend": conduct.resend,
+        "resend_window_s": sender.resend_within().map(|within| within.as_secs()),
+        "reconcile": conduct.reconcile,
+        "gives_up": conduct.gives_up,
+        "critical": conduct.critical,
         "id": sender.id,
         "type": sender.event_type,
         "time": sender.time,
@@ -144,6 +156,7 @@ fn view(sender: &'static Declaration) -> Value {
         "batch": sender.batch,
         "addresses": sender.addresses.iter().map(|list| list.url).collect::<Vec<_>>(),
         "sample_types": sender.sample_types,
+        "chains": sender.chains.iter().map(|chain| chain.name).collect::<Vec<_>>(),
         "quirks": about.quirks,
         "docs": about.docs,
     })
@@ -173,6 +186,11 @@ mod tests {
         for text in ["sender = \"meta\"", "App secret", "verify_token", "x-hub-signature-256: sha256=<hex>"] {
             assert!(shown.contains(text), "{text} in\n{shown}");
         }
+        let shown = typed(Some("stripe"), false).unwrap();
+        for text in ["not promised", "stripe events resend ID, for 30 days", "GET /v1/events", "charge.dispute.created"]
+        {
+            assert!(shown.contains(text), "{text} in\n{shown}");
+        }
         assert!(typed(Some("strype"), false).unwrap_err().contains("did you mean \"stripe\"?"));
     }
 
@@ -181,7 +199,7 @@ mod tests {
         let all: Value = serde_json::from_str(&typed(None, true).unwrap()).unwrap();
         assert_eq!(all["items"].as_array().map(Vec::len), Some(senders::TABLE.len()));
         let github: Value = serde_json::from_str(&typed(Some("github"), true).unwrap()).unwrap();
-        assert_eq!(github["retry_window_s"], 0);
+        assert_eq!((&github["retry_window_s"], &github["resend_window_s"]), (&json!(0), &json!(3 * 86_400)));
         assert_eq!(github["not_covered"], "the time, the id, the type");
         let stripe: Value = serde_json::from_str(&typed(Some("stripe"), true).unwrap()).unwrap();
         assert_eq!((&stripe["not_covered"], &stripe["tolerance_s"]), (&json!(""), &json!(300)));

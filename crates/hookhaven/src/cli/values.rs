@@ -5,7 +5,7 @@
 
 use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
-use hookhaven_core::{DeliveryState, ErrorClass, Secret, Time, glob::Glob};
+use hookhaven_core::{DeliveryState, ErrorClass, Secret, Time, destination::Rate, glob::Glob};
 use http::{HeaderName, HeaderValue};
 
 use crate::config::{LogFormat, Role, duration, size};
@@ -45,6 +45,18 @@ pub fn rate(text: &str) -> Result<String, String> {
 /// `10m`.
 pub fn span(text: &str) -> Result<Duration, String> {
     duration::parse(text).ok_or_else(|| "write how long, e.g. \"30s\" or \"10m\"".to_owned())
+}
+
+/// `50/s`.
+pub fn sending_rate(text: &str) -> Result<Rate, String> {
+    size::parse_rate(text).ok_or_else(|| format!("write {}", size::RATE_EXAMPLES))
+}
+
+/// `60x`; 100,000 at most.
+pub fn times(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix('x').unwrap_or(text).trim().parse::<f64>().ok();
+    let number = number.filter(|n| n.is_finite() && (0.0..=100_000.0).contains(n));
+    number.ok_or_else(|| "write how many times, e.g. \"60x\" or \"0.5x\", and 100000x at most".to_owned())
 }
 
 pub fn role(text: &str) -> Result<Role, String> {

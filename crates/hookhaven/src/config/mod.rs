@@ -6,6 +6,8 @@
 //! the old one. The environment is read in `environment` and nowhere else.
 
 pub mod alerts;
+#[cfg(test)]
+mod designed;
 pub mod dev;
 pub mod encryption;
 pub mod environment;

@@ -1,12 +1,18 @@
 //! `hookhaven listen`: a gateway's events come to a local server, which may be down; in order, signed, whole, each once.
 
+use std::{collections::HashSet, time::Duration};
+
 use hookhaven_core::{Secret, Time, sign};
+use hookhaven_load::gateway::poll;
 use serde_json::Value;
 
 use crate::support::{
+    PATIENCE,
+    chance::Chance,
     follow::Running,
     gateway::Gateway,
-    handler::{Handler, Received, Reply},
+    handler::{Gate, Handler, Received, Reply},
+    relay::Relay,
     sign as signed, soon,
 };
 
@@ -116,4 +122,187 @@ async fn a_secret_is_made_and_told_where_none_is_given() {
     let want = sign::sign(received.header("webhook-id"), at, &received.body, &secrets).expect("a secret signs");
     assert_eq!(want.signature, received.header("webhook-signature"));
     soon("its end", listening.interrupt()).await;
+}
+
+/// The same source, with a destination of its own.
+fn with_production(handler: &Handler) -> String {
+    format!(
+        "{CONFIG}\n[destinations.app]\nurl = \"{}\"\n\n[[routes]]\nsource = \"shop\"\nto = [\"app\"]\n",
+        handler.url()
+    )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_answered_does_not_come_again_however_the_command_ends() {
+    let handler = Handler::answering(200).await;
+    let gateway = Gateway::start(CONFIG).await;
+    let state = gateway.directory().join("listen.json");
+    let arguments = ["--since", "1h", "--in-flight", "3", "--state", state.to_str().expect("a path in UTF-8")];
+    for round in 1..=4 {
+        let listening = listen(&gateway, &handler, &arguments);
+        for number in 0..5 {
+            post(&gateway, round * 10 + number).await;
+        }
+        listening.until("five lines", |lines| lines.len() >= 5).await;
+        listening.kill().await;
+    }
+    let received = handler.received();
+    assert_eq!(received.len(), 20, "{:?}", ids(&received));
+    assert!(received.iter().all(|received| received.header("hookhaven-attempt") == "1"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_under_way_when_the_command_is_killed_comes_again_and_says_so() {
+    let gate = Gate::closed();
+    let waiting = gate.clone();
+    let first = move |received: &Received| match received.number {
+        1 => Reply::After(waiting.clone(), 200),
+        _ => Reply::Status(200),
+    };
+    let handler = Handler::start(first).await;
+    let gateway = Gateway::start(CONFIG).await;
+    let state = gateway.directory().join("listen.json");
+    let arguments = ["--since", "1h", "--state", state.to_str().expect("a path in UTF-8")];
+    let listening = listen(&gateway, &handler, &arguments);
+    post(&gateway, 1).await;
+    post(&gateway, 2).await;
+    handler.until(1).await;
+    assert!(listening.kill().await.is_empty(), "it was not answered");
+    gate.open();
+    let listening = listen(&gateway, &handler, &arguments);
+    listening.until("both lines", |lines| lines.len() >= 2).await;
+    listening.until_remarked("may have come before").await;
+    let received = handler.received();
+    assert_eq!(ids(&received), ["\"evt_1\"", "\"evt_1\"", "\"evt_2\""]);
+    let of = |name: &str| received.iter().map(|r| r.header(name).to_owned()).collect::<Vec<_>>();
+    assert_eq!(of("hookhaven-attempt"), ["1", "2", "1"]);
+    assert_eq!(of("webhook-id")[0], of("webhook-id")[1], "a handler can tell");
+    assert!(listening.interrupt().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bytes_and_headers_are_those_of_a_delivery_and_production_is_left_alone() {
+    let (production, local) = (Handler::answering(200).await, Handler::answering(500).await);
+    let config =
+        format!("{}\n[sources.other]\nsender = \"stripe\"\nsecrets = [\"{SECRET}\"]\n", with_production(&production));
+    let gateway = Gateway::start(&config).await;
+    let body = b"{\"id\": \"evt_odd\",\t\"type\":\"invoice.paid\", \"n\": 1.50e+2, \"t\": \"\\u00e9 \xc3\xa9\"}\r\n ";
+    let mut headers = signed::stripe(SECRET, body);
+    headers.extend(
+        [("user-agent", "Sender/1.0 (odd)"), ("x-of-the-sender", "a  b;c"), ("x-of-the-sender", "twice")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned())),
+    );
+    assert_eq!(gateway.post("/webhooks/shop", &headers, body).await.status, 200);
+    let other = br#"{"id":"evt_other","type":"invoice.paid"}"#;
+    assert_eq!(gateway.post("/webhooks/other", &signed::stripe(SECRET, other), other).await.status, 200);
+    production.until(1).await;
+    gateway.until_drained().await;
+    let before = gateway.get("/api/v1/deliveries").await;
+
+    let listening = listen(&gateway, &local, &["--since", "1h", "--source", "shop"]);
+    let lines = listening.until("a line", |lines| !lines.is_empty()).await;
+    assert!(lines[0].contains("  500  ") && lines[0].contains("shop  invoice.paid"), "{lines:?}");
+    let (delivered, brought) = (production.nth(1).await, local.nth(1).await);
+    assert_eq!((&brought.body[..], &delivered.body[..]), (&body[..], &body[..]));
+    let own = ["host", "webhook-timestamp", "webhook-signature", "traceparent"];
+    let of_sender = |received: &Received| {
+        let all = received.headers.iter().filter(|(name, _)| !own.contains(&name.as_str()));
+        let mut all: Vec<_> = all.map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect();
+        all.sort();
+        all
+    };
+    assert_eq!(of_sender(&brought), of_sender(&delivered));
+    let sent = headers.iter().filter(|(name, _)| name.starts_with("x-") || name.starts_with("stripe"));
+    for (name, value) in sent {
+        let values: Vec<_> = brought.headers.get_all(name).iter().map(|value| value.as_bytes().to_vec()).collect();
+        assert!(values.contains(&value.as_bytes().to_vec()), "{name}: {values:?}");
+    }
+    assert!(listening.interrupt().await.success());
+    assert_eq!(gateway.get("/api/v1/deliveries").await, before, "nothing became of it there");
+    assert_eq!((production.received().len(), local.received().len()), (1, 1), "the other source's is not brought");
+}
+
+/// Whatever happens to the listener, the gateway, the server, in whatever order and moment: each event comes, and none
+/// twice but those that were under way when somebody was killed, which say so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_event_is_missing_or_doubled_over_kills_suspensions_and_restarts() {
+    let (_, chance) = Chance::new();
+    let (production, mut local) = (Handler::answering(200).await, Handler::answering(200).await);
+    let mut gateway = Gateway::start(&with_production(&production)).await;
+    let relay = Relay::to(gateway.admin().address).await;
+    let state = gateway.directory().join("listen.json");
+    let state = state.to_str().expect("a path in UTF-8").to_owned();
+    let (url, admin) = (local.url(), format!("http://{}", relay.address));
+    let start = |gateway: &Gateway| {
+        let arguments = ["--since", "1h", "--state", &state, "--in-flight", "2", "--url", &admin];
+        let fixed = ["listen", "--forward-to", &url, "--secret", LOCAL_SECRET];
+        Running::start(gateway.command(&[&fixed[..], &arguments].concat()))
+    };
+    let mut listening = start(&gateway);
+    post(&gateway, 0).await;
+    local.until(1).await;
+    let (mut posted, mut cut) = (1, 0);
+    for _ in 0..14 {
+        let act = chance.below(5);
+        match act {
+            1 => local.stop(),
+            2 => listening.signal("STOP").await,
+            _ => {}
+        }
+        for _ in 0..1 + chance.below(6) {
+            post(&gateway, posted).await;
+            posted += 1;
+        }
+        // So that what follows hits it anywhere in its work.
+        let come = chance.below(posted + 1);
+        if act == 0 || act == 3 {
+            let _ = poll(Duration::from_millis(chance.below(900)), async || {
+                (local.received().len() as u64 >= come).then_some(())
+            })
+            .await;
+        }
+        match act {
+            0 => {
+                listening.kill().await;
+                cut += 2;
+                listening = start(&gateway);
+            }
+            1 => {
+                cut += 2;
+                local.revive().await;
+            }
+            2 => listening.signal("CONT").await,
+            3 => {
+                gateway.restart().await;
+                relay.point(gateway.admin().address);
+            }
+            _ => {
+                assert!(gateway.terminate().await.success());
+                gateway.serve().await;
+                relay.point(gateway.admin().address);
+            }
+        }
+    }
+    let all = expected(0..posted);
+    let missing = || {
+        let come: HashSet<String> = ids(&local.received()).into_iter().collect();
+        all.iter().filter(|id| !come.contains(*id)).cloned().collect::<Vec<_>>()
+    };
+    let whole = poll(PATIENCE * 2, async || missing().is_empty().then_some(())).await;
+    assert!(whole.is_some(), "missing {:?}\n{}", missing(), listening.remarks());
+    assert!(listening.interrupt().await.success());
+
+    let received = local.received();
+    let (mut seen, mut doubled) = (HashSet::new(), 0);
+    for one in &received {
+        let id = one.header("webhook-id").to_owned();
+        if !seen.insert(id.clone()) {
+            doubled += 1;
+            assert_ne!(one.header("hookhaven-attempt"), "1", "{id} came twice and does not say so");
+        }
+    }
+    assert_eq!(seen.len() as u64, posted);
+    assert!(doubled <= cut, "{doubled} doubled, where {cut} at most were cut off");
+    gateway.until_drained().await;
+    assert_eq!(gateway.items("/api/v1/deliveries?limit=500").await.len() as u64, posted, "one each, for production");
 }

@@ -31,36 +31,41 @@ const TRIED: [(&str, &str, &str); 6] = [
 ];
 
 /// A directory and a shell in it, as a person would have them.
-struct Shell {
-    directory: TempDir,
-    variables: Vec<(String, String)>,
+pub struct Shell {
+    pub directory: TempDir,
+    pub variables: Vec<(String, String)>,
 }
 
 impl Shell {
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_hookhaven"));
         command.args(arguments).current_dir(self.directory.path()).stdin(Stdio::null()).kill_on_drop(true);
         command.env_clear().envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }
 
-    async fn run(&self, arguments: &[&str]) -> Output {
+    pub async fn run(&self, arguments: &[&str]) -> Output {
         soon("the command's end", self.command(arguments).output()).await.expect("the binary runs")
     }
 
     /// Its output, if it ends well.
-    async fn says(&self, arguments: &[&str]) -> String {
+    pub async fn says(&self, arguments: &[&str]) -> String {
         well(arguments, self.run(arguments).await)
     }
 
-    async fn json(&self, arguments: &[&str]) -> Value {
+    pub async fn json(&self, arguments: &[&str]) -> Value {
         serde_json::from_str(&self.says(arguments).await).unwrap_or_else(|error| panic!("{arguments:?}: {error}"))
     }
 
-    async fn serve(&self) -> Child {
+    /// The gateway, once it listens.
+    pub async fn serve(&self, arguments: &[&str]) -> Child {
         let path = self.directory.path().join("serve.log");
         let log = File::create(&path).expect("a log file");
-        let child = self.command(&["serve"]).stdout(log.try_clone().expect("the same file")).stderr(log).spawn();
+        let child = self
+            .command(&[&["serve"], arguments].concat())
+            .stdout(log.try_clone().expect("the same file"))
+            .stderr(log)
+            .spawn();
         let read = || fs::read_to_string(&path).unwrap_or_default();
         let listening = poll(PATIENCE, async || read().contains("\"listening\"").then_some(()));
         assert!(listening.await.is_some(), "{}", read());
@@ -69,7 +74,7 @@ impl Shell {
 }
 
 /// A port that nobody is given by chance: below those that the system hands out.
-fn port() -> u16 {
+pub fn port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = 20_000 + u16::try_from(std::process::id() % 10_000).unwrap_or_default();
     let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
@@ -103,7 +108,7 @@ async fn from_an_empty_directory_to_a_delivered_event_of_each_sender() {
     let too_early = failed(&shell.run(&["trigger", "stripe", "invoice.paid"]).await, 1);
     assert!(too_early.contains("hookhaven serve"), "{too_early}");
 
-    let _gateway = shell.serve().await;
+    let _gateway = shell.serve(&[]).await;
     for (number, (source, asked, stored)) in TRIED.iter().enumerate() {
         let said = shell.says(&["trigger", source, asked]).await;
         assert!(said.starts_with("200  "), "{source}: {said}");

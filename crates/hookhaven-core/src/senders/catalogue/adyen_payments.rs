@@ -51,6 +51,14 @@ pub static SENDER: Declaration = Declaration {
         timeout_s: Some(10),
         retries: Retries::hours(168, "for days, with growing pauses"),
     },
+    conduct: Conduct {
+        order: OrderPromise::None,
+        resend: "Customer Area → Developers → Webhooks → the webhook's failed events → Resend",
+        reconcile: "the payment accounting and settlement reports, compared by `pspReference`",
+        gives_up: "after repeated failures it queues what it has to send, and tries for days",
+        critical: &["AUTHORISATION", "CAPTURE_FAILED", "CHARGEBACK", "NOTIFICATION_OF_CHARGEBACK"],
+        ..Conduct::UNKNOWN
+    },
     code: Code { verify: Some(verify), sign: Some(sign), check_secret: Some(check_secret), ..Code::NONE },
     ..Declaration::DEFAULT
 };

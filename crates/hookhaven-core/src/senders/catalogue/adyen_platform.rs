@@ -29,5 +29,11 @@ pub static SENDER: Declaration = Declaration {
         timeout_s: Some(10),
         retries: Retries::hours(168, "for days, with growing pauses"),
     },
+    conduct: Conduct {
+        order: OrderPromise::None,
+        reconcile: "`GET /transfers` lists transfers by time",
+        critical: &["balancePlatform.transfer.created", "balancePlatform.transfer.updated"],
+        ..Conduct::UNKNOWN
+    },
     ..Declaration::DEFAULT
 };

@@ -28,5 +28,10 @@ pub static SENDER: Declaration = Declaration {
         docs: "https://airtable.com/developers/web/api/webhooks-overview",
         ..About::DEFAULT
     },
+    conduct: Conduct {
+        reconcile: "`GET /v0/bases/{base}/webhooks/{id}/payloads?cursor=…` holds what changed for 7 days: the notification is only a nudge",
+        gives_up: "a webhook expires after 7 days unless it is refreshed",
+        ..Conduct::UNKNOWN
+    },
     ..Declaration::DEFAULT
 };

@@ -4,7 +4,7 @@
 
 use super::{
     super::prelude::*,
-    standard_webhooks::{ABOUT, STANDARD},
+    standard_webhooks::{ABOUT, CONDUCT, STANDARD},
 };
 
 pub static SENDER: Declaration = Declaration {
@@ -23,5 +23,6 @@ pub static SENDER: Declaration = Declaration {
         docs: "https://docs.claude.com",
         ..ABOUT
     },
+    conduct: Conduct { reconcile: "fetch the object (`/data/id`) by the API", ..CONDUCT },
     ..STANDARD
 };

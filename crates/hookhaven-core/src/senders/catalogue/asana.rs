@@ -27,5 +27,10 @@ pub static SENDER: Declaration = Declaration {
         timeout_s: Some(10),
         retries: Retries::hours(24, "with growing pauses"),
     },
+    conduct: Conduct {
+        reconcile: "`GET /events?resource=…&sync=…` tells what changed since a sync token; Asana itself asks for it, since it promises at most once",
+        gives_up: "after 24 hours of failures it deletes the hook, and a new one needs a new handshake",
+        ..Conduct::UNKNOWN
+    },
     ..Declaration::DEFAULT
 };

@@ -22,5 +22,9 @@ pub static SENDER: Declaration = Declaration {
         docs: "https://auth0.com/docs/customize/log-streams/custom-log-streams",
         ..About::DEFAULT
     },
+    conduct: Conduct {
+        reconcile: "`GET /api/v2/logs?from=LOG_ID` goes through the log from an id on, as far back as the plan keeps it",
+        ..Conduct::UNKNOWN
+    },
     ..Declaration::DEFAULT
 };

@@ -54,6 +54,12 @@ pub static SENDER: Declaration = Declaration {
         timeout_s: Some(15),
         retries: Retries::hours(1, "by the topic's delivery policy; three times, 20 s apart, by default"),
     },
+    conduct: Conduct {
+        order: OrderPromise::None,
+        reconcile: "a dead-letter queue of the subscription (RedrivePolicy) holds what was not taken; without one it is gone",
+        gives_up: "it tries by the delivery policy and drops the message, or moves it to the subscription's dead-letter queue",
+        ..Conduct::UNKNOWN
+    },
     code: Code {
         needs: Some(needs),
         verify: Some(verify),

@@ -30,5 +30,10 @@ pub static SENDER: Declaration = Declaration {
         timeout_s: Some(10),
         retries: Retries::minutes(10, "twice"),
     },
+    conduct: Conduct {
+        resend: "Repository settings → Webhooks → View requests → the request → Resend request",
+        reconcile: "`GET /2.0/repositories/{workspace}/{repo}/commits` and `/pullrequests` show what there is",
+        ..Conduct::UNKNOWN
+    },
     ..Declaration::DEFAULT
 };

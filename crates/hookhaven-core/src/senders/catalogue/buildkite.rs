@@ -30,5 +30,9 @@ pub static SENDER: Declaration = Declaration {
         docs: "https://buildkite.com/docs/apis/webhooks",
         ..About::DEFAULT
     },
+    conduct: Conduct {
+        reconcile: "`GET /v2/organizations/{org}/builds?finished_from=…` lists builds by time",
+        ..Conduct::UNKNOWN
+    },
     ..Declaration::DEFAULT
 };

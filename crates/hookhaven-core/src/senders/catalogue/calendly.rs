@@ -27,5 +27,10 @@ pub static SENDER: Declaration = Declaration {
         retries: Retries::hours(24, "with growing pauses"),
         ..About::DEFAULT
     },
+    conduct: Conduct {
+        reconcile: "`GET /scheduled_events?min_start_time=…` and each one's `/invitees`",
+        gives_up: "after about a day of failures it disables the subscription",
+        ..Conduct::UNKNOWN
+    },
     ..Declaration::DEFAULT
 };

@@ -25,5 +25,9 @@ pub static SENDER: Declaration = Declaration {
         timeout_s: Some(10),
         ..About::DEFAULT
     },
+    conduct: Conduct {
+        reconcile: "`GET /api/v2/project/{slug}/pipeline` and each one's workflows",
+        ..Conduct::UNKNOWN
+    },
     ..Declaration::DEFAULT
 };

@@ -4,7 +4,7 @@
 
 use super::{
     super::prelude::*,
-    standard_webhooks::{ABOUT, STANDARD},
+    standard_webhooks::{ABOUT, CONDUCT, STANDARD},
 };
 
 pub static SENDER: Declaration = Declaration {
@@ -21,6 +21,12 @@ pub static SENDER: Declaration = Declaration {
         paste: "Configure → Webhooks → Add Endpoint",
         docs: "https://clerk.com/docs/webhooks/overview",
         ..ABOUT
+    },
+    conduct: Conduct {
+        resend: "Configure → Webhooks → the endpoint → the message → Resend, or Recover failed messages since a time",
+        reconcile: "`GET /v1/users?order_by=-updated_at` shows the present state",
+        gives_up: "after 5 days of failures it disables the endpoint",
+        ..CONDUCT
     },
     ..STANDARD
 };

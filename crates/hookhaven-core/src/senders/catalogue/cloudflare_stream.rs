@@ -26,5 +26,9 @@ pub static SENDER: Declaration = Declaration {
         docs: "https://developers.cloudflare.com/stream/manage-video-library/using-webhooks/",
         ..About::DEFAULT
     },
+    conduct: Conduct {
+        reconcile: "`GET /accounts/{id}/stream?after=…` lists videos with their state",
+        ..Conduct::UNKNOWN
+    },
     ..Declaration::DEFAULT
 };

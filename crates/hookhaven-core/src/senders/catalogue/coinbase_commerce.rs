@@ -21,5 +21,10 @@ pub static SENDER: Declaration = Declaration {
         retries: Retries::hours(72, "with growing pauses"),
         ..About::DEFAULT
     },
+    conduct: Conduct {
+        reconcile: "`GET /events` lists events, `GET /charges` what was charged",
+        critical: &["charge:confirmed", "charge:failed"],
+        ..Conduct::UNKNOWN
+    },
     ..Declaration::DEFAULT
 };

@@ -23,5 +23,10 @@ pub static SENDER: Declaration = Declaration {
         docs: "https://docs.getconvoy.io",
         ..About::DEFAULT
     },
+    conduct: Conduct {
+        resend: "the project's Events or Deliveries → Retry, one or by filter",
+        reconcile: "the project's list of events",
+        ..Conduct::UNKNOWN
+    },
     ..Declaration::DEFAULT
 };

@@ -34,5 +34,6 @@ pub static SENDER: Declaration = Declaration {
         timeout_s: Some(3),
         retries: Retries::Never,
     },
+    conduct: Conduct { gives_up: "an endpoint that accepts a wrongly signed request is removed", ..Conduct::UNKNOWN },
     ..Declaration::DEFAULT
 };

@@ -20,5 +20,9 @@ pub static SENDER: Declaration = Declaration {
         retries: Retries::Never,
         ..About::DEFAULT
     },
+    conduct: Conduct {
+        reconcile: "the registry lists the tags of a repository and when each was pushed",
+        ..Conduct::UNKNOWN
+    },
     ..Declaration::DEFAULT
 };

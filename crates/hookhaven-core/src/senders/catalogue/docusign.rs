@@ -33,5 +33,11 @@ pub static SENDER: Declaration = Declaration {
         retries: Retries::hours(360, "for up to 15 days"),
         ..About::DEFAULT
     },
+    conduct: Conduct {
+        resend: "Settings → Connect → Publish, or the failures' log → Retry",
+        reconcile: "`GET /envelopes?from_date=…` lists envelopes whose status changed",
+        critical: &["envelope-completed", "envelope-voided"],
+        ..Conduct::UNKNOWN
+    },
     ..Declaration::DEFAULT
 };

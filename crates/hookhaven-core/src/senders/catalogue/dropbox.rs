@@ -26,5 +26,9 @@ pub static SENDER: Declaration = Declaration {
         timeout_s: Some(10),
         ..About::DEFAULT
     },
+    conduct: Conduct {
+        reconcile: "`/files/list_folder/continue` with the last cursor of each account tells what changed: the notification is only a nudge",
+        ..Conduct::UNKNOWN
+    },
     ..Declaration::DEFAULT
 };

@@ -9,6 +9,7 @@
 use http::HeaderName;
 
 use super::super::{
+    Overlay,
     declared::Declared,
     form::{self, FORM},
     prelude::*,
@@ -68,6 +69,7 @@ pub static SENDER: Declaration = Declaration {
     addresses: &[AddressList::json("https://api.github.com/meta", "/hooks")],
     sample_types: &["push", "pull_request.opened", "workflow_run.completed", "issues.opened", "ping"],
     samples: SAMPLES,
+    chains: CHAINS,
     about: About {
         secret: "a text that you make up and enter as the hook's Secret",
         paste: "the repository's, organisation's or app's Settings → Webhooks → Payload URL; content type \
@@ -82,6 +84,12 @@ pub static SENDER: Declaration = Declaration {
         timeout_s: Some(10),
         retries: Retries::Never,
     },
+    conduct: Conduct {
+        order: OrderPromise::None,
+        resend: "the hook's Recent Deliveries → Redeliver, or `POST /repos/{owner}/{repo}/hooks/{id}/deliveries/{delivery_id}/attempts`",
+        reconcile: "`GET /repos/{owner}/{repo}/hooks/{id}/deliveries` lists three days of deliveries with their status; redeliver those that failed",
+        ..Conduct::UNKNOWN
+    },
     code: Code { facts: Some(facts), sample: Some(sample_of), sign: Some(sign), ..Code::NONE },
     ..Declaration::DEFAULT
 };
@@ -93,6 +101,73 @@ const SAMPLES: &[Named] = &[
     sample!("github", "issues.opened"),
     sample!("github", "ping"),
 ];
+
+const CHAINS: &[Chain] = &[
+    Chain {
+        name: "build",
+        title: "A push and the workflow that it starts, which succeeds",
+        steps: &[
+            Step {
+                event_type: "push",
+                after_s: 0,
+                set: &[&[
+                    ("/after", "\"{{sha}}\""),
+                    ("/compare", "\"https://github.com/example/hello/compare/main...{{sha}}\""),
+                    ("/commits/0/id", "\"{{sha}}\""),
+                    ("/head_commit/id", "\"{{sha}}\""),
+                ]],
+            },
+            Step {
+                event_type: "workflow_run.requested",
+                after_s: 2,
+                set: &[RUN, &[("/workflow_run/status", "\"queued\""), ("/workflow_run/conclusion", "null")]],
+            },
+            Step {
+                event_type: "workflow_run.completed",
+                after_s: 40,
+                set: &[RUN, &[("/workflow_run/conclusion", "\"success\"")]],
+            },
+        ],
+    },
+    Chain {
+        name: "pull-request",
+        title: "A pull request: opened, pushed to, merged",
+        steps: &[
+            Step { event_type: "pull_request.opened", after_s: 0, set: &[PULL] },
+            Step { event_type: "pull_request.synchronize", after_s: 20, set: &[PULL, PUSHED_TO] },
+            Step {
+                event_type: "pull_request.closed",
+                after_s: 40,
+                set: &[
+                    PULL,
+                    PUSHED_TO,
+                    &[
+                        ("/pull_request/state", "\"closed\""),
+                        ("/pull_request/merged", "true"),
+                        ("/pull_request/merged_at", "\"{{now}}\""),
+                        ("/pull_request/closed_at", "\"{{now}}\""),
+                        ("/pull_request/merge_commit_sha", "\"{{hex}}00000000\""),
+                    ],
+                ],
+            },
+        ],
+    },
+];
+
+const RUN: &[Overlay] = &[
+    ("/workflow_run/id", "{{number}}"),
+    ("/workflow_run/head_sha", "\"{{sha}}\""),
+    ("/workflow_run/created_at", "\"{{began}}\""),
+    ("/workflow_run/html_url", "\"https://github.com/example/hello/actions/runs/{{number}}\""),
+];
+const PULL: &[Overlay] = &[
+    ("/number", "{{number}}"),
+    ("/pull_request/id", "{{number}}"),
+    ("/pull_request/number", "{{number}}"),
+    ("/pull_request/created_at", "\"{{began}}\""),
+    ("/pull_request/head/sha", "\"{{sha}}\""),
+];
+const PUSHED_TO: &[Overlay] = &[("/pull_request/head/sha", "\"{{next_sha}}\""), ("/pull_request/commits", "2")];
 
 /// A hook may send forms, whose field `payload` is the JSON.
 fn facts(declared: &Declared, request: &Request<'_>) -> Facts {

@@ -26,5 +26,11 @@ pub static SENDER: Declaration = Declaration {
         timeout_s: Some(10),
         ..About::DEFAULT
     },
+    conduct: Conduct {
+        resend: "the hook's Recent events → View details → Resend request",
+        reconcile: "the API's projects, merge requests and pipelines by `updated_after`",
+        gives_up: "after 4 failures in a row it rests, for a minute and then ever longer up to a day; after 40 it is off until somebody tests it",
+        ..Conduct::UNKNOWN
+    },
     ..Declaration::DEFAULT
 };

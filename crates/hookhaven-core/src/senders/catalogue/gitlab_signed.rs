@@ -5,7 +5,7 @@
 
 use super::{
     super::prelude::*,
-    standard_webhooks::{ABOUT, STANDARD},
+    standard_webhooks::{ABOUT, CONDUCT, STANDARD},
 };
 
 pub static SENDER: Declaration = Declaration {
@@ -26,6 +26,13 @@ pub static SENDER: Declaration = Declaration {
         docs: "https://docs.gitlab.com/user/project/integrations/webhooks/",
         timeout_s: Some(10),
         ..ABOUT
+    },
+    conduct: Conduct {
+        order: OrderPromise::Silent,
+        resend: "the hook's Recent events → View details → Resend request",
+        reconcile: "the API's projects, merge requests and pipelines by `updated_after`",
+        gives_up: "after 4 failures in a row it rests, for a minute and then ever longer up to a day; after 40 it is off until somebody tests it",
+        ..CONDUCT
     },
     ..STANDARD
 };

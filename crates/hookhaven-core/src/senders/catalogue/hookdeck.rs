@@ -26,5 +26,10 @@ pub static SENDER: Declaration = Declaration {
         docs: "https://hookdeck.com/docs/authentication",
         ..About::DEFAULT
     },
+    conduct: Conduct {
+        resend: "Events → the event → Retry, or in bulk by filter",
+        reconcile: "the project's list of events",
+        ..Conduct::UNKNOWN
+    },
     ..Declaration::DEFAULT
 };

@@ -32,5 +32,11 @@ pub static SENDER: Declaration = Declaration {
         timeout_s: Some(5),
         retries: Retries::hours(24, "ten times"),
     },
+    conduct: Conduct {
+        order: OrderPromise::None,
+        reconcile: "`POST /crm/v3/objects/{type}/search` by `hs_lastmodifieddate`",
+        gives_up: "it tries ten times in a day, then drops the event",
+        ..Conduct::UNKNOWN
+    },
     ..Declaration::DEFAULT
 };

@@ -31,5 +31,10 @@ pub static SENDER: Declaration = Declaration {
         timeout_s: Some(5),
         retries: Retries::minutes(2, "once, after a minute"),
     },
+    conduct: Conduct {
+        reconcile: "`POST /conversations/search` and `/contacts/search` by `updated_at`",
+        gives_up: "more than 1,000 errors in a row within 15 minutes pause it for 15 minutes; 7 days of that suspend it",
+        ..Conduct::UNKNOWN
+    },
     ..Declaration::DEFAULT
 };

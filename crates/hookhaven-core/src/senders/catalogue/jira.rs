@@ -28,5 +28,10 @@ pub static SENDER: Declaration = Declaration {
         timeout_s: Some(10),
         retries: Retries::hours(1, "up to five times"),
     },
+    conduct: Conduct {
+        reconcile: "`GET /rest/api/3/search` with JQL such as `updated >= -1h`",
+        gives_up: "it tries five times at most, then drops the event",
+        ..Conduct::UNKNOWN
+    },
     ..Declaration::DEFAULT
 };

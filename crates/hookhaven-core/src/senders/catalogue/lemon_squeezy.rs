@@ -22,5 +22,12 @@ pub static SENDER: Declaration = Declaration {
         retries: Retries::minutes(3, "after 5 s, 25 s and 125 s"),
         ..About::DEFAULT
     },
+    conduct: Conduct {
+        resend: "Settings → Webhooks → the webhook → the delivery → Resend",
+        reconcile: "`GET /v1/orders` and `/v1/subscriptions` show the present state",
+        gives_up: "it tries three times, the last after two minutes, and then never again by itself",
+        critical: &["order_created", "subscription_expired", "subscription_payment_failed"],
+        ..Conduct::UNKNOWN
+    },
     ..Declaration::DEFAULT
 };

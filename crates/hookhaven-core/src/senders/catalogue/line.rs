@@ -31,5 +31,10 @@ pub static SENDER: Declaration = Declaration {
         docs: "https://developers.line.biz/en/docs/messaging-api/receiving-messages/",
         ..About::DEFAULT
     },
+    conduct: Conduct {
+        order: OrderPromise::None,
+        gives_up: "after long failure it suspends the webhook; LINE Developers Console shows the errors",
+        ..Conduct::UNKNOWN
+    },
     ..Declaration::DEFAULT
 };

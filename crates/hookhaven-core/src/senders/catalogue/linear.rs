@@ -29,5 +29,10 @@ pub static SENDER: Declaration = Declaration {
         retries: Retries::hours(7, "after 1 min, 1 h and 6 h"),
         ..About::DEFAULT
     },
+    conduct: Conduct {
+        reconcile: "the GraphQL API, by `updatedAt`",
+        gives_up: "it may disable a webhook that keeps failing",
+        ..Conduct::UNKNOWN
+    },
     ..Declaration::DEFAULT
 };

@@ -46,6 +46,11 @@ pub static SENDER: Declaration = Declaration {
         timeout_s: None,
         retries: Retries::hours(8, "with growing pauses; 406 stops them"),
     },
+    conduct: Conduct {
+        reconcile: "`GET /v3/{domain}/events?begin=…` lists events, for as many days as the plan keeps them",
+        gives_up: "after about 8 hours it drops the event; 406 drops it at once",
+        ..Conduct::UNKNOWN
+    },
     code: Code { verify: Some(verify), sign: Some(sign), ..Code::NONE },
     ..Declaration::DEFAULT
 };

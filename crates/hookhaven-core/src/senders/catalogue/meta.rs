@@ -33,5 +33,10 @@ pub static SENDER: Declaration = Declaration {
         retries: Retries::hours(36, "with falling frequency; WhatsApp for 7 days"),
         ..About::DEFAULT
     },
+    conduct: Conduct {
+        reconcile: "the Graph API shows the present state; messages of WhatsApp cannot be fetched again",
+        gives_up: "after 36 hours (WhatsApp: 7 days) it drops the event",
+        ..Conduct::UNKNOWN
+    },
     ..Declaration::DEFAULT
 };

@@ -52,6 +52,11 @@ pub static SENDER: Declaration = Declaration {
         timeout_s: Some(3),
         retries: Retries::hours(4, "with growing pauses"),
     },
+    conduct: Conduct {
+        reconcile: "a delta query (`…/delta`) tells what changed since a token; the lifecycle event `missed` says when to ask",
+        gives_up: "after 4 hours it drops the event; a tenth of slow answers is throttled, and subscriptions end unless they are renewed",
+        ..Conduct::UNKNOWN
+    },
     code: Code { verify: Some(verify), sign: Some(sign), ..Code::NONE },
     ..Declaration::DEFAULT
 };

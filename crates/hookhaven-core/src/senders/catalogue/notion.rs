@@ -26,5 +26,11 @@ pub static SENDER: Declaration = Declaration {
         retries: Retries::hours(24, "about eight times"),
         ..About::DEFAULT
     },
+    conduct: Conduct {
+        order: OrderPromise::None,
+        reconcile: "`POST /v1/search` and data source queries by `last_edited_time`",
+        gives_up: "after about eight attempts in a day it drops the event",
+        ..Conduct::UNKNOWN
+    },
     ..Declaration::DEFAULT
 };

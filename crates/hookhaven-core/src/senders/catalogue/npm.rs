@@ -26,5 +26,9 @@ pub static SENDER: Declaration = Declaration {
         docs: "https://docs.npmjs.com/cli/commands/npm-hook",
         ..About::DEFAULT
     },
+    conduct: Conduct {
+        reconcile: "the registry's document of the package lists its versions with their times",
+        ..Conduct::UNKNOWN
+    },
     ..Declaration::DEFAULT
 };

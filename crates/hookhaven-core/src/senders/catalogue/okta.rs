@@ -30,5 +30,11 @@ pub static SENDER: Declaration = Declaration {
         timeout_s: Some(3),
         retries: Retries::minutes(1, "once, not after a 4xx"),
     },
+    conduct: Conduct {
+        order: OrderPromise::None,
+        reconcile: "`GET /api/v1/logs?since=…` is the system log that the events come from, for 90 days back",
+        gives_up: "it tries once more at most, and never after a 4xx",
+        ..Conduct::UNKNOWN
+    },
     ..Declaration::DEFAULT
 };

@@ -4,7 +4,7 @@
 
 use super::{
     super::prelude::*,
-    standard_webhooks::{ABOUT, STANDARD},
+    standard_webhooks::{ABOUT, CONDUCT, STANDARD},
 };
 
 pub static SENDER: Declaration = Declaration {
@@ -22,6 +22,11 @@ pub static SENDER: Declaration = Declaration {
         docs: "https://platform.openai.com/docs/guides/webhooks",
         retries: Retries::hours(72, "with growing pauses"),
         ..ABOUT
+    },
+    conduct: Conduct {
+        reconcile: "fetch the object (`/data/id`) by the API",
+        gives_up: "after 72 hours it drops the event",
+        ..CONDUCT
     },
     ..STANDARD
 };

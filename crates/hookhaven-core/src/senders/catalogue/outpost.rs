@@ -26,5 +26,6 @@ pub static SENDER: Declaration = Declaration {
         docs: "https://hookdeck.com/docs/outpost",
         ..About::DEFAULT
     },
+    conduct: Conduct { resend: "the event → Retry", reconcile: "the tenant's list of events", ..Conduct::UNKNOWN },
     ..Declaration::DEFAULT
 };

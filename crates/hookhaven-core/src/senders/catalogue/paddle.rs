@@ -35,5 +35,18 @@ pub static SENDER: Declaration = Declaration {
         timeout_s: Some(5),
         retries: Retries::hours(72, "60 times; three times in 15 minutes in the sandbox"),
     },
+    conduct: Conduct {
+        order: OrderPromise::None,
+        resend: "Developer tools → Notifications → the notification → Replay, or `POST /notifications/{id}/replay`",
+        reconcile: "`GET /events` lists events, `GET /notifications?status=failed` what was not delivered",
+        gives_up: "after 60 attempts in 3 days the notification has failed for good, until it is replayed",
+        critical: &[
+            "transaction.completed",
+            "transaction.payment_failed",
+            "subscription.canceled",
+            "adjustment.created",
+        ],
+        ..Conduct::UNKNOWN
+    },
     ..Declaration::DEFAULT
 };

@@ -50,6 +50,11 @@ pub static SENDER: Declaration = Declaration {
         retries: Retries::hours(72, "every hour"),
         ..About::DEFAULT
     },
+    conduct: Conduct {
+        gives_up: "after 3 days of trying every hour it drops the alert",
+        critical: &["payment_succeeded", "subscription_cancelled"],
+        ..Conduct::UNKNOWN
+    },
     code: Code {
         verify: Some(verify),
         facts: Some(facts),

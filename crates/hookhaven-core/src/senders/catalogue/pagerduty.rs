@@ -33,5 +33,11 @@ pub static SENDER: Declaration = Declaration {
         docs: "https://developer.pagerduty.com/docs/webhooks-overview",
         ..About::DEFAULT
     },
+    conduct: Conduct {
+        reconcile: "`GET /log_entries?since=…` lists what happened to incidents",
+        gives_up: "after long failure it disables the subscription for a while",
+        critical: &["incident.triggered"],
+        ..Conduct::UNKNOWN
+    },
     ..Declaration::DEFAULT
 };

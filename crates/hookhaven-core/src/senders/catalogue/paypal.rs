@@ -54,6 +54,18 @@ pub static SENDER: Declaration = Declaration {
         timeout_s: None,
         retries: Retries::hours(72, "up to 25 times"),
     },
+    conduct: Conduct {
+        resend: "Developer Dashboard → Event Logs → Webhook Events → Resend, or `POST /v1/notifications/webhooks-events/{id}/resend`",
+        reconcile: "`GET /v1/notifications/webhooks-events?start_time=…` lists events; the transaction search what was paid",
+        gives_up: "after 25 attempts in 3 days the event has failed, until it is sent again",
+        critical: &[
+            "PAYMENT.CAPTURE.COMPLETED",
+            "PAYMENT.CAPTURE.DENIED",
+            "CUSTOMER.DISPUTE.CREATED",
+            "BILLING.SUBSCRIPTION.CANCELLED",
+        ],
+        ..Conduct::UNKNOWN
+    },
     code: Code {
         needs: Some(needs),
         verify: Some(verify),

@@ -48,6 +48,12 @@ pub static SENDER: Declaration = Declaration {
         timeout_s: Some(10),
         retries: Retries::hours(24, "with growing pauses"),
     },
+    conduct: Conduct {
+        order: OrderPromise::None,
+        reconcile: "`/transactions/sync` with the last cursor tells what changed; `/item/get` shows an item's last webhook",
+        gives_up: "after 24 hours it drops the webhook",
+        ..Conduct::UNKNOWN
+    },
     code: Code {
         needs: Some(needs),
         verify: Some(verify),

@@ -4,7 +4,7 @@
 
 use super::{
     super::prelude::*,
-    standard_webhooks::{ABOUT, STANDARD},
+    standard_webhooks::{ABOUT, CONDUCT, STANDARD},
 };
 
 pub static SENDER: Declaration = Declaration {
@@ -18,6 +18,12 @@ pub static SENDER: Declaration = Declaration {
         paste: "Settings → Webhooks → Add Endpoint",
         docs: "https://polar.sh/docs/integrate/webhooks",
         ..ABOUT
+    },
+    conduct: Conduct {
+        resend: "Settings → Webhooks → the endpoint → the delivery → Redeliver",
+        reconcile: "`GET /v1/orders` and `/v1/subscriptions` show the present state",
+        critical: &["order.paid", "subscription.revoked"],
+        ..CONDUCT
     },
     ..STANDARD
 };

@@ -26,5 +26,10 @@ pub static SENDER: Declaration = Declaration {
         retries: Retries::hours(12, "ten times; inbound mail; less for others"),
         ..About::DEFAULT
     },
+    conduct: Conduct {
+        reconcile: "`GET /messages/outbound` and `/bounces` list messages and what became of them",
+        gives_up: "it tries ten times, over hours; 403 stops it at once",
+        ..Conduct::UNKNOWN
+    },
     ..Declaration::DEFAULT
 };

@@ -51,6 +51,12 @@ pub static SENDER: Declaration = Declaration {
         timeout_s: None,
         retries: Retries::hours(24, "by the message; three times by default"),
     },
+    conduct: Conduct {
+        resend: "Console → DLQ → Retry, or `POST /v2/dlq/retry/{dlqId}`",
+        reconcile: "`GET /v2/logs` lists what became of messages, `GET /v2/dlq` those that failed",
+        gives_up: "after the message's retries it moves to the dead letter queue",
+        ..Conduct::UNKNOWN
+    },
     code: Code { verify: Some(verify), sign: Some(sign), ..Code::NONE },
     ..Declaration::DEFAULT
 };

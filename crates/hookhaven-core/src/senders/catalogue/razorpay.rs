@@ -30,5 +30,12 @@ pub static SENDER: Declaration = Declaration {
         timeout_s: Some(5),
         retries: Retries::hours(24, "with growing pauses"),
     },
+    conduct: Conduct {
+        order: OrderPromise::None,
+        reconcile: "`GET /v1/payments?from=…` and `/v1/orders?from=…` list by time",
+        gives_up: "after 24 hours of failures it disables the webhook",
+        critical: &["payment.captured", "order.paid", "payment.dispute.created", "subscription.halted"],
+        ..Conduct::UNKNOWN
+    },
     ..Declaration::DEFAULT
 };

@@ -5,7 +5,7 @@
 
 use super::{
     super::prelude::*,
-    standard_webhooks::{ABOUT, STANDARD},
+    standard_webhooks::{ABOUT, CONDUCT, STANDARD},
 };
 
 pub static SENDER: Declaration = Declaration {
@@ -23,5 +23,6 @@ pub static SENDER: Declaration = Declaration {
         docs: "https://replicate.com/docs/topics/webhooks",
         ..ABOUT
     },
+    conduct: Conduct { reconcile: "`GET /v1/predictions` lists predictions with their status", ..CONDUCT },
     ..STANDARD
 };

@@ -4,7 +4,7 @@
 
 use super::{
     super::prelude::*,
-    standard_webhooks::{ABOUT, STANDARD},
+    standard_webhooks::{ABOUT, CONDUCT, STANDARD},
 };
 
 pub static SENDER: Declaration = Declaration {
@@ -20,6 +20,13 @@ pub static SENDER: Declaration = Declaration {
         paste: "Webhooks → Add Webhook",
         docs: "https://resend.com/docs/dashboard/webhooks/introduction",
         ..ABOUT
+    },
+    conduct: Conduct {
+        resend: "Webhooks → the endpoint → the message → Resend, or Recover failed messages since a time",
+        reconcile: "`GET /emails/{id}` shows the last event of a mail",
+        gives_up: "after 5 days of failures it disables the endpoint",
+        critical: &["email.bounced", "email.complained"],
+        ..CONDUCT
     },
     ..STANDARD
 };

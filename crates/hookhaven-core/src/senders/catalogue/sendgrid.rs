@@ -32,5 +32,10 @@ pub static SENDER: Declaration = Declaration {
         retries: Retries::hours(24, "with growing pauses"),
         ..About::DEFAULT
     },
+    conduct: Conduct {
+        reconcile: "`GET /v3/messages` lists mails with their state, where the plan has the activity history; suppressions by `start_time`",
+        gives_up: "after 24 hours it drops the events",
+        ..Conduct::UNKNOWN
+    },
     ..Declaration::DEFAULT
 };

@@ -25,5 +25,10 @@ pub static SENDER: Declaration = Declaration {
         timeout_s: Some(1),
         ..About::DEFAULT
     },
+    conduct: Conduct {
+        reconcile: "`GET /api/0/organizations/{org}/issues/` by `lastSeen`",
+        gives_up: "1,000 timeouts in 24 hours unsubscribe it",
+        ..Conduct::UNKNOWN
+    },
     ..Declaration::DEFAULT
 };

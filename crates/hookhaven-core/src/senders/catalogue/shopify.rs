@@ -29,5 +29,19 @@ pub static SENDER: Declaration = Declaration {
         timeout_s: Some(5),
         retries: Retries::hours(4, "eight times"),
     },
+    conduct: Conduct {
+        order: OrderPromise::None,
+        reconcile: "the Admin API by `updated_at_min`, for each kind of object: Shopify itself asks for such a job",
+        gives_up: "after 8 failures in a row, some 4 hours, it deletes a subscription that was made by API",
+        critical: &[
+            "orders/paid",
+            "orders/create",
+            "refunds/create",
+            "customers/redact",
+            "shop/redact",
+            "customers/data_request",
+        ],
+        ..Conduct::UNKNOWN
+    },
     ..Declaration::DEFAULT
 };

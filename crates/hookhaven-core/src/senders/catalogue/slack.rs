@@ -9,6 +9,7 @@
 use std::{borrow::Cow, sync::LazyLock};
 
 use super::super::{
+    Overlay,
     declared::Declared,
     facts::FactPlaces,
     form::{self, FORM},
@@ -52,6 +53,7 @@ pub static SENDER: Declaration = Declaration {
     not_secrets: &[("xoxb-", NOT_A_SECRET), ("xoxp-", NOT_A_SECRET), ("xapp-", NOT_A_SECRET)],
     sample_types: &["message", "app_mention", "/deploy", "block_actions", "url_verification"],
     samples: SAMPLES,
+    chains: CHAINS,
     handshakes: &[Handshake::Echo {
         when: Some(("json:/type", "url_verification")),
         challenge: "json:/challenge",
@@ -71,6 +73,11 @@ pub static SENDER: Declaration = Declaration {
         timeout_s: Some(3),
         retries: Retries::minutes(6, "events only: at once, after 1 and after 5 minutes"),
     },
+    conduct: Conduct {
+        reconcile: "`conversations.history` with `oldest` lists the messages of a channel; commands and clicks are nowhere",
+        gives_up: "when more than 95% of attempts fail within an hour (of apps with 1,000 events and more) it switches the subscriptions off and mails",
+        ..Conduct::UNKNOWN
+    },
     code: Code {
         facts: Some(facts),
         handshake: Some(certificate_check),
@@ -81,8 +88,32 @@ pub static SENDER: Declaration = Declaration {
     ..Declaration::DEFAULT
 };
 
-const SAMPLES: &[Named] =
-    &[sample!("slack", "message"), sample!("slack", "app_mention"), sample!("slack", "url_verification")];
+const SAMPLES: &[Named] = &[
+    sample!("slack", "message"),
+    sample!("slack", "message_changed"),
+    sample!("slack", "app_mention"),
+    sample!("slack", "url_verification"),
+];
+
+const CHAINS: &[Chain] = &[Chain {
+    name: "conversation",
+    title: "A message, a question to the app, and the message edited",
+    steps: &[
+        Step { event_type: "message", after_s: 0, set: &[MESSAGE] },
+        Step { event_type: "app_mention", after_s: 10, set: &[&[("/event/channel", CHANNEL)]] },
+        Step {
+            event_type: EDITED,
+            after_s: 20,
+            set: &[&[("/event/channel", CHANNEL), ("/event/message/ts", BEGAN), ("/event/previous_message/ts", BEGAN)]],
+        },
+    ],
+}];
+
+const CHANNEL: &str = "\"C0{{number}}\"";
+const BEGAN: &str = "\"{{began_s}}.000100\"";
+const MESSAGE: &[Overlay] = &[("/event/channel", CHANNEL)];
+/// Not a type but a subtype of `message`.
+const EDITED: &str = "message_changed";
 
 /// Those that come as a form's `payload`.
 const INTERACTIONS: &[Named] = &[sample!("slack", "block_actions")];
@@ -131,6 +162,7 @@ fn sample_of(_: &Declared, event_type: &str, id: &str, now: Time) -> Result<Samp
         let text = find(SAMPLES, event_type).unwrap_or(ANY_EVENT);
         fill(text.trim_end(), id, event_type, now).into_bytes()
     };
+    let event_type = if event_type == EDITED { "message" } else { event_type };
     Ok(Sample { id: id.to_owned(), event_type: event_type.to_owned(), body })
 }
 

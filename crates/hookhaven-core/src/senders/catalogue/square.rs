@@ -30,5 +30,11 @@ pub static SENDER: Declaration = Declaration {
         timeout_s: Some(10),
         retries: Retries::hours(24, "with growing pauses"),
     },
+    conduct: Conduct {
+        order: OrderPromise::None,
+        reconcile: "`POST /v2/events/search` lists events of the last 28 days",
+        critical: &["payment.updated", "refund.updated", "dispute.created"],
+        ..Conduct::UNKNOWN
+    },
     ..Declaration::DEFAULT
 };

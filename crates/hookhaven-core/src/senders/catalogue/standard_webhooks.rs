@@ -45,6 +45,7 @@ pub const STANDARD: Declaration = Declaration {
         ("whsk_", "this is a private key of the asymmetric variant; a secret begins with \"whsec_\""),
     ],
     about: ABOUT,
+    conduct: CONDUCT,
     ..Declaration::DEFAULT
 };
 
@@ -53,4 +54,11 @@ pub const ABOUT: About = About {
     timeout_s: Some(15),
     retries: Retries::hours(75, "after 5 s, 5 min, 30 min, 2 h, 5 h, 10 h …"),
     ..About::DEFAULT
+};
+
+pub const CONDUCT: Conduct = Conduct {
+    order: OrderPromise::None,
+    resend: "the service's list of messages, where it has one: by message, or all that failed since a time",
+    gives_up: "most switch an endpoint off after some 5 days of failures, and at once on a 410",
+    ..Conduct::UNKNOWN
 };

@@ -23,5 +23,9 @@ pub static SENDER: Declaration = Declaration {
         timeout_s: Some(2),
         retries: Retries::minutes(10, "three times"),
     },
+    conduct: Conduct {
+        reconcile: "`GET /athlete/activities?after=…` lists activities of each athlete",
+        ..Conduct::UNKNOWN
+    },
     ..Declaration::DEFAULT
 };

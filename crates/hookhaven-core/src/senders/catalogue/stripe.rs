@@ -6,6 +6,7 @@
 //! (`v2.core.event`, `created` as RFC 3339) share header, id and type. Facts: Stripe's SDK and documentation.
 
 use super::super::{
+    Overlay,
     declared::Declared,
     prelude::*,
     sample::{Named, fill, find, sample},
@@ -49,6 +50,7 @@ pub static SENDER: Declaration = Declaration {
         "invoice.payment_failed",
         "v1.billing.meter.error_report_triggered",
     ],
+    chains: CHAINS,
     about: About {
         secret: "Developers → Webhooks → the endpoint → Signing secret (\"whsec_…\"); each endpoint has its own, and \
                  the CLI's listen mode another",
@@ -74,6 +76,78 @@ pub static SENDER: Declaration = Declaration {
     code: Code { sample: Some(sample_of), ..Code::NONE },
     ..Declaration::DEFAULT
 };
+
+/// A month of it in less than a minute: the times rise, and that is what a handler may go by.
+const CHAINS: &[Chain] = &[
+    Chain {
+        name: "subscription",
+        title: "A subscription's life: trial, paid, not paid, ended",
+        steps: &[
+            Step {
+                event_type: "customer.subscription.created",
+                after_s: 0,
+                set: &[SUBSCRIPTION, &[("/data/object/status", "\"trialing\"")]],
+            },
+            Step {
+                event_type: "customer.subscription.updated",
+                after_s: 10,
+                set: &[
+                    SUBSCRIPTION,
+                    &[("/data/object/status", "\"active\""), ("/data/object/cancel_at_period_end", "false")],
+                ],
+            },
+            Step { event_type: "invoice.paid", after_s: 12, set: &[INVOICE, &[("/data/object/id", "\"in_{{of}}a\"")]] },
+            Step {
+                event_type: "invoice.payment_failed",
+                after_s: 30,
+                set: &[INVOICE, &[("/data/object/id", "\"in_{{of}}b\"")]],
+            },
+            Step { event_type: "customer.subscription.deleted", after_s: 40, set: &[SUBSCRIPTION] },
+        ],
+    },
+    Chain {
+        name: "payment",
+        title: "A payment that goes through, is refunded and disputed all the same",
+        steps: &[
+            Step {
+                event_type: "payment_intent.succeeded",
+                after_s: 0,
+                set: &[&[
+                    ("/data/object/id", "\"pi_{{of}}\""),
+                    ("/data/object/latest_charge", "\"ch_{{of}}\""),
+                    CUSTOMER,
+                ]],
+            },
+            Step { event_type: "charge.succeeded", after_s: 1, set: &[CHARGE] },
+            Step { event_type: "charge.refunded", after_s: 20, set: &[CHARGE] },
+            Step {
+                event_type: "charge.dispute.created",
+                after_s: 40,
+                set: &[&[
+                    ("/data/object/id", "\"du_{{of}}\""),
+                    ("/data/object/charge", "\"ch_{{of}}\""),
+                    ("/data/object/payment_intent", "\"pi_{{of}}\""),
+                ]],
+            },
+        ],
+    },
+];
+
+const CUSTOMER: Overlay = ("/data/object/customer", "\"cus_{{of}}\"");
+const SUBSCRIPTION: &[Overlay] = &[
+    CUSTOMER,
+    ("/data/object/id", "\"sub_{{of}}\""),
+    ("/data/object/created", "{{began_s}}"),
+    ("/data/object/start_date", "{{began_s}}"),
+    ("/data/object/items/data/0/id", "\"si_{{of}}\""),
+];
+const INVOICE: &[Overlay] = &[CUSTOMER, ("/data/object/parent/subscription_details/subscription", "\"sub_{{of}}\"")];
+const CHARGE: &[Overlay] = &[
+    CUSTOMER,
+    ("/data/object/id", "\"ch_{{of}}\""),
+    ("/data/object/created", "{{began_s}}"),
+    ("/data/object/payment_intent", "\"pi_{{of}}\""),
+];
 
 /// The `data.object` of each type; the envelope is common.
 const OBJECTS: &[Named] = &[

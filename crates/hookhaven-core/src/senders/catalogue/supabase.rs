@@ -24,5 +24,7 @@ pub static SENDER: Declaration = Declaration {
         timeout_s: Some(5),
         ..ABOUT
     },
+    // A hook is asked once, and decides: nothing of it is sent later.
+    conduct: Conduct::UNKNOWN,
     ..STANDARD
 };

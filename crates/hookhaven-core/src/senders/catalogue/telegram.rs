@@ -28,5 +28,10 @@ pub static SENDER: Declaration = Declaration {
         retries: Retries::hours(24, "until it is answered"),
         ..About::DEFAULT
     },
+    conduct: Conduct {
+        reconcile: "`getWebhookInfo` says how many updates wait and what went wrong last",
+        gives_up: "updates that nobody took are kept for 24 hours",
+        ..Conduct::UNKNOWN
+    },
     ..Declaration::DEFAULT
 };

@@ -33,5 +33,10 @@ pub static SENDER: Declaration = Declaration {
         retries: Retries::minutes(4, "after 30 s, 60 s and 120 s"),
         ..About::DEFAULT
     },
+    conduct: Conduct {
+        reconcile: "`GET /1/boards/{id}/actions?since=…` lists the actions that the events are made of",
+        gives_up: "long failure disables the webhook, and 410 deletes it",
+        ..Conduct::UNKNOWN
+    },
     ..Declaration::DEFAULT
 };

@@ -15,6 +15,7 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use http::HeaderName;
 
 use super::super::{
+    Overlay,
     declared::{Declared, refuse_lookalikes},
     facts::header_text,
     form::{self, FORM, Text, field_text},
@@ -51,6 +52,7 @@ pub static SENDER: Declaration = Declaration {
     answer: Told { status: 200, content_type: Some("text/xml"), body: "<Response/>" },
     user_waits: true,
     sample_types: &["message.delivered", "message.failed", "message.received", "call.completed", "call.ringing"],
+    chains: CHAINS,
     about: About {
         secret: "the account's auth token (primary; add the secondary before it is promoted); sub-accounts have \
                  their own",
@@ -66,6 +68,13 @@ pub static SENDER: Declaration = Declaration {
         timeout_s: Some(15),
         retries: Retries::minutes(1, "once, when no connection could be made; the URL's fragment can ask for more"),
     },
+    conduct: Conduct {
+        order: OrderPromise::None,
+        reconcile: "`GET /2010-04-01/Accounts/{sid}/Messages.json` (or `Calls.json`) by date shows each one's last status; the error log has failed webhooks",
+        gives_up: "after its fallback URL it drops the event; nothing is switched off",
+        critical: &["message.received"],
+        ..Conduct::UNKNOWN
+    },
     code: Code {
         verify: Some(verify),
         facts: Some(facts),
@@ -76,6 +85,35 @@ pub static SENDER: Declaration = Declaration {
     },
     ..Declaration::DEFAULT
 };
+
+const CHAINS: &[Chain] = &[
+    Chain {
+        name: "message",
+        title: "A message on its way: queued, sent, delivered",
+        steps: &[
+            Step { event_type: "message.queued", after_s: 0, set: &[MESSAGE] },
+            Step { event_type: "message.sent", after_s: 2, set: &[MESSAGE] },
+            Step { event_type: "message.delivered", after_s: 5, set: &[MESSAGE] },
+        ],
+    },
+    Chain {
+        name: "call",
+        title: "A call: begun, ringing, answered, ended",
+        steps: &[
+            Step { event_type: "call.initiated", after_s: 0, set: &[CALL, &[("SequenceNumber", "0")]] },
+            Step { event_type: "call.ringing", after_s: 2, set: &[CALL, &[("SequenceNumber", "1")]] },
+            Step { event_type: "call.in-progress", after_s: 8, set: &[CALL, &[("SequenceNumber", "2")]] },
+            Step {
+                event_type: "call.completed",
+                after_s: 50,
+                set: &[CALL, &[("SequenceNumber", "3"), ("CallDuration", "42")]],
+            },
+        ],
+    },
+];
+
+const MESSAGE: &[Overlay] = &[("MessageSid", "SM{{hex}}"), ("SmsSid", "SM{{hex}}")];
+const CALL: &[Overlay] = &[("CallSid", "CA{{hex}}"), ("CallDuration", "0")];
 
 const HMAC_SHA1: Mechanism = Mechanism::Hmac(Sha1);
 const SIGNATURE: HeaderName = HeaderName::from_static("x-twilio-signature");

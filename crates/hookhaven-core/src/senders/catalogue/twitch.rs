@@ -35,5 +35,10 @@ pub static SENDER: Declaration = Declaration {
         docs: "https://dev.twitch.tv/docs/eventsub/handling-webhook-events/",
         ..About::DEFAULT
     },
+    conduct: Conduct {
+        reconcile: "`GET /helix/eventsub/subscriptions` shows which subscriptions still live; missed events are nowhere",
+        gives_up: "after many failures it revokes the subscription (`notification_failures_exceeded`)",
+        ..Conduct::UNKNOWN
+    },
     ..Declaration::DEFAULT
 };

@@ -29,5 +29,11 @@ pub static SENDER: Declaration = Declaration {
         timeout_s: Some(30),
         retries: Retries::hours(10, "with growing pauses"),
     },
+    conduct: Conduct {
+        reconcile: "`GET /forms/{id}/responses?since=…` lists the answers",
+        gives_up: "404 and 410 switch it off at once",
+        critical: &["form_response"],
+        ..Conduct::UNKNOWN
+    },
     ..Declaration::DEFAULT
 };

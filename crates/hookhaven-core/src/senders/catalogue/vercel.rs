@@ -24,5 +24,6 @@ pub static SENDER: Declaration = Declaration {
         timeout_s: Some(30),
         retries: Retries::hours(24, "with growing pauses"),
     },
+    conduct: Conduct { reconcile: "`GET /v6/deployments?since=…` lists deployments", ..Conduct::UNKNOWN },
     ..Declaration::DEFAULT
 };

@@ -31,5 +31,11 @@ pub static SENDER: Declaration = Declaration {
         retries: Retries::Never,
         ..About::DEFAULT
     },
+    conduct: Conduct {
+        reconcile: "`GET /wp-json/wc/v3/orders?modified_after=…` lists what changed",
+        gives_up: "after 5 failures in a row it disables the hook",
+        critical: &["order.created", "order.updated"],
+        ..Conduct::UNKNOWN
+    },
     ..Declaration::DEFAULT
 };

@@ -31,5 +31,13 @@ pub static SENDER: Declaration = Declaration {
         timeout_s: Some(5),
         retries: Retries::hours(24, "with growing pauses"),
     },
+    conduct: Conduct {
+        order: OrderPromise::Within(
+            "the events of one request, in the order of the array; the sequence numbers of requests show gaps",
+        ),
+        reconcile: "the accounting API with `If-Modified-Since`, per tenant",
+        gives_up: "long failure switches the webhook off",
+        ..Conduct::UNKNOWN
+    },
     ..Declaration::DEFAULT
 };

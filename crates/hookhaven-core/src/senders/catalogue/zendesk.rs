@@ -32,5 +32,10 @@ pub static SENDER: Declaration = Declaration {
         timeout_s: Some(12),
         ..About::DEFAULT
     },
+    conduct: Conduct {
+        reconcile: "`GET /api/v2/incremental/tickets/cursor?start_time=…` lists what changed",
+        gives_up: "a circuit breaker stops it for a while when most attempts fail",
+        ..Conduct::UNKNOWN
+    },
     ..Declaration::DEFAULT
 };

@@ -32,5 +32,10 @@ pub static SENDER: Declaration = Declaration {
         timeout_s: Some(3),
         retries: Retries::hours(2, "three times"),
     },
+    conduct: Conduct {
+        reconcile: "the meetings', recordings' and reports' APIs by date",
+        gives_up: "an endpoint that fails its challenge, which comes every 72 hours, is switched off",
+        ..Conduct::UNKNOWN
+    },
     ..Declaration::DEFAULT
 };

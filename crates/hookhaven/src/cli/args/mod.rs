@@ -6,6 +6,7 @@
 
 mod access;
 mod alerts;
+mod architect;
 mod jobs;
 mod live;
 mod look;
@@ -26,6 +27,7 @@ use super::values;
 
 pub use access::*;
 pub use alerts::*;
+pub use architect::*;
 pub use jobs::*;
 pub use live::*;
 pub use look::*;
@@ -83,6 +85,8 @@ pub enum Command {
     Serve(ServeArgs),
     /// Write a commented hookhaven.toml
     Init(InitArgs),
+    /// Design a set-up from a team's answers: config, report, deployment, handlers to start from
+    Architect(ArchitectArgs),
     /// Say what is wrong with the configuration, and how to mend it, without starting
     Check(CheckArgs),
     /// Send a correctly signed sample event to a running gateway
@@ -179,6 +183,7 @@ impl Command {
     /// Whether the command was asked to print JSON.
     pub fn json(&self) -> bool {
         match self {
+            Command::Architect(a) => a.json,
             Command::Check(a) => a.json,
             Command::Events(EventsCommand::List(a)) => a.page.json,
             Command::Events(EventsCommand::Search(a)) => a.json,
@@ -203,6 +208,7 @@ impl Command {
             Command::Rejected(RejectedCommand::List(a)) => a.page.json,
             Command::Rejected(RejectedCommand::Show(a)) => a.json,
             Command::Rejected(RejectedCommand::Release(a)) => a.json,
+            Command::Trigger(a) => a.json,
             Command::Verify(a) => a.json,
             Command::Secrets(a) => a.json,
             Command::Destinations(DestinationsCommand::List(a)) => a.json,
@@ -239,7 +245,6 @@ impl Command {
             Command::Demo(_)
             | Command::Serve(_)
             | Command::Init(_)
-            | Command::Trigger(_)
             | Command::Openapi(_)
             | Command::Completions(_)
             | Command::Man(_)
@@ -253,6 +258,7 @@ impl Command {
     pub fn unused_options(&self) -> &'static [&'static str] {
         match self {
             Command::Demo(_)
+            | Command::Architect(_)
             | Command::Copy(_)
             | Command::Senders(_)
             | Command::Openapi(_)
@@ -265,9 +271,7 @@ impl Command {
             Command::MasterKey(_) => &["--url", "--token"],
             Command::Init(_) => &["--data", "--url", "--token"],
             Command::Migrate(_) => &["--data", "--url", "--token"],
-            Command::Serve(_) | Command::Check(_) | Command::Trigger(_) | Command::Doctor(_) | Command::Reindex(_) => {
-                &["--url", "--token"]
-            }
+            Command::Serve(_) | Command::Check(_) | Command::Doctor(_) | Command::Reindex(_) => &["--url", "--token"],
             _ => &[],
         }
     }

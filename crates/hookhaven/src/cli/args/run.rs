@@ -1,8 +1,9 @@
 //! Commands that set up and run a gateway, and what it is signed and tried with.
 
-use std::path::PathBuf;
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand};
+use hookhaven_core::destination::Rate;
 
 use crate::cli::values;
 use crate::config::{LogFormat, Role};
@@ -107,24 +108,66 @@ pub struct NodesArgs {
 pub struct MigrateArgs {}
 
 #[derive(Clone, Debug, Args)]
-#[command(
-    after_help = "Examples:\n  hookhaven trigger stripe invoice.paid\n  hookhaven trigger github push --body push.json"
-)]
+#[command(after_help = "Examples:\n  hookhaven trigger stripe invoice.paid\n  hookhaven trigger stripe --list\n  \
+                        hookhaven trigger stripe subscription --out-of-order --duplicate\n  \
+                        hookhaven trigger github push --body push.json\n  \
+                        hookhaven trigger slack message --count 1000 --rate 50/s --follow\n  \
+                        hookhaven trigger --profile intake.toml --for 10m --follow\n\n\
+                        Exits with 1 if anything was refused, and with --follow if anything was lost, died or came too\n\
+                        late to its handler.")]
 pub struct TriggerArgs {
     /// Name of the source in the config file
-    pub source: String,
-    /// The event's type, e.g. invoice.paid
-    #[arg(value_name = "TYPE")]
-    pub event_type: String,
+    #[arg(required_unless_present_any = ["profile", "list"])]
+    pub source: Option<String>,
+    /// The event's type, e.g. invoice.paid, or a chain of events, e.g. subscription
+    #[arg(value_name = "TYPE|CHAIN", required_unless_present_any = ["profile", "list"])]
+    pub what: Option<String>,
+    /// List the types and chains there are samples of
+    #[arg(long, conflicts_with = "profile")]
+    pub list: bool,
     /// Send this file's bytes as the body instead of a sample ("-" is standard input)
     #[arg(long, value_name = "FILE")]
     pub body: Option<PathBuf>,
     /// The event id to send [default: a fresh one each]; with --count it makes duplicates
     #[arg(long)]
     pub id: Option<String>,
-    /// Send so many, one after the other
+    /// Send so many events, or chains
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub count: u32,
+    /// Send so many requests in a time, several at once if need be [default: one after the other]
+    #[arg(long, value_name = "RATE", value_parser = values::sending_rate)]
+    pub rate: Option<Rate>,
+    /// Send each event so many times more, with the same id
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "1",
+          value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub duplicate: Option<u32>,
+    /// Send in another order than the events' own times say
+    #[arg(long)]
+    pub out_of_order: bool,
+    /// What the order comes from; the same makes the same [default: one is made and told]
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Send what an intake of `hookhaven architect` says will come: the busiest day's busiest hour, with its burst
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["source", "body", "id", "count", "rate", "out_of_order"])]
+    pub profile: Option<PathBuf>,
+    /// With --profile: so many times as fast, e.g. 60x
+    #[arg(long, value_name = "N", conflicts_with = "length", value_parser = values::times)]
+    pub speed: Option<f64>,
+    /// With --profile: the hour passes in so long
+    #[arg(long = "for", value_name = "DURATION", value_parser = values::time_span)]
+    pub length: Option<Duration>,
+    /// With --profile: a burst so many times as large as it says; 0x leaves it out
+    #[arg(long, value_name = "N", default_value = "1x", value_parser = values::times)]
+    pub burst: f64,
+    /// Wait until all that was sent has been delivered or is dead; say how soon, and which deadlines were missed
+    #[arg(long)]
+    pub follow: bool,
+    /// Where the gateway takes webhooks, instead of `ingest` under [server] in the config file
+    #[arg(long, value_name = "ADDRESS")]
+    pub to: Option<SocketAddr>,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -13,11 +13,15 @@ use hookhaven_core::{
     event::Part,
 };
 use hookhaven_store::clock::Clock;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderValue, Method};
 
+use super::awake;
 use crate::{
     api::view::{EventDetail, EventView, REDACTED, Text},
-    cli::client::{Client, Query, Refusal},
+    cli::{
+        client::{Client, Query, Refusal},
+        print::span,
+    },
     egress::{Egress, Outbound, To, Transport, TransportOptions},
     worker::headers,
 };
@@ -27,6 +31,8 @@ const AGAIN_FIRST: Duration = Duration::from_millis(250);
 const AGAIN_MAX: Duration = Duration::from_secs(5);
 /// Tries of an event on which the server ends the connection without an answer: it may be the event that ends it.
 const BROKEN_TRIES_MAX: u32 = 5;
+/// How long this process may be suspended in the middle of a request whose answer is still taken.
+const ASLEEP_MAX: Duration = Duration::from_secs(30 * 86_400);
 /// Read of an answer, which nobody looks at.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 
@@ -56,8 +62,9 @@ pub(super) enum Became {
 }
 
 impl Became {
-    pub fn tries(&self) -> Tries {
-        if let Became::NotThere { tries, .. } = self { *tries } else { Tries::default() }
+    /// What it is to be tried again with; `None` if it is over.
+    pub fn again(&self) -> Option<Tries> {
+        if let Became::NotThere { tries, .. } = self { Some(*tries) } else { None }
     }
 }
 
@@ -67,11 +74,22 @@ pub(super) struct Tries {
     pub in_vain: u32,
     /// Of them, those that the server broke off.
     broken: u32,
+    /// A process that ended may have posted it before.
+    unsure: bool,
 }
 
 impl Tries {
+    pub fn unsure() -> Self {
+        Tries { unsure: true, ..Tries::default() }
+    }
+
     fn one_more(self, broken: bool) -> Self {
-        Tries { in_vain: self.in_vain.saturating_add(1), broken: self.broken + u32::from(broken) }
+        Tries { in_vain: self.in_vain.saturating_add(1), broken: self.broken + u32::from(broken), ..self }
+    }
+
+    /// From 1: a handler that is shown more may have had it before.
+    fn attempt(self) -> u32 {
+        1 + self.broken + u32::from(self.unsure)
     }
 
     /// Before the next one.
@@ -133,24 +151,31 @@ impl<'c> Local<'c> {
     }
 
     async fn post(&self, event: &Event, tries: Tries) -> Became {
-        let headers: HeaderMap = headers::build_without_delivery(event, &self.destination, self.clock.now());
+        let mut headers: HeaderMap = headers::build_without_delivery(event, &self.destination, self.clock.now());
+        headers.insert("hookhaven-attempt", HeaderValue::from(tries.attempt()));
         let outbound = Outbound {
             method: Method::POST,
             to: To::Configured(self.destination.url.clone()),
             headers,
             body: event.body.clone(),
-            timeout: self.destination.timeout,
+            timeout: ASLEEP_MAX,
             excerpt_bytes_max: 0,
             response_bytes_max: ANSWER_BYTES_MAX,
         };
-        let sent = self.way_out.send(outbound).await;
+        let limit = self.destination.timeout;
+        let Some(sent) = awake::timeout(limit, self.way_out.send(outbound)).await else {
+            let why = format!("no answer within {}", span(limit));
+            return Became::Failed { why, at: self.clock.now() };
+        };
         let (took, at) = (sent.duration, self.clock.now());
         let failure = match sent.result {
             Ok(answered) => return Became::Answered { status: answered.status.as_u16(), took, at },
             Err(failure) => failure,
         };
         let broken = failure.class == ErrorClass::Protocol;
-        let not_there = matches!(failure.class, ErrorClass::Dns | ErrorClass::Connect | ErrorClass::Tls);
+        // That time is over for the connection alone: nothing was sent on it.
+        let not_there =
+            matches!(failure.class, ErrorClass::Dns | ErrorClass::Connect | ErrorClass::Tls | ErrorClass::Timeout);
         let tries = tries.one_more(broken);
         match not_there || broken && tries.broken < BROKEN_TRIES_MAX {
             true => Became::NotThere { why: failure.error, tries },

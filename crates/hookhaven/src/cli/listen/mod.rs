@@ -3,8 +3,10 @@
 //!
 //! The stream says which events there are; each is fetched whole and posted as a destination would get it. How far it
 //! came is a cursor and the events behind it that are done ([`state`]); it is kept here, and the gateway knows nothing
-//! of it: no delivery is made there, and no answer goes back. Not here: the requests themselves ([`local`]).
+//! of it: no delivery is made there, and no answer goes back. An answer is written down before it is shown. Not here:
+//! the requests themselves ([`local`]).
 
+mod awake;
 mod local;
 mod state;
 
@@ -35,8 +37,8 @@ use super::{
 };
 use crate::api::view::EventView;
 
-/// The state is written down at most so often, and at the end.
-const SAVE_EVERY: Duration = Duration::from_millis(250);
+/// Waited for each answer that is still to come when it is ended.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
 pub async fn run(args: ListenArgs, context: &Context) -> anyhow::Result<ExitCode> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
@@ -59,8 +61,10 @@ async fn act(
         .with("source", args.source.as_ref())
         .with("type", args.event_type.as_ref());
     let since = args.since.map(|since| since.resolve(screen.now).to_string());
-    let file = args.state.map(|path| StateFile::new(path, gateway));
-    let mut progress = file.as_ref().map(StateFile::read).transpose()?.unwrap_or_default();
+    let (mut file, mut progress) = match args.state {
+        Some(path) => StateFile::open(path, gateway).map(|(file, progress)| (Some(file), progress))?,
+        None => (None, Progress::default()),
+    };
     let (cursor, done) = (progress.cursor(), progress.done());
     let secret = match args.secret {
         Some(secret) => secret,
@@ -72,7 +76,6 @@ async fn act(
 
     let mut follower = Follower::new(client, query, since, cursor, done);
     let mut under_way = FuturesUnordered::new();
-    let mut saved_at = clock.now();
     let ended = tokio::signal::ctrl_c();
     tokio::pin!(ended);
     while !screen.unread {
@@ -80,29 +83,36 @@ async fn act(
         tokio::select! {
             biased;
             _ = &mut ended => break,
-            Some((id, event, became)) = under_way.next(), if !under_way.is_empty() => {
-                let over: bool = report(&event, &became, screen)?;
-                if over {
-                    progress.over(id);
-                    if let Some(file) = file.as_ref().filter(|_| clock.now().since(saved_at) >= SAVE_EVERY) {
-                        file.write(&progress)?;
-                        saved_at = clock.now();
-                    }
-                } else {
+            Some(done) = under_way.next(), if !under_way.is_empty() => {
+                let (id, event, became): (EventId, EventView, Became) = done;
+                if let Some(tries) = became.again() {
                     // Nobody is there to take it: it is tried until somebody is.
-                    under_way.push(bring(&local, id, event, became.tries()));
+                    under_way.push(bring(&local, id, event.clone(), tries));
+                } else {
+                    progress.over(id);
+                    if let Some(file) = &mut file {
+                        file.over(id, &progress)?;
+                    }
                 }
+                report(&event, &became, screen)?;
             }
             followed = follower.next(), if room => match followed? {
                 Followed::Message(message) => {
                     if let Some((id, event)) = begin(message, &mut progress)? {
-                        under_way.push(bring(&local, id, event, Tries::default()));
+                        if let Some(file) = &mut file {
+                            file.begun(id)?;
+                        }
+                        let tries = if progress.is_unsure(id) { Tries::unsure() } else { Tries::default() };
+                        if progress.is_unsure(id) {
+                            screen.remark(format!("{id} may have come before: the last listen ended while it was under way."));
+                        }
+                        under_way.push(bring(&local, id, event, tries));
                     }
                 }
                 Followed::Beat(cursor) => {
                     progress.caught_up(cursor);
-                    if let Some(file) = &file {
-                        file.write(&progress)?;
+                    if let Some(file) = &mut file {
+                        file.caught_up(&progress)?;
                     }
                 }
                 Followed::Lost(why) => screen.remark(format!("The gateway is gone ({}); trying again …", clean(&why))),
@@ -110,8 +120,15 @@ async fn act(
             },
         }
     }
-    if let Some(file) = &file {
-        file.write(&progress)?;
+    // A request that is being answered need not be asked again next time.
+    while let Ok(Some((id, event, became))) = tokio::time::timeout(LAST_ANSWERS, under_way.next()).await {
+        if became.again().is_none() {
+            progress.over(id);
+            if let Some(file) = &mut file {
+                file.over(id, &progress)?;
+            }
+            report(&event, &became, screen)?;
+        }
     }
     Ok(DONE)
 }
@@ -144,8 +161,8 @@ fn make_secret(entropy: &dyn Entropy, screen: &mut Screen) -> anyhow::Result<Sec
     Secret::new(text).context("no random bytes")
 }
 
-/// Prints it; whether the event is over.
-fn report(event: &EventView, became: &Became, screen: &mut Screen) -> anyhow::Result<bool> {
+/// Prints it.
+fn report(event: &EventView, became: &Became, screen: &mut Screen) -> anyhow::Result<()> {
     let EventView { id, source, event_type, .. } = event;
     match became {
         Became::Answered { status, took, at } if screen.json => {
@@ -173,8 +190,7 @@ fn report(event: &EventView, became: &Became, screen: &mut Screen) -> anyhow::Re
             if tries.in_vain == 1 {
                 screen.remark(format!("{} waits: {}", id, clean(why)));
             }
-            return Ok(false);
         }
     }
-    Ok(true)
+    Ok(())
 }

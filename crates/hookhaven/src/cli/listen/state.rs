@@ -1,24 +1,40 @@
 //! How far `listen` came: the cursor behind which everything is over, and what is over already of what would come
 //! again with it. Kept in memory, and in a file if one is named.
+//!
+//! The file is a line of JSON that says how far it had come, and a line for each thing that happened since, appended
+//! when it happens: *begun* before the event is posted, *over* when its answer is there. That one is on the disk before
+//! anything else is done, so an event whose answer was recorded is never posted again, and one that was not begun or not
+//! answered is never left out. What remains is the moment between the handler's answer and that line: an event that was
+//! begun and is not over may have been handled; it is posted again, and is known for what it is (`is_unsure`).
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeSet, HashSet, VecDeque},
+    fs::{File, OpenOptions, TryLockError},
+    io::Write as _,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use hookhaven_core::EventId;
 use serde::{Deserialize, Serialize};
 
-/// Events that are over and remembered by id: what a cursor may bring again, at 160 a second.
-const DONE_MAX: usize = 10_000;
+/// A cursor may bring again what is older than itself by a minute; this is more.
+const TOLD_AGAIN: Duration = Duration::from_secs(180);
+/// Events that are over and remembered by id: as many as the stream's reader tells apart.
+const DONE_MAX: usize = 200_000;
+/// Lines after which the file is written anew.
+const LINES_MAX: usize = 20_000;
 
 /// What is begun, in the order of the stream, and what is over.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     cursor: Option<String>,
-    done: VecDeque<EventId>,
+    /// Ids sort by time.
+    done: BTreeSet<EventId>,
     begun: VecDeque<Begun>,
+    /// Begun by a process that ended before they were over.
+    unsure: HashSet<EventId>,
 }
 
 #[derive(Debug)]
@@ -46,14 +62,24 @@ impl Progress {
     pub fn over(&mut self, id: EventId) {
         if let Some(begun) = self.begun.iter_mut().find(|begun| begun.id == id) {
             begun.over = true;
-            self.done.push_back(id);
         }
-        while self.begun.front().is_some_and(|begun| begun.over) {
-            self.cursor = self.begun.pop_front().map(|begun| begun.cursor);
+        self.unsure.remove(&id);
+        self.done.insert(id);
+        while let Some(first) = self.begun.pop_front_if(|begun| begun.over) {
+            let old = first.id.minted_at().minus(TOLD_AGAIN);
+            self.cursor = Some(first.cursor);
+            while self.done.first().is_some_and(|id| id.minted_at() < old) {
+                self.done.pop_first();
+            }
         }
         while self.done.len() > DONE_MAX {
-            self.done.pop_front();
+            self.done.pop_first();
         }
+    }
+
+    /// Whether the handler may have had it from a process that ended before it knew.
+    pub fn is_unsure(&self, id: EventId) -> bool {
+        self.unsure.contains(&id)
     }
 
     pub fn cursor(&self) -> Option<String> {
@@ -63,54 +89,158 @@ impl Progress {
     pub fn done(&self) -> Vec<String> {
         self.done.iter().map(EventId::to_string).collect()
     }
+
+    fn apply(&mut self, line: Line) {
+        match line {
+            Line::Begun(id) => {
+                self.unsure.insert(id);
+            }
+            Line::Over(id, cursor) => {
+                self.unsure.remove(&id);
+                self.done.insert(id);
+                self.cursor = cursor.or(self.cursor.take());
+            }
+            Line::Cursor(cursor) => self.cursor = Some(cursor),
+        }
+    }
 }
 
-/// As it stands in the file.
+/// The file's first line.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Kept {
     /// A cursor of another gateway means nothing.
     gateway: String,
     cursor: Option<String>,
-    done: VecDeque<EventId>,
+    done: BTreeSet<EventId>,
+    #[serde(default, skip_serializing_if = "HashSet::is_empty")]
+    unsure: HashSet<EventId>,
 }
 
+/// What happened since.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Line {
+    Begun(EventId),
+    /// With the cursor that stands then, if there is one.
+    Over(EventId, Option<String>),
+    Cursor(String),
+}
+
+/// The file, held by this process alone.
+#[derive(Debug)]
 pub(super) struct StateFile {
     path: PathBuf,
     gateway: String,
+    file: File,
+    lines: usize,
 }
 
 impl StateFile {
-    pub fn new(path: PathBuf, gateway: &str) -> Self {
-        StateFile { path, gateway: gateway.to_owned() }
+    /// Opens it, or makes it, and says how far it had come.
+    ///
+    /// # Errors
+    /// Another process holds it; it is of another gateway, or of nobody; it cannot be read or written.
+    pub fn open(path: PathBuf, gateway: &str) -> anyhow::Result<(StateFile, Progress)> {
+        let reading = || format!("reading {}", path.display());
+        let file = OpenOptions::new().read(true).append(true).create(true).open(&path).with_context(reading)?;
+        hold(&file, &path)?;
+        let text = std::fs::read_to_string(&path).with_context(reading)?;
+        let progress = read(&text, &path, gateway)?;
+        let mut state = StateFile { path, gateway: gateway.to_owned(), file, lines: 0 };
+        state.rewrite(&progress)?;
+        Ok((state, progress))
     }
 
-    /// Nothing, if there is no file yet.
-    pub fn read(&self) -> anyhow::Result<Progress> {
-        let text = match std::fs::read_to_string(&self.path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Progress::default()),
-            read => read.with_context(|| format!("reading {}", self.path.display()))?,
+    /// Before it is posted.
+    pub fn begun(&mut self, id: EventId) -> anyhow::Result<()> {
+        self.append(&Line::Begun(id))
+    }
+
+    /// When its answer is there, with what `progress` has come to by it. It is on the disk when this returns.
+    pub fn over(&mut self, id: EventId, progress: &Progress) -> anyhow::Result<()> {
+        self.append(&Line::Over(id, progress.cursor()))?;
+        self.file.sync_data().with_context(|| self.writing())?;
+        if self.lines > LINES_MAX { self.rewrite(progress) } else { Ok(()) }
+    }
+
+    /// Nothing came, but the cursor moved.
+    pub fn caught_up(&mut self, progress: &Progress) -> anyhow::Result<()> {
+        match progress.cursor() {
+            Some(cursor) => self.append(&Line::Cursor(cursor)),
+            None => Ok(()),
+        }
+    }
+
+    fn append(&mut self, line: &Line) -> anyhow::Result<()> {
+        let mut text = serde_json::to_vec(line)?;
+        text.push(b'\n');
+        self.lines += 1;
+        self.file.write_all(&text).with_context(|| self.writing())
+    }
+
+    /// One line again, whole or not at all.
+    fn rewrite(&mut self, progress: &Progress) -> anyhow::Result<()> {
+        // What is under way may have been handled when this is read again.
+        let under_way = progress.begun.iter().filter(|begun| !begun.over).map(|begun| begun.id);
+        let kept = Kept {
+            gateway: self.gateway.clone(),
+            cursor: progress.cursor(),
+            done: progress.done.clone(),
+            unsure: progress.unsure.iter().copied().chain(under_way).collect(),
         };
-        let of_others = || format!("{} is no state of `listen`; name another file", self.path.display());
-        let kept: Kept = serde_json::from_str(&text).with_context(of_others)?;
-        anyhow::ensure!(
-            kept.gateway == self.gateway,
-            "{} says how far it came with {}, not with {}; name another file",
-            self.path.display(),
-            kept.gateway,
-            self.gateway
-        );
-        Ok(Progress { cursor: kept.cursor, done: kept.done, begun: VecDeque::new() })
+        let mut text = serde_json::to_vec(&kept)?;
+        text.push(b'\n');
+        let draft = draft(&self.path);
+        let write = || {
+            let mut file = OpenOptions::new().append(true).create(true).open(&draft)?;
+            file.set_len(0)?;
+            file.write_all(&text)?;
+            file.sync_all()?;
+            Ok::<_, std::io::Error>(file)
+        };
+        let file = write().with_context(|| self.writing())?;
+        hold(&file, &self.path)?;
+        std::fs::rename(&draft, &self.path).with_context(|| self.writing())?;
+        (self.file, self.lines) = (file, 0);
+        Ok(())
     }
 
-    /// Whole or not at all.
-    pub fn write(&self, progress: &Progress) -> anyhow::Result<()> {
-        let kept = Kept { gateway: self.gateway.clone(), cursor: progress.cursor(), done: progress.done.clone() };
-        let draft = draft(&self.path);
-        let written =
-            std::fs::write(&draft, serde_json::to_vec(&kept)?).and_then(|()| std::fs::rename(&draft, &self.path));
-        written.with_context(|| format!("writing {}", self.path.display()))
+    fn writing(&self) -> String {
+        format!("writing {}", self.path.display())
     }
+}
+
+/// Two processes that went on from one place would bring everything twice.
+fn hold(file: &File, path: &Path) -> anyhow::Result<()> {
+    match file.try_lock() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => {
+            bail!("another `listen` keeps in {} how far it came; name another file, or end it", path.display())
+        }
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("locking {}", path.display())),
+    }
+}
+
+fn read(text: &str, path: &Path, gateway: &str) -> anyhow::Result<Progress> {
+    if text.is_empty() {
+        return Ok(Progress::default());
+    }
+    let of_others = || format!("{} is no state of `listen`; name another file", path.display());
+    let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
+    let kept: Kept = serde_json::from_str(first).with_context(of_others)?;
+    if kept.gateway != gateway {
+        let (path, known) = (path.display(), kept.gateway);
+        bail!("{path} says how far it came with {known}, not with {gateway}; name another file");
+    }
+    let Kept { cursor, done, unsure, .. } = kept;
+    let mut progress = Progress { cursor, done, unsure, begun: VecDeque::new() };
+    // A line without an end was being written when the process ended, and nothing was done upon it.
+    let whole = rest.rfind('\n').map_or("", |end| &rest[..end]);
+    for line in whole.lines() {
+        progress.apply(serde_json::from_str(line).with_context(of_others)?);
+    }
+    Ok(progress)
 }
 
 fn draft(path: &Path) -> PathBuf {
@@ -121,10 +251,12 @@ fn draft(path: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use hookhaven_core::Time;
+
     use super::*;
 
     fn id(n: u8) -> EventId {
-        EventId::from_bytes([n; 16])
+        EventId::mint(Time::from_s(1_790_000_000 + i64::from(n)), [n; 10])
     }
 
     #[test]
@@ -147,18 +279,81 @@ mod tests {
     }
 
     #[test]
+    fn what_no_cursor_brings_again_is_forgotten() {
+        let mut progress = Progress::default();
+        let at = |s: i64| EventId::mint(Time::from_s(1_790_000_000 + s), [0; 10]);
+        for s in 0..1_000 {
+            progress.begun(at(s), format!("c{s}"));
+            progress.over(at(s));
+        }
+        assert_eq!(progress.done.len() as u64, TOLD_AGAIN.as_secs() + 1);
+        // As long as the first is not over, all behind it would come again.
+        progress.begun(at(1_000), "c1000".into());
+        for s in 1_001..3_000 {
+            progress.begun(at(s), format!("c{s}"));
+            progress.over(at(s));
+        }
+        assert_eq!(progress.done.len() as u64, TOLD_AGAIN.as_secs() + 1 + 1_999);
+        progress.over(at(1_000));
+        assert_eq!(
+            (progress.cursor().as_deref(), progress.done.len() as u64),
+            (Some("c2999"), TOLD_AGAIN.as_secs() + 1)
+        );
+    }
+
+    #[test]
     fn a_file_brings_back_how_far_it_came_with_the_same_gateway() {
         let dir = tempfile::tempdir().unwrap();
-        let file = |gateway: &str| StateFile::new(dir.path().join("state.json"), gateway);
-        let mut progress = file("http://a").read().unwrap();
-        progress.begun(id(1), "c1".into());
-        progress.over(id(1));
-        file("http://a").write(&progress).unwrap();
-        let back = file("http://a").read().unwrap();
-        assert_eq!((back.cursor(), back.done()), (progress.cursor(), progress.done()));
-        let refused = file("http://b").read().unwrap_err().to_string();
+        let path = dir.path().join("state.json");
+        let open = |gateway: &str| StateFile::open(path.clone(), gateway);
+        {
+            let (mut file, mut progress) = open("http://a").unwrap();
+            for n in 1..=3 {
+                progress.begun(id(n), format!("c{n}"));
+                file.begun(id(n)).unwrap();
+            }
+            for n in [3, 1] {
+                progress.over(id(n));
+                file.over(id(n), &progress).unwrap();
+            }
+            assert!(open("http://a").unwrap_err().to_string().contains("another `listen`"), "it is held");
+        }
+        // Killed in the middle of a line.
+        OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"over\":[\"evt_").unwrap();
+        for _ in 0..2 {
+            let (_, progress) = open("http://a").unwrap();
+            assert_eq!(progress.cursor().as_deref(), Some("c1"));
+            assert_eq!(progress.done(), [id(1).to_string(), id(3).to_string()]);
+            assert_eq!([1, 2, 3].map(|n| progress.is_unsure(id(n))), [false, true, false]);
+        }
+        let refused = open("http://b").unwrap_err().to_string();
         assert!(refused.contains("http://a") && refused.contains("http://b"), "{refused}");
-        std::fs::write(dir.path().join("state.json"), "something else").unwrap();
-        assert!(file("http://a").read().unwrap_err().to_string().contains("no state of `listen`"));
+        std::fs::write(&path, "something else").unwrap();
+        assert!(open("http://a").unwrap_err().to_string().contains("no state of `listen`"));
+    }
+
+    #[test]
+    fn a_file_of_the_version_before_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state.json");
+        std::fs::write(&path, format!(r#"{{"gateway":"g","cursor":"c","done":["{}"]}}"#, id(1))).unwrap();
+        let (_, progress) = StateFile::open(path, "g").unwrap();
+        assert_eq!((progress.cursor().as_deref(), progress.done()), (Some("c"), vec![id(1).to_string()]));
+    }
+
+    #[test]
+    fn it_does_not_grow_without_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state.json");
+        let (mut file, mut progress) = StateFile::open(path.clone(), "g").unwrap();
+        file.lines = LINES_MAX;
+        progress.begun(id(1), "c1".into());
+        progress.begun(id(2), "c2".into());
+        progress.over(id(1));
+        file.over(id(1), &progress).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 1);
+        drop(file);
+        let (_, progress) = StateFile::open(path, "g").unwrap();
+        assert!(progress.is_unsure(id(2)) && progress.cursor().as_deref() == Some("c1"));
     }
 }

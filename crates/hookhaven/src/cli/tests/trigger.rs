@@ -40,8 +40,10 @@ async fn typed(url: &str, line: &str) -> Ran {
     let config = Config { server: Server { ingest, ..Server::default() }, ..config() };
     let cli = Cli::try_parse_from(["hookhaven", "trigger"].into_iter().chain(line.split(' '))).unwrap();
     let Command::Trigger(args) = cli.command else { panic!("{line}") };
-    let (mut screen, out, err) = capture::screen(false, None, START);
-    let code = trigger::act(args, &config, &ManualClock::at(START), &SeededEntropy::new(1), &mut screen).await;
+    let (mut screen, out, err) = capture::screen(args.json, None, START);
+    let (clock, entropy) = (ManualClock::at(START), SeededEntropy::new(1));
+    let stand = trigger::Stand { config: &config, clock: &clock, entropy: &entropy, admin: None };
+    let code = trigger::act(args, &stand, &mut screen).await;
     Ran { code, out: out.text(), err: err.text() }
 }
 
@@ -97,4 +99,76 @@ async fn what_cannot_be_sent_says_why() {
     assert!(error.to_string().contains("start one with `hookhaven serve`"), "{error:#}");
     let error = typed(&url, "strip a.b").await.code.unwrap_err();
     assert!(error.is::<UsageError>() && error.to_string().contains("there are: github, stripe"), "{error:#}");
+}
+
+#[tokio::test]
+async fn each_may_be_sent_again_with_the_same_id_and_bytes() {
+    let (served, requests) = ingest(StatusCode::OK).await;
+    let out = typed(&served.url, "stripe a.b --count 2 --duplicate 2").await.done();
+    assert!(out.contains("sent        6") && out.contains("accepted    6, 4 duplicates of them"), "{out}");
+    let bodies: Vec<_> = requests.lock().unwrap().drain(..).map(|(_, _, body)| body).collect();
+    assert!(bodies[..3].iter().all(|body| *body == bodies[0]) && bodies[3..].iter().all(|body| *body == bodies[3]));
+    assert_ne!(bodies[0], bodies[3]);
+    assert_eq!(out.matches(", again").count(), 4, "{out}");
+}
+
+#[tokio::test]
+async fn a_seed_makes_the_same_order() {
+    let (served, requests) = ingest(StatusCode::OK).await;
+    let mut orders = Vec::new();
+    for seed in [7, 7, 8] {
+        let ran = typed(&served.url, &format!("stripe a.b --count 8 --out-of-order --seed {seed}")).await;
+        assert!(ran.err.contains(&format!("--seed {seed}")), "{}", ran.err);
+        ran.done();
+        orders.push(requests.lock().unwrap().drain(..).map(|(_, _, body)| body).collect::<Vec<_>>());
+    }
+    assert_eq!(orders[0], orders[1], "the ids are those of the same entropy");
+    assert_ne!(orders[0], orders[2]);
+    let told = typed(&served.url, "stripe a.b --count 3 --out-of-order").await.err;
+    assert!(told.contains("--seed "), "{told}");
+}
+
+#[tokio::test]
+async fn a_report_counts_what_was_refused_and_how() {
+    let (served, _) = ingest(StatusCode::TOO_MANY_REQUESTS).await;
+    let ran = typed(&served.url, "stripe a.b --count 3 --json").await;
+    assert_eq!(ran.code.unwrap(), 1);
+    let report: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!((&report["sent"], &report["accepted"]), (&3.into(), &0.into()));
+    assert_eq!(report["refused"], serde_json::json!({ "429": 3 }));
+    assert_eq!(report["answers"]["count"], 3);
+}
+
+#[tokio::test]
+async fn what_does_not_fit_together_is_said() {
+    let url = nobody().await;
+    for (line, said) in [
+        ("--profile /nowhere/intake.toml", "/nowhere/intake.toml"),
+        ("stripe a.b --speed 2x", "--rate paces the rest"),
+        ("stripe a.b --to 127.0.0.1:1", "no gateway takes webhooks at http://127.0.0.1:1/webhooks/stripe"),
+    ] {
+        let error = typed(&url, line).await.code.unwrap_err();
+        assert!(format!("{error:#}").contains(said), "{line}: {error:#}");
+    }
+    for wrong in [
+        "stripe",
+        "--list --profile x",
+        "stripe a.b --speed fast",
+        "stripe a.b --rate fast",
+        "stripe a.b --duplicate 0",
+    ] {
+        let words = ["hookhaven", "trigger"].into_iter().chain(wrong.split(' '));
+        assert!(Cli::try_parse_from(words).is_err(), "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn an_intake_that_is_not_whole_says_what_is_missing() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("intake.toml");
+    std::fs::write(&file, "senders = [\"stripe\"]\n").unwrap();
+    let url = nobody().await;
+    let error = typed(&url, &format!("--profile {}", file.display())).await.code.unwrap_err();
+    let text = format!("{error:#}");
+    assert!(error.is::<UsageError>() && text.contains("[volume]") | text.contains("volume"), "{text}");
 }

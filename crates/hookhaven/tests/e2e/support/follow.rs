@@ -99,11 +99,22 @@ impl Running {
         assert!(found.is_some(), "waited in vain for {remark:?}\n{}\n{}", text(&self.out), self.remarks());
     }
 
+    /// `STOP` suspends it, `CONT` lets it go on.
+    pub async fn signal(&self, name: &str) {
+        let pid = self.child.id().expect("it runs").to_string();
+        let sent = Command::new("kill").args(["-s", name, &pid]).status().await.expect("kill is there");
+        assert!(sent.success());
+    }
+
+    /// `kill -9`; all that it had printed.
+    pub async fn kill(mut self) -> Vec<String> {
+        self.child.kill().await.expect("a child of ours can be killed");
+        self.lines()
+    }
+
     /// Ctrl-C, and how it ended.
     pub async fn interrupt(mut self) -> ExitStatus {
-        let pid = self.child.id().expect("it runs").to_string();
-        let sent = Command::new("kill").args(["-s", "INT", &pid]).status().await.expect("kill is there");
-        assert!(sent.success());
+        self.signal("INT").await;
         soon("the command's end", self.child.wait()).await.expect("a child of ours can be waited for")
     }
 }

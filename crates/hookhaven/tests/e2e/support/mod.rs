@@ -13,6 +13,7 @@ pub mod load;
 pub mod marks_first;
 pub mod output;
 pub mod publisher;
+pub mod relay;
 pub mod script;
 pub mod sdk;
 pub mod sign;

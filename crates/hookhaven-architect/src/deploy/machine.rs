@@ -1,0 +1,125 @@
+//! A machine: systemd units and a Caddy site before them.
+
+use super::site::{is_embedded, memory_max, processes, public};
+use crate::{File, Plan};
+
+pub fn files(plan: &Plan) -> Vec<File> {
+    let all = processes(plan);
+    let units = all.iter().map(|(name, role, _)| File::new(format!("deploy/{name}.service"), unit(plan, role)));
+    let upstream =
+        if plan.design.nodes.value == 1 { "127.0.0.1:8080" } else { "node-1.internal:8080 node-2.internal:8080" };
+    units.chain([File::new("deploy/Caddyfile", caddyfile(plan, upstream))]).collect()
+}
+
+fn unit(plan: &Plan, role: &str) -> String {
+    let mut arguments = "serve --config /etc/hookhaven/hookhaven.toml".to_owned();
+    if role != "all" {
+        arguments += &format!(" --role {role}");
+    }
+    if is_embedded(plan) {
+        arguments += " --data /var/lib/hookhaven";
+    }
+    let memory_mb = memory_max(plan).div_ceil(1_000_000);
+    UNIT.replace("{arguments}", &arguments).replace("{memory}", &format!("{memory_mb}M"))
+}
+
+/// What stands before the gateway, on any kind of host that has no such thing itself.
+pub fn caddyfile(plan: &Plan, upstream: &str) -> String {
+    let (host, path) = public(plan);
+    let body_mb = plan.design.sources.iter().map(|s| s.body_max_bytes.value).max().unwrap_or(0).div_ceil(1 << 20) + 1;
+    let health = if upstream.contains(' ') {
+        "\n\t\t\tlb_policy least_conn\n\t\t\tlb_try_duration 2s\n\t\t\thealth_uri /healthz\n\t\t\thealth_interval 5s"
+    } else {
+        ""
+    };
+    let strip = if path.is_empty() { String::new() } else { format!("\n\t\turi strip_prefix {path}") };
+    CADDYFILE
+        .replace("{host}", &host)
+        .replace("{path}", &path)
+        .replace("{strip}", &strip)
+        .replace("{body}", &format!("{body_mb}MiB"))
+        .replace("{upstream}", upstream)
+        .replace("{health}", health)
+}
+
+const CADDYFILE: &str = "\
+# TLS in front of the gateway: Caddy gets the certificate itself and renews it. Senders reach /webhooks/… and nothing else.
+{host} {
+	@senders path {path}/webhooks/*
+	handle @senders {{strip}
+		request_body {
+			max_size {body}
+		}
+		reverse_proxy {upstream} {
+			# A sender that was cut off comes again: the answer is the gateway's to give.
+			transport http {
+				dial_timeout 2s
+				response_header_timeout 30s
+			}{health}
+		}
+	}
+	handle {
+		respond 404
+	}
+}
+";
+
+const UNIT: &str = "\
+# Install: the binary as /usr/local/bin/hookhaven, this file in /etc/systemd/system, the config as
+# /etc/hookhaven/hookhaven.toml, .env.example filled in as /etc/hookhaven/secrets.env (owned by root, mode 0600).
+[Unit]
+Description=Hookhaven webhook gateway
+After=network-online.target
+Wants=network-online.target
+
+[Service]
+Type=exec
+ExecStart=/usr/local/bin/hookhaven {arguments}
+ExecReload=/bin/kill -HUP $MAINPID
+EnvironmentFile=/etc/hookhaven/secrets.env
+WorkingDirectory=/var/lib/hookhaven
+Restart=always
+RestartSec=1s
+# 2: the config is wrong. Starting again would not mend it.
+RestartPreventExitStatus=2
+# SIGTERM drains for limits.drain_timeout (20 s); leave it that and some more.
+KillSignal=SIGTERM
+TimeoutStopSec=40s
+LimitNOFILE=65536
+# Far beyond what the design reckons with: there something is wrong, and a restart loses nothing.
+MemoryMax={memory}
+
+DynamicUser=yes
+StateDirectory=hookhaven
+StateDirectoryMode=0700
+UMask=0077
+
+NoNewPrivileges=yes
+CapabilityBoundingSet=
+AmbientCapabilities=
+ProtectSystem=strict
+ProtectHome=yes
+PrivateTmp=yes
+PrivateDevices=yes
+ProtectProc=invisible
+ProcSubset=pid
+ProtectClock=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+ProtectControlGroups=yes
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallFilter=~@privileged @resources
+SystemCallErrorNumber=EPERM
+
+[Install]
+WantedBy=multi-user.target
+";

@@ -1,0 +1,243 @@
+//! `deploy/README.md`: the steps, then backup and upgrade, for the place named.
+
+use super::site::{Site, is_embedded, processes, public};
+use crate::{
+    File, Plan,
+    design::Roles,
+    intake::Host,
+    words::{list, rate},
+};
+
+pub fn file(plan: &Plan) -> File {
+    let parts =
+        [head(plan), serverless(plan), steps(plan), first_event(plan), roles(plan), backup(plan), upgrade(plan)];
+    let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    File::new("deploy/README.md", parts.join("\n"))
+}
+
+fn head(plan: &Plan) -> String {
+    let hosting = &plan.design.hosting;
+    format!(
+        "# Running it\n\n{}: {}. Cost: {} a month, in dollars or euros. {}\n",
+        place(plan.intake.infrastructure.host),
+        hosting.value.size,
+        hosting.value.cost,
+        hosting.why
+    )
+}
+
+fn place(host: Host) -> &'static str {
+    match host {
+        Host::Machine => "A machine with systemd, and Caddy before it for TLS",
+        Host::Serverless => "A small machine beside your functions, with systemd, and Caddy before it for TLS",
+        Host::Containers => "Containers on a machine, Caddy among them for TLS",
+        Host::Kubernetes => "Kubernetes, an Ingress before it for TLS",
+        Host::Platform => "A platform that runs containers and ends TLS itself",
+    }
+}
+
+fn serverless(plan: &Plan) -> String {
+    if plan.intake.infrastructure.host != Host::Serverless {
+        return String::new();
+    }
+    "## Why not in a function\n\nA function lives as long as its request and keeps no disk. What it acknowledged it \
+     has to hand on within that request, to a queue that is one more service, and a cold start comes off the seconds \
+     that a sender waits. Retries, order and concurrency would each need something else that is always on. So \
+     receiving moves to one small process that is; your functions stay what does the work: the gateway calls them as \
+     its destinations, with a signature, no more at once than they bear, and again until they succeed. Set the \
+     handlers' `url` to their addresses.\n"
+        .to_owned()
+}
+
+fn steps(plan: &Plan) -> String {
+    let (host, path) = public(plan);
+    let point = format!("Point the DNS name `{host}` at it; ports 80 and 443 have to reach it.");
+    let steps: Vec<String> =
+        match plan.intake.infrastructure.host {
+            Host::Machine | Host::Serverless => machine_steps(plan, &point),
+            Host::Containers => vec![
+                "Put the binary `hookhaven` beside `deploy/Dockerfile`.".to_owned(),
+                "Copy `.env.example` to `.env`, readable by you alone, and fill it in.".to_owned(),
+                point,
+                "`docker compose --env-file .env -f deploy/compose.yaml up --build --detach`".to_owned(),
+                in_container("docker compose -f deploy/compose.yaml exec", plan),
+            ],
+            Host::Kubernetes => vec![
+            "Put the binary `hookhaven` beside `deploy/Dockerfile`, build the image, and push it where your cluster \
+             pulls from; write that name into `deploy/kubernetes.yaml`."
+                .to_owned(),
+            "Copy `.env.example` to `.env` and fill it in; then `kubectl create secret generic hookhaven \
+             --from-env-file=.env`."
+                .to_owned(),
+            "`kubectl create configmap hookhaven --from-file=hookhaven.toml`".to_owned(),
+            format!("Name your Ingress's host (`{host}`) and TLS secret in `deploy/kubernetes.yaml`, then `kubectl \
+            apply -f` it."),
+            in_container("kubectl exec -it", plan),
+        ],
+            Host::Platform => platform_steps(plan),
+        };
+    let mut text = "## Steps\n\n".to_owned();
+    for (n, step) in steps.iter().enumerate() {
+        text += &format!("{}. {step}\n", n + 1);
+    }
+    text += &format!(
+        "\nSenders post to `https://{host}{path}/webhooks/NAME`. The admin side (port 8081) is for you alone.\n"
+    );
+    let strips = matches!(plan.intake.infrastructure.host, Host::Kubernetes | Host::Platform) && !path.is_empty();
+    if strips {
+        text += &format!(
+            "What stands in front has to take `{path}` off the path: the gateway listens under `/webhooks/`.\n"
+        );
+    }
+    if Site::of(plan).proxies.is_none() {
+        text += "Set `server.trusted_proxies` to the address that `hookhaven events show EVENT_ID` gives after `from` until then: \
+                 it is the proxy's.\n";
+    }
+    text
+}
+
+fn machine_steps(plan: &Plan, point: &str) -> Vec<String> {
+    let all = processes(plan);
+    let units: Vec<String> = all.iter().map(|(name, ..)| format!("{name}.service")).collect();
+    let names = list(&units.iter().map(|unit| format!("`{unit}`")).collect::<Vec<_>>());
+    let on_each = if plan.design.nodes.value > 1 { "On each node: " } else { "" };
+    let mut steps = vec![
+        format!("{on_each}Put the binary at `/usr/local/bin/hookhaven`, and `hookhaven.toml` into `/etc/hookhaven/`."),
+        "Copy `.env.example` to `/etc/hookhaven/secrets.env` (owned by root, mode 0600) and fill it in.".to_owned(),
+        format!("Copy {names} to `/etc/systemd/system/`, each where its role runs."),
+        "`systemd-run --pipe --wait --property=EnvironmentFile=/etc/hookhaven/secrets.env /usr/local/bin/hookhaven \
+         check --config /etc/hookhaven/hookhaven.toml`: no error, and no warning that the file does not speak of."
+            .to_owned(),
+        format!("`systemctl enable --now {}`", units.join(" ")),
+        format!("{point} Install Caddy with `deploy/Caddyfile` as `/etc/caddy/Caddyfile`."),
+    ];
+    if plan.design.nodes.value > 1 {
+        steps.push(
+            "Let the firewall pass port 8080 from Caddy's machine alone, and name the nodes in the Caddyfile."
+                .to_owned(),
+        );
+    }
+    steps
+}
+
+fn platform_steps(plan: &Plan) -> Vec<String> {
+    let volume = if is_embedded(plan) {
+        "Make the volume, one, in the region of your handlers: what was acknowledged lies on it."
+    } else {
+        "Make a PostgreSQL database and set `store.url`: the platform's own disks do not outlive a deploy."
+    };
+    vec![
+        "Put the binary `hookhaven` beside `deploy/Dockerfile`.".to_owned(),
+        volume.to_owned(),
+        "Copy `.env.example` to `.env`, fill it in, and give its lines to the platform as secrets.".to_owned(),
+        "Deploy with `deploy/fly.toml`, or say the same to your platform: one instance that never sleeps, port 8080, \
+         TLS. A platform that chooses the port itself cannot run it."
+            .to_owned(),
+        in_container("fly ssh console --command", plan),
+    ]
+}
+
+/// How the admin side is asked from outside a container.
+fn in_container(exec: &str, plan: &Plan) -> String {
+    let name = processes(plan)[0].0;
+    let pod = match plan.intake.infrastructure.host {
+        Host::Kubernetes if is_embedded(plan) => format!("{exec} {name}-0 -- "),
+        Host::Kubernetes => format!("{exec} deploy/{name} -- "),
+        Host::Platform => format!("{exec} \""),
+        _ => format!("{exec} {name} "),
+    };
+    let end = if plan.intake.infrastructure.host == Host::Platform { "\"" } else { "" };
+    format!(
+        "`{pod}hookhaven check --config /etc/hookhaven/hookhaven.toml{end}`: no error, and no warning that the file \
+         does not speak of."
+    )
+}
+
+fn first_event(plan: &Plan) -> String {
+    let source = plan.design.sources.first();
+    let name = source.map_or("NAME", |source| &*source.name);
+    // One that the sender is tried with; of a sender that is not known, one of their own.
+    let usual = source.and_then(|source| source.sender).and_then(|declared| declared.sample_types.first());
+    let own = plan.intake.senders.first().and_then(|sender| sender.events.iter().find(|t| !t.contains('*')));
+    let sample = usual.copied().or(own.map(String::as_str)).unwrap_or("test");
+    format!(
+        "## The first event\n\n`hookhaven trigger {name} {sample}` sends a signed sample through all of it. Then \
+         enter the address at one sender, and look at what comes with `hookhaven tail`; `hookhaven why EVENT_ID` \
+         tells one event's whole story. Only then the next sender.\n\nPrometheus scrapes `/metrics` on the admin \
+         side; alerts are told without it.\n"
+    )
+}
+
+fn roles(plan: &Plan) -> String {
+    let Roles::Apart { ingest, workers } = plan.design.roles.value else { return String::new() };
+    format!(
+        "## Receivers and workers\n\n{ingest} nodes receive (`--role ingest`), {workers} work (`--role worker`), \
+         with one config and one database.\n\n\
+         | | grows when | by | not when |\n|---|---|---|---|\n\
+         | receivers | p95 of `webhook_received_duration_seconds` passes 200 ms, or requests a second pass {} a node \
+         | one | answers are 503: that is the store, not the receivers |\n\
+         | workers | `webhook_queue_oldest_seconds` stays above half the deadline for 5 minutes | one | handlers \
+         answer slowly or fail: more workers press them harder |\n\
+         | the database | its processor stays above 70% | twice the cores | |\n",
+        rate(crate::design::NODE_PER_SECOND)
+    )
+}
+
+fn backup(plan: &Plan) -> String {
+    let regulated = plan.intake.requirements.regulated.is_some();
+    let key =
+        if regulated { " Keep `HOOKHAVEN_MASTER_KEY` elsewhere: without it a backup cannot be read." } else { "" };
+    let handed = plan.design.sources.iter().any(|source| source.handover.is_some());
+    let handed =
+        if handed { " Secrets that senders handed over are files beside the data: copy them too." } else { "" };
+    let how = if is_embedded(plan) {
+        "`hookhaven backup DIR` copies the store while it runs, on its own machine: everything accepted before it \
+         began. Daily, and off the machine. To go back: stop it, put the directory where the data were, start it; \
+         what came since then is at the senders, as far as they come again. A snapshot of the disk does as well. Try \
+         it once a quarter with `hookhaven serve --data DIR` on another machine."
+    } else {
+        "The database's own tools, with point-in-time recovery. A standby that follows asynchronously may lack the \
+         last transactions: make it synchronous if nothing that was acknowledged may be lost. Try a restore once a \
+         quarter."
+    };
+    format!("## Backup\n\n{how} It holds the data keys, so it is as secret as the data.{key}{handed}\n")
+}
+
+fn upgrade(plan: &Plan) -> String {
+    let how = match (is_embedded(plan), plan.intake.infrastructure.host) {
+        (true, Host::Machine | Host::Serverless) => {
+            "Back up, replace the binary, `hookhaven check`, `systemctl restart hookhaven`. SIGTERM finishes what is \
+             under way; the new process waits up to 10 s for the directory's lock and serves within seconds. Senders \
+             that come again notice nothing."
+        }
+        (true, _) => {
+            "Back up, then deploy the new image. The old process ends before the new one starts, for the data have \
+             one owner: some seconds in which senders hear nothing and come again."
+        }
+        (false, _) => {
+            "One node after the other. The first new one expands the schema, and those of the version before go on \
+             beside it; with `store.migrate = false` run `hookhaven migrate` first. `hookhaven nodes` shows who runs \
+             what."
+        }
+    };
+    let never: Vec<&str> = plan
+        .intake
+        .senders
+        .iter()
+        .filter(|sender| plan.design.source(&sender.name).is_some_and(|source| source.reserved.value))
+        .map(|sender| sender.title())
+        .collect();
+    let lost = if never.is_empty() || !is_embedded(plan) {
+        String::new()
+    } else {
+        format!(
+            " {} never {} again: upgrade when it is quiet, and look for what was missed afterwards.",
+            list(&never),
+            if never.len() == 1 { "comes" } else { "come" }
+        )
+    };
+    format!(
+        "## Upgrade\n\n{how}{lost} A data directory or database that is newer than the binary is refused, so keep \
+         the backup until you are sure.\n"
+    )
+}

@@ -1,0 +1,132 @@
+//! What a place asks of the config: where it listens, whose word on the client counts, how the handlers are reached.
+
+use crate::{
+    Plan,
+    design::{Roles, StorePlace},
+    intake::Host,
+};
+
+/// Where the containers' network of `compose.yaml` lies.
+pub const COMPOSE_NET: &str = "172.28.0.0/24";
+const HANDLER_INSIDE: &str = "CHANGE THIS: in there 127.0.0.1 is the gateway's own; name the service of your handlers.";
+const LOOPBACK: &str = "127.0.0.1:8080";
+const EVERYWHERE: &str = "0.0.0.0:8080";
+const ADMIN: &str = "127.0.0.1:8081";
+
+/// One place.
+#[derive(Clone, Debug)]
+pub struct Site {
+    pub ingest: &'static str,
+    pub ingest_why: &'static str,
+    pub admin: &'static str,
+    pub admin_why: &'static str,
+    /// `None`: to be found out.
+    pub proxies: Option<&'static str>,
+    pub proxies_why: &'static str,
+    pub database: &'static str,
+    pub database_why: &'static str,
+    /// What is wrong with the handlers' address as it stands.
+    pub handler_why: Option<&'static str>,
+    /// Containers that share the machine's own network.
+    pub shares_network: bool,
+}
+
+impl Site {
+    pub fn of(plan: &Plan) -> Site {
+        let loopback = is_loopback(&plan.intake.infrastructure.handler_url);
+        let alone = plan.design.nodes.value == 1;
+        match plan.intake.infrastructure.host {
+            Host::Machine | Host::Serverless if alone => Site::machine(),
+            Host::Machine | Host::Serverless => Site {
+                ingest: EVERYWHERE,
+                ingest_why: "The load balancer posts here from another machine; let the firewall pass nobody else.",
+                proxies: None,
+                proxies_why: "CHANGE THIS to the load balancer's own address: then the client is whom it names.",
+                ..Site::machine()
+            },
+            // A database is a container of its own, and then so is the network.
+            Host::Containers if loopback && is_embedded(plan) => Site { shares_network: true, ..Site::machine() },
+            Host::Containers => Site {
+                proxies: Some(COMPOSE_NET),
+                proxies_why: "Caddy's container stands in front: the client is whom it names.",
+                database: "postgres://hookhaven@database/hookhaven?sslmode=disable",
+                database_why: "Without TLS, because that network is the containers' own.",
+                ..Site::inside(loopback)
+            },
+            Host::Kubernetes => Site {
+                admin: "0.0.0.0:8081",
+                admin_why: "Admin API, dashboard, metrics, and the probes of the cluster; no Ingress leads here, and \
+                it asks for a token.",
+                ..Site::inside(loopback)
+            },
+            Host::Platform => Site::inside(loopback),
+        }
+    }
+
+    fn machine() -> Site {
+        Site {
+            ingest: LOOPBACK,
+            ingest_why: "Senders post here, through the proxy that speaks TLS.",
+            admin: ADMIN,
+            admin_why: "Admin API, dashboard and metrics: on this machine only.",
+            proxies: Some("127.0.0.1"),
+            proxies_why: "The proxy on this machine: the client is whom it names.",
+            database: "postgres://hookhaven@db.internal/hookhaven",
+            database_why: "CHANGE THIS to your database.",
+            handler_why: None,
+            shares_network: false,
+        }
+    }
+
+    fn inside(loopback: bool) -> Site {
+        Site {
+            ingest: EVERYWHERE,
+            ingest_why: "Senders post here, through the proxy that speaks TLS.",
+            admin: ADMIN,
+            admin_why: "Admin API, dashboard and metrics: from inside the container only.",
+            proxies: None,
+            proxies_why: "CHANGE THIS to the addresses that requests come from once they passed the proxy: then the \
+            client is whom it names. Until then every client is the proxy.",
+            database: "postgres://hookhaven@database.internal/hookhaven",
+            database_why: "CHANGE THIS to your database.",
+            handler_why: loopback.then_some(HANDLER_INSIDE),
+            shares_network: false,
+        }
+    }
+}
+
+pub fn is_embedded(plan: &Plan) -> bool {
+    plan.design.store.value == StorePlace::Embedded
+}
+
+/// Twice what the design reckons with, and room for the bodies that may be in flight (limits.bodies_in_flight_max,
+/// store.queue_bodies_max).
+pub fn memory_max(plan: &Plan) -> u64 {
+    const LEAST_BYTES: u64 = 1_000_000_000;
+    (plan.design.memory_bytes.value * 2).max(LEAST_BYTES)
+}
+
+/// The arguments of each process, with what it is called: one, or one a role.
+pub fn processes(plan: &Plan) -> Vec<(&'static str, &'static str, u32)> {
+    match plan.design.roles.value {
+        Roles::Together { nodes } => vec![("hookhaven", "all", nodes)],
+        Roles::Apart { ingest, workers } => {
+            vec![("hookhaven-ingest", "ingest", ingest), ("hookhaven-worker", "worker", workers)]
+        }
+    }
+}
+
+/// The host that senders post to, and the path before `/webhooks`.
+pub fn public(plan: &Plan) -> (String, String) {
+    let url = plan.intake.infrastructure.public_url.as_deref().unwrap_or("https://hooks.example.com");
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    match rest.split_once('/') {
+        Some((host, path)) => (host.to_owned(), format!("/{path}")),
+        None => (rest.to_owned(), String::new()),
+    }
+}
+
+fn is_loopback(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    ["127.", "localhost", "[::1]"].iter().any(|host| rest.starts_with(host))
+}

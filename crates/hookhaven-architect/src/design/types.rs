@@ -1,0 +1,110 @@
+//! What a sender's event types are called in a route: teams name what they subscribed to, and some senders send that
+//! under another name, or with an action behind it.
+//!
+//! Not here: what a type is for (`route`).
+
+use hookhaven_core::{glob, senders::Declaration};
+
+use crate::intake::PerType;
+
+/// Slack's subscriptions by kind of channel all arrive as `message`.
+const SLACK_MESSAGES: &[&str] =
+    &["message.channels", "message.groups", "message.im", "message.mpim", "message.app_home"];
+/// Interactions, which Slack shows the answer of, beside commands.
+const SLACK_INTERACTIONS: &[&str] = &["block_actions", "view_submission", "block_suggestion"];
+/// Requests of Twilio that are answered with instructions; other callbacks only tell.
+const TWILIO_ASKS: &[&str] = &["call.ringing", "call.in-progress", "message.received"];
+
+/// The globs of a route for what a team calls `name`.
+pub fn globs(sender: Option<&Declaration>, name: &str) -> Vec<String> {
+    let same = || vec![name.to_owned()];
+    let Some(sender) = sender else { return same() };
+    if sender.name == "slack" && SLACK_MESSAGES.contains(&name) {
+        return vec!["message".to_owned()];
+    }
+    let has_actions = sender.event_type.iter().any(|place| place.contains('?'));
+    if !has_actions || name.contains('*') || name.contains('.') {
+        return same();
+    }
+    let with_action = format!("{name}.*");
+    let is_sample = |pattern: &str| sender.sample_types.iter().any(|t| glob::matches(pattern, t));
+    match (is_sample(name), is_sample(&with_action)) {
+        (true, false) => same(),
+        (false, true) => vec![with_action],
+        _ => vec![name.to_owned(), with_action],
+    }
+}
+
+/// Types of a sender whose answer somebody waits for, for teams that named none.
+pub fn asking(sender: &Declaration) -> &'static [&'static str] {
+    match sender.name {
+        "slack" => &["/*", "block_actions", "view_submission", "block_suggestion"],
+        "twilio" => TWILIO_ASKS,
+        _ => &[],
+    }
+}
+
+/// Whether what the handler answers to such an event is what somebody sees: in the answer to the sender's own request,
+/// not in a call that the handler makes afterwards.
+pub fn is_asked(sender: &Declaration, event_type: &str) -> bool {
+    let among = |asks: &[&str]| asks.iter().any(|ask| event_type != "*" && glob::matches(event_type, ask));
+    sender.user_waits
+        && match sender.name {
+            "slack" => event_type.starts_with('/') || among(SLACK_INTERACTIONS),
+            "twilio" => among(TWILIO_ASKS),
+            _ => true,
+        }
+}
+
+/// What was said of a type: by its name, by a pattern that takes it, or of all.
+pub fn said<'a, T>(answers: &'a PerType<T>, event_type: &str) -> &'a T {
+    let by = |test: &dyn Fn(&str) -> bool| answers.some.iter().find(|(name, _)| test(name)).map(|(_, value)| value);
+    let named = by(&|name| name == event_type);
+    named.or_else(|| by(&|name| glob::matches(name, event_type))).unwrap_or(&answers.all)
+}
+
+#[cfg(test)]
+mod tests {
+    use hookhaven_core::senders::find;
+
+    use super::*;
+
+    #[test]
+    fn a_route_takes_what_arrives_not_what_the_subscription_is_called() {
+        let of = |sender: &str, name: &str| globs(find(sender), name);
+        assert_eq!(of("github", "push"), ["push"]);
+        assert_eq!(of("github", "pull_request"), ["pull_request.*"]);
+        assert_eq!(of("github", "pull_request.opened"), ["pull_request.opened"]);
+        assert_eq!(of("github", "deployment"), ["deployment", "deployment.*"]);
+        assert_eq!(of("gitlab", "merge_request"), ["merge_request.*"]);
+        assert_eq!(of("slack", "message.channels"), ["message"]);
+        assert_eq!(of("slack", "app_mention"), ["app_mention"]);
+        assert_eq!(of("stripe", "invoice.*"), ["invoice.*"]);
+        assert_eq!(of("nobody", "thing"), ["thing"]);
+    }
+
+    #[test]
+    fn only_what_is_answered_in_the_request_is_asked() {
+        for (sender, event_type, is) in [
+            ("slack", "/deploy", true),
+            ("slack", "block_actions", true),
+            ("slack", "app_mention", false),
+            ("slack", "message", false),
+            ("slack", "*", false),
+            ("twilio", "call.ringing", true),
+            ("twilio", "call.*", true),
+            ("twilio", "call.completed", false),
+            ("twilio", "message.delivered", false),
+            ("discord", "interaction.2", true),
+            ("stripe", "invoice.paid", false),
+        ] {
+            assert_eq!(is_asked(find(sender).unwrap(), event_type), is, "{sender} {event_type}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_counts_for_what_it_takes_and_a_name_before_it() {
+        let answers = PerType { all: 1, some: vec![("invoice.*".to_owned(), 2), ("invoice.paid".to_owned(), 3)] };
+        assert_eq!(["invoice.paid", "invoice.sent", "invoice.*", "push"].map(|t| *said(&answers, t)), [3, 2, 2, 1]);
+    }
+}

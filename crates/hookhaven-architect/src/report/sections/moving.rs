@@ -1,0 +1,206 @@
+//! From what the team has today to this set-up: steps with a parallel run and a way back, by the kind of what is there.
+//!
+//! Not here: the set-up itself.
+
+use hookhaven_core::senders::Retries;
+
+use super::TESTING;
+use crate::{
+    Plan,
+    intake::{SenderAnswers, State, Trouble},
+    report::{
+        document::{Block, Text, link, plain, quoted, say},
+        said,
+    },
+    words::span,
+};
+
+pub fn blocks(plan: &Plan) -> Vec<Block> {
+    let existing = &plan.intake.existing;
+    let today = say!("Today: {} (“{}”). ", said::state(existing.kind), quoted(&existing.state));
+    let mut blocks = vec![
+        (today + why(plan)).into(),
+        Block::Steps(steps(plan)),
+        Block::heading(say!("The way back")),
+        way_back(plan).into(),
+        Block::heading(say!("In which order")),
+        say!("One sender at a time, the one that is least harmed first, each for some days before the next:").into(),
+        Block::table(["turn", "sender", "what can go wrong"], order(plan)),
+    ];
+    if existing.incidents.is_empty() {
+        return blocks;
+    }
+    blocks.push(Block::heading(say!("What went wrong so far, and what becomes of it")));
+    let told: Vec<String> = existing.incidents.iter().map(|incident| format!("“{}”", quoted(incident))).collect();
+    blocks.push(say!("You told: {}.", told.join("; ")).into());
+    blocks.push(Block::table(["read as", "with this set-up"], incidents(plan)));
+    blocks
+}
+
+fn why(plan: &Plan) -> Text {
+    match plan.intake.existing.kind {
+        State::Nothing => say!("Nothing has to be moved: begin with a test endpoint at each sender."),
+        State::Synchronous => say!(
+            "What it does stays; when it does it changes. The handler keeps its code and answers the gateway, which \
+             waits, instead of the sender, which does not."
+        ),
+        State::Queued => say!(
+            "The receiver and the queue are what is replaced; the consumers become handlers, an HTTP route around each."
+        ),
+        State::Mature => {
+            say!("Most of it can stay. Move a sender only where this takes away something that you have to run.")
+        }
+        State::Hosted => {
+            say!("The service keeps its configuration until the last sender has moved: nothing is taken out before.")
+        }
+    }
+}
+
+fn steps(plan: &Plan) -> Vec<Text> {
+    let first = plan.intake.senders.first();
+    let name = first.map_or("", |sender| sender.name.as_str());
+    let longest = plan.design.sources.iter().map(|source| source.dedupe_window.value).max().unwrap_or_default();
+    let beside = say!(
+        "Run the gateway beside what is there, with the files of this directory; no sender knows of it yet. Go \
+         through "
+    );
+    let mut steps = vec![beside + link(TESTING) + say!(".")];
+    let kind = plan.intake.existing.kind;
+    if kind == State::Nothing {
+        steps.push(say!(
+            "Enter `{}` in the sender's test mode; look at some days of events with `hookhaven tail`.",
+            said::url(plan, name)
+        ));
+        steps.push(say!("Enter the address in live mode, with the live secret."));
+        return steps;
+    }
+    steps.extend(before_the_switch(kind));
+    steps.push(inbox(first));
+    steps.extend([
+        say!(
+            "**Parallel run.** Where the sender takes a second endpoint, add `{}` beside the old one, with a secret \
+             of its own; where it takes only one, let the old receiver post a copy of each request, headers and bytes \
+             unchanged, to the gateway. Compare for some days: what the old side handled has to be in `hookhaven \
+             events list --source {}`, and the other way round.",
+            said::url(plan, name),
+            name
+        ),
+        say!(
+            "**Cut over** one sender: take the old endpoint out at the sender, or change its address there. Nothing \
+             is done twice or left out at that moment, because of the inbox."
+        ),
+        say!(
+            "Keep the old receiver for {}: what the sender tries again may still come there. Then let only \
+             `webhook-id` be the inbox's key, and take the old receiver away.",
+            span(longest)
+        ),
+    ]);
+    if kind == State::Queued {
+        steps.push(say!("The old queue drains by itself; when it has been empty for a day, take it away, too."));
+    }
+    steps
+}
+
+/// What has to be changed in what there is, so that both can lead to the same work.
+fn before_the_switch(kind: State) -> Option<Text> {
+    Some(match kind {
+        State::Nothing => return None,
+        State::Synchronous => say!(
+            "Split the handler in two: what verifies the sender stays where it is for now; what works becomes a \
+             function with a second route, to which the gateway posts and which verifies the gateway's signature \
+             instead. One deploy carries both."
+        ),
+        State::Queued => say!(
+            "Put an HTTP route in front of the function that your consumer calls, in the same process; the route \
+             verifies the gateway's signature. Queue and gateway now lead to the same work."
+        ),
+        State::Mature => say!(
+            "Compare first what you have with the table of senders and the list of what this will not solve. If \
+             nothing is gained for a sender, leave it where it is."
+        ),
+        State::Hosted => say!(
+            "Let the service forward to the gateway as one more destination, with that service as the source's \
+             `sender`; or add the gateway's address at the sender itself as a second endpoint."
+        ),
+    })
+}
+
+/// The one thing that makes a parallel run safe.
+fn inbox(first: Option<&SenderAnswers>) -> Text {
+    let id = match first.and_then(|sender| Some((sender.title(), sender.sender?.id))) {
+        Some((title, [place, ..])) => say!(" (of {}: `{}`, which reaches your handler as it was sent)", title, place),
+        _ => Text::default(),
+    };
+    let both = say!("Let both ways write into one inbox before they work, under the sender's own id of the event");
+    let unique = say!(
+        ": unique together with the source, in the transaction of the work. Whichever comes second finds the row and \
+         does nothing, so both may run with full effect."
+    );
+    both + id + unique
+}
+
+fn way_back(plan: &Plan) -> Text {
+    let slowest = said::each(plan).filter_map(|(sender, _)| sender.sender).find(|d| d.about.retries == Retries::Never);
+    let careful = match slowest {
+        Some(declared) => say!(
+            " {} does not come again by itself: change its address in a quiet hour, and compare its own list of \
+             deliveries afterwards.",
+            declared.title
+        ),
+        None => Text::default(),
+    };
+    match plan.intake.existing.kind {
+        State::Nothing => {
+            say!(
+                "Take the address out at the sender. What the gateway stored stays and can be delivered later with \
+                 `hookhaven replay`."
+            ) + careful
+        }
+        _ => {
+            say!(
+                "Enter the old address at the sender again: it takes as long as its settings page, and until the old \
+                 receiver is gone that is all. `hookhaven destinations pause NAME` holds back what the gateway still \
+                 has; the inbox they share keeps it from being done twice when you resume."
+            ) + careful
+        }
+    }
+}
+
+/// Those of whose events the least must not happen twice, and whose senders come again, go first.
+fn order(plan: &Plan) -> Vec<[Text; 3]> {
+    let mut all: Vec<&SenderAnswers> = plan.intake.senders.iter().collect();
+    let weight = |sender: &SenderAnswers| {
+        let strictest = sender.once.values().copied().max();
+        let never = sender.sender.is_some_and(|d| d.about.retries == Retries::Never);
+        (strictest, never, sender.volume.per_day)
+    };
+    all.sort_by_key(|sender| weight(sender));
+    let row = |(i, sender): (usize, &&SenderAnswers)| {
+        let harm = sender.once.values().copied().max().map_or("", said::once);
+        let loss = match sender.sender.map_or(Retries::Unknown, |declared| declared.about.retries) {
+            Retries::For(length, _) => format!("the sender comes again for {}", span(length)),
+            Retries::Never => "what is missed is gone".to_owned(),
+            Retries::Unknown => "whether it comes again is not known".to_owned(),
+        };
+        [plain((i + 1).to_string()), plain(sender.title()), say!("its events {}; {}", harm, loss)]
+    };
+    all.iter().enumerate().map(row).collect()
+}
+
+fn incidents(plan: &Plan) -> Vec<[Text; 2]> {
+    let becomes = |trouble: &Trouble| match trouble {
+        Trouble::TimedOut => "the sender waits for one commit, not for the work",
+        Trouble::Twice => "the three layers under Idempotency; the third is yours to build",
+        Trouble::Lost => "no 2xx before the event is on disk; what dies stays until a person decides",
+        Trouble::OutOfOrder => "the guard under Ordering: an older event changes nothing",
+        Trouble::BadSignature => "verified before anything else; what fails is kept, with the reason",
+        Trouble::LeakedSecret => "two secrets side by side while one is changed; see Signature verification",
+        Trouble::Overload => "what comes at once waits on disk; the handler gets what its limits allow",
+    };
+    if plan.intake.existing.troubles.is_empty() {
+        let unknown = "say it in other words, or look for it under what this will not solve";
+        return vec![[plain("nothing that was recognised"), plain(unknown)]];
+    }
+    let row = |trouble: &Trouble| [plain(said::trouble(*trouble)), plain(becomes(trouble))];
+    plan.intake.existing.troubles.iter().map(row).collect()
+}

@@ -1,0 +1,81 @@
+//! What stops somebody who holds one genuine request from sending it again.
+//!
+//! Not here: what the sender itself sends again (`idempotency`).
+
+use crate::{
+    Plan,
+    design::SourceDesign,
+    intake::SenderAnswers,
+    report::{
+        document::{Block, Text, codes, plain, say},
+        said,
+    },
+    words::span,
+};
+
+pub fn blocks(plan: &Plan) -> Vec<Block> {
+    let rows = said::each(plan).map(|(sender, source)| row(sender, source)).collect();
+    let mut blocks = vec![
+        Block::table(["sender", "an old request sent again", "the same under a new id", "what else can be set"], rows),
+        say!(
+            "A signed time kills a capture with the tolerance; where no time is signed only the remembered id does, \
+             for as long as the window. Where the id is not signed either, the gateway also knows the bytes: the same \
+             body under another id is stored, and counted as `webhook_suspicious_total`, which should stay at nought."
+        )
+        .into(),
+    ];
+    blocks.extend(addresses(plan));
+    blocks
+}
+
+fn row(sender: &SenderAnswers, source: &SourceDesign) -> [Text; 4] {
+    let window = span(source.dedupe_window.value);
+    let title = plain(sender.title());
+    let Some((_, checks)) = said::known(sender) else {
+        let unknown = say!("a duplicate for {}, by the id that you describe", window);
+        let more = say!("sign a time along if {} can", sender.title());
+        return [title, unknown, plain("stored, unless the id is part of what is signed"), more];
+    };
+    let old = if checks.signs_time() {
+        say!("refused after {}; a duplicate for {}", span(source.tolerance.value), window)
+    } else {
+        say!("a duplicate for {}; after that a new event", window)
+    };
+    let renamed = match (checks.signs_id(), checks.signs_time()) {
+        (true, _) => say!("refused: the id is signed"),
+        (false, true) => say!("stored within {}, and counted as suspicious", span(source.tolerance.value)),
+        (false, false) => say!("stored, and counted as suspicious"),
+    };
+    [title, old, renamed, settings(checks.signs_time(), checks.signs_id())]
+}
+
+fn settings(signs_time: bool, signs_id: bool) -> Text {
+    match (signs_time, signs_id) {
+        (true, true) => plain("nothing is missing"),
+        (_, false) => say!(
+            "`replay = \"refuse\"` answers 401 to known bytes under a new id; `max_age` refuses what happened long ago"
+        ),
+        (false, true) => say!("`max_age` refuses what happened long ago"),
+    }
+}
+
+/// Where a sender publishes its addresses, they are one more lock.
+fn addresses(plan: &Plan) -> Option<Block> {
+    let publishing: Vec<&str> = plan
+        .intake
+        .senders
+        .iter()
+        .filter(|sender| sender.sender.is_some_and(|declared| !declared.addresses.is_empty()))
+        .map(|sender| sender.name.as_str())
+        .collect();
+    (!publishing.is_empty()).then(|| {
+        (say!("The senders of ")
+            + codes(&publishing)
+            + say!(
+                " publish the addresses that they post from: `allow = [\"published\"]` on the source refuses \
+                 everybody else, which stops a stolen request and a leaked secret alike. Behind a proxy it needs \
+                 `server.trusted_proxies`, so that the address is the sender's and not the proxy's."
+            ))
+        .into()
+    })
+}

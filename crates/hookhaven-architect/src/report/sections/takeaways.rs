@@ -1,0 +1,195 @@
+//! What to remember if nothing else is read: four to six sentences, the gravest findings first, then what the design
+//! rests on.
+//!
+//! Computed, so that they are this team's. Not here: the rest of what stands out (`findings`).
+
+use std::cmp::Reverse;
+
+use super::{FINDINGS, section_of};
+use crate::{
+    Finding, Plan,
+    design::Loss,
+    report::{
+        document::{Block, Text, codes, link, prose, say},
+        said,
+    },
+    rules::{Severity, Subject},
+    words::{self, span},
+};
+
+const TAKEAWAYS_MIN: usize = 4;
+const TAKEAWAYS_MAX: usize = 6;
+/// Of them findings; the rest says what is run.
+const FINDINGS_MAX: usize = 4;
+/// Of what is said of a finding; a shorter sentence needs the next one.
+const BEGINNING_CHARS_MIN: usize = 60;
+
+pub fn blocks(plan: &Plan) -> Vec<Block> {
+    vec![Block::Steps(all(plan))]
+}
+
+fn all(plan: &Plan) -> Vec<Text> {
+    let found = gravest(plan);
+    let told: Vec<Subject> = found.iter().map(|finding| finding.rule.subject).collect();
+    let mut texts: Vec<Text> = found.into_iter().map(|finding| of_finding(plan, finding)).collect();
+    let (new, known): (Vec<_>, Vec<_>) = choices(plan).into_iter().partition(|(subject, _)| !told.contains(subject));
+    texts.extend(new.into_iter().map(|(_, text)| text).take(TAKEAWAYS_MAX.saturating_sub(texts.len())));
+    texts.extend(known.into_iter().map(|(_, text)| text).take(TAKEAWAYS_MIN.saturating_sub(texts.len())));
+    texts
+}
+
+/// One for each rule: what it says of several senders is said once.
+fn gravest(plan: &Plan) -> Vec<&Finding> {
+    let mut found: Vec<&Finding> = Vec::new();
+    for finding in plan.findings.iter().filter(|f| f.rule.severity > Severity::Note) {
+        if found.iter().all(|known| known.rule.id != finding.rule.id) {
+            found.push(finding);
+        }
+    }
+    found.sort_by_key(|finding| Reverse(finding.rule.severity));
+    found.truncate(FINDINGS_MAX);
+    found
+}
+
+fn of_finding(plan: &Plan, finding: &Finding) -> Text {
+    let others: Vec<&str> = plan
+        .findings
+        .iter()
+        .filter(|f| f.rule.id == finding.rule.id && f.source != finding.source)
+        .filter_map(|f| f.source.as_deref())
+        .map(|source| said::title(plan, source))
+        .collect();
+    let more = match others.as_slice() {
+        [] => Text::default(),
+        others => say!(" The same holds for {}.", words::list(others)),
+    };
+    let place = if plan.design.needed.value { section_of(finding.rule.subject) } else { FINDINGS };
+    prose(beginning(&finding.text))
+        + say!(" ")
+        + prose(beginning(&finding.mend))
+        + more
+        + say!(" More: ")
+        + link(place)
+        + say!(".")
+}
+
+/// What it begins with: whole sentences, as few as say something. One ends with a full stop before a blank and a capital
+/// letter, and not within code.
+fn beginning(text: &str) -> &str {
+    let ends = |at: &usize| {
+        let before = &text[..*at];
+        let next = text[at + 1..].trim_start().chars().next();
+        let is_code = !before.matches('`').count().is_multiple_of(2);
+        !is_code && next.is_none_or(|c| c.is_uppercase() || c == '`') && before.chars().count() >= BEGINNING_CHARS_MIN
+    };
+    let end = text.match_indices(". ").map(|(at, _)| at).find(ends);
+    end.map_or(text, |at| &text[..=at])
+}
+
+/// What the design rests on, the weightiest first.
+fn choices(plan: &Plan) -> Vec<(Subject, Text)> {
+    if !plan.design.needed.value {
+        return without(plan);
+    }
+    let all = [
+        (Subject::Hosting, Some(runs(plan))),
+        (Subject::Retry, lost(plan)),
+        (Subject::Observability, Some(wakes(plan))),
+        (Subject::Receiver, answer_limit(plan)),
+        (Subject::Idempotency, window(plan)),
+        (Subject::Queue, handlers(plan)),
+        (Subject::Retry, schedule(plan)),
+    ];
+    all.into_iter().filter_map(|(subject, text)| text.map(|text| (subject, text))).collect()
+}
+
+/// For a team that is told to keep what it has.
+fn without(plan: &Plan) -> Vec<(Subject, Text)> {
+    let all = [
+        (Subject::Hosting, Some(prose(&plan.design.needed.why))),
+        (Subject::Limits, lost(plan)),
+        (Subject::Receiver, Some(takes(plan))),
+        (
+            Subject::Verification,
+            Some(say!("Verify before anything else, over the raw bytes, and answer 401 to what does not hold.")),
+        ),
+        (
+            Subject::Idempotency,
+            Some(say!("Let a unique constraint on the sender's event id refuse the second of two equal events.")),
+        ),
+    ];
+    all.into_iter().filter_map(|(subject, text)| text.map(|text| (subject, text))).collect()
+}
+
+fn runs(plan: &Plan) -> Text {
+    let (nodes, store) = (&plan.design.nodes, &plan.design.store);
+    say!("**It runs on {}.** ", plan.design.hosting.value.size) + prose(&nodes.why) + say!(" ") + prose(&store.why)
+}
+
+/// Those whose events are gone when nobody receives.
+fn lost(plan: &Plan) -> Option<Text> {
+    let losing = plan.design.sources.iter().filter(|s| matches!(s.loss.value, Loss::Events(_)));
+    let first = losing.clone().next()?;
+    let others: Vec<&str> = losing.skip(1).map(|source| said::title(plan, &source.name)).collect();
+    let more = if others.is_empty() { Text::default() } else { say!(" So it is with {}.", words::list(&others)) };
+    Some(prose(&first.loss.why) + more)
+}
+
+fn wakes(plan: &Plan) -> Text {
+    let critical: Vec<&String> =
+        plan.design.routes.iter().filter(|r| r.critical.value).flat_map(|r| &r.events).collect();
+    match critical.as_slice() {
+        [] => say!("**Nobody is woken for a dead letter**: no route is critical, and what dies waits for the morning."),
+        [all] if *all == "*" => say!("**Every dead letter wakes somebody**: no type was named that could wait."),
+        types => say!("**Somebody is woken for a dead letter of** ") + codes(types) + say!(", and for no other type."),
+    }
+}
+
+fn answer_limit(plan: &Plan) -> Option<Text> {
+    let waits = |sender: &crate::intake::SenderAnswers| sender.sender.and_then(|d| d.about.timeout_s);
+    let soonest = plan.intake.senders.iter().filter(|s| waits(s).is_some()).min_by_key(|s| waits(s))?;
+    Some(say!(
+        "**{} waits {} s for its answer.** It gets it as soon as the event is on disk; the {} that your handler needs \
+         for the work come afterwards.",
+        soonest.title(),
+        waits(soonest)?,
+        span(soonest.processing.takes)
+    ))
+}
+
+fn takes(plan: &Plan) -> Text {
+    let longest = plan.intake.senders.iter().max_by_key(|sender| sender.processing.takes);
+    let takes = longest.map(|sender| span(sender.processing.takes)).unwrap_or_default();
+    say!("Your handler takes {}: answer within that, and look again when it grows.", takes)
+}
+
+fn window(plan: &Plan) -> Option<Text> {
+    let longest = plan.design.sources.iter().max_by_key(|source| source.dedupe_window.value)?;
+    let value = span(longest.dedupe_window.value);
+    Some(say!("**Ids are remembered for up to {}.** ", value) + prose(&longest.dedupe_window.why))
+}
+
+fn handlers(plan: &Plan) -> Option<Text> {
+    let busiest = plan.design.destinations.iter().max_by_key(|destination| destination.concurrency.value)?;
+    let value = busiest.concurrency.value;
+    Some(say!("**{} attempts at once** for `{}`. ", value, busiest.name) + prose(&busiest.concurrency.why))
+}
+
+fn schedule(plan: &Plan) -> Option<Text> {
+    let longest = plan.design.routes.iter().max_by_key(|route| route.retry.value.attempts)?;
+    Some(say!("**Up to {} attempts before a dead letter.** ", longest.retry.value.attempts) + prose(&longest.retry.why))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_beginning_is_whole_sentences_and_long_enough() {
+        let long = "A sentence that goes on, e.g. for 7.2 lines, until it says something";
+        assert_eq!(beginning(&format!("{long}. Two.")), format!("{long}."));
+        assert_eq!(beginning(&format!("Short. {long}. Two.")), format!("Short. {long}."));
+        assert_eq!(beginning(&format!("{long} `a. B` is code. Yes.")), format!("{long} `a. B` is code."));
+        assert_eq!(beginning("No end"), "No end");
+    }
+}

@@ -1,0 +1,109 @@
+//! How the set-up is tried before a sender is, with this team's own sources and types.
+//!
+//! Not here: the handlers' own tests (`skeletons`).
+
+use crate::{
+    Plan,
+    design::StorePlace,
+    intake::SenderAnswers,
+    report::{
+        document::{Block, Text, code, plain, say},
+        said,
+    },
+    words::{self, count, rate},
+};
+
+pub fn blocks(plan: &Plan) -> Vec<Block> {
+    let mut blocks =
+        vec![
+        say!("`trigger` signs samples as the sender would, so the whole way is tried: signature, store, route, \
+              handler.").into(),
+        Block::code("sh", commands(plan)),
+        Block::heading(say!("What has to be true afterwards")),
+        Block::table(["tried", "expected"], expected(plan)),
+        Block::heading(say!("Your volume")),
+        say!(
+            "`hookhaven trigger --profile intake.toml` sends what you said: {} in the busiest hour, {} at the worst. \
+             It has passed when nothing is refused, no deadline is missed (`hookhaven alerts list` is empty) and the \
+             queue is empty again afterwards.",
+            rate(plan.design.load.peak_per_second),
+            rate(plan.design.load.burst_per_second)
+        )
+        .into(),
+        Block::heading(say!("The promise itself")),
+        say!(
+            "`hookhaven torture` kills a gateway of its own under load, again and again, and counts what was \
+             acknowledged against what arrived. Run it once on the disk that you mean to use:"
+        )
+        .into(),
+        Block::code("sh", torture(plan)),
+    ];
+    blocks.push(
+        say!(
+            "Then kill the handler for a minute while `trigger` runs: deliveries wait, the breaker rests it, and when \
+             it is back everything arrives, each event once in your tables."
+        )
+        .into(),
+    );
+    blocks
+}
+
+fn commands(plan: &Plan) -> String {
+    let mut lines = Vec::new();
+    for sender in &plan.intake.senders {
+        let (name, event_type) = (&sender.name, said::sample_type(sender));
+        if said::known(sender).is_none() {
+            lines.push(format!("# {name}: once it is described, with a body of its own"));
+            lines.push(format!("hookhaven trigger {name} {event_type} --body sample.json"));
+            continue;
+        }
+        lines.push(format!("hookhaven trigger {name} {event_type}"));
+        lines.push(format!("hookhaven trigger {name} {event_type} --duplicate"));
+        lines.push(format!("hookhaven trigger {name} {event_type} --count 20 --out-of-order"));
+    }
+    lines.join("\n")
+}
+
+fn expected(plan: &Plan) -> Vec<[Text; 2]> {
+    let first = plan.intake.senders.first();
+    let name = first.map_or("NAME", |sender| sender.name.as_str());
+    let effects = first.map(effects).unwrap_or_default();
+    vec![
+        [
+            plain("one of each"),
+            say!("`hookhaven events list --source {}` shows it delivered at the first attempt", name),
+        ],
+        [
+            code("--duplicate"),
+            say!("two requests answered alike, one event, one delivery; the handler did its work {}", effects),
+        ],
+        [
+            code("--out-of-order"),
+            plain("the row keeps the newest state, whichever came last; the older ones changed nothing"),
+        ],
+        [
+            plain("a wrong secret in the handler"),
+            say!("401 from the handler, a dead letter after the schedule; `hookhaven dlq groups` names the cause"),
+        ],
+        [
+            plain("one byte of a body changed"),
+            say!("401 from the gateway, no event; `hookhaven rejected list --source {}` has it", name),
+        ],
+    ]
+}
+
+fn effects(sender: &SenderAnswers) -> String {
+    let all: Vec<&str> = sender.processing.effects.iter().map(|effect| said::effect(*effect)).collect();
+    if all.is_empty() { "its effect once".to_owned() } else { format!("once each: it {}", words::list(&all)) }
+}
+
+fn torture(plan: &Plan) -> String {
+    match plan.design.store.value {
+        StorePlace::Embedded => "hookhaven torture --minutes 10 --data /path/on/that/disk".to_owned(),
+        StorePlace::Postgres => format!(
+            "# {} nodes on a database that nobody else uses\nhookhaven torture --minutes 10 --store \
+             postgres://USER@HOST/torture",
+            count(plan.design.nodes.value.into())
+        ),
+    }
+}

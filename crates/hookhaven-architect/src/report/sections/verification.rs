@@ -1,0 +1,124 @@
+//! How each sender proves that a request is its own, what that proof leaves out, and how its secret is changed.
+//!
+//! Not here: what stops a proof from being used twice (`replay`).
+
+use crate::{
+    Plan,
+    design::SourceDesign,
+    intake::SenderAnswers,
+    report::{
+        document::{Block, Text, code, plain, prose, say},
+        said,
+    },
+    words::span,
+};
+
+pub fn blocks(plan: &Plan) -> Vec<Block> {
+    let rows = said::each(plan).map(|(sender, source)| row(sender, source)).collect();
+    let mut blocks = vec![
+        say!(
+            "Verification sees the raw bytes and comes first: nothing is parsed, looked up or logged before it holds. \
+             What fails gets 401 with an empty body and lies in quarantine: `hookhaven rejected list` shows it, \
+             `hookhaven rejected show ID` says why it failed, `hookhaven rejected release` takes it in once the cause \
+             is mended."
+        )
+        .into(),
+        Block::table(["sender", "header, and what is signed", "not covered", "tolerance", "handshake"], rows),
+        Block::heading(say!("Where the secrets are")),
+        Block::table(
+            ["sender", "variable", "where to find it"],
+            said::each(plan).flat_map(|(a, s)| secrets(a, s)).collect(),
+        ),
+    ];
+    blocks.extend(described(plan));
+    blocks.push(Block::heading(say!("Changing a secret without losing a request")));
+    blocks.push(Block::Steps(rotation(plan)));
+    blocks
+}
+
+fn row(sender: &SenderAnswers, source: &SourceDesign) -> [Text; 5] {
+    let title = plain(sender.title());
+    let Some((declared, checks)) = said::known(sender) else {
+        let described = say!("as you describe it under `[sources.{}.hmac]`", sender.name);
+        let unknown = "nothing can be said before it is described";
+        return [title, described, plain(unknown), plain(span(source.tolerance.value)), plain("none")];
+    };
+    let unsigned = declared.unsigned_in_words();
+    let tolerance = if checks.signs_time() {
+        prose(&format!("{}. {}", span(source.tolerance.value), source.tolerance.why))
+    } else {
+        say!("none: no time is signed")
+    };
+    let asked = declared.handshakes_in_words();
+    let handshake = if asked.is_empty() { plain("none") } else { said::catalogue(&asked.join("; ")) };
+    let unsigned = if unsigned.is_empty() { plain("nothing: all of it is covered") } else { plain(unsigned) };
+    [title, said::scheme(declared), unsigned, tolerance, handshake]
+}
+
+fn secrets(sender: &SenderAnswers, source: &SourceDesign) -> Vec<[Text; 3]> {
+    let place = sender.sender.map_or("", |declared| declared.about.secret);
+    let found = if place.is_empty() {
+        say!("ask {}: it is what its requests are signed with", sender.title())
+    } else {
+        said::catalogue(place)
+    };
+    let mut rows: Vec<[Text; 3]> =
+        source.secret_variables.iter().map(|variable| [plain(sender.title()), code(variable), found.clone()]).collect();
+    if let Some(variable) = &source.verify_token_variable {
+        let made_up = say!("a text that you make up and enter at {} as the verify token", sender.title());
+        rows.push([plain(sender.title()), code(variable), made_up]);
+    }
+    if rows.is_empty() {
+        let none =
+            say!("none: {} signs nothing, so the source's `allow` says which addresses may post", sender.title());
+        rows.push([plain(sender.title()), plain("none"), none]);
+    }
+    rows
+}
+
+/// What to find out about senders that nobody has described yet.
+fn described(plan: &Plan) -> Option<Block> {
+    let unknown: Vec<&SenderAnswers> = plan.intake.senders.iter().filter(|s| said::known(s).is_none()).collect();
+    let names: Vec<&str> = unknown.iter().map(|sender| sender.title()).collect();
+    (!names.is_empty()).then(|| {
+        say!(
+            "Find out of {}: the header of the signature and its form, the algorithm, whether a time is signed along \
+             and in which header, where the event's id and type stand. Then send one request that it signed through \
+             `hookhaven verify SOURCE --request FILE`, which says what does not fit.",
+            crate::words::list(&names)
+        )
+        .into()
+    })
+}
+
+fn rotation(plan: &Plan) -> Vec<Text> {
+    let first = plan.design.sources.iter().find_map(|source| Some((&source.name, source.secret_variables.first()?)));
+    let (source, variable) = match first {
+        Some((source, variable)) => (source.as_str(), variable.as_str()),
+        None => ("NAME", "NAME_WEBHOOK_SECRET"),
+    };
+    vec![
+        say!(
+            "Have the new secret made at the sender, if it allows two at a time; else make it up now and enter it \
+             there in step 3."
+        ),
+        say!(
+            "Put it beside the old one, the new one first: under `[sources.{}]`, `secrets = [\"env:{}_NEW\", \
+             \"env:{}\"]`. Each request is tried against both; the file is picked up without a restart, a new \
+             variable needs one.",
+            source,
+            variable,
+            variable
+        ),
+        say!("Let the sender sign with the new one."),
+        say!(
+            "`hookhaven secrets` says by fingerprint when each of them last matched, and when the old one is safe to \
+             remove. Take it out then, not by the calendar: what a sender tries again may be signed with it."
+        ),
+        say!(
+            "After a leak the order is another: take the old one out at once, and release what was refused meanwhile \
+             with `hookhaven rejected release --source {}` once the new one signs.",
+            source
+        ),
+    ]
+}

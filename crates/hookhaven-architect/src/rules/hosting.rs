@@ -1,0 +1,182 @@
+//! Where it runs: what a receiver needs of a place, and what some places do not give.
+//!
+//! Not here: what it costs against a budget (`contradictions`), the files for each place (`deploy`).
+
+use super::prelude::*;
+use crate::design::{Mode, NODE_PER_SECOND, StorePlace};
+
+/// Of a sender's limit, that a cold start eats a good part of.
+const COLD: Duration = Duration::from_secs(3);
+const PLACE: [&str; 3] = ["infrastructure.hosting", "infrastructure.stack", "infrastructure.host"];
+
+pub const RULES: &[Rule] = &[
+    Rule {
+        id: "serverless-receiver",
+        severity: Warning,
+        subject: Subject::Hosting,
+        fires: |intake, design| {
+            let firing = Firing::whole()
+                .with("size", &*design.hosting.value.size)
+                .with("cost", design.hosting.value.cost)
+                .with("worst", rate(design.load.burst_per_second.max(design.load.peak_per_second)))
+                .behind(PLACE)
+                .behind(design.hosting.answers.clone())
+                .behind(["volume", "infrastructure.nodes"]);
+            if intake.infrastructure.host == Host::Serverless { vec![firing] } else { Vec::new() }
+        },
+        text: "Receiving on functions costs more than it saves: no disk to store on before the answer, a cold start in front \
+               of some answers, and a queue service to make up for both. Yours is {worst} at the worst.",
+        mend: "Receive on {size} ({cost} dollars or euros a month). The handlers may stay functions: the gateway calls them over \
+               HTTPS, at the pace you set, and tries again what a cold start times out.",
+        fires_for: r#"infrastructure.hosting = "serverless functions""#,
+        rests_for: r#"infrastructure.hosting = "one virtual machine""#,
+    },
+    Rule {
+        id: "cold-start-within-the-limit",
+        severity: Serious,
+        subject: Subject::Hosting,
+        fires: |intake, _| {
+            let strict = |s: &&SenderAnswers| facts::limit(s).is_some_and(|limit| limit <= COLD);
+            let functions = intake.infrastructure.host == Host::Serverless && intake.existing.kind != State::Nothing;
+            let limit = intake.senders.iter().filter(strict).filter_map(facts::limit).max().unwrap_or_default();
+            let found = together(intake.senders.iter().filter(strict)).filter(|_| functions);
+            let found =
+                found.map(|f| f.with("limit", span(limit)).behind(PLACE).behind(["existing.state", "existing.kind"]));
+            found.into_iter().collect()
+        },
+        text: "An answer to {senders} has {limit} at most. A function that starts cold, connects to a database and then works \
+               takes that long by itself, and most often after a quiet hour, when somebody is the first to use it.",
+        mend: "Let the always-on gateway answer. Keeping functions warm on a schedule costs as much as the machine and still \
+               starts cold when two requests come at once.",
+        fires_for: r#"
+            senders = ["slack"]
+            infrastructure.hosting = "serverless functions"
+            existing.state = "synchronous handler"
+        "#,
+        rests_for: r#"
+            senders = ["slack"]
+            infrastructure.hosting = "one virtual machine"
+            existing.state = "synchronous handler"
+        "#,
+    },
+    Rule {
+        id: "pod-needs-its-volume",
+        severity: Warning,
+        subject: Subject::Hosting,
+        fires: |intake, design| {
+            let fires = intake.infrastructure.host == Host::Kubernetes && design.store.value == StorePlace::Embedded;
+            let firing = Firing::whole().behind(PLACE).behind(design.store.answers.clone());
+            if fires { vec![firing] } else { Vec::new() }
+        },
+        text: "A pod's own disk goes with the pod. On one, the events that were acknowledged and not yet delivered are gone \
+               at the next rescheduling, and their senders believe that they arrived.",
+        mend: "Run it as a StatefulSet with one replica and a PersistentVolumeClaim, as `deploy/` has it. The volume moves in a \
+               minute or so when a machine dies; if that is too long, say `infrastructure.nodes = 2` and it meets in \
+               PostgreSQL.",
+        fires_for: r#"infrastructure.hosting = "kubernetes""#,
+        rests_for: "infrastructure.hosting = \"kubernetes\"\ninfrastructure.nodes = 2",
+    },
+    Rule {
+        id: "platform-needs-a-volume",
+        severity: Warning,
+        subject: Subject::Hosting,
+        fires: |intake, design| {
+            let fires = intake.infrastructure.host == Host::Platform && design.store.value == StorePlace::Embedded;
+            let firing = Firing::whole().behind(PLACE).behind(design.store.answers.clone());
+            if fires { vec![firing] } else { Vec::new() }
+        },
+        text: "Some platforms give a container no disk that outlives it (Heroku's dynos, Cloud Run), and some put it to sleep \
+               when nothing comes. Either loses events that were acknowledged.",
+        mend: "Attach a volume and switch sleeping and scaling to zero off. Where there are no volumes, use the platform's \
+               PostgreSQL as the store (`store.url = \"postgres://…\"`).",
+        fires_for: r#"infrastructure.hosting = "fly""#,
+        rests_for: r#"infrastructure.hosting = "one virtual machine""#,
+    },
+    Rule {
+        id: "container-needs-its-volume",
+        severity: Note,
+        subject: Subject::Hosting,
+        fires: |intake, design| {
+            let fires = intake.infrastructure.host == Host::Containers && design.store.value == StorePlace::Embedded;
+            let firing = Firing::whole().behind(PLACE).behind(design.store.answers.clone());
+            if fires { vec![firing] } else { Vec::new() }
+        },
+        text: "What a container writes outside of a volume is gone when it is replaced, at the next upgrade at the latest.",
+        mend: "Keep the data directory on a named volume, as `deploy/` has it, on a disk of that machine: the store wants a \
+               local file system, not a network share.",
+        fires_for: r#"infrastructure.hosting = "docker compose""#,
+        rests_for: r#"infrastructure.hosting = "one virtual machine""#,
+    },
+    Rule {
+        id: "nodes-without-postgres",
+        severity: Warning,
+        subject: Subject::Hosting,
+        fires: |intake, design| {
+            let nodes = design.nodes.value;
+            let because =
+                if nodes > 1 { format!("{nodes} nodes meet in it") } else { "no disk lasts where you run".to_owned() };
+            let fires = design.store.value == StorePlace::Postgres && !intake.infrastructure.has_postgres;
+            let firing = Firing::whole()
+                .with("because", because)
+                .behind(design.store.answers.clone())
+                .behind(design.nodes.answers.clone())
+                .behind(PLACE);
+            if fires { vec![firing] } else { Vec::new() }
+        },
+        text: "The store has to be PostgreSQL ({because}), and your stack names none: that is one more thing to run, to back \
+               up and to fail over.",
+        mend: "Take a managed one with synchronous replicas, PostgreSQL 15 or later. If nobody can look after it, one node \
+               that restarts in seconds loses less than a database that nobody watches.",
+        fires_for: "infrastructure.nodes = 2\ninfrastructure.stack = [\"node 20\"]",
+        rests_for: "infrastructure.nodes = 2\ninfrastructure.stack = [\"node 20\", \"postgres\"]",
+    },
+    Rule {
+        id: "nodes-beyond-the-load",
+        severity: Note,
+        subject: Subject::Hosting,
+        fires: |intake, design| {
+            let worst = design.load.burst_per_second.max(design.load.peak_per_second);
+            let asked = intake.infrastructure.nodes_min;
+            let firing = Firing::whole()
+                .with("asked", asked.to_string())
+                .with("worst", rate(worst))
+                .with("capacity", rate(NODE_PER_SECOND))
+                .behind(["infrastructure.nodes", "volume", "senders"]);
+            let fires = asked > 1 && worst <= NODE_PER_SECOND && design.mode != Mode::HighVolume;
+            if fires { vec![firing] } else { Vec::new() }
+        },
+        text: "You ask for {asked} nodes, and the load needs one: {worst} at the worst, of {capacity} that a node takes. What the \
+               others buy is that a machine may die; what they cost is PostgreSQL as the store.",
+        mend: "Keep them if minutes without a receiver cost you events or a promise. If your senders come again for hours, one \
+               node on a disk of its own is less to run and as safe against a killed process.",
+        fires_for: "infrastructure.nodes = 2\ninfrastructure.hosting = \"two virtual machines\"",
+        rests_for: "infrastructure.nodes = 1",
+    },
+    Rule {
+        id: "nodes-on-one-machine",
+        severity: Contradiction,
+        subject: Subject::Hosting,
+        fires: |intake, _| {
+            let place = intake.infrastructure.hosting.to_lowercase();
+            let one = [
+                "one machine",
+                "one virtual machine",
+                "one vm",
+                "single machine",
+                "single vm",
+                "one server",
+                "single server",
+            ];
+            let fires = intake.infrastructure.nodes_min > 1 && one.iter().any(|words| place.contains(words));
+            let firing = Firing::whole()
+                .with("nodes", intake.infrastructure.nodes_min.to_string())
+                .behind(["infrastructure.nodes", "infrastructure.hosting"]);
+            if fires { vec![firing] } else { Vec::new() }
+        },
+        text: "{nodes} nodes on one machine fail together: what a second node is for is that the first one's machine dies.",
+        mend: "Put them on machines in different zones, or run one and save the database. For upgrades without a pause one is \
+               enough: the new process waits for the old one's lock for 10 s.",
+        fires_for: "infrastructure.nodes = 2\ninfrastructure.hosting = \"one virtual machine\"",
+        rests_for: "infrastructure.nodes = 2\ninfrastructure.hosting = \"two virtual machines\"",
+    },
+];

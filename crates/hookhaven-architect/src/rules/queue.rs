@@ -1,0 +1,196 @@
+//! Volume: what comes at once, what can be worked off, what waits and where it stops.
+//!
+//! Not here: figures that cannot all be true (`contradictions`).
+
+use std::ops::RangeInclusive;
+
+use super::prelude::*;
+use crate::design::Mode;
+
+/// From here on handlers are more than a default connection pool carries.
+const MANY_AT_ONCE: u32 = 100;
+const MINUTE: Duration = Duration::from_secs(60);
+const DAY: Duration = Duration::from_secs(86_400);
+/// From here on the disk is what the set-up costs.
+const MUCH_DISK_BYTES: u64 = 500_000_000_000;
+
+pub const RULES: &[Rule] = &[
+    Rule {
+        id: "handler-outlasts-the-attempt",
+        severity: Serious,
+        subject: Subject::Queue,
+        fires: |intake, design| {
+            let outlasts = |sender: &SenderAnswers| {
+                let timeout = design.destinations.iter().find(|d| d.source == sender.name)?.timeout.value;
+                let firing = Firing::of(sender)
+                    .with("takes", span(sender.processing.takes))
+                    .with("timeout", span(timeout))
+                    .behind([sender.path("processing"), "senders".to_owned()]);
+                (sender.processing.takes >= timeout).then_some(firing)
+            };
+            intake.senders.iter().filter_map(outlasts).collect()
+        },
+        text: "Your handler for {sender} takes {takes} and an attempt is given up after {timeout}: each one would fail with a \
+               timeout and be made again, while the first still works.",
+        mend: "Let the handler insert the job into a table of its own (id unique) and answer 200; a worker of yours takes it \
+               from there. A longer timeout only holds a connection open for as long.",
+        fires_for: r#"processing.stripe = { does = "render the report", takes = "20m" }"#,
+        rests_for: r#"processing.stripe = { does = "render the report", takes = "5s" }"#,
+    },
+    Rule {
+        id: "handler-takes-minutes",
+        severity: Warning,
+        subject: Subject::Queue,
+        fires: |intake, design| slow(intake, design, MINUTE + Duration::from_millis(1)..=Duration::MAX),
+        text: "Your handler for {sender} takes {takes} for one event, and an attempt may take {timeout}. A deploy in between \
+               breaks it off, and the next attempt begins from the start.",
+        mend: "Let the handler insert the job into a table of its own (event id unique) and answer 200, so that a worker of \
+               yours goes on where it was; an attempt is then a matter of milliseconds.",
+        fires_for: r#"processing.stripe = { does = "render the report", takes = "5m" }"#,
+        rests_for: r#"processing.stripe = { does = "render the report", takes = "5s" }"#,
+    },
+    Rule {
+        id: "slow-handler",
+        severity: Note,
+        subject: Subject::Queue,
+        fires: |intake, design| slow(intake, design, Duration::from_secs(10)..=MINUTE),
+        text: "Your handler for {sender} takes {takes}, of {timeout} that an attempt may take. A database that is slow for a \
+               minute turns it into timeouts, whose work may have been done.",
+        mend: "Measure its p99, not its mean. What takes the time is mostly another API: write the row first, call after, \
+               and make the call one that can be repeated.",
+        fires_for: r#"processing.stripe = { does = "render the report", takes = "20s" }"#,
+        rests_for: r#"processing.stripe = { does = "render the report", takes = "2s" }"#,
+    },
+    Rule {
+        id: "many-handlers-at-once",
+        severity: Warning,
+        subject: Subject::Queue,
+        fires: |intake, design| intake.senders.iter().filter_map(|s| many_at_once(s, design)).collect(),
+        text: "To be in time, {concurrency} of {sender}'s events are handled at once ({rate}, {takes} each). That many \
+               database connections are more than PostgreSQL grants unless told otherwise (100).",
+        mend: "Pool them in front of the database, or make the handler faster: half the time needs half as many. Events that \
+               may be an hour late can be spread: say so in `latency.{name}`.",
+        fires_for: r#"volume.stripe = { per_day = 20000000, peak_day = 40000000 }"#,
+        rests_for: r#"volume.stripe = { per_day = 20000, peak_day = 40000 }"#,
+    },
+    Rule {
+        id: "queue-fills-within-a-day",
+        severity: Warning,
+        subject: Subject::Queue,
+        fires: |_, design| fills(design).into_iter().collect(),
+        text: "At {peak_day} events on the busiest day, handlers that are down fill the queue ({pending} deliveries) in {full}. \
+               From then on senders hear 503: of those that do not come again, what they send then is lost.",
+        mend: "Treat handlers that are down as an incident of that length: page on `webhook_queue_oldest_seconds`, and size \
+               them to work off a backlog at twice the usual rate. `store.pending_max` can be raised: each \
+               costs memory in the embedded store, a row in PostgreSQL.",
+        fires_for: r#"volume.stripe = { per_day = 100000000 }"#,
+        rests_for: r#"volume.stripe = { per_day = 100000 }"#,
+    },
+    Rule {
+        id: "retention-is-the-disk",
+        severity: Warning,
+        subject: Subject::Queue,
+        fires: |_, design| disk(design).into_iter().collect(),
+        text: "Keeping every event for {retention} takes {disk} of disk. At this volume the history is the cost of the \
+               set-up, not the traffic.",
+        mend: "Say a shorter `requirements.retention`: three days take {short}. Ids are remembered apart from it, and dead \
+               letters stay until somebody looked at them.",
+        fires_for: r#"volume.stripe = { per_day = 100000000 }"#,
+        rests_for: r#"volume.stripe = { per_day = 100000 }"#,
+    },
+    Rule {
+        id: "one-machine-is-ample",
+        severity: Note,
+        subject: Subject::Queue,
+        fires: |intake, design| ample(intake, design).into_iter().collect(),
+        text: "{peak_day} events on your busiest day are {mean} on average, {burst} at the worst. One node takes {capacity}: \
+               volume is no reason for more machines, a broker or a database beside it.",
+        mend: "Spend the effort on the handlers' idempotency. A second node is for upgrades and failures, not for load.",
+        fires_for: "volume.stripe = 5000\ninfrastructure.stack = [\"node 20\", \"bullmq\"]",
+        rests_for: "volume.stripe = { per_day = 100000000 }\ninfrastructure.stack = [\"node 20\", \"bullmq\"]",
+    },
+    Rule {
+        id: "receive-and-work-apart",
+        severity: Note,
+        subject: Subject::Queue,
+        fires: |_, design| {
+            let firing = Firing::whole()
+                .with("burst", rate(design.load.burst_per_second.max(design.load.peak_per_second)))
+                .behind(["volume", "senders"]);
+            if design.mode == Mode::HighVolume { vec![firing] } else { Vec::new() }
+        },
+        text: "{burst} at the worst: receiving and working want to be scaled apart, since one waits for the disk and the \
+               other for your handlers.",
+        mend: "Run `serve --role ingest` and `serve --role worker` as two groups. Add ingest when the p99 of \
+               `webhook_received_duration_seconds` goes over 100 ms; add workers when `webhook_queue_oldest_seconds` grows \
+               while handlers are below their `concurrency`.",
+        fires_for: r#"volume.stripe = { per_day = 100000000 }"#,
+        rests_for: r#"volume.stripe = 5000"#,
+    },
+];
+
+/// Handlers that take so long and are done before an attempt is given up.
+fn slow(intake: &Intake, design: &Design, takes: RangeInclusive<Duration>) -> Vec<Firing> {
+    let one = |sender: &SenderAnswers| {
+        let timeout = design.destinations.iter().find(|d| d.source == sender.name)?.timeout.value;
+        let firing = Firing::of(sender)
+            .with("takes", span(sender.processing.takes))
+            .with("timeout", span(timeout))
+            .behind([sender.path("processing"), "senders".to_owned()]);
+        (takes.contains(&sender.processing.takes) && sender.processing.takes < timeout).then_some(firing)
+    };
+    intake.senders.iter().filter_map(one).collect()
+}
+
+fn many_at_once(sender: &SenderAnswers, design: &Design) -> Option<Firing> {
+    let destination = design.destinations.iter().find(|d| d.source == sender.name)?;
+    let source = design.source(&sender.name)?;
+    let concurrency = destination.concurrency.value;
+    let firing = Firing::of(sender)
+        .with("concurrency", count(concurrency.into()))
+        .with("rate", rate(source.per_second.burst))
+        .with("takes", span(sender.processing.takes))
+        .behind(destination.concurrency.answers.clone())
+        .behind(["volume", "processing", "latency"].map(|table| sender.path(table)))
+        .behind(["senders"]);
+    (concurrency >= MANY_AT_ONCE).then_some(firing)
+}
+
+fn fills(design: &Design) -> Option<Firing> {
+    let (pending, peak_day) = (design.pending_max.value, design.load.peak_day);
+    if peak_day <= pending {
+        return None;
+    }
+    let minutes = (DAY.as_secs_f64() * pending as f64 / peak_day as f64 / 60.0).max(1.0) as u64;
+    let firing = Firing::whole()
+        .with("peak_day", count(peak_day))
+        .with("pending", count(pending))
+        .with("full", span(Duration::from_secs(minutes * 60)));
+    Some(firing.behind(design.pending_max.answers.clone()).behind(["volume", "senders"]))
+}
+
+fn disk(design: &Design) -> Option<Firing> {
+    let (disk, retention) = (design.disk_bytes.value, design.retention.value);
+    let short = (disk as f64 * 3.0 * DAY.as_secs_f64() / retention.as_secs_f64()) as u64;
+    let firing =
+        Firing::whole().with("retention", span(retention)).with("disk", bytes(disk)).with("short", bytes(short));
+    let fires = disk >= MUCH_DISK_BYTES && retention > DAY * 3;
+    let firing = firing.behind(design.disk_bytes.answers.clone()).behind(design.retention.answers.clone());
+    fires.then(|| firing.behind(["volume", "senders", "requirements.retention"]))
+}
+
+/// Where somebody might think that it takes more: a queue or several machines stand in the answers.
+fn ample(intake: &Intake, design: &Design) -> Option<Firing> {
+    let load = &design.load;
+    let worst = load.burst_per_second.max(load.peak_per_second);
+    let asked = facts::queue_of(intake).is_some() || facts::had(intake, Trouble::Overload);
+    let small = worst * 10.0 <= crate::design::NODE_PER_SECOND && design.needed.value;
+    let firing = Firing::whole()
+        .with("peak_day", count(load.peak_day))
+        .with("mean", rate(load.peak_day as f64 / DAY.as_secs_f64()))
+        .with("burst", rate(worst))
+        .with("capacity", rate(crate::design::NODE_PER_SECOND))
+        .behind(["volume", "senders", "infrastructure.stack", "existing.incidents"])
+        .behind(design.needed.answers.clone());
+    (asked && small).then_some(firing)
+}

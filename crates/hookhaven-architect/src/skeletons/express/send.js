@@ -1,0 +1,23 @@
+// How the tests reach the app: over a socket, as the gateway does.
+
+import { once } from "node:events";
+
+import pg from "pg";
+
+import { makeApp } from "../app.js";
+
+const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL });
+const server = makeApp(pool).listen(0, "127.0.0.1");
+await once(server, "listening");
+
+export async function send(source, headers, raw) {
+  const url = `http://127.0.0.1:${server.address().port}/webhooks/${source}`;
+  const response = await fetch(url, { method: "POST", headers, body: raw });
+  return { status: response.status, headers: Object.fromEntries(response.headers), text: await response.text() };
+}
+
+export async function close() {
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+  await pool.end();
+}

@@ -1,0 +1,64 @@
+// Command webhook-handlers takes what the gateway delivers, and performs the effects outside beside it.
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+func main() {
+	if err := run(); err != nil {
+		slog.Error("stopped", "error", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	pool, err := pgxpool.New(ctx, os.Getenv("DATABASE_URL"))
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	receiver, err := NewReceiver(pool, os.Getenv)
+	if err != nil {
+		return err
+	}
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		RunOutbox(ctx, pool)
+	}()
+
+	listen := os.Getenv("LISTEN")
+	if listen == "" {
+		listen = "127.0.0.1:3000"
+	}
+	server := &http.Server{Addr: listen, Handler: receiver, ReadTimeout: 30 * time.Second}
+	ended := make(chan error, 1)
+	go func() { ended <- server.ListenAndServe() }()
+	slog.Info("listening", "address", listen)
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	// Nothing is cut off: answers under way are given, and the row in hand is done with.
+	last, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	err = server.Shutdown(last)
+	<-drained
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,1 @@
+"""What every webhook goes through, whatever the framework."""
