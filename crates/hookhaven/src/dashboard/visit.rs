@@ -100,7 +100,7 @@ impl Visit {
 
     /// For a form that makes something new: what it makes is made once, however often the form is sent.
     pub fn form_key(&self) -> String {
-        hex::encode(&self.entropy.id_bytes())
+        hex::encode(self.entropy.id_bytes())
     }
 
     /// Whether the reader may act; pages offer nothing that would be refused.
