@@ -39,8 +39,9 @@ pub async fn run(results: &Path, options: &Options) -> Result<Figures> {
     let (seconds, ingest) = (options.minutes * 60, stage.gateway.ingest);
     let count = ((seconds + LONGER_S) * PER_SECOND).to_string();
     let rate = PER_SECOND.to_string();
+    let open_loop = ["--per-second", &*rate, "--count", &*count];
     let seen = tokio::select! {
-        report = load(ingest, "live", &["--per-second", &rate, "--count", &count]) => {
+        report = load(ingest, "live", &open_loop) => {
             report?;
             anyhow::bail!("the browser took longer than the load");
         }

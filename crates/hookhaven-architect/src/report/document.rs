@@ -7,6 +7,7 @@
 use std::ops::Add;
 
 use super::diagram::Diagram;
+use crate::words;
 
 /// A whole report.
 #[derive(Clone, Debug)]
@@ -195,14 +196,12 @@ fn shortened(text: &str, chars_max: usize) -> String {
     }
 }
 
-/// Without line breaks and other control characters; marks that turn the direction of what follows are shown as a
-/// replacement character, because they would turn ours.
+/// Without line breaks. Characters that nobody sees and that change how others are read are shown as a replacement
+/// character, control characters as blanks.
 pub fn one_line(text: &str) -> String {
     let shown = |c: char| match c {
         c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') => ' ',
-        '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' => {
-            char::REPLACEMENT_CHARACTER
-        }
+        c if words::is_unseen(c) => char::REPLACEMENT_CHARACTER,
         c => c,
     };
     let text: String = text.chars().map(shown).collect();

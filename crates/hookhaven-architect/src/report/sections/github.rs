@@ -53,13 +53,9 @@ pub fn blocks(plan: &Plan) -> Vec<Block> {
             span(within)
         ),
     ]));
-    blocks.push(
-        (say!("Mark the source ")
-            + code("reserved = true")
-            + say!(
-                ": when the gateway is short of room, a fifth of each limit is kept for senders that do not come again."
-            ))
-        .into(),
-    );
+    if let Some(source) = plan.design.source(&sender.name) {
+        blocks
+            .push((say!("The source is marked ") + code("reserved") + say!(": ") + prose(&source.reserved.why)).into());
+    }
     blocks
 }

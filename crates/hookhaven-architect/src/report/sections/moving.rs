@@ -2,6 +2,8 @@
 //!
 //! Not here: the set-up itself.
 
+use std::time::Duration;
+
 use hookhaven_core::senders::Retries;
 
 use super::TESTING;
@@ -14,6 +16,8 @@ use crate::{
     },
     words::span,
 };
+
+const DAY: Duration = Duration::from_secs(86_400);
 
 pub fn blocks(plan: &Plan) -> Vec<Block> {
     let existing = &plan.intake.existing;
@@ -59,10 +63,8 @@ fn why(plan: &Plan) -> Text {
 fn steps(plan: &Plan) -> Vec<Text> {
     let first = plan.intake.senders.first();
     let name = first.map_or("", |sender| sender.name.as_str());
-    let longest = plan.design.sources.iter().map(|source| source.dedupe_window.value).max().unwrap_or_default();
     let beside = say!(
-        "Run the gateway beside what is there, with the files of this directory; no sender knows of it yet. Go \
-         through "
+        "Run the gateway beside what is there, with the files of this directory; no sender knows of it yet. Go through "
     );
     let mut steps = vec![beside + link(TESTING) + say!(".")];
     let kind = plan.intake.existing.kind;
@@ -90,15 +92,24 @@ fn steps(plan: &Plan) -> Vec<Text> {
              is done twice or left out at that moment, because of the inbox."
         ),
         say!(
-            "Keep the old receiver for {}: what the sender tries again may still come there. Then let only \
-             `webhook-id` be the inbox's key, and take the old receiver away.",
-            span(longest)
+            "Keep the old receiver for {}: what a sender tries again may still come there. Then let only `webhook-id` \
+             be the inbox's key, and take the old receiver away.",
+            span(comes_again(plan))
         ),
     ]);
     if kind == State::Queued {
         steps.push(say!("The old queue drains by itself; when it has been empty for a day, take it away, too."));
     }
     steps
+}
+
+/// How long the most patient of the senders comes again by itself, and a day at least.
+fn comes_again(plan: &Plan) -> Duration {
+    let retried = |sender: &SenderAnswers| match sender.sender?.about.retries {
+        Retries::For(length, _) => Some(length),
+        Retries::Never | Retries::Unknown => None,
+    };
+    plan.intake.senders.iter().filter_map(retried).max().unwrap_or_default().max(DAY)
 }
 
 /// What has to be changed in what there is, so that both can lead to the same work.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::{
     Plan,
-    design::{SourceLoad, StorePlace},
+    design::{Roles, SourceLoad, StorePlace},
     intake::{Host, SenderAnswers, Volume},
     report::{
         document::{Block, Text, codes, plain, prose, say, strong},
@@ -84,16 +84,28 @@ fn figures(plan: &Plan) -> Block {
         StorePlace::Embedded => "embedded, in the data directory",
         StorePlace::Postgres => "PostgreSQL",
     };
+    let dead = design.retention_dead.value.map_or_else(|| "until somebody sees to them".to_owned(), span);
     let row = |what: &str, value: String, why: &str| [strong(what), plain(value), prose(why)];
     let rows = vec![
         row("nodes", design.nodes.value.to_string(), &design.nodes.why),
+        row("what they do", roles(&design.roles.value), &design.roles.why),
+        row("attempts under way on one", count(design.slots.value.into()), &design.slots.why),
         row("store", store.to_owned(), &design.store.why),
         row("retention", span(design.retention.value), &design.retention.why),
+        row("dead letters", dead, &design.retention_dead.why),
         row("disk", bytes(design.disk_bytes.value), &design.disk_bytes.why),
         row("memory", bytes(design.memory_bytes.value), &design.memory_bytes.why),
         row("pending deliveries at most", count(design.pending_max.value), &design.pending_max.why),
     ];
     Block::table(["what", "how much", "why"], rows)
+}
+
+fn roles(roles: &Roles) -> String {
+    match roles {
+        Roles::Together { nodes: 1 } => "it receives and works".to_owned(),
+        Roles::Together { .. } => "each receives and works".to_owned(),
+        Roles::Apart { ingest, workers } => format!("{ingest} receive, {workers} work"),
+    }
 }
 
 fn load(plan: &Plan) -> Block {

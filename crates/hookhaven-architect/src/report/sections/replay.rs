@@ -72,9 +72,10 @@ fn addresses(plan: &Plan) -> Option<Block> {
         (say!("The senders of ")
             + codes(&publishing)
             + say!(
-                " publish the addresses that they post from: `allow = [\"published\"]` on the source refuses \
-                 everybody else, which stops a stolen request and a leaked secret alike. Behind a proxy it needs \
-                 `server.trusted_proxies`, so that the address is the sender's and not the proxy's."
+                " publish the addresses that they post from. `allow = [\"published\"]` stands in the config with a \
+                 mark before it: it refuses everybody else, which stops a stolen request and a leaked secret alike. \
+                 Take the mark off once the first events show the right client; behind a proxy that takes \
+                 `server.trusted_proxies`."
             ))
         .into()
     })

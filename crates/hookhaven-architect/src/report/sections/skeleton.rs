@@ -12,34 +12,51 @@ use crate::{
     skeletons, words,
 };
 
+/// `handlers/fastify` has two.
+const FOLDER_DEPTH: usize = 2;
+
 pub fn blocks(plan: &Plan) -> Vec<Block> {
-    let mut rows = Vec::new();
-    let mut row = |files: &[File], what: Text| {
-        if !files.is_empty() {
-            rows.push([codes(&files.iter().map(|file| file.path.as_str()).collect::<Vec<_>>()), what]);
-        }
-    };
-    row(
-        &config::files(plan),
-        say!("the configuration, with the reason for each choice beside it, and the variables that it reads"),
-    );
-    row(&deploy::files(plan), say!("what it is deployed with, for {}", said::host(plan.intake.infrastructure.host)));
     let handlers = skeletons::files(plan);
-    row(
-        &handlers,
-        say!("handlers to begin with; each verifies the gateway's signature, keeps an inbox, and comes with a test"),
+    let mut rows = folders(
+        &config::files(plan),
+        "the configuration, with the reason for each choice beside it, and the variables that it reads",
     );
-    rows.push([codes(&[MARKDOWN, HTML]), plain("this report")]);
-    let mut blocks = vec![
-        Block::table(["files", "what they are"], rows),
+    let place = said::host(plan.intake.infrastructure.host);
+    rows.extend(folders(&deploy::files(plan), &format!("what it is deployed with, for {place}")));
+    rows.extend(folders(
+        &handlers,
+        "a handler to begin with: verifies the gateway's signature, keeps an inbox, has a test",
+    ));
+    rows.push([plain("here"), codes(&[MARKDOWN, HTML]), plain("this report")]);
+    vec![
+        Block::table(["folder", "files", "what they are"], rows),
         frameworks(plan, handlers.is_empty()),
         Block::heading(say!("What a handler is given, and what it answers")),
         Block::table(["handler", "posted to", "signed with"], plan.design.destinations.iter().map(handler).collect()),
         Block::List(contract()),
         Block::heading(say!("Running it")),
-    ];
-    blocks.push(Block::Steps(running(plan)));
-    blocks
+        Block::Steps(running(plan)),
+    ]
+}
+
+/// Files by the folder that belongs together: `handlers/fastify` rather than each below it.
+fn folders(files: &[File], what: &str) -> Vec<[Text; 3]> {
+    let mut folders: Vec<(String, Vec<&str>)> = Vec::new();
+    for file in files {
+        let parts: Vec<&str> = file.path.split('/').collect();
+        let depth = parts.len().saturating_sub(1).min(FOLDER_DEPTH);
+        let folder = parts[..depth].join("/");
+        let name = file.path[folder.len()..].trim_start_matches('/');
+        match folders.iter_mut().find(|(known, _)| *known == folder) {
+            Some((_, names)) => names.push(name),
+            None => folders.push((folder, vec![name])),
+        }
+    }
+    let row = |(folder, names): (String, Vec<&str>)| {
+        let folder = if folder.is_empty() { plain("here") } else { code(folder) };
+        [folder, codes(&names), plain(what)]
+    };
+    folders.into_iter().map(row).collect()
 }
 
 fn frameworks(plan: &Plan, none: bool) -> Block {

@@ -21,8 +21,9 @@ const TAKEAWAYS_MIN: usize = 4;
 const TAKEAWAYS_MAX: usize = 6;
 /// Of them findings; the rest says what is run.
 const FINDINGS_MAX: usize = 4;
-/// Of what is said of a finding; a shorter sentence needs the next one.
-const BEGINNING_CHARS_MIN: usize = 60;
+/// Of what is said of a finding, and of its mend; a shorter sentence needs the next one.
+const TEXT_CHARS_MIN: usize = 60;
+const MEND_CHARS_MIN: usize = 25;
 
 pub fn blocks(plan: &Plan) -> Vec<Block> {
     vec![Block::Steps(all(plan))]
@@ -64,9 +65,9 @@ fn of_finding(plan: &Plan, finding: &Finding) -> Text {
         others => say!(" The same holds for {}.", words::list(others)),
     };
     let place = if plan.design.needed.value { section_of(finding.rule.subject) } else { FINDINGS };
-    prose(beginning(&finding.text))
+    prose(beginning(&finding.text, TEXT_CHARS_MIN))
         + say!(" ")
-        + prose(beginning(&finding.mend))
+        + prose(beginning(&finding.mend, MEND_CHARS_MIN))
         + more
         + say!(" More: ")
         + link(place)
@@ -75,12 +76,12 @@ fn of_finding(plan: &Plan, finding: &Finding) -> Text {
 
 /// What it begins with: whole sentences, as few as say something. One ends with a full stop before a blank and a capital
 /// letter, and not within code.
-fn beginning(text: &str) -> &str {
+fn beginning(text: &str, chars_min: usize) -> &str {
     let ends = |at: &usize| {
         let before = &text[..*at];
         let next = text[at + 1..].trim_start().chars().next();
         let is_code = !before.matches('`').count().is_multiple_of(2);
-        !is_code && next.is_none_or(|c| c.is_uppercase() || c == '`') && before.chars().count() >= BEGINNING_CHARS_MIN
+        !is_code && next.is_none_or(|c| c.is_uppercase() || c == '`') && before.chars().count() >= chars_min
     };
     let end = text.match_indices(". ").map(|(at, _)| at).find(ends);
     end.map_or(text, |at| &text[..=at])
@@ -187,9 +188,9 @@ mod tests {
     #[test]
     fn a_beginning_is_whole_sentences_and_long_enough() {
         let long = "A sentence that goes on, e.g. for 7.2 lines, until it says something";
-        assert_eq!(beginning(&format!("{long}. Two.")), format!("{long}."));
-        assert_eq!(beginning(&format!("Short. {long}. Two.")), format!("Short. {long}."));
-        assert_eq!(beginning(&format!("{long} `a. B` is code. Yes.")), format!("{long} `a. B` is code."));
-        assert_eq!(beginning("No end"), "No end");
+        assert_eq!(beginning(&format!("{long}. Two."), 60), format!("{long}."));
+        assert_eq!(beginning(&format!("Short. {long}. Two."), 60), format!("Short. {long}."));
+        assert_eq!(beginning(&format!("{long} `a. B` is code. Yes."), 60), format!("{long} `a. B` is code."));
+        assert_eq!(beginning("No end", 60), "No end");
     }
 }

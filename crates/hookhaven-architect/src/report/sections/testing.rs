@@ -23,9 +23,10 @@ pub fn blocks(plan: &Plan) -> Vec<Block> {
         Block::table(["tried", "expected"], expected(plan)),
         Block::heading(say!("Your volume")),
         say!(
-            "`hookhaven trigger --profile intake.toml` sends what you said: {} in the busiest hour, {} at the worst. \
-             It has passed when nothing is refused, no deadline is missed (`hookhaven alerts list` is empty) and the \
-             queue is empty again afterwards.",
+            "`hookhaven trigger --profile intake.toml --for 10m --follow` sends the busiest hour that you told of in \
+             ten minutes ({} in that hour, {} at the worst), waits until all of it was delivered, and ends with 1 if \
+             anything was refused, lost, dead or late. Run it against a gateway and handlers that nobody needs: its \
+             events are made up, its effects are not.",
             rate(plan.design.load.peak_per_second),
             rate(plan.design.load.burst_per_second)
         )
@@ -57,9 +58,12 @@ fn commands(plan: &Plan) -> String {
             lines.push(format!("hookhaven trigger {name} {event_type} --body sample.json"));
             continue;
         }
-        lines.push(format!("hookhaven trigger {name} {event_type}"));
+        lines.push(format!("hookhaven trigger {name} {event_type} --follow"));
         lines.push(format!("hookhaven trigger {name} {event_type} --duplicate"));
-        lines.push(format!("hookhaven trigger {name} {event_type} --count 20 --out-of-order"));
+        lines.push(match sender.sender.and_then(|declared| declared.chains.first()) {
+            Some(chain) => format!("hookhaven trigger {name} {} --out-of-order", chain.name),
+            None => format!("hookhaven trigger {name} {event_type} --count 20 --out-of-order"),
+        });
     }
     lines.join("\n")
 }

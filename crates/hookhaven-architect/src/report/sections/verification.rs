@@ -68,6 +68,10 @@ fn secrets(sender: &SenderAnswers, source: &SourceDesign) -> Vec<[Text; 3]> {
         let made_up = say!("a text that you make up and enter at {} as the verify token", sender.title());
         rows.push([plain(sender.title()), code(variable), made_up]);
     }
+    if let Some(file) = &source.handover {
+        let handed = say!("{} hands it over when the hook is made; the gateway keeps it in this file", sender.title());
+        rows.push([plain(sender.title()), code(file), handed]);
+    }
     if rows.is_empty() {
         let none =
             say!("none: {} signs nothing, so the source's `allow` says which addresses may post", sender.title());

@@ -5,17 +5,14 @@
 
 use crate::{
     Plan,
-    design::{Loss, Mode, OrderingDesign, StorePlace},
+    design::{Mode, NODE_PER_SECOND, OrderingDesign, Roles, SourceDesign},
     intake::SenderAnswers,
     report::{
-        document::{Block, Text, code, codes, plain, prose, say},
+        document::{Block, Text, codes, plain, prose, say},
         said,
     },
-    words::{self, count, rate, span},
+    words::{count, rate, span},
 };
-
-/// Attempts that a worker has under way at most, unless `worker.slots` says otherwise.
-const WORKER_SLOTS: u32 = 512;
 
 pub fn holds(plan: &Plan) -> bool {
     plan.design.mode == Mode::HighVolume
@@ -31,7 +28,8 @@ pub fn blocks(plan: &Plan) -> Vec<Block> {
         )
         .into(),
         Block::heading(say!("Backpressure, and what is shed first")),
-        Block::table(["when", "what happens", "who makes up for it"], shedding(plan)),
+        Block::table(["when", "what happens", "why there"], shedding(plan)),
+        Block::table(["sender", "heard 429 beyond", "a share kept for it"], said::each(plan).map(sheds).collect()),
         Block::heading(say!("Partitions")),
         say!("Nothing is sharded by hand: work is apart where it has to be and nowhere else.").into(),
         Block::table(["what", "is apart by", "so that"], partitions(plan)),
@@ -41,42 +39,34 @@ pub fn blocks(plan: &Plan) -> Vec<Block> {
     blocks
 }
 
+/// For all sources alike, in the order in which it is felt.
 fn shedding(plan: &Plan) -> Vec<[Text; 3]> {
-    let (again, never): (Vec<&SenderAnswers>, Vec<&SenderAnswers>) =
-        plan.intake.senders.iter().partition(|sender| comes_again(plan, sender));
-    let names = |senders: &[&SenderAnswers]| match senders {
-        [] => "nobody".to_owned(),
-        all => words::list(&all.iter().map(|sender| sender.title()).collect::<Vec<_>>()),
-    };
-    let mut rows = vec![
+    vec![
+        [
+            say!("a source is over its own `rate`"),
+            say!("429 with Retry-After for that source alone, before its body is read"),
+            plain("a sender that goes mad is its own trouble first"),
+        ],
+        [
+            say!("connections, bodies in flight or the store's queue are full"),
+            say!("503 with Retry-After, before the body is read; nothing is half stored"),
+            plain("memory has a limit, and a refusal now is better than a crash later"),
+        ],
         [
             say!("{} deliveries wait (`store.pending_max`)", count(plan.design.pending_max.value)),
-            plain("503 with Retry-After, before the body is read"),
-            say!("the sender comes again: {}", names(&again)),
+            say!("503 for everybody; a reserved source still has its share"),
+            prose(&plan.design.pending_max.why),
         ],
-        [
-            say!("a source is over its `rate`"),
-            plain("429 with Retry-After for that source alone"),
-            say!("the sender comes again: {}", names(&again)),
-        ],
-        [
-            say!("bodies in flight, connections or the queue of the store are full"),
-            plain("503 before the body; nothing half-stored"),
-            say!("the sender comes again: {}", names(&again)),
-        ],
-    ];
-    let reserved = match never.as_slice() {
-        [] => say!("every sender of yours comes again: none has to be `reserved`"),
-        some => {
-            say!("a fifth of each limit is kept for them by `reserved = true`; give them no `rate`: {}", names(some))
-        }
-    };
-    rows.push([say!("room gets short"), reserved, say!("nobody: what is refused there is lost: {}", names(&never))]);
-    rows
+    ]
 }
 
-fn comes_again(plan: &Plan, sender: &SenderAnswers) -> bool {
-    plan.design.source(&sender.name).is_some_and(|source| matches!(source.loss.value, Loss::NothingWithin(_)))
+fn sheds((sender, source): (&SenderAnswers, &SourceDesign)) -> [Text; 3] {
+    let rate = match source.rate_per_second.value {
+        Some(rate) => say!("**{}/s.** ", count(rate.into())),
+        None => Text::default(),
+    };
+    let reserved = if source.reserved.value { "**yes.** " } else { "no. " };
+    [plain(sender.title()), rate + prose(&source.rate_per_second.why), prose(reserved) + prose(&source.reserved.why)]
 }
 
 fn partitions(plan: &Plan) -> Vec<[Text; 3]> {
@@ -110,51 +100,44 @@ fn partitions(plan: &Plan) -> Vec<[Text; 3]> {
 }
 
 fn roles(plan: &Plan) -> Vec<Block> {
-    let nodes = plan.design.nodes.value;
-    if plan.design.store.value == StorePlace::Embedded {
-        return vec![
-            (say!("One process does both here. ") + prose(&plan.design.nodes.why)).into(),
-            say!(
-                "The step to more is `hookhaven copy` to PostgreSQL, which can be broken off and goes on where it \
-                 was; after it each node is started with `--role ingest` or `--role worker`. Take it when ingest uses \
-                 more than half of the machine in the busiest hour, not before."
-            )
-            .into(),
-        ];
-    }
-    let slots: u32 = plan.design.destinations.iter().map(|destination| destination.concurrency.value).sum();
-    let workers = slots.div_ceil(WORKER_SLOTS).max(1);
-    let slowest = plan.design.routes.iter().map(|route| route.deadline.value).min().map(span).unwrap_or_default();
+    let why: Block = prose(&plan.design.roles.why).into();
+    let Roles::Apart { ingest, workers } = plan.design.roles.value else {
+        let later = say!(
+            "The step to more is `hookhaven copy` to PostgreSQL, which can be broken off and goes on where it was; \
+             after it each node is started with `--role ingest` or `--role worker`. Take it when receiving uses more \
+             than half of the machine in the busiest hour, not before."
+        );
+        return vec![why, later.into()];
+    };
+    let tightest = plan.design.routes.iter().map(|route| route.deadline.value).min().map(span).unwrap_or_default();
     let rows = vec![
         [
-            code("hookhaven serve --role ingest"),
+            say!("**{}** × `hookhaven serve --role ingest`", ingest),
             plain("requests a second, and the p95 of the answer"),
             say!(
-                "one more when a node takes over half of what `hookhaven bench` measured there, or `answers_slow` \
-                 fires; at least 2, so that one may be away"
+                "a node takes more than half of what `hookhaven bench` measured there ({} is what was planned with), \
+                 or `answers_slow` fires",
+                rate(NODE_PER_SECOND)
             ),
         ],
         [
-            code("hookhaven serve --role worker"),
-            plain("attempts under way, and the age of the oldest due delivery"),
+            say!("**{}** × `hookhaven serve --role worker`", workers),
+            say!("attempts under way: {} slots each. ", count(plan.design.slots.value.into()))
+                + prose(&plan.design.slots.why),
             say!(
-                "{} attempts at once over all destinations need {} of them at {} slots each; one more when \
-                 `webhook_queue_oldest_seconds` passes {}, your tightest deadline, while the handlers are idle",
-                count(slots.into()),
-                workers,
-                WORKER_SLOTS,
-                slowest
+                "`webhook_queue_oldest_seconds` nears {}, your tightest deadline, while the handlers have room",
+                tightest
             ),
         ],
         [
-            plain("PostgreSQL"),
-            plain("commits a second, and the disk's sync time"),
-            plain("up, not out: faster disk first; both roles wait for it"),
+            say!("PostgreSQL"),
+            plain("commits a second, and how long the disk takes to sync"),
+            plain("up, not out: the faster disk first, for both roles wait for it"),
         ],
     ];
     vec![
-        (say!("{} nodes in all. ", nodes) + prose(&plan.design.nodes.why)).into(),
-        Block::table(["started as", "loaded by", "one more when"], rows),
+        why,
+        Block::table(["what", "its load", "one more when"], rows),
         say!(
             "More workers never push a handler over its limits: concurrency and rate of a destination count over all \
              nodes."

@@ -10,7 +10,7 @@ use std::{iter::Peekable, path::Path, sync::Arc, time::Duration};
 use anyhow::{Context as _, anyhow, bail};
 use hookhaven_architect::{
     Design,
-    design::load::{PEAK_HOUR_SHARE, burst_of},
+    design::load::{burst_of, of_source},
     intake::{self, Given, Intake, SenderAnswers},
 };
 use hookhaven_core::{Time, glob::Glob, source::Source};
@@ -104,7 +104,7 @@ fn streams(intake: &Intake, burst: f64, stand: &Stand<'_>, told: &mut Vec<String
             continue;
         }
         let worst = burst_of(sender);
-        let in_hour = (sender.volume.peak_day as f64 * PEAK_HOUR_SHARE).round() as u64;
+        let in_hour = (of_source(sender).peak * HOUR.as_secs_f64()).round() as u64;
         let in_burst = (worst.events as f64 * burst).round() as u64;
         streams.push(Stream { source: source.clone(), types, in_hour, in_burst, burst_within: worst.within });
     }

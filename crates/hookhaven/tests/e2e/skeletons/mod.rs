@@ -95,7 +95,7 @@ async fn ends_in_the_right_state(framework: Framework) {
         assert_eq!(stage.gateway.post("/webhooks/github", &headers, &body).await.status, 200);
     }
     // Rightly signed by Stripe, and still nothing that anybody can handle.
-    let broken = b"{\"id\": \"evt_broken\", \"type\": \"customer.subscription.updated\", \"data\": \"\\u0000\"}";
+    let broken = b"{\"id\": \"evt_broken\", \"type\": \"invoice.payment_failed\", \"data\": \"\\u0000\"}";
     stage.gateway.post("/webhooks/stripe", &sign::stripe(STRIPE_SECRET, broken), broken).await;
     stage.gateway.until_drained().await;
     stage.replay_everything_delivered().await;
