@@ -12,9 +12,18 @@ use std::{
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
-use super::{Shared, disk::RealDisk, engine::Engine, home, index::Index, journal::End, segment};
+use super::{
+    Shared,
+    disk::{Disk as _, RealDisk},
+    engine::Engine,
+    home,
+    index::Index,
+    journal::End,
+    segment,
+};
 use crate::seam::{BackupProgress, OnBackup, StoreError};
 
 const COPY_BYTES: usize = 1 << 20;
@@ -136,6 +145,9 @@ fn finish(dir: &Path, draft: &Path) -> Result<(), StoreError> {
         sync(dir).map(drop)
     };
     moved().map_err(|e| failed("finish", dir, &e))?;
+    // Whoever only looks makes nothing, and needs one to hold.
+    let lock = dir.join("lock");
+    RealDisk.lock(&lock, Duration::ZERO).map_err(|e| failed("make", &lock, &e))?;
     home::mark(&RealDisk, dir)
 }
 

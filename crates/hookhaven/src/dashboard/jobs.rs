@@ -74,6 +74,8 @@ async fn list(visit: Visit) -> Response {
 #[serde(default)]
 struct At {
     after: String,
+    /// What was asked for by the page before: pause, resume or cancel. It is done a moment later.
+    wanted: String,
 }
 
 #[derive(Template)]
@@ -126,14 +128,14 @@ struct MadeRow {
 async fn show(visit: Visit, Path(id): Path<JobId>, Query(at): Query<At>) -> Response {
     visit
         .run(async {
-            let part = Part::of(&visit, id, &at.after).await?;
+            let part = Part::of(&visit, id, &at).await?;
             Ok(visit.page(&Job { frame: visit.frame("Job", Section::Jobs), part }))
         })
         .await
 }
 
 async fn now(visit: Visit, Path(id): Path<JobId>, Query(at): Query<At>) -> Response {
-    visit.run(async { Ok(shell::render(&Part::of(&visit, id, &at.after).await?)) }).await
+    visit.run(async { Ok(shell::render(&Part::of(&visit, id, &at).await?)) }).await
 }
 
 /// Pauses it, lets it go on, or ends it.
@@ -144,18 +146,20 @@ async fn want(visit: Visit, Path((id, want)): Path<(JobId, String)>) -> Response
                 return Err(Trouble::bad(format!("{want:?} is none of pause, resume, cancel")));
             }
             let _: JobView = visit.api.act(&format!("/jobs/{id}/{want}")).await?;
-            Ok(visit.done(&format!("/jobs/{id}"), ""))
+            Ok(visit.done(&query::path(&format!("/jobs/{id}"), &[("wanted", &want)]), ""))
         })
         .await
 }
 
 impl Part {
-    async fn of(visit: &Visit, id: JobId, after: &str) -> Result<Self, Trouble> {
+    async fn of(visit: &Visit, id: JobId, at: &At) -> Result<Self, Trouble> {
         let job: JobView = visit.api.get(&format!("/jobs/{id}")).await?;
         let replays = job.order.act == Act::Replay && job.counts.done > 0;
-        let made = if replays { Some(Made::of(visit, id, after).await?) } else { None };
+        let made = if replays { Some(Made::of(visit, id, &at.after).await?) } else { None };
         let waits_for_people = matches!(job.state, JobState::Paused | JobState::Counted);
-        let goes_on = !job.has_ended() && !waits_for_people || made.as_ref().is_some_and(Made::goes_on);
+        let will_move = !waits_for_people || matches!(&*at.wanted, "resume" | "cancel");
+        let goes_on = !job.has_ended() && will_move || made.as_ref().is_some_and(Made::goes_on);
+        let asked = [("after", &*at.after), ("wanted", if waits_for_people { &*at.wanted } else { "" })];
         let counts = [
             ("done", job.counts.done),
             ("done by somebody else before", job.counts.already),
@@ -178,7 +182,7 @@ impl Part {
                 let destination = job.order.filter.destination.as_deref().unwrap_or_default();
                 query::path("/dead-letters/dismissed", &[("destination", destination)])
             }),
-            again: if goes_on { query::path(&format!("/jobs/{id}/now"), &[("after", after)]) } else { String::new() },
+            again: if goes_on { query::path(&format!("/jobs/{id}/now"), &asked) } else { String::new() },
             made,
             job,
         })

@@ -45,6 +45,10 @@ async fn a_running_gateway_is_copied_and_the_copy_is_one() {
     assert!(output.status.success(), "{output:?}");
     let said: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert!(said["bytes"].as_u64().is_some_and(|bytes| bytes > 3_000), "{said}");
+    // Nobody has to start it to see that it is whole.
+    let mut doctor = Command::new(env!("CARGO_BIN_EXE_hookhaven"));
+    let seen = soon("the doctor", doctor.args(["doctor", "--data", &copy]).kill_on_drop(true).output()).await;
+    assert!(seen.as_ref().is_ok_and(|seen| seen.status.success()), "{seen:?}");
     // What came later is not in it, and the gateway goes on.
     send(&gateway, 30..35).await;
     let again = gateway.ask(&["backup", &copy]).await;
