@@ -1,6 +1,9 @@
 //! How free text is read: what teams write, and what it has to be taken for.
 
-use super::*;
+use super::{
+    super::{Effect, Trouble},
+    *,
+};
 
 fn all<const N: usize>(texts: [&str; N]) -> Vec<String> {
     texts.map(str::to_owned).to_vec()
