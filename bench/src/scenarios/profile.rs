@@ -60,8 +60,11 @@ async fn part(bench: &Bench, intake: &Intake, designed_for: u32, sent: u32) -> R
 async fn trigger(home: &Home, gateway: &Running, file: &Path, burst: u32) -> Result<Value> {
     let (to, url) = (gateway.ingest.to_string(), format!("http://{}", gateway.admin.address));
     let (passes_in, burst) = (format!("{}s", PASSES_IN.as_secs()), format!("{burst}x"));
-    let mut command = home.command(&["trigger", "--profile"]);
-    command.arg(file).args(["--for", &passes_in, "--burst", &burst, "--seed", "1", "--follow", "--json"]);
+    let mut command = home.command(&["trigger"]);
+    command
+        .arg("--profile")
+        .arg(file)
+        .args(["--for", &passes_in, "--burst", &burst, "--seed", "1", "--follow", "--json"]);
     let output = command.args(["--to", &to, "--url", &url, "--token", &gateway.admin.token]).output().await?;
     let said = String::from_utf8_lossy(&output.stderr);
     println!("{}", said.trim_end());

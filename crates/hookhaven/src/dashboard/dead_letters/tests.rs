@@ -101,7 +101,9 @@ async fn a_dismissal_and_a_large_replay_are_counted_and_asked_about() {
         let path = leads_to(&browser.post("/dead-letters/act", &sent).await);
         let shown = job(&mut browser, &path, |shown| shown.html.contains(go)).await;
         assert!(shown.html.contains("Do nothing") && !shown.html.contains("hx-trigger"), "{}", shown.html);
-        assert_eq!(leads_to(&browser.post(&format!("{path}/resume"), "").await), path);
+        // Once something is wanted of it, it is asked again until that is done.
+        assert!(browser.get(&format!("{path}?wanted=cancel")).await.html.contains("hx-trigger"));
+        assert_eq!(leads_to(&browser.post(&format!("{path}/resume"), "").await), format!("{path}?wanted=resume"));
         job(&mut browser, &path, ended).await;
     }
     assert!(browser.get("/dead-letters").await.html.contains("No dead letters"));
