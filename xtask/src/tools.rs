@@ -39,3 +39,8 @@ fn is_there(name: &str) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path).any(|folder| folder.join(name).is_file())
 }
+
+#[test]
+fn a_program_is_found_by_its_name() {
+    assert!(is_there("sh") && !is_there("no-such-program"));
+}
