@@ -110,6 +110,11 @@ impl Gateway {
         self.running().reload().await.expect("a process of ours takes a signal");
     }
 
+    /// `STOP` suspends it, `CONT` lets it go on.
+    pub async fn signal(&self, name: &str) {
+        self.running().signal(name).await.expect("a process of ours takes a signal");
+    }
+
     pub fn ingest(&self) -> SocketAddr {
         self.running().ingest
     }
@@ -187,7 +192,6 @@ impl Gateway {
         }
     }
 
-    /// Waits until every delivery has ended.
     /// The idempotency keys of all events.
     pub async fn keys(&self) -> Vec<String> {
         let (mut keys, mut after) = (Vec::new(), String::new());
@@ -202,6 +206,7 @@ impl Gateway {
         }
     }
 
+    /// Waits until every delivery has ended.
     pub async fn until_drained(&self) {
         self.until("/api/v1/status", |status| status.pointer("/store/pending") == Some(&Value::from(0))).await;
     }
