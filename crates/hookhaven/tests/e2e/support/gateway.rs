@@ -11,6 +11,7 @@ use std::{
 use hookhaven_load::{
     client::{Answer, Connection, post},
     gateway::{Admin, Home, Running, poll},
+    written,
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -59,6 +60,18 @@ impl Gateway {
 
     pub async fn start(config: &str) -> Self {
         let mut gateway = Self::prepare(config);
+        gateway.serve().await;
+        gateway
+    }
+
+    /// A gateway on the file that the architect wrote, as it stands but for its ports. All that it asks the environment
+    /// for has to be given.
+    pub async fn start_written(text: &str, environment: Vec<(String, String)>) -> Self {
+        let given: Vec<&str> = environment.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(written::variables(text), given, "what the file asks for");
+        let mut gateway = Self::prepare("");
+        gateway.write_file(&written::on_free_ports(text).unwrap_or_else(|error| panic!("{error:#}")));
+        gateway.home.environment = environment;
         gateway.serve().await;
         gateway
     }
@@ -237,6 +250,7 @@ impl Gateway {
     fn check_log(&self) {
         let mut secrets = super::leaks::secrets_of(&self.config());
         secrets.add(self.running.iter().map(|running| running.admin.token.clone()));
+        secrets.add(self.home.environment.iter().map(|(_, secret)| secret.clone()));
         secrets.silent("the log", self.log());
     }
 
