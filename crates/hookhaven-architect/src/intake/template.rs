@@ -17,6 +17,7 @@ pub fn template(text: &str, missing: &[Question]) -> String {
         if senders.is_some() { senders.into_iter().chain(&more).collect() } else { missing.iter().collect() };
     let root = DeTable::parse(text).ok();
     let is_there = |table: &str| root.as_ref().is_some_and(|root| root.get_ref().contains_key(table));
+    let says_more = root.as_ref().is_some_and(|root| !root.get_ref().is_empty());
     let mut tables: Vec<(&str, String)> = Vec::new();
     for question in questions {
         let (table, key) = question.path.split_once('.').unwrap_or(("", &question.path));
@@ -27,6 +28,7 @@ pub fn template(text: &str, missing: &[Question]) -> String {
         }
     }
     let whole = |(table, lines): (&str, String)| match table {
+        "" if says_more => format!("# At the top, before every table:\n{lines}"),
         "" => lines,
         table if is_there(table) => format!("# Below [{table}], which is there:\n{lines}"),
         table => format!("[{table}]\n{lines}"),

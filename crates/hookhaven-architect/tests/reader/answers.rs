@@ -34,6 +34,8 @@ fn what_is_shown_for_what_is_missing_answers_it_when_it_is_pasted() {
         let text = format!("{begun}\n{}", template(begun));
         assert_eq!(whole(&text).senders.len(), 2, "{text}");
     }
+    let top = template("[existing]\nstate = \"x\"\n");
+    assert!(top.starts_with("# At the top, before every table:\n# Which senders"), "{top}");
     let within = template("senders = [\"stripe\"]\n[infrastructure]\nstack = []\n");
     let line = "# Below [infrastructure], which is there:\n# Where does it run";
     assert!(within.contains(line) && !within.contains("\n[infrastructure]"), "{within}");

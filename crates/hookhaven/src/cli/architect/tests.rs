@@ -235,9 +235,11 @@ fn a_line_that_is_too_long_is_one_answer_and_is_refused() {
 fn an_answer_is_not_doubted_for_what_was_said_of_another() {
     let desk = Desk::new();
     // The events of "ab" are doubted and kept; those of "a" are asked for next, and not doubted.
-    let typed = "ab, a\n\n\n\n\n\n\n\n\n\n\n\n\n\nall\n\npush\n\n\n";
-    let ran = desk.run("--out @/hooks", Some(typed));
+    let typed = format!("ab, a\n{}all\n\n\npush\n\n", "\n".repeat(11));
+    let ran = desk.run("--out @/hooks", Some(&typed));
     assert_eq!(ran.err.matches("did you mean \"*\"?").count(), 1, "{}", ran.err);
+    ran.done();
+    assert!(desk.text("hooks/intake.toml").contains("a = [\"push\"]\nab = [\"all\"]\n"));
 }
 
 #[test]
