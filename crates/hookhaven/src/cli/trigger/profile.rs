@@ -78,8 +78,10 @@ fn read(file: &Path) -> anyhow::Result<Intake> {
     if let Some(intake) = read.intake {
         return Ok(intake);
     }
-    let missing =
-        read.missing.iter().map(|question| format!("{}: {} ({})", file.display(), question.ask, question.example));
+    let missing = read
+        .missing
+        .iter()
+        .map(|question| format!("{}: {} ({})", file.display(), question.ask, question.example_line()));
     let problems: Vec<String> = read.problems.iter().map(ToString::to_string).chain(missing).collect();
     Err(UsageError(format!("no whole intake:\n{}", problems.join("\n"))).into())
 }
