@@ -37,7 +37,7 @@ fn ids(received: &[Received]) -> Vec<String> {
     received.iter().map(id).collect()
 }
 
-/// In the gateway's order, which is that of their arrival to the millisecond: within one it is chance.
+/// In the gateway's order, which is that of their arrival to the microsecond.
 async fn in_order(gateway: &Gateway) -> Vec<String> {
     let events = gateway.items("/api/v1/events?limit=500").await;
     events.iter().rev().map(|event| event["idempotency_key"].to_string()).collect()
