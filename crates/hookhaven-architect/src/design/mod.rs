@@ -19,7 +19,10 @@ use hookhaven_core::senders::Declaration;
 
 use crate::{Choice, Intake, intake::Once};
 
-pub use self::{place::NODE_PER_SECOND, source::variable};
+pub use self::{
+    place::{NODE_PER_SECOND, connections_max},
+    source::variable,
+};
 
 #[derive(Clone, Debug)]
 pub struct Design {
@@ -198,10 +201,11 @@ impl Design {
     /// The same design for the same intake.
     pub fn of(intake: &Intake) -> Design {
         let load = load::of(intake);
-        let sources: Vec<SourceDesign> = intake.senders.iter().map(|s| source::of(s, intake)).collect();
+        let roles = place::roles(intake, &load);
+        let receivers = roles.value.receivers();
+        let sources: Vec<SourceDesign> = intake.senders.iter().map(|s| source::of(s, intake, receivers)).collect();
         let destinations: Vec<DestinationDesign> = intake.senders.iter().map(|s| destination::of(s, intake)).collect();
         let routes = intake.senders.iter().flat_map(route::of).collect();
-        let roles = place::roles(intake, &load);
         let nodes = place::nodes(intake, &load, &roles.value);
         let store = place::store(intake, &load, nodes.value);
         let retention = size::retention(intake, &sources);
@@ -245,6 +249,14 @@ impl Roles {
         match self {
             Roles::Together { nodes } => *nodes,
             Roles::Apart { ingest, workers } => ingest + workers,
+        }
+    }
+
+    /// Nodes that senders post to.
+    pub fn receivers(&self) -> u32 {
+        match self {
+            Roles::Together { nodes } => *nodes,
+            Roles::Apart { ingest, .. } => *ingest,
         }
     }
 
