@@ -32,6 +32,7 @@ pub static SENDER: Declaration = Declaration {
     conduct: Conduct {
         reconcile: "the GraphQL API, by `updatedAt`",
         gives_up: "it may disable a webhook that keeps failing",
+        stops: true,
         ..Conduct::UNKNOWN
     },
     ..Declaration::DEFAULT

@@ -25,6 +25,7 @@ pub static SENDER: Declaration = Declaration {
     },
     conduct: Conduct {
         reconcile: "`GET /athlete/activities?after=…` lists activities of each athlete",
+        thin: &["*"],
         ..Conduct::UNKNOWN
     },
     ..Declaration::DEFAULT
