@@ -60,7 +60,7 @@ fn types(sender: &SenderAnswers) -> Vec<String> {
     let of_order = sender.ordering.some.iter().map(|(t, _)| t.as_str());
     let named = sender.events.iter().map(String::as_str);
     let none = sender.events.is_empty();
-    let asking = sender.sender.filter(|_| none && sender.processing.answers_user).map_or(&[][..], types::asking);
+    let asking = sender.sender.filter(|_| none && sender.processing.answers_user).map_or(&[][..], |d| d.asks);
     let rest: &[&str] = if none { &["*"] } else { &[] };
     for event_type in of_latency.chain(of_once).chain(of_order).chain(named).chain(asking.iter().chain(rest).copied()) {
         if !types.iter().any(|t| t == event_type) {
@@ -218,7 +218,7 @@ fn retry(sender: &SenderAnswers, once: Once, latency: Duration, ordering: &Order
 
 fn answers(sender: &SenderAnswers, event_type: &str) -> Choice<bool> {
     let usual = "The sender is answered as soon as the event is on disk.";
-    let Some(declared) = sender.sender.filter(|d| d.user_waits) else {
+    let Some(declared) = sender.sender.filter(|d| d.user_waits()) else {
         return Choice::from(false, usual, ["senders"]);
     };
     let paths = ["senders".to_owned(), sender.path("processing")];

@@ -7,20 +7,12 @@ use hookhaven_core::{glob, senders::Declaration};
 
 use crate::intake::PerType;
 
-/// Slack's subscriptions by kind of channel all arrive as `message`.
-const SLACK_MESSAGES: &[&str] =
-    &["message.channels", "message.groups", "message.im", "message.mpim", "message.app_home"];
-/// Interactions, which Slack shows the answer of, beside commands.
-const SLACK_INTERACTIONS: &[&str] = &["block_actions", "view_submission", "block_suggestion"];
-/// Requests of Twilio that are answered with instructions; other callbacks only tell.
-const TWILIO_ASKS: &[&str] = &["call.ringing", "call.in-progress", "message.received"];
-
 /// The globs of a route for what a team calls `name`.
 pub fn globs(sender: Option<&Declaration>, name: &str) -> Vec<String> {
     let same = || vec![name.to_owned()];
     let Some(sender) = sender else { return same() };
-    if sender.name == "slack" && SLACK_MESSAGES.contains(&name) {
-        return vec!["message".to_owned()];
+    if let Some((_, arrives)) = sender.subscribed.iter().find(|(subscribed, _)| *subscribed == name) {
+        return vec![(*arrives).to_owned()];
     }
     let has_actions = sender.event_type.iter().any(|place| place.contains('?'));
     if !has_actions || name.contains('*') || name.contains('.') {
@@ -35,25 +27,12 @@ pub fn globs(sender: Option<&Declaration>, name: &str) -> Vec<String> {
     }
 }
 
-/// Types of a sender whose answer somebody waits for, for teams that named none.
-pub fn asking(sender: &Declaration) -> &'static [&'static str] {
-    match sender.name {
-        "slack" => &["/*", "block_actions", "view_submission", "block_suggestion"],
-        "twilio" => TWILIO_ASKS,
-        _ => &[],
-    }
-}
-
 /// Whether what the handler answers to such an event is what somebody sees: in the answer to the sender's own request,
-/// not in a call that the handler makes afterwards.
+/// not in a call that the handler makes afterwards. A pattern that takes such types counts for them, and `*` for none
+/// but senders that ask with every event: of the rest a sender expects nothing.
 pub fn is_asked(sender: &Declaration, event_type: &str) -> bool {
-    let among = |asks: &[&str]| asks.iter().any(|ask| event_type != "*" && glob::matches(event_type, ask));
-    sender.user_waits
-        && match sender.name {
-            "slack" => event_type.starts_with('/') || among(SLACK_INTERACTIONS),
-            "twilio" => among(TWILIO_ASKS),
-            _ => true,
-        }
+    let meet = |ask: &&str| glob::matches(event_type, ask) || glob::matches(ask, event_type);
+    sender.asks.iter().any(|ask| *ask == "*" || event_type != "*" && meet(ask))
 }
 
 /// What was said of a type: by its name, by a pattern that takes it, or of all.
@@ -87,9 +66,11 @@ mod tests {
     fn only_what_is_answered_in_the_request_is_asked() {
         for (sender, event_type, is) in [
             ("slack", "/deploy", true),
-            ("slack", "block_actions", true),
+            ("slack", "view_submission", true),
+            ("slack", "block_actions", false),
             ("slack", "app_mention", false),
             ("slack", "message", false),
+            ("slack", "/*", true),
             ("slack", "*", false),
             ("twilio", "call.ringing", true),
             ("twilio", "call.*", true),
