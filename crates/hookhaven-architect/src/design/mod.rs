@@ -17,7 +17,11 @@ use hookhaven_core::senders::Declaration;
 
 use crate::{Choice, Intake, intake::Once};
 
-pub use self::{place::NODE_PER_SECOND, source::variable};
+pub use self::{
+    destination::needed_per_second,
+    place::{DATABASE_PER_SECOND, NODE_PER_SECOND},
+    source::variable,
+};
 
 #[derive(Clone, Debug)]
 pub struct Design {

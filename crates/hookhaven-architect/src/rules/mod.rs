@@ -160,6 +160,7 @@ const TABLES: &[&[Rule]] = &[
     contradictions::RULES,
     receiver::RULES,
     incidents::RULES,
+    verification::PROOFS,
     verification::RULES,
     replay::RULES,
     idempotency::RULES,
@@ -175,7 +176,7 @@ const TABLES: &[&[Rule]] = &[
 ];
 
 /// What is still worth telling a team that needs none of this: nothing about a set-up that it will not run.
-const WITHOUT_IT: &[&[Rule]] = &[existing::RULES, contradictions::RULES, verification::RULES];
+const WITHOUT_IT: &[&[Rule]] = &[existing::RULES, contradictions::RULES, verification::PROOFS];
 
 /// What fires, in the rules' order.
 pub fn findings(intake: &Intake, design: &Design) -> Vec<Finding> {

@@ -31,7 +31,7 @@ pub const RULES: &[Rule] = &[
         severity: Serious,
         subject: Subject::Ordering,
         fires: |intake, _| {
-            let strict = |s: &&SenderAnswers| facts::wishes(s, OrderKind::Strict);
+            let strict = |s: &&SenderAnswers| facts::wishes(s, OrderKind::Strict) && !is_keyless(s);
             let found = intake.senders.iter().filter(strict);
             found
                 .map(|s| Firing::of(s).with("says", says(s)).behind(["senders".to_owned(), s.path("ordering")]))
@@ -58,16 +58,19 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         id: "strict-order-without-a-key",
-        severity: Contradiction,
+        severity: Serious,
         subject: Subject::Ordering,
         fires: |intake, _| {
             let found = intake.senders.iter().filter(|s| is_keyless(s));
-            found.map(|s| Firing::of(s).behind(["senders".to_owned(), s.path("ordering")])).collect()
+            found
+                .map(|s| Firing::of(s).with("says", says(s)).behind(["senders".to_owned(), s.path("ordering")]))
+                .collect()
         },
         text: "You ask for a strict order of {sender}'s events and name nothing they share; the catalogue knows no such \
-               place either. Without a key every event goes when it is due, in no order.",
+               place either, so every event goes when it is due, in no order. {says}",
         mend: "Say what is ordered against each other: `ordering.{name} = { mode = \"strict\", key = \"json:/customer/id\" }`, \
-               with the place where it stands in the body.",
+               with the place where it stands in the body. That keeps the order of arrival; if the sender mixes them up, \
+               only a time or version that the handler compares puts them right.",
         fires_for: r#"
             senders = ["acme-billing"]
             ordering.acme-billing = "strictly in order"
@@ -84,8 +87,8 @@ pub const RULES: &[Rule] = &[
         fires: |intake, _| {
             let queues =
                 matches!(intake.existing.kind, State::Queued) || intake.infrastructure.host == Host::Serverless;
-            let found =
-                together(intake.senders.iter().filter(|s| facts::wishes(s, OrderKind::Strict)).filter(|_| queues));
+            let strict = |s: &&SenderAnswers| facts::wishes(s, OrderKind::Strict) && !is_keyless(s);
+            let found = together(intake.senders.iter().filter(strict)).filter(|_| queues);
             let answers =
                 ["ordering", "infrastructure.hosting", "infrastructure.stack", "infrastructure.host", "existing"];
             found.map(|f| f.behind(answers)).into_iter().collect()
