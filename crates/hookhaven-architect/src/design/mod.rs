@@ -5,7 +5,9 @@
 
 mod destination;
 pub mod load;
+mod ordering;
 mod place;
+mod retry;
 mod route;
 mod size;
 mod source;
@@ -93,8 +95,11 @@ pub enum Roles {
 pub struct Hosting {
     /// In words: one virtual machine with 2 cores and 2 GB.
     pub size: String,
-    /// In classes, because prices move: `under 10`, `10 to 50`, `50 to 200`, `over 200` a month, in dollars or euros.
+    /// In classes, because prices move: `under 10`, `10 to 50`, `50 to 200` … `over 1000` a month, in dollars or euros.
     pub cost: &'static str,
+    /// Of one node.
+    pub cores: u32,
+    pub memory_bytes: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -189,6 +194,8 @@ pub struct RetryDesign {
     pub initial: Duration,
     pub factor: f64,
     pub max: Duration,
+    /// How long a delivery may be pending at all, also while nothing is tried; `None`: the gateway's own three days.
+    pub max_age: Option<Duration>,
 }
 
 impl Design {
@@ -257,8 +264,13 @@ impl Roles {
 impl RetryDesign {
     /// From the first attempt to the last, jitter aside.
     pub fn covers(&self) -> Duration {
-        let wait = |n: i32| self.initial.mul_f64(self.factor.powi(n).min(1e9)).min(self.max);
-        (0..self.attempts.saturating_sub(1)).map(|n| wait(n as i32)).sum()
+        (1..self.attempts).map(|failed| self.wait(failed)).sum()
+    }
+
+    /// After so many failures, jitter aside.
+    fn wait(&self, failed: u32) -> Duration {
+        let factor = self.factor.powi(i32::try_from(failed).unwrap_or(i32::MAX) - 1);
+        self.initial.mul_f64(factor.min(1e9)).min(self.max)
     }
 }
 

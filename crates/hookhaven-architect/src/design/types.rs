@@ -35,11 +35,16 @@ pub fn is_asked(sender: &Declaration, event_type: &str) -> bool {
     sender.asks.iter().any(|ask| *ask == "*" || event_type != "*" && meet(ask))
 }
 
-/// What was said of a type: by its name, by a pattern that takes it, or of all.
+/// What was said of a type: by its name, by the narrowest pattern that takes it, or of all.
 pub fn said<'a, T>(answers: &'a PerType<T>, event_type: &str) -> &'a T {
-    let by = |test: &dyn Fn(&str) -> bool| answers.some.iter().find(|(name, _)| test(name)).map(|(_, value)| value);
-    let named = by(&|name| name == event_type);
-    named.or_else(|| by(&|name| glob::matches(name, event_type))).unwrap_or(&answers.all)
+    let takes = answers.some.iter().filter(|(name, _)| glob::matches(name, event_type));
+    let nearest = takes.max_by_key(|(name, _)| (name == event_type, literal(name)));
+    nearest.map_or(&answers.all, |(_, value)| value)
+}
+
+/// What of a pattern is no star: a wider one that takes it has less.
+pub fn literal(pattern: &str) -> usize {
+    pattern.bytes().filter(|byte| *byte != b'*').count()
 }
 
 #[cfg(test)]
@@ -84,8 +89,10 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_counts_for_what_it_takes_and_a_name_before_it() {
-        let answers = PerType { all: 1, some: vec![("invoice.*".to_owned(), 2), ("invoice.paid".to_owned(), 3)] };
-        assert_eq!(["invoice.paid", "invoice.sent", "invoice.*", "push"].map(|t| *said(&answers, t)), [3, 2, 2, 1]);
+    fn a_pattern_counts_for_what_it_takes_and_what_is_narrower_before_it() {
+        let some = [("in*", 4), ("invoice.*", 2), ("invoice.paid", 3)].map(|(name, value)| (name.to_owned(), value));
+        let answers = PerType { all: 1, some: some.to_vec() };
+        let types = ["invoice.paid", "invoice.sent", "invoice.*", "in.x", "push"];
+        assert_eq!(types.map(|t| *said(&answers, t)), [3, 2, 2, 4, 1]);
     }
 }

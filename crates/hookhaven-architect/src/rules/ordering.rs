@@ -12,11 +12,12 @@ pub const RULES: &[Rule] = &[
         id: "order-wished-not-promised",
         severity: Note,
         subject: Subject::Ordering,
-        fires: |intake, _| {
-            let wished = |s: &&SenderAnswers| facts::wishes(s, OrderKind::Wished);
+        fires: |intake, design| {
+            let wished = |s: &&SenderAnswers| facts::wishes(s, OrderKind::Wished) && !is_latest(s, design);
             let found = intake.senders.iter().filter(wished);
             found
                 .map(|s| Firing::of(s).with("says", says(s)).behind(["senders".to_owned(), s.path("ordering")]))
+                .map(|f| f.behind(["processing", "idempotency", "events"]))
                 .collect()
         },
         text: "You would like events of {sender} in order. {says} Enforcing the order of arrival would keep a wrong one, and \
@@ -25,6 +26,36 @@ pub const RULES: &[Rule] = &[
                excluded.event_at`), and let `updated` create what `created` has not brought yet.",
         fires_for: r#"ordering.stripe = "created before updated, ideally""#,
         rests_for: r#"ordering.stripe = "none""#,
+    },
+    Rule {
+        id: "overtaken-is-not-delivered",
+        severity: Note,
+        subject: Subject::Ordering,
+        fires: |intake, design| {
+            let found = intake.senders.iter().filter(|s| is_latest(s, design));
+            let answers =
+                |s: &SenderAnswers| ["ordering", "processing", "idempotency", "events"].map(|table| s.path(table));
+            found.map(|s| Firing::of(s).behind(["senders"]).behind(answers(s))).collect()
+        },
+        text: "Of {sender}'s events with the same key only the newest is delivered: one that still waits when a newer one \
+               arrives is cancelled (`superseded`), so your handler never sees it.",
+        mend: "Let it count nothing and start nothing for each event. Keep the guard of the event's time all the same: an \
+               attempt that is under way goes on beside the newer one. If each event has to be seen after all, say `mode = \
+               \"wished\"` in `ordering.{name}`.",
+        fires_for: r#"
+            senders = ["shopify"]
+            events.shopify = ["orders/updated"]
+            processing.shopify = "write the order into the database"
+            idempotency.shopify = "nice"
+            ordering.shopify = "only the newest state counts"
+        "#,
+        rests_for: r#"
+            senders = ["shopify"]
+            events.shopify = ["orders/updated"]
+            processing.shopify = "write the order into the database, send a mail"
+            idempotency.shopify = "nice"
+            ordering.shopify = "only the newest state counts"
+        "#,
     },
     Rule {
         id: "strict-order-not-promised",
@@ -55,6 +86,25 @@ pub const RULES: &[Rule] = &[
                than out of order; watch `webhook_ordering_keys_parked` of {name}-handler.",
         fires_for: r#"ordering.stripe = { mode = "strict", key = "json:/data/object/customer" }"#,
         rests_for: r#"ordering.stripe = "ideally""#,
+    },
+    Rule {
+        id: "strict-order-by-the-usual-key",
+        severity: Note,
+        subject: Subject::Ordering,
+        fires: |intake, _| {
+            let found = intake.senders.iter().filter_map(|s| {
+                let unsaid = s.ordering.values().any(|wish| wish.kind == OrderKind::Strict && wish.key.is_none());
+                let key = s.sender?.order_key.first().filter(|_| unsaid)?;
+                Some(Firing::of(s).with("key", *key).behind(["senders".to_owned(), s.path("ordering")]))
+            });
+            found.collect()
+        },
+        text: "You name nothing that {sender}'s events share. The usual is taken: those with the same `{key}` wait for each \
+               other, and all others go side by side.",
+        mend: "If you mean something wider, such as the customer or the account, say where it stands in the body: \
+               `ordering.{name} = { mode = \"strict\", key = \"json:/…\" }`. What has another value there is not kept in order.",
+        fires_for: r#"ordering.stripe = "strictly in order per customer""#,
+        rests_for: r#"ordering.stripe = { mode = "strict", key = "json:/data/object/customer" }"#,
     },
     Rule {
         id: "strict-order-without-a-key",
@@ -107,6 +157,11 @@ pub const RULES: &[Rule] = &[
         "#,
     },
 ];
+
+/// Whether what a newer event overtook is left out.
+fn is_latest(sender: &SenderAnswers, design: &Design) -> bool {
+    design.routes_of(&sender.name).any(|route| matches!(route.ordering.value, OrderingDesign::Latest { .. }))
+}
 
 /// Whether a strict order is asked for, of things that nobody named.
 fn is_keyless(sender: &SenderAnswers) -> bool {

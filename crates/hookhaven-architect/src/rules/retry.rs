@@ -5,7 +5,7 @@
 use hookhaven_core::senders::Retries;
 
 use super::prelude::*;
-use crate::design::Loss;
+use crate::design::{Loss, RouteDesign};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -123,16 +123,9 @@ pub const RULES: &[Rule] = &[
         id: "late-is-useless",
         severity: Note,
         subject: Subject::Retry,
-        fires: |intake, design| {
-            let briefly = |s: &&SenderAnswers| {
-                let short = design.routes_of(&s.name).any(|route| route.retry.value.max <= Duration::from_secs(60));
-                s.processing.answers_user && short
-            };
-            let found = together(intake.senders.iter().filter(briefly));
-            found.map(|f| f.behind(["processing", "events", "latency", "idempotency"])).into_iter().collect()
-        },
-        text: "Somebody waits for what is done with some events of {senders}. These are tried a few times within a minute \
-               and then end as dead letters: nobody wants an answer from an hour ago.",
+        fires: |intake, design| useless(intake, design).into_iter().collect(),
+        text: "Somebody waits for what is done with some events of {senders}. These are tried for {covers} and wait {age} at \
+               most; then they end as dead letters, since nobody wants an answer from an hour ago.",
         mend: "Let the handler say so to the user when it fails (\"that did not work, ask again\") and return 200; what then \
                still dies is a fault of yours to look at, not something to replay.",
         fires_for: r#"
@@ -254,6 +247,16 @@ fn switches_off(intake: &Intake) -> Vec<Firing> {
     let conduct = facts::each_in_words(&stopping, |conduct| conduct.gives_up, rest);
     let found = together(stopping).map(|f| f.with("conduct", conduct).with("near", near));
     found.map(|f| f.behind(["existing", "infrastructure.downtime"])).into_iter().collect()
+}
+
+/// Routes that are given up while somebody may still remember what they asked for.
+fn useless(intake: &Intake, design: &Design) -> Option<Firing> {
+    let is_brief = |route: &&RouteDesign| route.retry.value.max_age.is_some();
+    let retry = &design.routes.iter().find(is_brief)?.retry.value;
+    let asked = |s: &&SenderAnswers| design.routes_of(&s.name).any(|route| is_brief(&route));
+    let found = together(intake.senders.iter().filter(asked))?;
+    let found = found.with("covers", span(retry.covers())).with("age", span(retry.max_age?));
+    Some(found.behind(["processing", "events", "latency", "idempotency"]))
 }
 
 fn no_second(sender: &SenderAnswers, design: &Design) -> Option<Firing> {

@@ -160,6 +160,9 @@ pub struct About {
 pub struct Conduct {
     /// Whether it promises that events arrive in the order in which they happened.
     pub order: OrderPromise,
+    /// Globs over the types whose events hold the whole state of what their ordering key names, or only say that it
+    /// changed: a newer one leaves nothing for an older one to tell.
+    pub whole: &'static [&'static str],
     /// How events are sent again by hand or by program.
     pub resend: &'static str,
     /// How long after the event it can be; where that is what [`Declaration::redelivery`] says, only there.
@@ -204,6 +207,7 @@ pub enum OrderPromise {
 impl Conduct {
     pub const UNKNOWN: Conduct = Conduct {
         order: OrderPromise::Silent,
+        whole: &[],
         resend: "",
         resend_within: None,
         reconcile: "",
