@@ -6,7 +6,7 @@ use super::prelude::*;
 use crate::intake::Planned;
 
 /// Handlers at once that no set-up of one team runs.
-const HANDLERS_MAX: f64 = 1_000.0;
+pub(super) const HANDLERS_MAX: f64 = 1_000.0;
 
 pub const RULES: &[Rule] = &[
     Rule {
@@ -22,7 +22,7 @@ pub const RULES: &[Rule] = &[
             });
             found.collect()
         },
-        text: "{sender}: {peak} events on the busiest day, and {usual} on an ordinary one.",
+        text: "{sender}: {usual} events on an ordinary day, and {peak} on the busiest.",
         mend: "Look the two up (the sender's own dashboard counts them) and correct `volume.{name}`. Until then the \
                busiest day is taken to be like the ordinary one.",
         fires_for: r#"volume.stripe = { per_day = 5000, peak_day = 500 }"#,

@@ -147,7 +147,8 @@ pub fn addresses_in_words(senders: &[&SenderAnswers]) -> String {
     let titles: Vec<&str> = senders.iter().filter(published).map(|sender| title(sender)).collect();
     match titles[..] {
         [] => String::new(),
-        _ => format!(" Only the addresses that {} publishes get in with `allow = [\"published\"]`.", list(&titles)),
+        [one] => format!(" Only the addresses that {one} publishes get in with `allow = [\"published\"]`."),
+        _ => format!(" Only the addresses that {} publish get in with `allow = [\"published\"]`.", named(&titles)),
     }
 }
 
@@ -165,15 +166,31 @@ pub fn each_in_words(senders: &[&SenderAnswers], says: fn(&Conduct) -> &'static 
     let said = |sender: &&SenderAnswers| format!("{}: {}.", title(sender), says(&conduct(sender)));
     match senders {
         [] | [_] | [_, _] => senders.iter().map(said).collect::<Vec<_>>().join(" "),
-        many => format!("{}: {rest}", list(&many.iter().map(|sender| title(sender)).collect::<Vec<_>>())),
+        many => format!("{}: {rest}", named(&many.iter().map(|sender| title(sender)).collect::<Vec<_>>())),
     }
 }
 
 /// Types of a sender in a sentence: no more than four of them.
 pub fn types_in_words(types: &[&str]) -> String {
-    match types {
-        [a, b, c, _, more @ ..] if !more.is_empty() => format!("{a}, {b}, {c} and {} more", more.len() + 1),
-        _ => list(types),
+    first_of(types, 4)
+}
+
+/// Senders in a sentence: as many as one reads, and products of one house once.
+pub fn named(titles: &[&str]) -> String {
+    let mut each: Vec<&str> = Vec::new();
+    for title in titles {
+        if !each.contains(title) {
+            each.push(title);
+        }
+    }
+    first_of(&each, 16)
+}
+
+/// `a, b, c and 5 more`, where there are more than so many.
+fn first_of(all: &[&str], most: usize) -> String {
+    match all.get(..most.saturating_sub(1)) {
+        Some(first) if all.len() > most => format!("{} and {} more", first.join(", "), all.len() - first.len()),
+        _ => list(all),
     }
 }
 

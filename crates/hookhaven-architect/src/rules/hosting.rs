@@ -184,8 +184,8 @@ pub const RULES: &[Rule] = &[
             if fires { vec![firing] } else { Vec::new() }
         },
         text: "{nodes} nodes on one machine fail together: what a second node is for is that the first one's machine dies.",
-        mend: "Put them on machines in different zones, or run one and save the database. For upgrades without a pause one is \
-               enough: the new process waits for the old one's lock for 10 s.",
+        mend: "Put them on machines in different zones, or run one and save the database. For upgrades one is enough: the new \
+               process waits up to 10 s for the old one's lock, so the pause is seconds.",
         fires_for: "infrastructure.nodes = 2\ninfrastructure.hosting = \"one small virtual machine\"",
         rests_for: "infrastructure.nodes = 2\ninfrastructure.hosting = \"one virtual machine in each of two zones\"",
     },

@@ -83,8 +83,9 @@ pub const RULES: &[Rule] = &[
         fires: |intake, _| only_if(intake, Trouble::OutOfOrder, Firing::whole().behind([TOLD])),
         text: "An older event overwrote a newer one. Retries and parallel deliveries do that with every sender; being \
                faster makes it rarer and does not end it.",
-        mend: "Keep the event's time in the row and write only what is newer: `INSERT … ON CONFLICT (id) DO UPDATE … WHERE \
-               row.event_at < excluded.event_at`. A row that was not changed is a success, not an error.",
+        mend: "Keep the event's time in the row and write nothing that is older: `INSERT … ON CONFLICT (id) DO UPDATE … WHERE \
+               row.event_at <= excluded.event_at`. A row that was not changed is a success, not an error. Of two with the \
+               same time (many senders count in seconds) the later to arrive stands: where that matters, fetch the object.",
         fires_for: r#"existing.incidents = ["an older event overwrote a newer one"]"#,
         rests_for: r#"existing.incidents = ["an event was processed twice"]"#,
     },
@@ -179,11 +180,12 @@ fn overrun(intake: &Intake, design: &Design) -> Option<Firing> {
     let worst = design.sources.iter().max_by(|a, b| a.per_second.burst.total_cmp(&b.per_second.burst))?;
     let sender = intake.senders.iter().find(|sender| sender.name == worst.name)?;
     let destination = facts::destination(sender, design)?;
-    let limit = destination.rate_per_second.value.map(|most| format!(" and at most {most} times a second"));
+    let limit =
+        destination.rate_per_second.value.map(|most| format!(" and at most {} times a second", count(most.into())));
     let firing = Firing::of(sender)
         .with("burst", rate(worst.per_second.burst))
         .with("destination", &*destination.name)
-        .with("concurrency", destination.concurrency.value.to_string())
+        .with("concurrency", count(destination.concurrency.value.into()))
         .with("limit", limit.unwrap_or_default());
     let firing = firing.behind([TOLD, "senders", "volume", "processing", "latency"]);
     facts::had(intake, Trouble::Overload).then_some(firing)

@@ -22,7 +22,7 @@ pub const RULES: &[Rule] = &[
         },
         text: "You would like events of {sender} in order. {says} Enforcing the order of arrival would keep a wrong one, and \
                pay for it with waiting.",
-        mend: "Make the order not matter: write only what is newer than the row (`… WHERE row.event_at < \
+        mend: "Make the order not matter: write nothing that is older than the row (`… WHERE row.event_at <= \
                excluded.event_at`), and let `updated` create what `created` has not brought yet.",
         fires_for: r#"ordering.stripe = "created before updated, ideally""#,
         rests_for: r#"ordering.stripe = "none""#,
@@ -81,7 +81,8 @@ pub const RULES: &[Rule] = &[
         subject: Subject::Ordering,
         fires: |intake, design| intake.senders.iter().filter_map(|s| holds(s, design)).collect(),
         text: "Events of {sender} with the same key go one at a time: at {takes} each, a key gets through {rate} and no \
-               more. One that fails holds up those behind it, for up to an hour from its first failure.",
+               more. One that fails holds up those behind it for up to an hour from its first failure; after that they go past it, \
+               and the order is broken there.",
         mend: "Choose the narrowest key that needs the order (the object, not the account). Lower `park` if late is worse \
                than out of order; watch `webhook_ordering_keys_parked` of {name}-handler.",
         fires_for: r#"ordering.stripe = { mode = "strict", key = "json:/data/object/customer" }"#,
@@ -181,6 +182,10 @@ fn holds(sender: &SenderAnswers, design: &Design) -> Option<Firing> {
     let fifo = |o: &OrderingDesign| matches!(o, OrderingDesign::Fifo { .. });
     design.routes_of(&sender.name).find(|route| fifo(&route.ordering.value)).filter(|_| !is_keyless(sender))?;
     let takes = sender.processing.takes;
+    // One that is never done in time is told of as such.
+    if takes >= facts::destination(sender, design)?.timeout.value {
+        return None;
+    }
     let firing = Firing::of(sender).with("takes", span(takes)).with("rate", rate(1.0 / takes.as_secs_f64()));
     Some(firing.behind([sender.path("ordering"), sender.path("processing"), "senders".to_owned()]))
 }

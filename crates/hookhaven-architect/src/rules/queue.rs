@@ -4,8 +4,11 @@
 
 use std::ops::RangeInclusive;
 
-use super::{contradictions::more_than_can_be, prelude::*};
-use crate::design::{DATABASE_PER_SECOND, Mode, NODE_PER_SECOND, Roles, StorePlace, needed_per_second};
+use super::{
+    contradictions::{HANDLERS_MAX, more_than_can_be},
+    prelude::*,
+};
+use crate::design::{DATABASE_PER_SECOND, Mode, NODE_PER_SECOND, Roles, StorePlace, load, needed_per_second};
 
 /// From here on handlers are more than a default connection pool carries.
 const MANY_AT_ONCE: u32 = 100;
@@ -60,6 +63,24 @@ pub const RULES: &[Rule] = &[
                and make the call one that can be repeated.",
         fires_for: r#"processing.stripe = { does = "render the report", takes = "20s" }"#,
         rests_for: r#"processing.stripe = { does = "render the report", takes = "2s" }"#,
+    },
+    Rule {
+        id: "burst-beyond-its-latency",
+        severity: Serious,
+        subject: Subject::Queue,
+        fires: |intake, design| intake.senders.iter().filter_map(|s| beyond_its_latency(s, design)).collect(),
+        text: "{sender}: {events} events within {within}, each to be handled within {latency}, keep {busy} handlers of {takes} \
+               busy at once. No team runs that many: the last of a burst will be late, whatever is configured.",
+        mend: "Say in `latency.{name}` how late the last may be: with {spread} a hundred handlers do. Until they get to it, it \
+               waits on disk and nothing is lost. Or do less for each event: half the time needs half as many.",
+        fires_for: r#"
+            volume.stripe = { per_day = 100000, burst = { events = 50000, within = "10s" } }
+            latency.stripe = "10s"
+        "#,
+        rests_for: r#"
+            volume.stripe = { per_day = 100000, burst = { events = 50000, within = "10s" } }
+            latency.stripe = "5m"
+        "#,
     },
     Rule {
         id: "many-handlers-at-once",
@@ -200,7 +221,9 @@ fn slow(intake: &Intake, design: &Design, takes: RangeInclusive<Duration>) -> Ve
 fn many_at_once(sender: &SenderAnswers, design: &Design) -> Option<Firing> {
     let destination = facts::destination(sender, design)?;
     let concurrency = destination.concurrency.value;
-    let graver = more_than_can_be(sender, design).is_some() || sender.processing.takes >= destination.timeout.value;
+    let graver = more_than_can_be(sender, design).is_some()
+        || beyond_its_latency(sender, design).is_some()
+        || sender.processing.takes >= destination.timeout.value;
     let firing = Firing::of(sender)
         .with("concurrency", count(concurrency.into()))
         .with("rate", rate(needed_per_second(sender)))
@@ -209,6 +232,28 @@ fn many_at_once(sender: &SenderAnswers, design: &Design) -> Option<Firing> {
         .behind(["volume", "processing", "latency"].map(|table| sender.path(table)))
         .behind(["senders"]);
     (concurrency >= MANY_AT_ONCE && !graver).then_some(firing)
+}
+
+/// Where it is the burst and not the hour that asks for more handlers than can be.
+fn beyond_its_latency(sender: &SenderAnswers, design: &Design) -> Option<Firing> {
+    let takes = sender.processing.takes;
+    let busy = needed_per_second(sender) * takes.as_secs_f64();
+    let told = more_than_can_be(sender, design).is_some() || takes >= facts::destination(sender, design)?.timeout.value;
+    if busy <= HANDLERS_MAX || told {
+        return None;
+    }
+    let burst = load::burst_of(sender);
+    // What a hundred need for all of them, less the time in which they come.
+    let needed_s = burst.events as f64 * takes.as_secs_f64() / f64::from(MANY_AT_ONCE);
+    let spread_s = (needed_s - burst.within.as_secs_f64()).max(1.0) as u64;
+    let firing = Firing::of(sender)
+        .with("events", count(burst.events))
+        .with("within", span(burst.within))
+        .with("latency", span(facts::soonest(sender)))
+        .with("busy", count(busy as u64))
+        .with("takes", span(takes))
+        .with("spread", span(Duration::from_secs(spread_s.div_ceil(60) * 60)));
+    Some(firing.behind(["volume", "processing", "latency"].map(|table| sender.path(table))).behind(["senders"]))
 }
 
 fn fills(design: &Design) -> Option<Firing> {

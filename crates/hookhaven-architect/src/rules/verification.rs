@@ -78,7 +78,7 @@ pub const PROOFS: &[Rule] = &[
             let found = together(senders).map(|f| f.with("addresses", addresses).with("instead", instead));
             found.into_iter().collect()
         },
-        text: "A shared secret instead of a signature is what {senders} shows: whoever sees one request, in a proxy's log \
+        text: "Requests of {senders} carry a shared secret instead of a signature: whoever sees one of them, in a proxy's log \
                or a trace, can make others.",
         mend: "Keep request headers and query strings out of the logs of whatever stands in front, and change the secret on a \
                date.{addresses}{instead}",
@@ -167,7 +167,8 @@ pub const RULES: &[Rule] = &[
             };
             together(intake.senders.iter().filter(compares)).into_iter().collect()
         },
-        text: "Before its first event, {senders} asks for a token that you make up. Without it the subscription is refused.",
+        text: "A subscription of {senders} begins with a question for a token that you make up. Without it there is no first \
+               event.",
         mend: "Put a long random text into the variable of `verify_token` in `.env`, start the gateway, and only then \
                enter URL and token at the sender: it asks at that moment.",
         fires_for: r#"senders = ["meta"]"#,
