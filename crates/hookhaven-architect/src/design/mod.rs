@@ -20,7 +20,8 @@ use hookhaven_core::senders::Declaration;
 use crate::{Choice, Intake, intake::Once};
 
 pub use self::{
-    place::{NODE_PER_SECOND, connections_max},
+    destination::needed_per_second,
+    place::{DATABASE_PER_SECOND, NODE_PER_SECOND, connections_max},
     source::variable,
 };
 

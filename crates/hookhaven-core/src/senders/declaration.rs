@@ -42,6 +42,8 @@ pub struct Declaration {
     pub version: &'static [&'static str],
     /// How long after the event a person may have it sent again, where that is longer than its own retries go on.
     pub redelivery: Option<Duration>,
+    /// The catalogue's name for the same third party where it signs, for those that can be told to.
+    pub signs_instead: Option<&'static str>,
     /// The array whose items are events, as a pointer: empty for the body itself.
     pub batch: Option<&'static str>,
     /// Globs over the types of which several come in one request, where there is a `batch`.
@@ -171,6 +173,24 @@ pub struct Conduct {
     pub gives_up: &'static str,
     /// Common types of which a dead letter should wake somebody.
     pub critical: &'static [&'static str],
+    /// Whether failures that go on make it stop sending for a time or for good, rather than drop the event alone.
+    pub stops: bool,
+    /// After how long a subscription ends unless it is renewed, in words.
+    pub lapses: &'static str,
+    /// Types whose events only say that something changed, so that what it is now has to be asked of the API; `*`: all.
+    pub thin: &'static [&'static str],
+    /// Where one thing that happened makes several events.
+    pub siblings: &'static [Siblings],
+}
+
+/// Types of which one thing that happened makes several, each an event with an id of its own.
+#[derive(Clone, Copy, Debug)]
+pub struct Siblings {
+    /// What happened, as in "one payment".
+    pub cause: &'static str,
+    pub types: &'static [&'static str],
+    /// How a handler does what it has to do once, in a sentence or two.
+    pub instead: &'static str,
 }
 
 /// What a sender says of the order of its events.
@@ -193,6 +213,10 @@ impl Conduct {
         reconcile: "",
         gives_up: "",
         critical: &[],
+        stops: false,
+        lapses: "",
+        thin: &[],
+        siblings: &[],
     };
 }
 
@@ -248,6 +272,7 @@ impl Declaration {
         order_key: &[],
         version: &[],
         redelivery: None,
+        signs_instead: None,
         batch: None,
         batched: &["*"],
         tolerance: Duration::from_secs(300),

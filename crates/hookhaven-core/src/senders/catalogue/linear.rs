@@ -33,6 +33,7 @@ pub static SENDER: Declaration = Declaration {
         whole: &["*"],
         reconcile: "the GraphQL API, by `updatedAt`",
         gives_up: "it may disable a webhook that keeps failing",
+        stops: true,
         ..Conduct::UNKNOWN
     },
     ..Declaration::DEFAULT

@@ -65,6 +65,11 @@ pub static SENDER: Declaration = Declaration {
             "CUSTOMER.DISPUTE.CREATED",
             "BILLING.SUBSCRIPTION.CANCELLED",
         ],
+        siblings: &[Siblings {
+            cause: "one payment",
+            types: &["CHECKOUT.ORDER.APPROVED", "PAYMENT.CAPTURE.COMPLETED"],
+            instead: "Approved is not paid: act on `PAYMENT.CAPTURE.COMPLETED`, and make it unique by the order's id.",
+        }],
         ..Conduct::UNKNOWN
     },
     code: Code {

@@ -42,6 +42,13 @@ pub static SENDER: Declaration = Declaration {
             "shop/redact",
             "customers/data_request",
         ],
+        stops: true,
+        siblings: &[Siblings {
+            cause: "one order",
+            types: &["orders/create", "orders/paid", "orders/updated"],
+            instead: "Hang what must happen once on one of them, unique by the order's id; let the others write the order's \
+                      state and nothing else.",
+        }],
         ..Conduct::UNKNOWN
     },
     ..Declaration::DEFAULT

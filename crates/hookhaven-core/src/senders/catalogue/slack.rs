@@ -86,6 +86,7 @@ pub static SENDER: Declaration = Declaration {
     conduct: Conduct {
         reconcile: "`conversations.history` with `oldest` lists the messages of a channel; commands and clicks are nowhere",
         gives_up: "when more than 95% of attempts fail within an hour (of apps with 1,000 events and more) it switches the subscriptions off and mails",
+        stops: true,
         ..Conduct::UNKNOWN
     },
     code: Code {

@@ -26,6 +26,7 @@ pub static SENDER: Declaration = Declaration {
     conduct: Conduct {
         whole: &["*"],
         reconcile: "`GET /athlete/activities?after=…` lists activities of each athlete",
+        thin: &["*"],
         ..Conduct::UNKNOWN
     },
     ..Declaration::DEFAULT
