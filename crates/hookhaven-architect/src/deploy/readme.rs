@@ -222,7 +222,9 @@ fn asked(plan: &Plan) -> String {
              it stands below work:\n\n```sh\nhookhaven() {{ systemd-run --quiet --pipe --wait \
              --property=EnvironmentFile=/etc/hookhaven/secrets.env /usr/local/bin/hookhaven \"$@\" {shared}; }}\n```"
         ),
-        Host::Containers => inside(&format!("docker compose -f deploy/compose.yaml exec {name} hookhaven …")),
+        Host::Containers => {
+            inside(&format!("docker compose --env-file .env -f deploy/compose.yaml exec {name} hookhaven …"))
+        }
         Host::Kubernetes if is_embedded(plan) => inside(&format!("kubectl exec -it {name}-0 -- hookhaven …")),
         Host::Kubernetes => inside(&format!("kubectl exec -it deploy/{name} -- hookhaven …")),
         Host::Platform => inside("fly ssh console --command \"hookhaven …\""),
