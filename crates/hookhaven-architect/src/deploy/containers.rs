@@ -7,8 +7,8 @@ use super::{
 use crate::{File, Plan};
 
 pub fn files(plan: &Plan) -> Vec<File> {
-    let shares = Site::of(plan).shares_network;
-    let upstream = if shares { "127.0.0.1:8080".to_owned() } else { format!("{}:8080", processes(plan)[0].0) };
+    let Site { shares_network: shares, ports: [port, _], .. } = Site::of(plan);
+    let upstream = if shares { format!("127.0.0.1:{port}") } else { format!("{}:{port}", processes(plan)[0].0) };
     vec![
         File::new("deploy/Dockerfile", DOCKERFILE),
         File::new("deploy/compose.yaml", compose(plan, shares)),

@@ -1,17 +1,20 @@
 //! A machine: systemd units, and what speaks TLS before them: nginx where that is there, else Caddy.
 
-use super::site::{has_nginx, is_embedded, memory_max, processes, public};
+use super::site::{Site, has_nginx, is_embedded, memory_max, processes, public};
 use crate::{File, Plan};
 
 pub fn files(plan: &Plan) -> Vec<File> {
     let all = processes(plan);
     let units = all.iter().map(|(name, role, _)| File::new(format!("deploy/{name}.service"), unit(plan, role)));
-    let upstream =
-        if plan.design.nodes.value == 1 { "127.0.0.1:8080" } else { "node-1.internal:8080 node-2.internal:8080" };
+    let [port, _] = Site::of(plan).ports;
+    let upstream = match plan.design.nodes.value {
+        1 => format!("127.0.0.1:{port}"),
+        _ => format!("node-1.internal:{port} node-2.internal:{port}"),
+    };
     let front = if has_nginx(plan) {
-        File::new("deploy/nginx.conf", nginx(plan, upstream))
+        File::new("deploy/nginx.conf", nginx(plan, &upstream))
     } else {
-        File::new("deploy/Caddyfile", caddyfile(plan, upstream))
+        File::new("deploy/Caddyfile", caddyfile(plan, &upstream))
     };
     units.chain([front]).collect()
 }

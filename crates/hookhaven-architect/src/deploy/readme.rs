@@ -55,6 +55,7 @@ fn serverless(plan: &Plan) -> String {
 
 fn steps(plan: &Plan) -> String {
     let (host, path) = public(plan);
+    let [_, admin] = Site::of(plan).ports;
     let point = format!("Point the DNS name `{host}` at it; ports 80 and 443 have to reach it.");
     let steps: Vec<String> =
         match plan.intake.infrastructure.host {
@@ -85,13 +86,17 @@ fn steps(plan: &Plan) -> String {
         text += &format!("{}. {step}\n", n + 1);
     }
     text += &format!(
-        "\nSenders post to `https://{host}{path}/webhooks/NAME`. The admin side (port 8081) is for you alone.\n"
+        "\nSenders post to `https://{host}{path}/webhooks/NAME`. The admin side (port {admin}) is for you alone.\n"
     );
     let strips = matches!(plan.intake.infrastructure.host, Host::Kubernetes | Host::Platform) && !path.is_empty();
     if strips {
         text += &format!(
             "What stands in front has to take `{path}` off the path: the gateway listens under `/webhooks/`.\n"
         );
+    }
+    if plan.intake.infrastructure.host == Host::Containers {
+        text += "After a change of `hookhaven.toml`: `docker compose -f deploy/compose.yaml restart`. An editor that puts \
+                 a new file in the old one's place is not seen by what runs.\n";
     }
     if Site::of(plan).proxies.is_none() {
         text += "Set `server.trusted_proxies` to the address that `hookhaven events show EVENT_ID` gives after `from` until then: \
@@ -108,7 +113,10 @@ fn machine_steps(plan: &Plan, point: &str) -> Vec<String> {
     let mut steps = vec![
         format!("{on_each}Put the binary at `/usr/local/bin/hookhaven`, and `hookhaven.toml` into `/etc/hookhaven/`."),
         "Copy `.env.example` to `/etc/hookhaven/secrets.env` (owned by root, mode 0600) and fill it in.".to_owned(),
-        format!("Copy {names} to `/etc/systemd/system/`, each where its role runs."),
+        format!(
+            "Copy {names} to `/etc/systemd/system/`{}.",
+            if all.len() > 1 { ", each where its role runs" } else { "" }
+        ),
         "`systemd-run --pipe --wait --property=EnvironmentFile=/etc/hookhaven/secrets.env /usr/local/bin/hookhaven \
          check --config /etc/hookhaven/hookhaven.toml`: no error, and no warning that the file does not speak of."
             .to_owned(),
@@ -120,10 +128,10 @@ fn machine_steps(plan: &Plan, point: &str) -> Vec<String> {
         },
     ];
     if plan.design.nodes.value > 1 {
-        steps.push(
-            "Let the firewall pass port 8080 from the proxy's machine alone, and name the nodes in the proxy's file."
-                .to_owned(),
-        );
+        steps.push(format!(
+            "Let the firewall pass port {} from the proxy's machine alone, and name the nodes in the proxy's file.",
+            Site::of(plan).ports[0]
+        ));
     }
     steps
 }
@@ -146,7 +154,11 @@ fn platform_steps(plan: &Plan) -> Vec<String> {
              that chooses the port (Heroku, in `$PORT`) needs it written in at each start, by this entry point: `sh -c \
              'sed \"s/0.0.0.0:8080/0.0.0.0:$PORT/\" /etc/hookhaven/hookhaven.toml > /tmp/hookhaven.toml && exec \
              hookhaven serve --config /tmp/hookhaven.toml{}'`",
-            if is_embedded(plan) { " --data /var/lib/hookhaven" } else { "" }
+            match plan.design.roles.value {
+                Roles::Apart { .. } => " --role ingest",
+                Roles::Together { .. } if is_embedded(plan) => " --data /var/lib/hookhaven",
+                Roles::Together { .. } => "",
+            }
         ),
         in_container("fly ssh console --command", plan),
     ]
