@@ -172,5 +172,6 @@ fn ordering_in_words(ordering: &OrderingDesign) -> String {
 }
 
 fn retry_in_words(retry: &RetryDesign) -> String {
-    format!("{} attempts, {} to {} apart", retry.attempts, span(retry.initial), span(retry.max))
+    let until = retry.max_age.map_or(String::new(), |max_age| format!(", for {} at most", span(max_age)));
+    format!("{} attempts, {} to {} apart{until}", retry.attempts, span(retry.initial), span(retry.max))
 }

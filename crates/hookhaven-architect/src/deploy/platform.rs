@@ -24,13 +24,13 @@ fn description(plan: &Plan) -> String {
         let gb = plan.design.disk_bytes.value.div_ceil(1 << 30);
         text += &MOUNT.replace("{process}", all[0].0).replace("{disk}", &format!("{gb}gb"));
     }
-    let size = &plan.design.hosting.value;
-    let mib = size.memory_bytes.div_ceil(1 << 20).next_power_of_two();
+    let hosting = &plan.design.hosting.value;
+    let mib = hosting.memory_bytes.div_ceil(1 << 20).next_power_of_two();
     let least = if embedded { 1 } else { all[0].2 };
     text + &REST
         .replace("{process}", all[0].0)
         .replace("{least}", &least.to_string())
-        .replace("{cores}", &size.cores.to_string())
+        .replace("{cores}", &hosting.cores.to_string())
         .replace("{memory}", &format!("{mib}mb"))
 }
 

@@ -133,7 +133,7 @@ pub const RULES: &[Rule] = &[
         subject: Subject::Receiver,
         fires: |intake, _| {
             let fires = |s: &&SenderAnswers| {
-                let shown = s.sender.is_none_or(|declared| declared.user_waits);
+                let shown = s.sender.is_none_or(|declared| declared.user_waits());
                 shown && s.processing.answers_user && facts::soonest(s) >= Duration::from_secs(60)
             };
             let found = intake.senders.iter().filter(fires).map(|s| {

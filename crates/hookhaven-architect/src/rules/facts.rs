@@ -88,7 +88,7 @@ pub fn is_thin(sender: &SenderAnswers) -> bool {
 
 /// Whether what the sender hears within its limit is what a person sees.
 pub fn is_waited_for(sender: &SenderAnswers) -> bool {
-    let waits = sender.sender.is_some_and(|declared| declared.user_waits);
+    let waits = sender.sender.is_some_and(|declared| declared.user_waits());
     waits && sender.processing.answers_user && (sender.name != "slack" || asks_at_once(sender))
 }
 

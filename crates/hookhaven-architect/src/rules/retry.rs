@@ -5,7 +5,7 @@
 use hookhaven_core::senders::Retries;
 
 use super::prelude::*;
-use crate::design::{Loss, RouteDesign};
+use crate::design::Loss;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -99,37 +99,12 @@ pub const RULES: &[Rule] = &[
         rests_for: r#"latency.stripe = "1m""#,
     },
     Rule {
-        id: "command-that-runs-late",
-        severity: Warning,
-        subject: Subject::Retry,
-        fires: |intake, design| intake.senders.iter().filter_map(|s| runs_late(s, design)).collect(),
-        text: "What somebody asks for by {sender} ({types}) must be done, so it is tried for up to {covers}. Nobody who typed a \
-               command expects it to start hours later, when it has been forgotten or done by hand.",
-        mend: "Let the handler look at `hookhaven-received-at`: if it is older than a few minutes, do nothing, tell the user, and \
-               answer 200. Or say \"nice\" of these types: then they are tried for seconds.",
-        fires_for: r#"
-            senders = ["slack"]
-            events.slack = ["/deploy"]
-            processing.slack = "answer the command"
-            idempotency.slack = "must"
-            latency.slack = "5s"
-        "#,
-        rests_for: r#"
-            senders = ["slack"]
-            events.slack = ["/deploy"]
-            processing.slack = "answer the command"
-            idempotency.slack = "nice"
-            latency.slack = "5s"
-        "#,
-    },
-    Rule {
         id: "late-is-useless",
         severity: Note,
         subject: Subject::Retry,
         fires: |intake, design| {
             let briefly = |s: &&SenderAnswers| {
-                let short = design.routes_of(&s.name).any(|route| route.retry.value.max <= Duration::from_secs(60));
-                s.processing.answers_user && short
+                s.processing.answers_user && design.routes_of(&s.name).any(|route| route.retry.value.max_age.is_some())
             };
             let found = intake.senders.iter().filter(briefly);
             found
@@ -236,18 +211,6 @@ fn switches_off(intake: &Intake) -> Vec<Firing> {
     let conduct = facts::each_in_words(&quitters, |conduct| conduct.gives_up, rest);
     let found = together(quitters).map(|f| f.with("conduct", conduct).with("near", near));
     found.map(|f| f.behind(["existing", "infrastructure.downtime"])).into_iter().collect()
-}
-
-fn runs_late(sender: &SenderAnswers, design: &Design) -> Option<Firing> {
-    const LATE: Duration = Duration::from_secs(600);
-    let late = |route: &&RouteDesign| route.answers.value && route.retry.value.covers() > LATE;
-    let routes: Vec<&RouteDesign> = design.routes_of(&sender.name).filter(late).collect();
-    let covers = routes.iter().map(|route| route.retry.value.covers()).max()?;
-    let types: Vec<&str> = routes.iter().flat_map(|route| &route.events).map(String::as_str).collect();
-    let hours = Duration::from_secs(covers.as_secs().div_ceil(3_600) * 3_600);
-    let firing = Firing::of(sender).with("covers", span(hours)).with("types", facts::types_in_words(&types));
-    let answers = ["processing", "events", "idempotency", "latency", "ordering"].map(|table| sender.path(table));
-    Some(firing.behind(answers).behind(["senders"]))
 }
 
 fn no_second(sender: &SenderAnswers, design: &Design) -> Option<Firing> {

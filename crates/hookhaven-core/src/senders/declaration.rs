@@ -32,6 +32,8 @@ pub struct Declaration {
     pub id: &'static [&'static str],
     /// Places of the event type.
     pub event_type: &'static [&'static str],
+    /// What people subscribe to under a name that no event has, and the type under which it arrives.
+    pub subscribed: &'static [(&'static str, &'static str)],
     /// Places of the time at which it happened.
     pub time: &'static [&'static str],
     /// Places of what deliveries would be ordered by, narrowest first.
@@ -42,6 +44,8 @@ pub struct Declaration {
     pub redelivery: Option<Duration>,
     /// The array whose items are events, as a pointer: empty for the body itself.
     pub batch: Option<&'static str>,
+    /// Globs over the types of which several come in one request, where there is a `batch`.
+    pub batched: &'static [&'static str],
     /// How far a signed time may be off unless the source says otherwise.
     pub tolerance: Duration,
     /// The largest events must fit.
@@ -52,8 +56,8 @@ pub struct Declaration {
     /// Where it publishes the addresses that it posts from, if it does so for programs.
     pub addresses: &'static [AddressList],
     pub answer: Told,
-    /// Whether somebody waits for the answer and sees what it says.
-    pub user_waits: bool,
+    /// Globs over the types for which somebody waits for the answer and sees what it says; empty: for none.
+    pub asks: &'static [&'static str],
     /// Where it takes answers that come too late.
     pub late_answers: Option<LateAnswers>,
     /// Beginnings of texts that are no secret of this sender but are often taken for one, and the mend.
@@ -154,6 +158,9 @@ pub struct About {
 pub struct Conduct {
     /// Whether it promises that events arrive in the order in which they happened.
     pub order: OrderPromise,
+    /// Globs over the types whose events hold the whole state of what their ordering key names, or only say that it
+    /// changed: a newer one leaves nothing for an older one to tell.
+    pub whole: &'static [&'static str],
     /// How events are sent again by hand or by program.
     pub resend: &'static str,
     /// How long after the event it can be; where that is what [`Declaration::redelivery`] says, only there.
@@ -180,6 +187,7 @@ pub enum OrderPromise {
 impl Conduct {
     pub const UNKNOWN: Conduct = Conduct {
         order: OrderPromise::Silent,
+        whole: &[],
         resend: "",
         resend_within: None,
         reconcile: "",
@@ -235,18 +243,20 @@ impl Declaration {
         prefixes: &[""],
         id: &[],
         event_type: &["json:/type"],
+        subscribed: &[],
         time: &[],
         order_key: &[],
         version: &[],
         redelivery: None,
         batch: None,
+        batched: &["*"],
         tolerance: Duration::from_secs(300),
         body_bytes_max: 1 << 20,
         content_types: &["application/json"],
         handshakes: &[],
         addresses: &[],
         answer: Told::EMPTY,
-        user_waits: false,
+        asks: &[],
         late_answers: None,
         not_secrets: &[],
         sample_types: &["sample"],
@@ -280,6 +290,11 @@ impl Declaration {
     /// How long after an event a person or program can have it sent again; `None`: not known, or not at all.
     pub fn resend_within(&self) -> Option<Duration> {
         self.conduct.resend_within.or(self.redelivery)
+    }
+
+    /// Whether there are events of it whose answer somebody sees.
+    pub fn user_waits(&self) -> bool {
+        !self.asks.is_empty()
     }
 
     /// Whether it proves anything. Where not, a source needs an allow-list of addresses instead of secrets.

@@ -85,6 +85,7 @@ pub static SENDER: Declaration = Declaration {
         retries: Retries::Never,
     },
     conduct: Conduct {
+        whole: &["pull_request.*", "issues.*", "workflow_run.*"],
         order: OrderPromise::None,
         resend: "the hook's Recent Deliveries → Redeliver, or `POST /repos/{owner}/{repo}/hooks/{id}/deliveries/{delivery_id}/attempts`",
         reconcile: "`GET /repos/{owner}/{repo}/hooks/{id}/deliveries` lists three days of deliveries with their status; redeliver those that failed",

@@ -24,6 +24,7 @@ pub static SENDER: Declaration = Declaration {
         retries: Retries::minutes(10, "three times"),
     },
     conduct: Conduct {
+        whole: &["*"],
         reconcile: "`GET /athlete/activities?after=…` lists activities of each athlete",
         ..Conduct::UNKNOWN
     },

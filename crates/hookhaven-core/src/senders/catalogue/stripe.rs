@@ -66,6 +66,15 @@ pub static SENDER: Declaration = Declaration {
         retries: Retries::hours(72, "with growing pauses; three times in a few hours in sandboxes"),
     },
     conduct: Conduct {
+        whole: &[
+            "customer.*",
+            "invoice.*",
+            "payment_intent.*",
+            "charge.*",
+            "checkout.session.*",
+            "product.*",
+            "price.*",
+        ],
         order: OrderPromise::None,
         resend: "Developers → Events → the event → Resend, or `stripe events resend ID`",
         resend_within: Some(Duration::from_secs(30 * 86_400)),

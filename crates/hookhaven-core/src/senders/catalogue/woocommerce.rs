@@ -32,6 +32,7 @@ pub static SENDER: Declaration = Declaration {
         ..About::DEFAULT
     },
     conduct: Conduct {
+        whole: &["order.*"],
         reconcile: "`GET /wp-json/wc/v3/orders?modified_after=…` lists what changed",
         gives_up: "after 5 failures in a row it disables the hook",
         critical: &["order.created", "order.updated"],
