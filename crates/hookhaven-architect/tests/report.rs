@@ -237,7 +237,8 @@ fn hostile() -> Case {
     sender.events = texts.clone();
     sender.once.some = texts.iter().map(|t| (t.clone(), Once::Must)).collect();
     sender.latency.some = texts.iter().map(|t| (t.clone(), Duration::from_secs(5))).collect();
-    sender.ordering.all = OrderWish { kind: OrderKind::Strict, text: texts.join(" "), key: Some(texts.concat()) };
+    sender.ordering.all =
+        OrderWish { kind: OrderKind::Strict, newest: false, text: texts.join(" "), key: Some(texts.concat()) };
     intake.planned[0].name = texts.concat();
     intake.infrastructure.handler_url = format!("http://{}", texts.concat());
     case("hostile".to_owned(), Plan::of(intake))

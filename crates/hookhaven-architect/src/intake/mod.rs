@@ -165,6 +165,9 @@ pub enum Once {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OrderWish {
     pub kind: OrderKind,
+    /// Only the newest state counts: what was overtaken need not be handled any more. Never so where it
+    /// is strict.
+    pub newest: bool,
     /// As written; empty if nobody said.
     pub text: String,
     /// What is ordered against each other, as a place in the body (`json:/data/object/customer`), if they said.
@@ -174,7 +177,7 @@ pub struct OrderWish {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum OrderKind {
     None,
-    /// Would be good, or only the newest state counts.
+    /// Would be good.
     Wished,
     /// Each after the one before.
     Strict,
@@ -303,9 +306,10 @@ impl Answers {
 }
 
 impl SenderAnswers {
-    /// For people.
+    /// For people: who it is, or the source's own name where it was given one, or where the sender may be anybody.
     pub fn title(&self) -> &str {
-        self.sender.map_or(&self.name, |sender| sender.title)
+        let called = self.sender.filter(|sender| sender.name == self.name && !sender.title.starts_with("Any"));
+        called.map_or(&self.name, |sender| sender.title)
     }
 
     /// A path under one of the intake's tables: `volume.stripe`.

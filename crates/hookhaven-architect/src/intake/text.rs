@@ -131,6 +131,29 @@ pub fn order(text: &str) -> OrderKind {
     }
 }
 
+/// Whether it is the newest state alone that counts, so that what was overtaken may be left out.
+pub fn newest(text: &str) -> bool {
+    const NEWEST: &[&str] = &[
+        "only the latest",
+        "only the newest",
+        "only the last",
+        "only the most recent",
+        "latest state",
+        "newest state",
+        "last state",
+        "current state",
+        "present state",
+        "latest version",
+        "newest version",
+        "latest counts",
+        "newest counts",
+        "latest wins",
+        "newest wins",
+        "last write wins",
+    ];
+    order(text) != OrderKind::Strict && Phrases::of(text).say(NEWEST)
+}
+
 /// Where it runs today: what is said first of it, in `hosting`, else in the stack.
 pub fn host(hosting: &str, stack: &[String]) -> Host {
     const MACHINE: &[&str] = &[
@@ -178,14 +201,14 @@ pub fn host(hosting: &str, stack: &[String]) -> Host {
                 "app engine",
                 "app runner",
                 "beanstalk",
+                "ecs",
+                "fargate",
+                "container apps",
                 "platform",
                 "paas",
             ],
         ),
-        (
-            Host::Containers,
-            &["docker", "container", "containers", "compose", "ecs", "fargate", "podman", "swarm", "nomad"],
-        ),
+        (Host::Containers, &["docker", "container", "containers", "compose", "podman", "swarm", "nomad"]),
     ];
     let said = Phrases::of(hosting);
     // A machine is what it says only where nothing says how things run on it.
@@ -221,8 +244,26 @@ pub fn has_postgres(stack: &[String]) -> bool {
 
 pub fn state(text: &str) -> State {
     const QUEUE: &[&str] = &[
-        "queue", "queued", "queues", "bullmq", "sqs", "kafka", "celery", "sidekiq", "redis", "rabbitmq", "outbox",
-        "pubsub", "nats",
+        "queue",
+        "queued",
+        "queues",
+        "enqueue",
+        "enqueues",
+        "enqueued",
+        "bullmq",
+        "sqs",
+        "kafka",
+        "kinesis",
+        "celery",
+        "sidekiq",
+        "redis",
+        "rabbitmq",
+        "mq",
+        "service bus",
+        "outbox",
+        "pubsub",
+        "pub/sub",
+        "nats",
     ];
     /// With a queue, two of these make it whole.
     const CARE: &[&[&str]] = &[
@@ -231,6 +272,27 @@ pub fn state(text: &str) -> State {
         &["idempotent", "idempotency", "deduplicated", "deduplication", "dedupe", "unique constraint"],
         &["alert", "alerts", "alerting", "monitoring", "monitored"],
         &["outbox"],
+    ];
+    /// What receives nothing: somebody goes and looks, or nobody told.
+    const UNRECEIVED: &[&str] =
+        &["poll", "polls", "polled", "polling", "by hand", "manually", "directly", "don't know", "not sure", "unknown"];
+    const RECEIVER: &[&str] = &[
+        "handler",
+        "handlers",
+        "receiver",
+        "receivers",
+        "endpoint",
+        "endpoints",
+        "controller",
+        "controllers",
+        "function",
+        "functions",
+        "lambda",
+        "lambdas",
+        "route",
+        "routes",
+        "webhook",
+        "webhooks",
     ];
     let said = Phrases::of(text);
     let care = CARE.iter().filter(|words| said.say(words)).count();
@@ -242,7 +304,9 @@ pub fn state(text: &str) -> State {
         State::Synchronous
     } else if said.say(QUEUE) {
         State::Queued
-    } else if said.mention(&["nothing", "none", "new", "greenfield", "not yet", "no handler", "no receiver"]) {
+    } else if said.mention(&["nothing", "none", "new", "greenfield", "not yet", "no handler", "no receiver"])
+        || said.mention(UNRECEIVED) && !said.mention(RECEIVER)
+    {
         State::Nothing
     } else {
         State::Synchronous

@@ -18,12 +18,13 @@ pub fn of_sender(answers: &SenderAnswers, outright: impl Fn(&str, Option<&str>, 
         let path = answers.path("ordering");
         let path = of_type.map_or(path.clone(), |of_type| path_of(&path, of_type));
         let taken_for = match wish.kind {
+            _ if wish.newest => "only the newest state counts, and what it overtook may be left out",
             OrderKind::None => "no order is needed",
             OrderKind::Wished => "an order is wished for, and can be done without",
             OrderKind::Strict => "each has to be handled after the one before",
         };
         all.push(Understood {
-            outright: format!("{path} = {{ mode = \"none\", \"wished\" or \"strict\" }}"),
+            outright: format!("{path} = {{ mode = \"none\", \"wished\", \"newest\" or \"strict\" }}"),
             path,
             text: wish.text.clone(),
             taken_for: taken_for.to_owned(),

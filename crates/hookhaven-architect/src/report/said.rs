@@ -15,7 +15,6 @@ use crate::{
     design::{RouteDesign, SourceDesign},
     intake::{Effect, Framework, Host, Once, OrderKind, SenderAnswers, State, Trouble},
     rules::Severity,
-    words,
 };
 
 /// The answers and the design of each sender, in the intake's order.
@@ -107,14 +106,6 @@ pub fn alike<'p, T: PartialEq + 'p>(
         Some((first, codes(&types)))
     };
     groups.into_iter().filter_map(joined).collect()
-}
-
-/// Events a second, or an hour where they are few.
-pub fn pace(per_second: f64) -> String {
-    if per_second > 0.0 && per_second < 0.01 {
-        return format!("{:.1} an hour", per_second * 3_600.0);
-    }
-    words::rate(per_second)
 }
 
 /// The place of a value in an event, or that there is none.

@@ -118,9 +118,9 @@ fn load(plan: &Plan) -> Block {
             strong("all"),
             plain(count(all.per_day)),
             plain(count(all.peak_day)),
-            plain(said::pace(all.mean_per_second)),
-            plain(said::pace(all.peak_per_second)),
-            plain(said::pace(all.burst_per_second)),
+            plain(words::rate(all.mean_per_second)),
+            plain(words::rate(all.peak_per_second)),
+            plain(words::rate(all.burst_per_second)),
             say!("{} a day", bytes(all.bytes_per_day)),
         ]);
     }
@@ -132,9 +132,9 @@ fn row(name: Text, volume: &Volume, load: &SourceLoad) -> [Text; 7] {
         name,
         plain(count(volume.per_day)),
         plain(count(volume.peak_day)),
-        plain(said::pace(load.mean)),
-        plain(said::pace(load.peak)),
-        plain(said::pace(load.burst)),
+        plain(words::rate(load.mean)),
+        plain(words::rate(load.peak)),
+        plain(words::rate(load.burst)),
         plain(bytes(volume.body_bytes)),
     ]
 }
@@ -179,5 +179,6 @@ fn outcome(sender: &SenderAnswers, waits_s: Option<u32>) -> Text {
 }
 
 fn times(limit: Duration, takes: Duration) -> String {
-    words::count((limit.as_millis() / takes.as_millis().max(1)).try_into().unwrap_or(u64::MAX))
+    let times = limit.as_secs_f64() / takes.as_secs_f64().max(0.001);
+    if times < 10.0 && times.fract() >= 0.05 { format!("{times:.1}") } else { count(times as u64) }
 }

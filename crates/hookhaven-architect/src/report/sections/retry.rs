@@ -60,7 +60,7 @@ fn schedule(plan: &Plan, (route, types): (&RouteDesign, Text)) -> [Text; 6] {
 
 /// Between an attempt and the next, without the jitter.
 fn waits(design: &RetryDesign) -> Vec<Duration> {
-    let RetryDesign { attempts, initial, factor, max } = design.clone();
+    let RetryDesign { attempts, initial, factor, max, .. } = design.clone();
     let policy = RetryPolicy { attempts, initial, factor, max };
     (1..attempts).map_while(|failed| policy.wait(failed, 0.0)).collect()
 }
@@ -230,7 +230,7 @@ mod tests {
     #[test]
     fn a_schedule_is_spelled_out_in_times() {
         let s = Duration::from_secs;
-        let design = RetryDesign { attempts: 8, initial: s(5), factor: 5.0, max: s(3_600) };
+        let design = RetryDesign { attempts: 8, initial: s(5), factor: 5.0, max: s(3_600), max_age: None };
         let waits = waits(&design);
         assert_eq!(spelled(&waits), "5 s, 25 s, 2.1 minutes, 10.4 minutes, 52.1 minutes and 2 times 1 hour");
         assert_eq!(spelled(&[]), "none: one attempt and no more");

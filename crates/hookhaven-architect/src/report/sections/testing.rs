@@ -2,6 +2,8 @@
 //!
 //! Not here: the handlers' own tests (`skeletons`).
 
+use hookhaven_core::{glob, senders::Chain};
+
 use crate::{
     Plan,
     design::StorePlace,
@@ -60,12 +62,22 @@ fn commands(plan: &Plan) -> String {
         }
         lines.push(format!("hookhaven trigger {name} {event_type} --follow"));
         lines.push(format!("hookhaven trigger {name} {event_type} --duplicate"));
-        lines.push(match sender.sender.and_then(|declared| declared.chains.first()) {
+        lines.push(match chain(plan, sender) {
             Some(chain) => format!("hookhaven trigger {name} {} --out-of-order", chain.name),
             None => format!("hookhaven trigger {name} {event_type} --count 20 --out-of-order"),
         });
     }
     lines.join("\n")
+}
+
+/// One of which at least two steps are taken by a route: in a single event nothing is out of order.
+fn chain(plan: &Plan, sender: &SenderAnswers) -> Option<&'static Chain> {
+    let routed = |event_type: &str| {
+        let globs = || plan.design.routes_of(&sender.name).flat_map(|route| &route.events);
+        globs().any(|glob| glob::matches(glob, event_type))
+    };
+    let steps = |chain: &&Chain| chain.steps.iter().filter(|step| routed(step.event_type)).count();
+    sender.sender?.chains.iter().find(|chain| steps(chain) > 1)
 }
 
 fn expected(plan: &Plan) -> Vec<[Text; 2]> {

@@ -78,7 +78,7 @@ fn law(sender: &SenderAnswers, source: &SourceDesign, destination: &DestinationD
         say!("{}: the burst waits its turn, as its latency allows", allowed)
     };
     let product = say!("{} × {} s = {}", rate(burst), seconds(takes), amount(busy));
-    [plain(sender.title()), plain(said::pace(burst)), plain(span(takes)), product, verdict]
+    [plain(sender.title()), plain(rate(burst)), plain(span(takes)), product, verdict]
 }
 
 fn drain(sender: &SenderAnswers, source: &SourceDesign, destination: &DestinationDesign) -> [Text; 4] {
