@@ -1,6 +1,6 @@
 //! A machine: systemd units, and what speaks TLS before them: nginx where that is there, else Caddy.
 
-use super::site::{Site, has_nginx, is_embedded, memory_max, processes, public};
+use super::site::{Site, has_nginx, is_embedded, memory_max, name_and_port, processes, public};
 use crate::{File, Plan};
 
 pub fn files(plan: &Plan) -> Vec<File> {
@@ -22,10 +22,12 @@ pub fn files(plan: &Plan) -> Vec<File> {
 
 fn nginx(plan: &Plan, upstream: &str) -> String {
     let (host, path) = public(plan);
+    let (name, port) = name_and_port(&host);
     let servers: String = upstream.split(' ').map(|server| format!("\tserver {server};\n")).collect();
     NGINX
         .replace("{servers}", &servers)
-        .replace("{host}", &host)
+        .replace("{host}", name)
+        .replace("{port}", port)
         .replace("{path}", &path)
         .replace("{body}", &format!("{}m", body_max_mib(plan)))
 }
@@ -94,8 +96,8 @@ upstream hookhaven {
 {servers}	keepalive 32;
 }
 server {
-	listen 443 ssl;
-	listen [::]:443 ssl;
+	listen {port} ssl;
+	listen [::]:{port} ssl;
 	server_name {host};
 	# As `certbot certonly --nginx --domain {host}` puts them there.
 	ssl_certificate /etc/letsencrypt/live/{host}/fullchain.pem;

@@ -119,6 +119,18 @@ mod tests {
     }
 
     #[test]
+    fn a_port_of_the_address_is_no_part_of_a_name() {
+        for (host, path) in [("machine", "deploy/nginx.conf"), ("kubernetes", "deploy/kubernetes.yaml")] {
+            let mut at = plan(host, 1, "http://app");
+            at.intake.infrastructure.proxy = Some("nginx".to_owned());
+            at.intake.infrastructure.public_url = Some("https://hooks.example.com:8443".to_owned());
+            let file = files(&at).into_iter().find(|file| file.path == path).unwrap();
+            assert!(file.text.contains("hooks.example.com") && !file.text.contains("com:8443"), "{}", file.text);
+            assert_eq!(file.text.contains("listen 8443 ssl;"), host == "machine");
+        }
+    }
+
+    #[test]
     fn a_handler_of_the_same_machine_keeps_its_port() {
         for (host, handler, port) in [
             ("machine", "http://127.0.0.1:8080", 8090),

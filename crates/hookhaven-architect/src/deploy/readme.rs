@@ -1,6 +1,8 @@
 //! `deploy/README.md`: the steps, then backup and upgrade, for the place named.
 
-use super::site::{BACKUPS, Site, has_nginx, is_embedded, keeps_secrets_only, processes, public, shared_options};
+use super::site::{
+    BACKUPS, Site, has_nginx, is_embedded, keeps_secrets_only, name_and_port, processes, public, shared_options,
+};
 use crate::{
     File, Plan,
     design::Roles,
@@ -56,7 +58,8 @@ fn serverless(plan: &Plan) -> String {
 fn steps(plan: &Plan) -> String {
     let (host, path) = public(plan);
     let [_, admin] = Site::of(plan).ports;
-    let point = format!("Point the DNS name `{host}` at it; ports 80 and 443 have to reach it.");
+    let (name, port) = name_and_port(&host);
+    let point = format!("Point the DNS name `{name}` at it; ports 80 and {port} have to reach it.");
     let steps: Vec<String> =
         match plan.intake.infrastructure.host {
             Host::Machine | Host::Serverless => machine_steps(plan, &point),
@@ -75,7 +78,7 @@ fn steps(plan: &Plan) -> String {
              --from-env-file=.env`."
                 .to_owned(),
             "`kubectl create configmap hookhaven --from-file=hookhaven.toml`".to_owned(),
-            format!("Name your Ingress's host (`{host}`) and TLS secret in `deploy/kubernetes.yaml`, then `kubectl \
+            format!("Name your Ingress's host (`{name}`) and TLS secret in `deploy/kubernetes.yaml`, then `kubectl \
             apply -f` it."),
             in_container("kubectl exec -it", plan),
         ],

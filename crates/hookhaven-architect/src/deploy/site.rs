@@ -167,6 +167,11 @@ pub fn public(plan: &Plan) -> (String, String) {
     }
 }
 
+/// A host without its port, and that port.
+pub fn name_and_port(host: &str) -> (&str, &str) {
+    host.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).unwrap_or((host, "443"))
+}
+
 fn port(url: &str) -> Option<u16> {
     url.rsplit_once(':').and_then(|(_, port)| port.trim_end_matches('/').parse().ok())
 }
