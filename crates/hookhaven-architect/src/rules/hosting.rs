@@ -29,7 +29,7 @@ pub const RULES: &[Rule] = &[
         mend: "Receive on {size} ({cost} dollars or euros a month). The handlers may stay functions: the gateway calls them over \
                HTTPS, at the pace you set, and tries again what a cold start times out.",
         fires_for: r#"infrastructure.hosting = "serverless functions""#,
-        rests_for: r#"infrastructure.hosting = "one virtual machine""#,
+        rests_for: r#"infrastructure.hosting = "docker compose; serverless functions are being considered""#,
     },
     Rule {
         id: "cold-start-within-the-limit",
@@ -47,8 +47,8 @@ pub const RULES: &[Rule] = &[
         "#,
         rests_for: r#"
             senders = ["slack"]
-            infrastructure.hosting = "one virtual machine"
-            existing.state = "synchronous handler"
+            infrastructure.hosting = "serverless functions"
+            existing.state = "a hosted service, Hookdeck, in front of it"
         "#,
     },
     Rule {
@@ -82,7 +82,7 @@ pub const RULES: &[Rule] = &[
         mend: "Attach a volume and switch sleeping and scaling to zero off. Where there are no volumes, use the platform's \
                PostgreSQL as the store (`store.url = \"postgres://…\"`).",
         fires_for: r#"infrastructure.hosting = "fly""#,
-        rests_for: r#"infrastructure.hosting = "one virtual machine""#,
+        rests_for: r#"infrastructure.hosting = "heroku""#,
     },
     Rule {
         id: "container-needs-its-volume",
@@ -97,7 +97,10 @@ pub const RULES: &[Rule] = &[
         mend: "Keep the data directory on a named volume, as `deploy/` has it, on a disk of that machine: the store wants a \
                local file system, not a network share.",
         fires_for: r#"infrastructure.hosting = "docker compose""#,
-        rests_for: r#"infrastructure.hosting = "one virtual machine""#,
+        rests_for: r#"
+            infrastructure.hosting = "docker compose"
+            infrastructure.nodes = 2
+        "#,
     },
     Rule {
         id: "no-gateway-on-windows",
@@ -169,8 +172,14 @@ pub const RULES: &[Rule] = &[
                others buy is that a machine may die; what they cost is PostgreSQL as the store.",
         mend: "Keep them if minutes without a receiver cost you events or a promise. If your senders come again for hours, one \
                node on a disk of its own is less to run and as safe against a killed process.",
-        fires_for: "infrastructure.nodes = 2\ninfrastructure.hosting = \"two virtual machines\"",
-        rests_for: "infrastructure.nodes = 1",
+        fires_for: r#"
+            volume.stripe = 1400000
+            infrastructure.nodes = 2
+        "#,
+        rests_for: r#"
+            volume.stripe = 1600000
+            infrastructure.nodes = 2
+        "#,
     },
     Rule {
         id: "nodes-on-one-machine",
