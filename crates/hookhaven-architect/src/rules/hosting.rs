@@ -14,20 +14,11 @@ pub const RULES: &[Rule] = &[
         id: "serverless-receiver",
         severity: Warning,
         subject: Subject::Hosting,
-        fires: |intake, design| {
-            let firing = Firing::whole()
-                .with("size", &*design.hosting.value.size)
-                .with("cost", design.hosting.value.cost)
-                .with("worst", rate(design.load.burst_per_second.max(design.load.peak_per_second)))
-                .behind(PLACE)
-                .behind(design.hosting.answers.clone())
-                .behind(["volume", "infrastructure.nodes"]);
-            if intake.infrastructure.host == Host::Serverless { vec![firing] } else { Vec::new() }
-        },
+        fires: |intake, design| serverless(intake, design).into_iter().collect(),
         text: "Receiving on functions costs more than it saves: no disk to store on before the answer, a cold start in front \
                of some answers, and a queue service to make up for both. Yours is {worst} at the worst.",
-        mend: "Receive on {size} ({cost} dollars or euros a month). The handlers may stay functions: the gateway calls them over \
-               HTTPS, at the pace you set, and tries again what a cold start times out.",
+        mend: "Receive on {size} ({cost} dollars or euros a month). The handlers may stay functions{but}: the gateway calls them \
+               over HTTPS, at the pace you set, and tries again what a cold start times out.",
         fires_for: r#"infrastructure.hosting = "serverless functions""#,
         rests_for: r#"infrastructure.hosting = "docker compose; serverless functions are being considered""#,
     },
@@ -199,6 +190,24 @@ pub const RULES: &[Rule] = &[
         rests_for: "infrastructure.nodes = 2\ninfrastructure.hosting = \"one virtual machine in each of two zones\"",
     },
 ];
+
+fn serverless(intake: &Intake, design: &Design) -> Option<Firing> {
+    let waited = intake.senders.iter().filter(|sender| facts::is_waited_for(sender, design));
+    let titles: Vec<&str> = waited.map(facts::title).collect();
+    let but = match titles[..] {
+        [] => String::new(),
+        _ => format!(", but for what people wait for ({})", facts::named(&titles)),
+    };
+    let firing = Firing::whole()
+        .with("size", &*design.hosting.value.size)
+        .with("cost", design.hosting.value.cost)
+        .with("worst", rate(design.load.burst_per_second.max(design.load.peak_per_second)))
+        .with("but", but)
+        .behind(PLACE)
+        .behind(design.hosting.answers.clone())
+        .behind(["volume", "infrastructure.nodes", "processing", "events"]);
+    (intake.infrastructure.host == Host::Serverless).then_some(firing)
+}
 
 /// Only where it is the team's own function that the sender waits for.
 fn cold(intake: &Intake, design: &Design) -> Option<Firing> {

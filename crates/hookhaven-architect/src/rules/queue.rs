@@ -169,7 +169,7 @@ pub const RULES: &[Rule] = &[
         },
         text: "Every node meets in one PostgreSQL, and {worst} at the worst is more than the {measured} that one on two cores \
                was measured to take. More nodes do not help there.",
-        mend: "Measure yours at that rate before it goes live (`hookhaven bench`). What it does not take is partitioned by \
+        mend: "Send it your worst before it goes live (`hookhaven trigger --profile`). What it does not take is partitioned by \
                source: gateways with a database each, the largest senders alone. They share nothing, so that one that is \
                full or down stops only its own.",
         fires_for: r#"volume.stripe = 30100000"#,
