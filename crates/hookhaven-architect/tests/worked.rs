@@ -87,7 +87,7 @@ fn no_order_is_enforced_that_stripe_does_not_promise() {
     let plan = plan();
     assert!(plan.design.routes.iter().all(|route| route.ordering.value == OrderingDesign::None));
     let [order] = told(&plan, "order-wished-not-promised")[..] else { panic!("{:?}", plan.findings) };
-    assert!(order.mend.contains("event_at < "), "{}", order.mend);
+    assert!(order.mend.contains("event_at <= "), "{}", order.mend);
 }
 
 #[test]
