@@ -37,16 +37,18 @@ pub fn count(n: u64) -> String {
     text
 }
 
-/// Events a second: two digits that count.
+/// Events a second: two digits that count; those that are too few for that, an hour.
 pub fn rate(per_second: f64) -> String {
-    let decimals = if per_second >= 10.0 || per_second == 0.0 {
-        0
-    } else if per_second >= 1.0 {
-        1
-    } else {
-        2
-    };
-    format!("{per_second:.decimals$}/s")
+    match per_second {
+        10.0.. | 0.0 => format!("{}/s", count(per_second.round() as u64)),
+        1.0.. => format!("{per_second:.1}/s"),
+        0.01.. => format!("{per_second:.2}/s"),
+        _ => {
+            let per_hour = per_second * 3_600.0;
+            let decimals = usize::from(per_hour < 10.0 && per_hour.fract() != 0.0);
+            format!("{per_hour:.decimals$} an hour")
+        }
+    }
 }
 
 /// In powers of 1,000, as disks are sold.
@@ -99,7 +101,8 @@ mod tests {
         let s = Duration::from_secs;
         assert_eq!([s(3), s(60), s(5_400), s(259_200)].map(span), ["3 s", "1 minute", "1.5 hours", "3 days"]);
         assert_eq!([0, 999, 1_000, 22_000, 1_234_567].map(count), ["0", "999", "1,000", "22,000", "1,234,567"]);
-        assert_eq!([0.075, 0.25, 2.34, 5_000.0].map(rate), ["0.07/s", "0.25/s", "2.3/s", "5000/s"]);
+        assert_eq!([0.075, 0.25, 2.34, 5_000.0].map(rate), ["0.07/s", "0.25/s", "2.3/s", "5,000/s"]);
+        assert_eq!([0.0, 0.001, 0.0051, 9.96].map(rate), ["0/s", "3.6 an hour", "18 an hour", "10.0/s"]);
         assert_eq!([12, 1_500, 23_000_000, 1_100_000_000].map(bytes), ["12 bytes", "1.5 kB", "23 MB", "1.1 GB"]);
         assert_eq!([list(&["a"]), list(&["a", "b"]), list(&["a", "b", "c"])], ["a", "a and b", "a, b and c"]);
     }

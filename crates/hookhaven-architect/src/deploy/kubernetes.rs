@@ -4,7 +4,7 @@ use super::{
     containers::DOCKERFILE,
     site::{is_embedded, memory_max, processes, public},
 };
-use crate::{File, Plan};
+use crate::{File, Plan, design::Hosting};
 
 pub fn files(plan: &Plan) -> Vec<File> {
     vec![File::new("deploy/Dockerfile", DOCKERFILE), File::new("deploy/kubernetes.yaml", manifests(plan))]
@@ -30,6 +30,7 @@ fn workload(plan: &Plan, name: &str, role: &str, count: u32, embedded: bool) -> 
     let mib = |bytes: u64| bytes.div_ceil(1 << 20);
     let gib = plan.design.disk_bytes.value.div_ceil(1 << 30);
     let memory = plan.design.memory_bytes.value;
+    let Hosting { cores, memory_bytes, .. } = &plan.design.hosting.value;
     let (kind, more) =
         if embedded { ("StatefulSet", format!("  serviceName: {name}\n")) } else { ("Deployment", String::new()) };
     let volume = if embedded { "" } else { "        - { name: data, emptyDir: {} }\n" };
@@ -41,7 +42,9 @@ fn workload(plan: &Plan, name: &str, role: &str, count: u32, embedded: bool) -> 
         .replace("{more}", &more)
         .replace("{arguments}", &format!("{arguments}{data}"))
         .replace("{request}", &format!("{}Mi", mib(memory)))
-        .replace("{limit}", &format!("{}Mi", mib(memory_max(plan))))
+        .replace("{cores}", &cores.to_string())
+        .replace("{limit}", &format!("{}Mi", mib(memory_max(plan).max(*memory_bytes))))
+        .replace("{spread}", &if count > 1 { SPREAD.replace("{name}", name) } else { String::new() })
         .replace("{volume}", volume)
         + &claim
 }
@@ -71,7 +74,7 @@ spec:
       # SIGTERM drains for limits.drain_timeout (20 s); leave it that and some more.
       terminationGracePeriodSeconds: 40
       automountServiceAccountToken: false
-      securityContext:
+{spread}      securityContext:
         runAsNonRoot: true
         runAsUser: 10001
         runAsGroup: 10001
@@ -100,8 +103,9 @@ spec:
             periodSeconds: 2
             failureThreshold: 60
           resources:
+            # What a calm day needs, and the size that the design counts with.
             requests: { cpu: 250m, memory: {request} }
-            limits: { memory: {limit} }
+            limits: { cpu: {cores}, memory: {limit} }
           securityContext:
             allowPrivilegeEscalation: false
             readOnlyRootFilesystem: true
@@ -114,6 +118,20 @@ spec:
         - name: config
           configMap: { name: hookhaven }
 {volume}";
+
+const SPREAD: &str = "      # Neither all on one machine nor all in one zone.
+      topologySpreadConstraints:
+        - maxSkew: 1
+          topologyKey: topology.kubernetes.io/zone
+          whenUnsatisfiable: ScheduleAnyway
+          labelSelector:
+            matchLabels: { app: hookhaven, part: {name} }
+        - maxSkew: 1
+          topologyKey: kubernetes.io/hostname
+          whenUnsatisfiable: ScheduleAnyway
+          labelSelector:
+            matchLabels: { app: hookhaven, part: {name} }
+";
 
 const CLAIM: &str = "  volumeClaimTemplates:
     - metadata:

@@ -106,6 +106,20 @@ mod tests {
     }
 
     #[test]
+    fn an_nginx_that_is_there_stays_in_front() {
+        let mut at = plan("machine", 1, "http://127.0.0.1:3000");
+        at.intake.infrastructure.hosting = "a VPS, nginx in front".to_owned();
+        let [_, site, readme] = files(&at).try_into().unwrap();
+        assert_eq!(site.path, "deploy/nginx.conf");
+        assert!(site.text.contains("\tserver 127.0.0.1:8080;\n\tkeepalive"), "{}", site.text);
+        assert!(site.text.contains("location /hooks/webhooks/ {\n\t\tproxy_pass http://hookhaven/webhooks/;"));
+        assert_eq!(site.text.matches('{').count(), site.text.matches('}').count());
+        assert!(readme.text.contains("nginx.conf") && !readme.text.contains("Caddy"), "{}", readme.text);
+        at.intake.infrastructure.proxy = Some("caddy".to_owned());
+        assert_eq!(files(&at)[1].path, "deploy/Caddyfile");
+    }
+
+    #[test]
     fn each_role_has_its_process_and_the_front_leads_to_those_that_receive() {
         let parted = files(&plan("kubernetes", 2, "http://app"));
         let yaml = &parted[1].text;

@@ -1,6 +1,6 @@
 //! `deploy/README.md`: the steps, then backup and upgrade, for the place named.
 
-use super::site::{Site, is_embedded, processes, public};
+use super::site::{Site, has_nginx, is_embedded, processes, public};
 use crate::{
     File, Plan,
     design::Roles,
@@ -19,15 +19,19 @@ fn head(plan: &Plan) -> String {
     let hosting = &plan.design.hosting;
     format!(
         "# Running it\n\n{}: {}. Cost: {} a month, in dollars or euros. {}\n",
-        place(plan.intake.infrastructure.host),
+        place(plan),
         hosting.value.size,
         hosting.value.cost,
         hosting.why
     )
 }
 
-fn place(host: Host) -> &'static str {
-    match host {
+fn place(plan: &Plan) -> &'static str {
+    match plan.intake.infrastructure.host {
+        Host::Machine if has_nginx(plan) => "A machine with systemd, and your nginx before it for TLS",
+        Host::Serverless if has_nginx(plan) => {
+            "A small machine beside your functions, with systemd, and your nginx before it for TLS"
+        }
         Host::Machine => "A machine with systemd, and Caddy before it for TLS",
         Host::Serverless => "A small machine beside your functions, with systemd, and Caddy before it for TLS",
         Host::Containers => "Containers on a machine, Caddy among them for TLS",
@@ -109,11 +113,15 @@ fn machine_steps(plan: &Plan, point: &str) -> Vec<String> {
          check --config /etc/hookhaven/hookhaven.toml`: no error, and no warning that the file does not speak of."
             .to_owned(),
         format!("`systemctl enable --now {}`", units.join(" ")),
-        format!("{point} Install Caddy with `deploy/Caddyfile` as `/etc/caddy/Caddyfile`."),
+        if has_nginx(plan) {
+            format!("{point} Put `deploy/nginx.conf` where nginx looks for sites, and `nginx -t && nginx -s reload`.")
+        } else {
+            format!("{point} Install Caddy with `deploy/Caddyfile` as `/etc/caddy/Caddyfile`.")
+        },
     ];
     if plan.design.nodes.value > 1 {
         steps.push(
-            "Let the firewall pass port 8080 from Caddy's machine alone, and name the nodes in the Caddyfile."
+            "Let the firewall pass port 8080 from the proxy's machine alone, and name the nodes in the proxy's file."
                 .to_owned(),
         );
     }
@@ -131,8 +139,15 @@ fn platform_steps(plan: &Plan) -> Vec<String> {
         volume.to_owned(),
         "Copy `.env.example` to `.env`, fill it in, and give its lines to the platform as secrets.".to_owned(),
         "Deploy with `deploy/fly.toml`, or say the same to your platform: one instance that never sleeps, port 8080, \
-         TLS. A platform that chooses the port itself cannot run it."
+         TLS."
             .to_owned(),
+        format!(
+            "Elsewhere than on Fly the config goes into the image (`COPY hookhaven.toml /etc/hookhaven/`). A platform \
+             that chooses the port (Heroku, in `$PORT`) needs it written in at each start, by this entry point: `sh -c \
+             'sed \"s/0.0.0.0:8080/0.0.0.0:$PORT/\" /etc/hookhaven/hookhaven.toml > /tmp/hookhaven.toml && exec \
+             hookhaven serve --config /tmp/hookhaven.toml{}'`",
+            if is_embedded(plan) { " --data /var/lib/hookhaven" } else { "" }
+        ),
         in_container("fly ssh console --command", plan),
     ]
 }
@@ -161,11 +176,31 @@ fn first_event(plan: &Plan) -> String {
     let own = plan.intake.senders.first().and_then(|sender| sender.events.iter().find(|t| !t.contains('*')));
     let sample = usual.copied().or(own.map(String::as_str)).unwrap_or("test");
     format!(
-        "## The first event\n\n`hookhaven trigger {name} {sample}` sends a signed sample through all of it. Then \
+        "## The first event\n\n{}\n\n`hookhaven trigger {name} {sample}` sends a signed sample through all of it. Then \
          enter the address at one sender, and look at what comes with `hookhaven tail`; `hookhaven why EVENT_ID` \
          tells one event's whole story. Only then the next sender.\n\nPrometheus scrapes `/metrics` on the admin \
-         side; alerts are told without it.\n"
+         side; alerts are told without it.\n",
+        asked(plan)
     )
+}
+
+/// How its commands find it.
+fn asked(plan: &Plan) -> String {
+    let data = if is_embedded(plan) { " --data /var/lib/hookhaven" } else { "" };
+    let shared = format!("--config /etc/hookhaven/hookhaven.toml{data}");
+    let inside = |exec: &str| format!("Commands are given in there, with `{shared}` at their end: `{exec}`.");
+    let name = processes(plan)[0].0;
+    match plan.intake.infrastructure.host {
+        Host::Machine | Host::Serverless => format!(
+            "Commands want the config, the secrets and the data. On the machine, as root, this makes `hookhaven …` as \
+             it stands below work:\n\n```sh\nhookhaven() {{ systemd-run --quiet --pipe --wait \
+             --property=EnvironmentFile=/etc/hookhaven/secrets.env /usr/local/bin/hookhaven \"$@\" {shared}; }}\n```"
+        ),
+        Host::Containers => inside(&format!("docker compose -f deploy/compose.yaml exec {name} hookhaven …")),
+        Host::Kubernetes if is_embedded(plan) => inside(&format!("kubectl exec -it {name}-0 -- hookhaven …")),
+        Host::Kubernetes => inside(&format!("kubectl exec -it deploy/{name} -- hookhaven …")),
+        Host::Platform => inside("fly ssh console --command \"hookhaven …\""),
+    }
 }
 
 fn roles(plan: &Plan) -> String {

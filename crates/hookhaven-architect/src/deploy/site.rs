@@ -9,6 +9,7 @@ use crate::{
 /// Where the containers' network of `compose.yaml` lies.
 pub const COMPOSE_NET: &str = "172.28.0.0/24";
 const HANDLER_INSIDE: &str = "CHANGE THIS: in there 127.0.0.1 is the gateway's own; name the service of your handlers.";
+const HANDLER_ELSEWHERE: &str = "CHANGE THIS to where your functions answer: 127.0.0.1 is the gateway's own machine.";
 const LOOPBACK: &str = "127.0.0.1:8080";
 const EVERYWHERE: &str = "0.0.0.0:8080";
 const ADMIN: &str = "127.0.0.1:8081";
@@ -36,14 +37,8 @@ impl Site {
         let loopback = is_loopback(&plan.intake.infrastructure.handler_url);
         let alone = plan.design.nodes.value == 1;
         match plan.intake.infrastructure.host {
-            Host::Machine | Host::Serverless if alone => Site::machine(),
-            Host::Machine | Host::Serverless => Site {
-                ingest: EVERYWHERE,
-                ingest_why: "The load balancer posts here from another machine; let the firewall pass nobody else.",
-                proxies: None,
-                proxies_why: "CHANGE THIS to the load balancer's own address: then the client is whom it names.",
-                ..Site::machine()
-            },
+            Host::Serverless => Site { handler_why: loopback.then_some(HANDLER_ELSEWHERE), ..Site::on_machines(alone) },
+            Host::Machine => Site::on_machines(alone),
             // A database is a container of its own, and then so is the network.
             Host::Containers if loopback && is_embedded(plan) => Site { shares_network: true, ..Site::machine() },
             Host::Containers => Site {
@@ -60,6 +55,19 @@ impl Site {
                 ..Site::inside(loopback)
             },
             Host::Platform => Site::inside(loopback),
+        }
+    }
+
+    fn on_machines(alone: bool) -> Site {
+        if alone {
+            return Site::machine();
+        }
+        Site {
+            ingest: EVERYWHERE,
+            ingest_why: "The load balancer posts here from another machine; let the firewall pass nobody else.",
+            proxies: None,
+            proxies_why: "CHANGE THIS to the load balancer's own address: then the client is whom it names.",
+            ..Site::machine()
         }
     }
 
@@ -93,6 +101,13 @@ impl Site {
             shares_network: false,
         }
     }
+}
+
+/// Whether an nginx stands there already: a second server cannot have its ports.
+pub fn has_nginx(plan: &Plan) -> bool {
+    let infrastructure = &plan.intake.infrastructure;
+    let named = infrastructure.proxy.as_ref().unwrap_or(&infrastructure.hosting);
+    named.to_lowercase().contains("nginx")
 }
 
 pub fn is_embedded(plan: &Plan) -> bool {

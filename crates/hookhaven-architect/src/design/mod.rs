@@ -89,8 +89,11 @@ pub enum Roles {
 pub struct Hosting {
     /// In words: one virtual machine with 2 cores and 2 GB.
     pub size: String,
-    /// In classes, because prices move: `under 10`, `10 to 50`, `50 to 200`, `over 200` a month, in dollars or euros.
+    /// In classes, because prices move: `under 10`, `10 to 50`, `50 to 200` … `over 1000` a month, in dollars or euros.
     pub cost: &'static str,
+    /// Of one node.
+    pub cores: u32,
+    pub memory_bytes: u64,
 }
 
 #[derive(Clone, Debug)]

@@ -304,9 +304,10 @@ impl Answers {
 }
 
 impl SenderAnswers {
-    /// For people.
+    /// For people: who it is, or the source's own name where it was given one, or where the sender may be anybody.
     pub fn title(&self) -> &str {
-        self.sender.map_or(&self.name, |sender| sender.title)
+        let called = self.sender.filter(|sender| sender.name == self.name && !sender.title.starts_with("Any"));
+        called.map_or(&self.name, |sender| sender.title)
     }
 
     /// A path under one of the intake's tables: `volume.stripe`.

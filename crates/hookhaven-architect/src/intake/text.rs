@@ -146,14 +146,14 @@ pub fn host(hosting: &str, stack: &[String]) -> Host {
                 "app engine",
                 "app runner",
                 "beanstalk",
+                "ecs",
+                "fargate",
+                "container apps",
                 "platform",
                 "paas",
             ],
         ),
-        (
-            Host::Containers,
-            &["docker", "container", "containers", "compose", "ecs", "fargate", "podman", "swarm", "nomad"],
-        ),
+        (Host::Containers, &["docker", "container", "containers", "compose", "podman", "swarm", "nomad"]),
     ];
     let said = Phrases::of(hosting);
     // A machine is what it says only where nothing says how things run on it.
@@ -189,8 +189,26 @@ pub fn has_postgres(stack: &[String]) -> bool {
 
 pub fn state(text: &str) -> State {
     const QUEUE: &[&str] = &[
-        "queue", "queued", "queues", "bullmq", "sqs", "kafka", "celery", "sidekiq", "redis", "rabbitmq", "outbox",
-        "pubsub", "nats",
+        "queue",
+        "queued",
+        "queues",
+        "enqueue",
+        "enqueues",
+        "enqueued",
+        "bullmq",
+        "sqs",
+        "kafka",
+        "kinesis",
+        "celery",
+        "sidekiq",
+        "redis",
+        "rabbitmq",
+        "mq",
+        "service bus",
+        "outbox",
+        "pubsub",
+        "pub/sub",
+        "nats",
     ];
     /// With a queue, two of these make it whole.
     const CARE: &[&[&str]] = &[
@@ -199,6 +217,27 @@ pub fn state(text: &str) -> State {
         &["idempotent", "idempotency", "deduplicated", "deduplication", "dedupe", "unique constraint"],
         &["alert", "alerts", "alerting", "monitoring", "monitored"],
         &["outbox"],
+    ];
+    /// What receives nothing: somebody goes and looks, or nobody told.
+    const UNRECEIVED: &[&str] =
+        &["poll", "polls", "polled", "polling", "by hand", "manually", "directly", "don't know", "not sure", "unknown"];
+    const RECEIVER: &[&str] = &[
+        "handler",
+        "handlers",
+        "receiver",
+        "receivers",
+        "endpoint",
+        "endpoints",
+        "controller",
+        "controllers",
+        "function",
+        "functions",
+        "lambda",
+        "lambdas",
+        "route",
+        "routes",
+        "webhook",
+        "webhooks",
     ];
     let said = Phrases::of(text);
     let care = CARE.iter().filter(|words| said.say(words)).count();
@@ -210,7 +249,9 @@ pub fn state(text: &str) -> State {
         State::Synchronous
     } else if said.say(QUEUE) {
         State::Queued
-    } else if said.mention(&["nothing", "none", "new", "greenfield", "not yet", "no handler", "no receiver"]) {
+    } else if said.mention(&["nothing", "none", "new", "greenfield", "not yet", "no handler", "no receiver"])
+        || said.mention(UNRECEIVED) && !said.mention(RECEIVER)
+    {
         State::Nothing
     } else {
         State::Synchronous

@@ -92,8 +92,28 @@ pub fn url(plan: &Plan, source: &str) -> String {
 }
 
 /// The types of a route.
-pub fn types(route: &RouteDesign) -> Text {
-    if route.events.iter().any(|t| t == "*") { plain("all others") } else { codes(&route.events) }
+pub fn types(plan: &Plan, route: &RouteDesign) -> Text {
+    match route.events.iter().any(|t| t == "*") {
+        true if plan.design.routes_of(&route.source).count() == 1 => plain("all"),
+        true => plain("all others"),
+        false => codes(&route.events),
+    }
+}
+
+/// The types that a dead letter of wakes somebody, of all senders; nothing if none does.
+pub fn critical(plan: &Plan) -> Option<Text> {
+    let mut text: Option<Text> = None;
+    for route in plan.design.routes.iter().filter(|route| route.critical.value) {
+        let of = match route.events.iter().any(|t| t == "*") {
+            true => types(plan, route) + plain(format!(" of {}", title(plan, &route.source))),
+            false => types(plan, route),
+        };
+        text = Some(match text {
+            Some(text) => text + plain("; ") + of,
+            None => of,
+        });
+    }
+    text
 }
 
 /// Routes of one sender that are alike in one choice, as the first of them with the types of all.
@@ -119,14 +139,6 @@ pub fn alike<'p, T: PartialEq + 'p>(
         Some((first, codes(&types)))
     };
     groups.into_iter().filter_map(joined).collect()
-}
-
-/// Events a second, or an hour where they are few.
-pub fn pace(per_second: f64) -> String {
-    if per_second > 0.0 && per_second < 0.01 {
-        return format!("{:.1} an hour", per_second * 3_600.0);
-    }
-    words::rate(per_second)
 }
 
 /// Where a value stands in an event, best place first, or that it stands nowhere.

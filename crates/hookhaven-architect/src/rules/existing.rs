@@ -9,7 +9,7 @@ pub const RULES: &[Rule] = &[
         id: "not-needed",
         severity: Note,
         subject: Subject::Receiver,
-        fires: |intake, design| not_needed(intake, design, |kind| kind != State::Mature),
+        fires: |intake, design| not_needed(intake, design, |kind| !matches!(kind, State::Mature | State::Hosted)),
         text: "You do not need this. {why}",
         mend: "Keep to three things: verify the signature over the raw body, answer within a second or two, and look at the \
                sender's list of failed deliveries once a month. Come back when an event that is lost or done twice costs \

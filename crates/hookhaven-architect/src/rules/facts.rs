@@ -31,9 +31,6 @@ pub fn title(sender: &SenderAnswers) -> &str {
         " EventSub",
     ];
     let title = sender.title();
-    if title.starts_with("Any") {
-        return &sender.name;
-    }
     let title = title.split(" (").next().unwrap_or(title);
     PRODUCTS.iter().find_map(|product| title.strip_suffix(product)).unwrap_or(title)
 }

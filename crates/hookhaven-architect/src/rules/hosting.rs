@@ -108,6 +108,35 @@ pub const RULES: &[Rule] = &[
         rests_for: r#"infrastructure.hosting = "one virtual machine""#,
     },
     Rule {
+        id: "no-gateway-on-windows",
+        severity: Serious,
+        subject: Subject::Hosting,
+        fires: |intake, _| {
+            let windows = intake.infrastructure.hosting.to_lowercase().contains("windows");
+            if windows { vec![Firing::whole().behind(PLACE)] } else { Vec::new() }
+        },
+        text: "You run on Windows, and the gateway does not: it is built for Linux, and so are the files in `deploy/`.",
+        mend: "Give it a small Linux machine, a virtual one on the same host will do. Your handlers stay where they are: the \
+               gateway calls them over HTTP and needs nothing else of them.",
+        fires_for: r#"infrastructure.hosting = "two Windows servers""#,
+        rests_for: r#"infrastructure.hosting = "one virtual machine""#,
+    },
+    Rule {
+        id: "several-regions",
+        severity: Warning,
+        subject: Subject::Hosting,
+        fires: |intake, _| {
+            let several = regions(&intake.infrastructure.hosting);
+            if several { vec![Firing::whole().behind(PLACE)] } else { Vec::new() }
+        },
+        text: "You run in several regions, and this set-up is one: events and secrets of all of them lie in one store, and what \
+               arrives elsewhere crosses the distance before its sender is answered.",
+        mend: "Make a set-up for each region: an intake with the senders and the volume of that region, a store and an address of \
+               its own. They share nothing, so data stay where they arrived, and one region that is down stops no other.",
+        fires_for: r#"infrastructure.hosting = "machines in eu-central-1 and us-east-1""#,
+        rests_for: r#"infrastructure.hosting = "machines in eu-central-1""#,
+    },
+    Rule {
         id: "nodes-without-postgres",
         severity: Warning,
         subject: Subject::Hosting,
@@ -180,3 +209,29 @@ pub const RULES: &[Rule] = &[
         rests_for: "infrastructure.nodes = 2\ninfrastructure.hosting = \"two virtual machines\"",
     },
 ];
+
+/// Whether several are spoken of, or two are named in the manner of the clouds: `eu-central-1`, `europe-west4`.
+fn regions(hosting: &str) -> bool {
+    const WHERE: &[&str] = &[
+        "us",
+        "eu",
+        "ap",
+        "sa",
+        "ca",
+        "me",
+        "af",
+        "il",
+        "europe",
+        "asia",
+        "australia",
+        "northamerica",
+        "southamerica",
+    ];
+    let place = hosting.to_lowercase();
+    let is_region = |word: &&str| {
+        let known = word.split_once('-').is_some_and(|(first, _)| WHERE.contains(&first));
+        known && word.ends_with(|c: char| c.is_ascii_digit())
+    };
+    let words = place.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+    place.contains("regions") || words.filter(is_region).collect::<std::collections::BTreeSet<_>>().len() > 1
+}

@@ -57,6 +57,25 @@ pub const RULES: &[Rule] = &[
         rests_for: r#"ordering.stripe = "ideally""#,
     },
     Rule {
+        id: "strict-order-by-the-usual-key",
+        severity: Note,
+        subject: Subject::Ordering,
+        fires: |intake, _| {
+            let found = intake.senders.iter().filter_map(|s| {
+                let unsaid = s.ordering.values().any(|wish| wish.kind == OrderKind::Strict && wish.key.is_none());
+                let key = s.sender?.order_key.first().filter(|_| unsaid)?;
+                Some(Firing::of(s).with("key", *key).behind(["senders".to_owned(), s.path("ordering")]))
+            });
+            found.collect()
+        },
+        text: "You name nothing that {sender}'s events share. The usual is taken: those with the same `{key}` wait for each \
+               other, and all others go side by side.",
+        mend: "If you mean something wider, such as the customer or the account, say where it stands in the body: \
+               `ordering.{name} = { mode = \"strict\", key = \"json:/…\" }`. What has another value there is not kept in order.",
+        fires_for: r#"ordering.stripe = "strictly in order per customer""#,
+        rests_for: r#"ordering.stripe = { mode = "strict", key = "json:/data/object/customer" }"#,
+    },
+    Rule {
         id: "strict-order-without-a-key",
         severity: Contradiction,
         subject: Subject::Ordering,

@@ -81,11 +81,7 @@ fn yours(plan: &Plan, rule: &Rule) -> Text {
     let handlers: Vec<&str> = plan.design.destinations.iter().map(|d| d.name.as_str()).collect();
     match rule.metric {
         Metric::DeadLettersCritical => {
-            let critical = plan.design.routes.iter().filter(|r| r.critical.value).flat_map(|r| &r.events);
-            match critical.collect::<Vec<_>>().as_slice() {
-                [] => plain("no route is critical, so it never fires"),
-                types => codes(types),
-            }
+            said::critical(plan).unwrap_or_else(|| plain("no route is critical, so it never fires"))
         }
         Metric::DeadlinesMissed => deadlines(plan),
         Metric::SignaturesInvalid => {
@@ -105,7 +101,7 @@ fn deadlines(plan: &Plan) -> Text {
     for (i, route) in plan.design.routes.iter().enumerate() {
         let apart = if i == 0 { "" } else { "; " };
         let title = said::title(plan, &route.source);
-        text = text + say!("{}{} ", apart, title) + said::types(route) + say!(": {}", span(route.deadline.value));
+        text = text + say!("{}{} ", apart, title) + said::types(plan, route) + say!(": {}", span(route.deadline.value));
     }
     text
 }

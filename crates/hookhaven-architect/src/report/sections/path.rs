@@ -49,7 +49,7 @@ fn diagram(plan: &Plan) -> Diagram {
         load: format!(
             "{} a day at most, {} at worst",
             count(sender.volume.peak_day.max(sender.volume.per_day)),
-            said::pace(source.per_second.burst)
+            words::rate(source.per_second.burst)
         ),
     });
     let handlers = plan.design.destinations.iter().map(|d| Outlet { name: d.name.clone(), limits: limits(d) });

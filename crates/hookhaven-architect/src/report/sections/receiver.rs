@@ -12,7 +12,7 @@ use crate::{
         document::{Block, Text, codes, plain, prose, say, strong},
         said,
     },
-    words::{bytes, count, span},
+    words::{bytes, count, rate, span},
 };
 
 pub fn blocks(plan: &Plan) -> Vec<Block> {
@@ -120,9 +120,9 @@ fn load(plan: &Plan) -> Block {
             strong("all"),
             plain(count(all.per_day)),
             plain(count(all.peak_day)),
-            plain(said::pace(all.mean_per_second)),
-            plain(said::pace(all.peak_per_second)),
-            plain(said::pace(all.burst_per_second)),
+            plain(rate(all.mean_per_second)),
+            plain(rate(all.peak_per_second)),
+            plain(rate(all.burst_per_second)),
             say!("{} a day", bytes(all.bytes_per_day)),
         ]);
     }
@@ -134,9 +134,9 @@ fn row(name: Text, volume: &Volume, load: &SourceLoad) -> [Text; 7] {
         name,
         plain(count(volume.per_day)),
         plain(count(volume.peak_day)),
-        plain(said::pace(load.mean)),
-        plain(said::pace(load.peak)),
-        plain(said::pace(load.burst)),
+        plain(rate(load.mean)),
+        plain(rate(load.peak)),
+        plain(rate(load.burst)),
         plain(bytes(volume.body_bytes)),
     ]
 }
@@ -186,5 +186,5 @@ fn outcome(plan: &Plan, sender: &SenderAnswers, waits_s: Option<u32>) -> Text {
 
 fn times(limit: Duration, takes: Duration) -> String {
     let times = limit.as_secs_f64() / takes.as_secs_f64().max(0.001);
-    if times < 10.0 { format!("{times:.1}") } else { count(times as u64) }
+    if times < 10.0 && times.fract() >= 0.05 { format!("{times:.1}") } else { count(times as u64) }
 }

@@ -90,7 +90,7 @@ fn routes(plan: &Plan, sender: &SenderAnswers) -> Block {
     let row = |route: &RouteDesign| {
         let critical = if route.critical.value { "yes" } else { "no" };
         [
-            said::types(route),
+            said::types(plan, route),
             code(&route.to),
             plain(span(route.deadline.value)),
             plain(critical),

@@ -10,7 +10,7 @@ use crate::{
     Finding, Plan,
     design::{Loss, SourceDesign},
     report::{
-        document::{Block, Text, codes, link, prose, say},
+        document::{Block, Text, link, prose, say},
         said,
     },
     rules::{Severity, Subject},
@@ -145,12 +145,14 @@ fn lost(plan: &Plan) -> Option<Text> {
 }
 
 fn wakes(plan: &Plan) -> Text {
-    let critical: Vec<&String> =
-        plan.design.routes.iter().filter(|r| r.critical.value).flat_map(|r| &r.events).collect();
-    match critical.as_slice() {
-        [] => say!("**Nobody is woken for a dead letter**: no route is critical, and what dies waits for the morning."),
-        [all] if *all == "*" => say!("**Every dead letter wakes somebody**: no type was named that could wait."),
-        types => say!("**Somebody is woken for a dead letter of** ") + codes(types) + say!(", and for no other type."),
+    if plan.design.routes.iter().all(|route| route.critical.value) {
+        return say!("**Every dead letter wakes somebody**: you named no type that could wait.");
+    }
+    match said::critical(plan) {
+        None => {
+            say!("**Nobody is woken for a dead letter**: no route is critical, and what dies waits for the morning.")
+        }
+        Some(types) => say!("**Somebody is woken for a dead letter of** ") + types + say!(", and for no other type."),
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Not here: the handlers' own tests (`skeletons`).
 
+use hookhaven_core::{glob, senders::Chain};
+
 use crate::{
     Plan,
     design::StorePlace,
@@ -28,8 +30,8 @@ pub fn blocks(plan: &Plan) -> Vec<Block> {
              ten minutes ({} in that hour, {} at the worst), waits until all of it was delivered, and ends with 1 if \
              anything was refused, lost, dead or late. Run it against a gateway and handlers that nobody needs: its \
              events are made up, its effects are not.",
-            said::pace(plan.design.load.peak_per_second),
-            said::pace(plan.design.load.burst_per_second)
+            words::rate(plan.design.load.peak_per_second),
+            words::rate(plan.design.load.burst_per_second)
         )
         .into(),
         Block::heading(say!("The promise itself")),
@@ -58,12 +60,22 @@ fn commands(plan: &Plan) -> String {
         }
         lines.push(format!("hookhaven trigger {name} {event_type} --follow"));
         lines.push(format!("hookhaven trigger {name} {event_type} --duplicate"));
-        lines.push(match sender.sender.and_then(|declared| declared.chains.first()) {
+        lines.push(match chain(plan, sender) {
             Some(chain) => format!("hookhaven trigger {name} {} --out-of-order", chain.name),
             None => format!("hookhaven trigger {name} {event_type} --count 20 --out-of-order"),
         });
     }
     lines.join("\n")
+}
+
+/// One of which at least two steps are taken by a route: in a single event nothing is out of order.
+fn chain(plan: &Plan, sender: &SenderAnswers) -> Option<&'static Chain> {
+    let routed = |event_type: &str| {
+        let globs = || plan.design.routes_of(&sender.name).flat_map(|route| &route.events);
+        globs().any(|glob| glob::matches(glob, event_type))
+    };
+    let steps = |chain: &&Chain| chain.steps.iter().filter(|step| routed(step.event_type)).count();
+    sender.sender?.chains.iter().find(|chain| steps(chain) > 1)
 }
 
 fn expected(plan: &Plan) -> Vec<[Text; 2]> {

@@ -77,7 +77,7 @@ fn volume(plan: &Plan, sender: &SenderAnswers) -> Text {
         count(volume.per_day),
         count(volume.peak_day),
         at_once,
-        said::pace(burst),
+        words::rate(burst),
         words::bytes(volume.body_bytes)
     )
 }

@@ -86,7 +86,7 @@ fn partitions(plan: &Plan) -> Vec<[Text; 3]> {
         };
         let by = key.map_or_else(|| say!("the sender's own ordering key"), |key| say!("`{}`", key));
         rows.push([
-            say!("lines of {}: ", said::title(plan, &route.source)) + said::types(route),
+            say!("lines of {}: ", said::title(plan, &route.source)) + said::types(plan, route),
             by,
             plain("one at a time within a key, side by side across keys"),
         ]);

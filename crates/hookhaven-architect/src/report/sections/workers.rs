@@ -49,7 +49,7 @@ pub fn blocks(plan: &Plan) -> Vec<Block> {
 /// Whether there is room for what an hour brings.
 fn waiting(plan: &Plan) -> Text {
     let room = plan.design.pending_max.value;
-    let hour = (plan.design.load.peak_per_second * DOWNTIME.as_secs_f64()).ceil() as u64;
+    let hour = (plan.design.load.peak_per_second * DOWNTIME.as_secs_f64()).round() as u64;
     let room = if hour <= room {
         say!("None of it is lost meanwhile: up to {} deliveries may wait. ", count(room))
     } else {
@@ -88,21 +88,21 @@ fn law(plan: &Plan, sender: &SenderAnswers, source: &SourceDesign, destination: 
         say!("{}: the burst waits its turn, as its latency allows", allowed)
     };
     let product = say!("{} × {} s = {}", rate(burst), seconds(takes), amount(busy));
-    [plain(sender.title()), plain(said::pace(burst)), plain(said::takes(plan, sender)), product, verdict]
+    [plain(sender.title()), plain(rate(burst)), plain(said::takes(plan, sender)), product, verdict]
 }
 
 fn drain(sender: &SenderAnswers, source: &SourceDesign, destination: &DestinationDesign) -> [Text; 4] {
     let arriving = source.per_second.peak;
     let waits = arriving * DOWNTIME.as_secs_f64();
     let capacity = capacity(sender, destination);
-    let backlog = say!("{}, so {}", said::pace(arriving), count(waits.ceil() as u64));
+    let backlog = say!("{}, so {}", rate(arriving), count(waits.round() as u64));
     let net = capacity - arriving;
     let title = plain(sender.title());
-    if waits == 0.0 {
+    if arriving == 0.0 {
         return [title, plain("nothing"), plain("–"), plain("–")];
     }
     if net <= 0.0 {
-        let speed = say!("{}, and {} arrive", rate(capacity), said::pace(arriving));
+        let speed = say!("{}, and {} arrive", rate(capacity), rate(arriving));
         return [
             title,
             backlog,
@@ -110,7 +110,7 @@ fn drain(sender: &SenderAnswers, source: &SourceDesign, destination: &Destinatio
             plain("not in the busiest hour: it drains when less arrives, or with more room"),
         ];
     }
-    let speed = say!("{} less {}: {}", rate(capacity), said::pace(arriving), rate(net));
+    let speed = say!("{} less {}: {}", rate(capacity), rate(arriving), rate(net));
     let done = Duration::from_secs_f64((waits / net).ceil().min(1e9));
     [title, backlog, speed, plain(span(done))]
 }
