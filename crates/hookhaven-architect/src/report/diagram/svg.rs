@@ -14,7 +14,9 @@ const MIDDLE_WIDTH: usize = 320;
 const RIGHT_X: usize = WIDTH - BOX_WIDTH;
 const LINE_HEIGHT: usize = 19;
 const STEP_CHARS: usize = 40;
-const BOX_CHARS: usize = 35;
+/// Of a name, which is larger and bold, and of the lines below it.
+const NAME_CHARS: usize = 30;
+const LINE_CHARS: usize = 39;
 
 /// `in_words` is what a reader hears instead of it.
 pub fn svg(diagram: &Diagram, in_words: &str) -> String {
@@ -112,9 +114,9 @@ impl Gate {
 fn labelled(x: usize, y: usize, name: &str, lines: &[&String]) -> String {
     let mut out = format!(
         "<rect class=\"box\" x=\"{x}\" y=\"{y}\" width=\"{BOX_WIDTH}\" height=\"{BOX_HEIGHT}\" rx=\"6\"/>\n{}",
-        line_of_text("name", x + 10, y + 18, "start", &cut(name, BOX_CHARS))
+        line_of_text("name", x + 10, y + 18, "start", &cut(name, NAME_CHARS))
     );
-    for (i, line) in lines.iter().flat_map(|line| wrapped(line, BOX_CHARS + 4)).take(2).enumerate() {
+    for (i, line) in lines.iter().flat_map(|line| wrapped(line, LINE_CHARS)).take(2).enumerate() {
         out.push_str(&line_of_text("small", x + 10, y + 34 + i * 15, "start", &line));
     }
     out

@@ -20,8 +20,8 @@ pub fn blocks(plan: &Plan) -> Vec<Block> {
         say!(
             "Three layers, because each sees what the one before cannot. The gateway knows what the sender sent \
              twice. The handler's inbox knows what the gateway delivered twice: delivery is at least once, and an \
-             answer that got lost is a second attempt. Only the key of the effect itself knows whether the mail left \
-             before the process died."
+             answer that got lost is a second attempt. Only the key of the effect itself knows whether it took \
+             place before the process died."
         )
         .into(),
     ];
@@ -39,7 +39,7 @@ fn row(sender: &SenderAnswers, source: &SourceDesign) -> [Text; 4] {
             let signed = if checks.signs_id() { ", signed" } else { ", not signed" };
             // What stands in a header is there whatever the kind of request.
             let is_by_kind = declared.code.facts.is_some() && declared.id[0].starts_with("json:");
-            let further = if is_by_kind { "; what its documentation names for the rest" } else { "" };
+            let further = if is_by_kind { "; other kinds of its requests by what its documentation names" } else { "" };
             said::places(declared, declared.id) + plain(signed) + plain(further)
         }
         None => say!("the place that you describe as `id`; without one a SHA-256 of the body"),

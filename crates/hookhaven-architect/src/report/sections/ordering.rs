@@ -107,8 +107,8 @@ fn guard(plan: &Plan) -> Vec<Block> {
     blocks.push(Block::code("sql", statement(plan, sender)));
     blocks.push(
         say!(
-            "Two events of the same time are told apart by nothing: where that matters, fetch the object from the \
-             sender's API and write what it says."
+            "Of two events with the same time the one that is handled last stands: where that matters, fetch the \
+             object from the sender's API and write what it says."
         )
         .into(),
     );
@@ -134,13 +134,13 @@ fn statement(plan: &Plan, sender: &SenderAnswers) -> String {
         return format!(
             "INSERT INTO {table} (id, state, occurred_at) VALUES (?, ?, ?)\n\
              ON DUPLICATE KEY UPDATE\n  \
-             state = IF(VALUES(occurred_at) > occurred_at, VALUES(state), state),\n  \
+             state = IF(VALUES(occurred_at) >= occurred_at, VALUES(state), state),\n  \
              occurred_at = GREATEST(VALUES(occurred_at), occurred_at);  -- last: the line above compares with the old"
         );
     }
     format!(
         "INSERT INTO {table} (id, state, occurred_at) VALUES ($1, $2, $3)\n\
          ON CONFLICT (id) DO UPDATE SET state = excluded.state, occurred_at = excluded.occurred_at\n\
-         WHERE excluded.occurred_at > {table}.occurred_at;"
+         WHERE excluded.occurred_at >= {table}.occurred_at;"
     )
 }

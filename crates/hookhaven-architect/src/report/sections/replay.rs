@@ -2,7 +2,10 @@
 //!
 //! Not here: what the sender itself sends again (`idempotency`).
 
-use hookhaven_core::sender::{Cover, Sender};
+use hookhaven_core::{
+    sender::{Cover, Sender},
+    senders::Declaration,
+};
 
 use crate::{
     Plan,
@@ -40,7 +43,7 @@ fn row(sender: &SenderAnswers, source: &SourceDesign) -> [Text; 4] {
     };
     let fresh = span(source.tolerance.value);
     let old = if checks.signs_time() {
-        say!("a duplicate in its first {}, refused afterwards", fresh)
+        say!("a duplicate for {}, refused afterwards", fresh)
     } else {
         say!("a duplicate for {}; after that a new event", window)
     };
@@ -49,13 +52,16 @@ fn row(sender: &SenderAnswers, source: &SourceDesign) -> [Text; 4] {
         (Cover::Checksum, ..) => say!("stored, if somebody makes other bytes of the same checksum: little work"),
         _ if declared.id.is_empty() => say!("not possible: its key is a hash of the body"),
         (_, true, _) => say!("refused: the id is signed"),
-        (_, false, true) => say!("stored in its first {}, and counted as suspicious", fresh),
+        (_, false, true) => say!("stored for {}, and counted as suspicious; refused afterwards", fresh),
         (_, false, false) => say!("stored, and counted as suspicious"),
     };
-    [title, old, renamed, settings(&*checks)]
+    [title, old, renamed, settings(declared, &*checks)]
 }
 
-fn settings(checks: &dyn Sender) -> Text {
+fn settings(declared: &Declaration, checks: &dyn Sender) -> Text {
+    if !declared.verifies() {
+        return say!("nothing beside `allow`: whoever posts from those addresses is believed");
+    }
     if checks.covers() == Cover::Nothing {
         return say!("`allow`, if its addresses are known; whoever sees one request can make others");
     }
@@ -81,10 +87,10 @@ fn addresses(plan: &Plan) -> Option<Block> {
         (say!("The senders of ")
             + codes(&publishing)
             + say!(
-                " publish the addresses that they post from. `allow = [\"published\"]` stands in the config with a \
-                 mark before it: it refuses everybody else, which stops a stolen request and a leaked secret alike. \
-                 Take the mark off once the first events show the right client; behind a proxy that takes \
-                 `server.trusted_proxies`."
+                " publish the addresses that they post from. `allow = [\"published\"]` stands in the config, \
+                 switched off by the `#` before it: it refuses everybody else, which stops a stolen request and a \
+                 leaked secret alike. Switch it on once the first events show the right client; behind a proxy that \
+                 takes `server.trusted_proxies`."
             ))
         .into()
     })

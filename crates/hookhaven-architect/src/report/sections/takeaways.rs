@@ -152,7 +152,9 @@ fn wakes(plan: &Plan) -> Text {
         None => {
             say!("**Nobody is woken for a dead letter**: no route is critical, and what dies waits for the morning.")
         }
-        Some(types) => say!("**Somebody is woken for a dead letter of** ") + types + say!(", and for no other type."),
+        Some(types) => {
+            say!("**Somebody is woken for a dead letter of** ") + types + say!(". No other type wakes anybody.")
+        }
     }
 }
 

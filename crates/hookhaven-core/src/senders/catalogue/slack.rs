@@ -62,7 +62,7 @@ pub static SENDER: Declaration = Declaration {
     }],
     about: About {
         secret: "the app's Basic Information → App Credentials → Signing Secret (not a token)",
-        rotation: Rotation::AtOnce("App Credentials → Signing Secret → Regenerate"),
+        rotation: Rotation::AtOnce("the app's Basic Information → App Credentials → Signing Secret → Regenerate"),
         paste: "Event Subscriptions → Request URL; Interactivity → Request URL; each slash command's Request URL",
         quirks: &[
             "A new signing secret counts at once: put it here at once, and release what was refused in between.",
