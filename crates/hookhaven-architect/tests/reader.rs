@@ -121,7 +121,7 @@ fn every_problem_has_its_place_its_key_and_its_mend() {
         (
             "[volume]",
             "[ordering]\nstripe = { key = \"json:/a\" }\n[volume]",
-            "ordering.stripe: mode is missing; add mode = \"strict\", \"wished\" or \"none\"",
+            "ordering.stripe: mode is missing; add mode = \"strict\", \"wished\", \"newest\" or \"none\"",
         ),
         (
             "[volume]",

@@ -5,7 +5,9 @@
 
 use std::{fmt::Write, fs, path::Path};
 
-use hookhaven_core::senders::{Code, Declaration, FactPlaces, Handshake, Mechanism, Retries, Rotation, Scheme, TABLE};
+use hookhaven_core::senders::{
+    Code, Declaration, FactPlaces, Handshake, Mechanism, Retries, Rotation, Scheme, TABLE, find,
+};
 
 fn path(relative: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
@@ -89,6 +91,12 @@ fn what_living_with_a_sender_is_like_is_said_in_phrases() {
         let critical: std::collections::BTreeSet<_> = conduct.critical.iter().collect();
         assert_eq!(critical.len(), conduct.critical.len(), "{name}: twice");
         assert!(conduct.critical.iter().all(|t| !t.is_empty() && !t.contains('*')), "{name}");
+        assert!(!conduct.stops || !conduct.gives_up.is_empty(), "{name}: when does it stop?");
+        assert!(!conduct.lapses.ends_with('.'), "{name}: {}", conduct.lapses);
+        for siblings in conduct.siblings {
+            assert!(siblings.types.len() > 1 && siblings.instead.ends_with('.'), "{name}: {}", siblings.cause);
+        }
+        assert!(sender.signs_instead.is_none_or(|other| find(other).is_some_and(|s| s.name != name)), "{name}");
     }
     let known = TABLE.iter().filter(|sender| !sender.conduct.reconcile.is_empty()).count();
     assert!(known >= 55, "{known} senders say how to find out what was missed");
@@ -129,7 +137,7 @@ fn the_example_of_how_to_add_a_sender_is_one_of_the_table_whole() {
         .collect();
     let file = fs::read_to_string(path("src/senders/catalogue/mux.rs")).unwrap();
     assert_eq!(example, file);
-    assert!(file.lines().count() < 40 && is_declarative(hookhaven_core::senders::find("mux").unwrap()));
+    assert!(file.lines().count() < 40 && is_declarative(find("mux").unwrap()));
 }
 
 #[test]

@@ -5,7 +5,9 @@
 
 mod destination;
 pub mod load;
+mod ordering;
 mod place;
+mod retry;
 mod route;
 mod size;
 mod source;
@@ -17,7 +19,11 @@ use hookhaven_core::senders::Declaration;
 
 use crate::{Choice, Intake, intake::Once};
 
-pub use self::{place::NODE_PER_SECOND, source::variable};
+pub use self::{
+    destination::needed_per_second,
+    place::{DATABASE_PER_SECOND, NODE_PER_SECOND},
+    source::variable,
+};
 
 #[derive(Clone, Debug)]
 pub struct Design {
@@ -188,6 +194,8 @@ pub struct RetryDesign {
     pub initial: Duration,
     pub factor: f64,
     pub max: Duration,
+    /// How long a delivery may be pending at all, also while nothing is tried; `None`: the gateway's own three days.
+    pub max_age: Option<Duration>,
 }
 
 impl Design {
@@ -256,8 +264,13 @@ impl Roles {
 impl RetryDesign {
     /// From the first attempt to the last, jitter aside.
     pub fn covers(&self) -> Duration {
-        let wait = |n: i32| self.initial.mul_f64(self.factor.powi(n).min(1e9)).min(self.max);
-        (0..self.attempts.saturating_sub(1)).map(|n| wait(n as i32)).sum()
+        (1..self.attempts).map(|failed| self.wait(failed)).sum()
+    }
+
+    /// After so many failures, jitter aside.
+    fn wait(&self, failed: u32) -> Duration {
+        let factor = self.factor.powi(i32::try_from(failed).unwrap_or(i32::MAX) - 1);
+        self.initial.mul_f64(factor.min(1e9)).min(self.max)
     }
 }
 

@@ -161,6 +161,9 @@ pub enum Once {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OrderWish {
     pub kind: OrderKind,
+    /// Only the newest state counts: what was overtaken need not be handled any more. Never so where it
+    /// is strict.
+    pub newest: bool,
     /// As written; empty if nobody said.
     pub text: String,
     /// What is ordered against each other, as a place in the body (`json:/data/object/customer`), if they said.
@@ -170,7 +173,7 @@ pub struct OrderWish {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum OrderKind {
     None,
-    /// Would be good, or only the newest state counts.
+    /// Would be good.
     Wished,
     /// Each after the one before.
     Strict,

@@ -99,6 +99,29 @@ pub fn order(text: &str) -> OrderKind {
     }
 }
 
+/// Whether it is the newest state alone that counts, so that what was overtaken may be left out.
+pub fn newest(text: &str) -> bool {
+    const NEWEST: &[&str] = &[
+        "only the latest",
+        "only the newest",
+        "only the last",
+        "only the most recent",
+        "latest state",
+        "newest state",
+        "last state",
+        "current state",
+        "present state",
+        "latest version",
+        "newest version",
+        "latest counts",
+        "newest counts",
+        "latest wins",
+        "newest wins",
+        "last write wins",
+    ];
+    order(text) != OrderKind::Strict && Phrases::of(text).say(NEWEST)
+}
+
 /// Where it runs today: what is said first of it, in `hosting`, else in the stack.
 pub fn host(hosting: &str, stack: &[String]) -> Host {
     const MACHINE: &[&str] = &[

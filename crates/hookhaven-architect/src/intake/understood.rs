@@ -32,12 +32,13 @@ pub fn of_sender(answers: &SenderAnswers) -> Vec<Understood> {
     );
     for (path, wish) in orders.filter(|(_, wish)| !wish.text.is_empty()) {
         let taken_for = match wish.kind {
+            _ if wish.newest => "only the newest state counts, and what it overtook may be left out",
             OrderKind::None => "no order is needed",
             OrderKind::Wished => "an order is wished for, and can be done without",
             OrderKind::Strict => "each has to be handled after the one before",
         };
         all.push(Understood {
-            outright: format!("{path} = {{ mode = \"none\", \"wished\" or \"strict\" }}"),
+            outright: format!("{path} = {{ mode = \"none\", \"wished\", \"newest\" or \"strict\" }}"),
             path,
             text: wish.text.clone(),
             taken_for: taken_for.to_owned(),

@@ -176,7 +176,7 @@ pub fn latency(item: &Item<'_>) -> Option<Duration> {
 }
 
 pub fn no_order() -> OrderWish {
-    OrderWish { kind: OrderKind::None, text: String::new(), key: None }
+    OrderWish { kind: OrderKind::None, newest: false, text: String::new(), key: None }
 }
 
 pub fn ordering(item: &Item<'_>) -> Option<PerType<OrderWish>> {
@@ -190,15 +190,17 @@ pub fn is_one_order(item: &Item<'_>) -> bool {
 
 fn order(item: &Item<'_>) -> Option<OrderWish> {
     if matches!(item.value, DeValue::String(_)) {
-        return words(item).map(|text| OrderWish { kind: text::order(&text), text, key: None });
+        let wish = |text: String| OrderWish { kind: text::order(&text), newest: text::newest(&text), text, key: None };
+        return words(item).map(wish);
     }
     let mut table = item.table("what has to be in order, in words, or { mode = \"strict\", key = \"json:/path\" }")?;
-    let kind = table.require("mode", "add mode = \"strict\", \"wished\" or \"none\"");
+    let kind = table.require("mode", "add mode = \"strict\", \"wished\", \"newest\" or \"none\"");
     let kind = kind.and_then(|item| item.one_of(names::ORDERS));
     let key = table.take("key").map_or(Some(None), |item| place(&item).map(Some));
     let said = table.take("text").map_or(Some(String::new()), |item| words(&item));
     table.finish();
-    Some(OrderWish { kind: kind?, text: said?, key: key? })
+    let (kind, newest) = kind?;
+    Some(OrderWish { kind, newest, text: said?, key: key? })
 }
 
 fn place(item: &Item<'_>) -> Option<String> {

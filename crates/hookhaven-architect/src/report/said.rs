@@ -13,7 +13,7 @@ use super::document::{Text, alternatives, codes, plain, prose};
 use crate::{
     Choice, Plan,
     design::{RouteDesign, SourceDesign},
-    intake::{Effect, Framework, Host, Once, OrderKind, SenderAnswers, State, Trouble},
+    intake::{Effect, Framework, Host, Once, OrderKind, OrderWish, SenderAnswers, State, Trouble},
     rules::Severity,
     words,
 };
@@ -191,11 +191,13 @@ pub fn once(once: Once) -> &'static str {
     }
 }
 
-pub fn order(kind: OrderKind) -> &'static str {
-    match kind {
-        OrderKind::None => "no order",
-        OrderKind::Wished => "an order would be good; only the newest state counts",
-        OrderKind::Strict => "each after the one before, without exception",
+pub fn order(wish: &OrderWish) -> &'static str {
+    match (wish.kind, wish.newest) {
+        (OrderKind::None, false) => "no order",
+        (OrderKind::None, true) => "only the newest state counts",
+        (OrderKind::Wished, false) => "an order would be good",
+        (OrderKind::Wished, true) => "an order would be good; only the newest state counts",
+        (OrderKind::Strict, _) => "each after the one before, without exception",
     }
 }
 

@@ -219,6 +219,39 @@ const BRIEF: &[(&str, &str)] = &[
         "{nodes} nodes on one machine fail together. Put them on machines in different zones, or run one.",
     ),
     (
+        "no-gateway-on-windows",
+        "The gateway does not run on Windows. Give it a small Linux machine; your handlers stay where they are.",
+    ),
+    (
+        "several-regions",
+        "You run in several regions, and this set-up is one. Make a set-up for each region: they share nothing.",
+    ),
+    (
+        "waited-for-in-vain",
+        "People waited in vain for what {sender} shows them. Measure the slowest of a hundred answers, and answer first.",
+    ),
+    (
+        "burst-beyond-its-latency",
+        "A burst of {sender} ({events} within {within}) cannot be handled within {latency}. Say how late the last may be.",
+    ),
+    (
+        "one-database-for-all",
+        "{worst} at the worst is more than one PostgreSQL was measured to take ({measured}). Measure yours before.",
+    ),
+    (
+        "database-of-the-application",
+        "Give the gateway a PostgreSQL server of its own: {worst} at the worst would slow your application's queries.",
+    ),
+    ("public-url-without-tls", "The public URL ({url}) is without TLS: name the `https://` address."),
+    (
+        "thin-beside-snapshots",
+        "{sender} signs thin events and snapshots with a secret each, and you name both. Put both into `secrets`.",
+    ),
+    (
+        "own-program-unsigned",
+        "Nothing is verified of {senders}. If that is a program of your own, let it sign (`standard-webhooks`).",
+    ),
+    (
         "no-audit-log",
         "The history of events is no audit log. Write an append-only record in the transaction that does the work.",
     ),

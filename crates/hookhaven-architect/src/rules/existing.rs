@@ -50,7 +50,7 @@ pub const RULES: &[Rule] = &[
         subject: Subject::Queue,
         fires: |intake, design| {
             let queue = facts::queue_of(intake).filter(|_| design.needed.value);
-            let firing = queue.map(|queue| Firing::whole().with("queue", facts::one_line(queue)));
+            let firing = queue.map(|queue| Firing::whole().with("queue", facts::short(queue)));
             let answers = design.needed.answers.clone();
             firing.map(|f| f.behind(["infrastructure.stack"]).behind(answers)).into_iter().collect()
         },
@@ -73,7 +73,8 @@ pub const RULES: &[Rule] = &[
             if intake.existing.kind == State::Hosted { vec![firing] } else { Vec::new() }
         },
         text: "A hosted service does this for you. Moving is worth it for data that may not leave your machines, for a bill \
-               that grows with the events (here: {cost} a month), or for answers in one place; not for its own sake.",
+               that grows with the events (this one is {cost} a month, whatever they are), or for an order or a size that \
+               the service does not give; not for its own sake.",
         mend: "If one of these holds, move a source at a time: post to both, compare `hookhaven events list` with theirs for \
                a week, then take theirs out. If you have nobody to be called when a disk is full, stay.",
         fires_for: r#"existing.state = "a hosted service, Hookdeck""#,

@@ -126,7 +126,7 @@ impl Firing {
     }
 }
 
-/// One firing for all of them, `{senders}` and `{names}`, rather than the same sentence for each; none for none.
+/// One firing for all of them, `{senders}`, rather than the same sentence for each; none for none.
 fn together<'i>(senders: impl IntoIterator<Item = &'i SenderAnswers>) -> Option<Firing> {
     let senders: Vec<&SenderAnswers> = senders.into_iter().collect();
     let titles: Vec<&str> = senders.iter().map(|sender| facts::title(sender)).collect();
@@ -136,7 +136,7 @@ fn together<'i>(senders: impl IntoIterator<Item = &'i SenderAnswers>) -> Option<
         [one] => Some(one.to_owned()),
         _ => None,
     };
-    let values = vec![("senders", crate::words::list(&titles)), ("names", crate::words::list(&names))];
+    let values = vec![("senders", facts::named(&titles))];
     Some(Firing { source, values, answers: vec!["senders".to_owned()] })
 }
 
@@ -163,6 +163,7 @@ const TABLES: &[&[Rule]] = &[
     contradictions::RULES,
     receiver::RULES,
     incidents::RULES,
+    verification::PROOFS,
     verification::RULES,
     replay::RULES,
     idempotency::RULES,
@@ -178,7 +179,7 @@ const TABLES: &[&[Rule]] = &[
 ];
 
 /// What is still worth telling a team that needs none of this: nothing about a set-up that it will not run.
-const WITHOUT_IT: &[&[Rule]] = &[existing::RULES, contradictions::RULES, verification::RULES];
+const WITHOUT_IT: &[&[Rule]] = &[existing::RULES, contradictions::RULES, verification::PROOFS];
 
 /// What fires, in the rules' order.
 pub fn findings(intake: &Intake, design: &Design) -> Vec<Finding> {

@@ -70,7 +70,7 @@ impl Declaration {
     /// How long it waits for that, and whether somebody reads it.
     pub fn waits_in_words(&self) -> String {
         let waits = self.about.timeout_s.map(|s| format!("{s} s"));
-        match (waits, self.user_waits) {
+        match (waits, self.user_waits()) {
             (Some(waits), true) => format!("{waits}; what is answered counts, so a route may ask the handler for it"),
             (waits, _) => waits.unwrap_or_default(),
         }

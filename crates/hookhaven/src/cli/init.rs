@@ -124,7 +124,7 @@ pub fn text(senders: &[&str]) -> String {
     for sender in senders {
         // Writing to a String cannot fail.
         let _ = write!(text, "\n[[routes]]\nsource = \"{sender}\"\n{ROUTE}");
-        if senders::find(sender).is_some_and(|sender| sender.user_waits) {
+        if senders::find(sender).is_some_and(|sender| sender.user_waits()) {
             text.push_str(ANSWER);
         }
     }

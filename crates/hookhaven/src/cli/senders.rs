@@ -141,7 +141,7 @@ fn view(sender: &'static Declaration) -> Value {
         "content_types": content_types.unwrap_or_default(),
         "tolerance_s": sender.tolerance.as_secs(),
         "timeout_s": about.timeout_s,
-        "user_waits": sender.user_waits,
+        "user_waits": sender.user_waits(),
         "late_answers_s": sender.late_answers.map(|late| late.valid.as_secs()),
         "retry_window_s": window_s,
         "order": conduct.order_in_words(),

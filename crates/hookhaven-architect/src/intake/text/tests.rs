@@ -77,6 +77,22 @@ fn an_order_is_a_wish_unless_the_words_leave_no_way_out() {
 }
 
 #[test]
+fn only_the_newest_counts_where_it_is_said_and_not_denied() {
+    for (text, is) in [
+        ("only the latest state counts", true),
+        ("order does not matter, the newest version wins", true),
+        ("the newest version of an order wins", true),
+        ("ideally in order; only the newest matters", true),
+        ("not only the newest: each one counts", false),
+        ("created before updated, ideally", false),
+        ("strictly in sequence", false),
+        ("", false),
+    ] {
+        assert_eq!(newest(text), is, "{text}");
+    }
+}
+
+#[test]
 fn it_runs_where_it_runs_today() {
     for (hosting, stack, host_said) in [
         ("serverless functions; a long-running service is being considered", &[][..], Host::Serverless),

@@ -7,7 +7,7 @@ use hookhaven_core::senders::OrderPromise;
 use crate::{
     Plan,
     design::{OrderingDesign, RouteDesign, variable},
-    intake::{Effect, OrderKind, SenderAnswers, Trouble},
+    intake::{Effect, OrderKind, OrderWish, SenderAnswers, Trouble},
     report::{
         document::{Block, Text, codes, plain, prose, quoted, say},
         said,
@@ -33,9 +33,9 @@ pub fn blocks(plan: &Plan) -> Vec<Block> {
 
 fn asked(sender: &SenderAnswers) -> [Text; 5] {
     let wish = &sender.ordering.all;
-    let mut asked = said_wish(wish.kind, &wish.text);
+    let mut asked = said_wish(wish);
     for (event_type, wish) in &sender.ordering.some {
-        asked = asked + say!("; `{}`: ", quoted(event_type)) + said_wish(wish.kind, &wish.text);
+        asked = asked + say!("; `{}`: ", quoted(event_type)) + said_wish(wish);
     }
     let promise = match sender.sender.map(|declared| declared.conduct.order) {
         Some(OrderPromise::None) => plain("none, and says so"),
@@ -52,8 +52,11 @@ fn asked(sender: &SenderAnswers) -> [Text; 5] {
     [plain(sender.title()), asked, promise, key, newer(sender)]
 }
 
-fn said_wish(kind: OrderKind, text: &str) -> Text {
-    if text.is_empty() { plain(said::order(kind)) } else { say!("“{}”: {}", quoted(text), said::order(kind)) }
+fn said_wish(wish: &OrderWish) -> Text {
+    match wish.text.as_str() {
+        "" => plain(said::order(wish)),
+        text => say!("“{}”: {}", quoted(text), said::order(wish)),
+    }
 }
 
 /// What says which of two is newer: of a sender with many places those that this team's types have, if their names tell.

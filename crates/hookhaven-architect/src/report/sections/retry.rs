@@ -53,13 +53,17 @@ pub fn blocks(plan: &Plan) -> Vec<Block> {
 
 fn schedule(plan: &Plan, (route, types): (&RouteDesign, Text)) -> [Text; 6] {
     let waits = waits(&policy(&route.retry.value));
-    let last = waits.iter().sum();
+    let last = span(waits.iter().sum());
+    let last = match route.retry.value.max_age {
+        Some(max_age) => format!("{last}; ended after {} at most", span(max_age)),
+        None => last,
+    };
     [
         plain(said::title(plan, &route.source)),
         types,
         plain(route.retry.value.attempts.to_string()),
         plain(spelled(&waits)),
-        plain(span(last)),
+        plain(last),
         prose(&route.retry.why),
     ]
 }

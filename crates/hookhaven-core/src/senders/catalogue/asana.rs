@@ -31,6 +31,8 @@ pub static SENDER: Declaration = Declaration {
     conduct: Conduct {
         reconcile: "`GET /events?resource=…&sync=…` tells what changed since a sync token; Asana itself asks for it, since it promises at most once",
         gives_up: "after 24 hours of failures it deletes the hook, and a new one needs a new handshake",
+        stops: true,
+        thin: &["*"],
         ..Conduct::UNKNOWN
     },
     ..Declaration::DEFAULT

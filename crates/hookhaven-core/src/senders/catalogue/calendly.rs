@@ -31,6 +31,7 @@ pub static SENDER: Declaration = Declaration {
     conduct: Conduct {
         reconcile: "`GET /scheduled_events?min_start_time=…` and each one's `/invitees`",
         gives_up: "after about a day of failures it disables the subscription",
+        stops: true,
         ..Conduct::UNKNOWN
     },
     ..Declaration::DEFAULT

@@ -22,7 +22,7 @@ pub static SENDER: Declaration = Declaration {
     order_key: &["json:/channel_id"],
     handshakes: &[Handshake::Ping { at: "json:/type", value: "1", answer: Told::json(r#"{"type":1}"#) }],
     answer: Told::status(202),
-    user_waits: true,
+    asks: &["*"],
     sample_types: &["interaction.2", "interaction.3"],
     about: About {
         secret: "Developer Portal → the application → General Information → Public Key",

@@ -30,6 +30,10 @@ pub static SENDER: Declaration = Declaration {
         timeout_s: Some(3),
         retries: Retries::minutes(10, "with growing pauses; then it is switched off"),
     },
-    conduct: Conduct { gives_up: "after 10 minutes of failures it switches the endpoint off", ..Conduct::UNKNOWN },
+    conduct: Conduct {
+        gives_up: "after 10 minutes of failures it switches the endpoint off",
+        stops: true,
+        ..Conduct::UNKNOWN
+    },
     ..Declaration::DEFAULT
 };

@@ -35,6 +35,7 @@ pub static SENDER: Declaration = Declaration {
     conduct: Conduct {
         reconcile: "`POST /conversations/search` and `/contacts/search` by `updated_at`",
         gives_up: "more than 1,000 errors in a row within 15 minutes pause it for 15 minutes; 7 days of that suspend it",
+        stops: true,
         ..Conduct::UNKNOWN
     },
     ..Declaration::DEFAULT

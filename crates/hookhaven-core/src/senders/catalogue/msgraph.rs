@@ -56,6 +56,8 @@ pub static SENDER: Declaration = Declaration {
     conduct: Conduct {
         reconcile: "a delta query (`…/delta`) tells what changed since a token; the lifecycle event `missed` says when to ask",
         gives_up: "after 4 hours it drops the event; a tenth of slow answers is throttled, and subscriptions end unless they are renewed",
+        lapses: "hours to days, depending on the resource",
+        thin: &["*"],
         ..Conduct::UNKNOWN
     },
     code: Code { verify: Some(verify), sign: Some(sign), ..Code::NONE },

@@ -28,9 +28,11 @@ pub static SENDER: Declaration = Declaration {
         ..About::DEFAULT
     },
     conduct: Conduct {
+        whole: &["*"],
         order: OrderPromise::None,
         reconcile: "`POST /v1/search` and data source queries by `last_edited_time`",
         gives_up: "after about eight attempts in a day it drops the event",
+        thin: &["*"],
         ..Conduct::UNKNOWN
     },
     ..Declaration::DEFAULT

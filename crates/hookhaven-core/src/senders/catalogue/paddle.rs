@@ -35,6 +35,7 @@ pub static SENDER: Declaration = Declaration {
         retries: Retries::hours(72, "60 times; three times in 15 minutes in the sandbox"),
     },
     conduct: Conduct {
+        whole: &["*"],
         order: OrderPromise::None,
         resend: "Developer tools → Notifications → the notification → Replay, or `POST /notifications/{id}/replay`",
         reconcile: "`GET /events` lists events, `GET /notifications?status=failed` what was not delivered",

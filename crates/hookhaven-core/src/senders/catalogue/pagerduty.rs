@@ -38,6 +38,7 @@ pub static SENDER: Declaration = Declaration {
         reconcile: "`GET /log_entries?since=…` lists what happened to incidents",
         gives_up: "after long failure it disables the subscription for a while",
         critical: &["incident.triggered"],
+        stops: true,
         ..Conduct::UNKNOWN
     },
     ..Declaration::DEFAULT

@@ -56,6 +56,7 @@ pub static SENDER: Declaration = Declaration {
         retries: Retries::hours(72, "up to 25 times"),
     },
     conduct: Conduct {
+        whole: &["*"],
         resend: "Developer Dashboard → Event Logs → Webhook Events → Resend, or `POST /v1/notifications/webhooks-events/{id}/resend`",
         reconcile: "`GET /v1/notifications/webhooks-events?start_time=…` lists events; the transaction search what was paid",
         gives_up: "after 25 attempts in 3 days the event has failed, until it is sent again",
@@ -65,6 +66,11 @@ pub static SENDER: Declaration = Declaration {
             "CUSTOMER.DISPUTE.CREATED",
             "BILLING.SUBSCRIPTION.CANCELLED",
         ],
+        siblings: &[Siblings {
+            cause: "one payment",
+            types: &["CHECKOUT.ORDER.APPROVED", "PAYMENT.CAPTURE.COMPLETED"],
+            instead: "Approved is not paid: act on `PAYMENT.CAPTURE.COMPLETED`, and make it unique by the order's id.",
+        }],
         ..Conduct::UNKNOWN
     },
     code: Code {

@@ -53,6 +53,7 @@ pub static SENDER: Declaration = Declaration {
         order: OrderPromise::None,
         reconcile: "`/transactions/sync` with the last cursor tells what changed; `/item/get` shows an item's last webhook",
         gives_up: "after 24 hours it drops the webhook",
+        thin: &["*"],
         ..Conduct::UNKNOWN
     },
     code: Code {

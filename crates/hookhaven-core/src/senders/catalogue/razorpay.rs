@@ -36,6 +36,7 @@ pub static SENDER: Declaration = Declaration {
         reconcile: "`GET /v1/payments?from=…` and `/v1/orders?from=…` list by time",
         gives_up: "after 24 hours of failures it disables the webhook",
         critical: &["payment.captured", "order.paid", "payment.dispute.created", "subscription.halted"],
+        stops: true,
         ..Conduct::UNKNOWN
     },
     ..Declaration::DEFAULT

@@ -26,6 +26,10 @@ pub static SENDER: Declaration = Declaration {
         docs: "https://developers.smartsheet.com/api/smartsheet/guides/webhooks",
         ..About::DEFAULT
     },
-    conduct: Conduct { reconcile: "the sheet by `rowsModifiedSince`; events name what changed", ..Conduct::UNKNOWN },
+    conduct: Conduct {
+        reconcile: "the sheet by `rowsModifiedSince`; events name what changed",
+        thin: &["*"],
+        ..Conduct::UNKNOWN
+    },
     ..Declaration::DEFAULT
 };

@@ -61,5 +61,6 @@ pub const CONDUCT: Conduct = Conduct {
     order: OrderPromise::None,
     resend: "the service's list of messages, where it has one: by message, or all that failed since a time",
     gives_up: "most switch an endpoint off after some 5 days of failures, and at once on a 410",
+    stops: true,
     ..Conduct::UNKNOWN
 };

@@ -25,7 +25,9 @@ pub static SENDER: Declaration = Declaration {
         retries: Retries::minutes(10, "three times"),
     },
     conduct: Conduct {
+        whole: &["*"],
         reconcile: "`GET /athlete/activities?after=…` lists activities of each athlete",
+        thin: &["*"],
         ..Conduct::UNKNOWN
     },
     ..Declaration::DEFAULT

@@ -67,12 +67,31 @@ pub static SENDER: Declaration = Declaration {
         retries: Retries::hours(72, "with growing pauses; three times in a few hours in sandboxes"),
     },
     conduct: Conduct {
+        whole: &[
+            "customer.*",
+            "invoice.*",
+            "payment_intent.*",
+            "charge.*",
+            "checkout.session.*",
+            "product.*",
+            "price.*",
+        ],
         order: OrderPromise::None,
         resend: "Developers → Events → the event → Resend, or `stripe events resend ID`",
         resend_within: Some(Duration::from_secs(30 * 86_400)),
         reconcile: "`GET /v1/events?created[gte]=…&delivery_success=false` lists what was not delivered, for 30 days back",
         gives_up: "after days of failures it disables the endpoint and mails the account's owner",
         critical: &["payment_intent.succeeded", "customer.subscription.deleted", "charge.dispute.created"],
+        stops: true,
+        thin: &["v1.*", "v2.*"],
+        siblings: &[Siblings {
+            cause: "one payment",
+            types: &["checkout.session.completed", "payment_intent.succeeded", "charge.succeeded", "invoice.paid"],
+            instead: "Act on one of them for each way to pay (`invoice.paid` for subscriptions, `checkout.session.completed` or \
+                      `payment_intent.succeeded` for the rest) and only record the others; or make the work unique by \
+                      what was paid for (your order, the invoice) rather than by the event.",
+        }],
+        ..Conduct::UNKNOWN
     },
     code: Code { sample: Some(sample_of), ..Code::NONE },
     ..Declaration::DEFAULT

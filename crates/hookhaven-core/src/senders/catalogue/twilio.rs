@@ -47,10 +47,12 @@ pub static SENDER: Declaration = Declaration {
     event_type: &["json:/0/type", "json:/type"],
     time: &["json:/0/time", "json:/time"],
     batch: Some(""),
+    batched: &["com.twilio.*"],
     content_types: &[],
     // Instructions that do nothing. Plain text would be sent to the customer as a message.
     answer: Told { status: 200, content_type: Some("text/xml"), body: "<Response/>" },
-    user_waits: true,
+    // Answered with instructions; other callbacks only tell.
+    asks: &["call.ringing", "call.in-progress", "message.received"],
     sample_types: &["message.delivered", "message.failed", "message.received", "call.completed", "call.ringing"],
     chains: CHAINS,
     about: About {

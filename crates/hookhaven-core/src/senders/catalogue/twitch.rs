@@ -37,6 +37,7 @@ pub static SENDER: Declaration = Declaration {
     conduct: Conduct {
         reconcile: "`GET /helix/eventsub/subscriptions` shows which subscriptions still live; missed events are nowhere",
         gives_up: "after many failures it revokes the subscription (`notification_failures_exceeded`)",
+        stops: true,
         ..Conduct::UNKNOWN
     },
     ..Declaration::DEFAULT

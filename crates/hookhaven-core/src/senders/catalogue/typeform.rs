@@ -34,6 +34,7 @@ pub static SENDER: Declaration = Declaration {
         reconcile: "`GET /forms/{id}/responses?since=…` lists the answers",
         gives_up: "404 and 410 switch it off at once",
         critical: &["form_response"],
+        stops: true,
         ..Conduct::UNKNOWN
     },
     ..Declaration::DEFAULT

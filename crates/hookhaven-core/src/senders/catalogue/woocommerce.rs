@@ -33,9 +33,17 @@ pub static SENDER: Declaration = Declaration {
         ..About::DEFAULT
     },
     conduct: Conduct {
+        whole: &["order.*"],
         reconcile: "`GET /wp-json/wc/v3/orders?modified_after=…` lists what changed",
         gives_up: "after 5 failures in a row it disables the hook",
         critical: &["order.created", "order.updated"],
+        stops: true,
+        siblings: &[Siblings {
+            cause: "one new order",
+            types: &["order.created", "order.updated"],
+            instead: "Let `order.updated` write the order's state and nothing else, and hang what must happen once on a \
+                      constraint that is unique by the order's id.",
+        }],
         ..Conduct::UNKNOWN
     },
     ..Declaration::DEFAULT

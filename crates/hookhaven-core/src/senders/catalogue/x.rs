@@ -35,6 +35,10 @@ pub static SENDER: Declaration = Declaration {
         timeout_s: Some(10),
         retries: Retries::minutes(5, "three times, enterprise"),
     },
-    conduct: Conduct { gives_up: "a URL that fails the hourly challenge gets no more events", ..Conduct::UNKNOWN },
+    conduct: Conduct {
+        gives_up: "a URL that fails the hourly challenge gets no more events",
+        stops: true,
+        ..Conduct::UNKNOWN
+    },
     ..Declaration::DEFAULT
 };

@@ -38,6 +38,8 @@ pub static SENDER: Declaration = Declaration {
         ),
         reconcile: "the accounting API with `If-Modified-Since`, per tenant",
         gives_up: "long failure switches the webhook off",
+        stops: true,
+        thin: &["*"],
         ..Conduct::UNKNOWN
     },
     ..Declaration::DEFAULT

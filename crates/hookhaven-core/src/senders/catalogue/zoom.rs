@@ -36,6 +36,7 @@ pub static SENDER: Declaration = Declaration {
     conduct: Conduct {
         reconcile: "the meetings', recordings' and reports' APIs by date",
         gives_up: "an endpoint that fails its challenge, which comes every 72 hours, is switched off",
+        stops: true,
         ..Conduct::UNKNOWN
     },
     ..Declaration::DEFAULT
