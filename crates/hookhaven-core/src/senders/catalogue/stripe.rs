@@ -129,16 +129,17 @@ const CHAINS: &[Chain] = &[
         name: "payment",
         title: "A payment that goes through, is refunded and disputed all the same",
         steps: &[
+            Step { event_type: "charge.succeeded", after_s: 0, set: &[CHARGE] },
             Step {
                 event_type: "payment_intent.succeeded",
-                after_s: 0,
+                after_s: 1,
                 set: &[&[
                     ("/data/object/id", "\"pi_{{of}}\""),
+                    ("/data/object/created", "{{began_s}}"),
                     ("/data/object/latest_charge", "\"ch_{{of}}\""),
                     CUSTOMER,
                 ]],
             },
-            Step { event_type: "charge.succeeded", after_s: 1, set: &[CHARGE] },
             Step { event_type: "charge.refunded", after_s: 20, set: &[CHARGE] },
             Step {
                 event_type: "charge.dispute.created",
@@ -147,6 +148,7 @@ const CHAINS: &[Chain] = &[
                     ("/data/object/id", "\"du_{{of}}\""),
                     ("/data/object/charge", "\"ch_{{of}}\""),
                     ("/data/object/payment_intent", "\"pi_{{of}}\""),
+                    ("/data/object/is_charge_refundable", "false"),
                 ]],
             },
         ],
