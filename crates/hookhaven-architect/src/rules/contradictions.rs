@@ -3,7 +3,6 @@
 //! Not here: wishes that cannot be had (`ordering`, `retry`, `queue`), more nodes than machines (`hosting`).
 
 use super::prelude::*;
-use crate::intake::Planned;
 
 /// Handlers at once that no set-up of one team runs.
 pub(super) const HANDLERS_MAX: f64 = 1_000.0;
@@ -183,21 +182,6 @@ pub const RULES: &[Rule] = &[
                findings on the incidents name the causes to look for.",
         fires_for: "existing.state = \"mature, with outbox and dead letters\"\nexisting.incidents = [\"events were lost\"]",
         rests_for: "existing.state = \"mature, with outbox and dead letters\"\nexisting.incidents = [\"a signature was wrong\"]",
-    },
-    Rule {
-        id: "planned-and-there",
-        severity: Contradiction,
-        subject: Subject::Sender,
-        fires: |intake, _| {
-            let there = |p: &&Planned| intake.senders.iter().any(|s| s.name == p.name);
-            let found = intake.planned.iter().filter(there);
-            found.map(|p| Firing::whole().with("name", &*p.name).behind(["senders", "planned"])).collect()
-        },
-        text: "{name} stands under `senders` and under `planned`.",
-        mend: "Take it out of `planned` if it sends today. If a second one of it is to come, give that a name of its own when \
-               it does: `{ name = \"{name}-2\", sender = \"…\" }` under `senders`.",
-        fires_for: r#"planned = [{ sender = "stripe", in_months = 6 }]"#,
-        rests_for: r#"planned = [{ sender = "twilio", in_months = 6 }]"#,
     },
     Rule {
         id: "costs-more-than-the-budget",
