@@ -92,6 +92,11 @@ fn findings_are_whole_short_and_say_what_is_behind_them() {
                 assert!(text.chars().count() <= CHARS_MAX, "{id} has {}: {text}", text.chars().count());
             }
             assert!(!finding.answers.is_empty(), "{id} says of no answer that it is behind it");
+            if let Some(brief) = &finding.brief {
+                let is_filled =
+                    !brief.split('{').skip(1).any(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase()));
+                assert!(is_filled && brief.chars().count() <= 300, "{id}: {brief}");
+            }
         }
     }
 }

@@ -5,7 +5,9 @@
 
 use std::{fmt::Write, fs, path::Path};
 
-use hookhaven_core::senders::{Code, Declaration, FactPlaces, Retries, Scheme, TABLE, find};
+use hookhaven_core::senders::{
+    Code, Declaration, FactPlaces, Handshake, Mechanism, Retries, Rotation, Scheme, TABLE, find,
+};
 
 fn path(relative: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
@@ -98,6 +100,27 @@ fn what_living_with_a_sender_is_like_is_said_in_phrases() {
     }
     let known = TABLE.iter().filter(|sender| !sender.conduct.reconcile.is_empty()).count();
     assert!(known >= 55, "{known} senders say how to find out what was missed");
+}
+
+#[test]
+fn how_a_secret_is_replaced_fits_how_it_proves_itself() {
+    for sender in TABLE {
+        let (name, rotation) = (sender.name, sender.about.rotation);
+        let is_public = matches!(&sender.scheme, Scheme::Signed(spec) if !matches!(spec.by, Mechanism::Hmac(_)));
+        assert!(!is_public || rotation == Rotation::Public, "{name}: nobody but the sender can sign");
+        assert!(sender.code.needs.is_none() || rotation == Rotation::Public, "{name}: its keys are fetched");
+        let hands_over =
+            sender.handshakes.iter().any(|h| matches!(h, Handshake::SecretInHeader(_) | Handshake::SecretInBody(_)));
+        assert!(!hands_over || rotation == Rotation::PerHook, "{name}: each hook is handed its own");
+        assert!(sender.verifies() || rotation == Rotation::Unknown, "{name} has no secret");
+        let is_made_up = ["made up", "make up"].iter().any(|words| sender.about.secret.contains(words));
+        let has_one = !matches!(rotation, Rotation::Unknown);
+        assert!(!is_made_up || !sender.verifies() || has_one || name == "meta", "{name}: who makes it up says so");
+        let text = sender.about.rotation_in_words();
+        assert!(!text.ends_with('.') && !text.contains("  ") && text.len() <= 160, "{name}: {text}");
+    }
+    let known = TABLE.iter().filter(|sender| sender.about.rotation != Rotation::Unknown).count();
+    assert!(known >= 45, "{known} senders say how their secret is replaced");
 }
 
 /// Adding a sender is what CONTRIBUTING says it is: this very file, and no other edit.
@@ -203,6 +226,7 @@ fn section(text: &mut String, sender: &'static Declaration) {
     };
     line("Secret", about.secret);
     line("Paste the URL into", about.paste);
+    line("Another secret", &about.rotation_in_words());
     line("Signed", &sender.scheme_in_words());
     line("Not covered", &sender.unsigned_in_words());
     for handshake in sender.handshakes_in_words() {

@@ -4,6 +4,7 @@
 //! One file a subject, one item a rule, and one line here a file. What the rules ask of a sender stands in `facts`. Not
 //! here: the figures (`design`), the pages (`report`).
 
+mod brief;
 mod contradictions;
 mod existing;
 mod facts;
@@ -146,6 +147,8 @@ pub struct Finding {
     pub source: Option<String>,
     pub text: String,
     pub mend: String,
+    /// Both in a sentence or two, where they are long.
+    pub brief: Option<String>,
     pub answers: Vec<String>,
 }
 
@@ -186,6 +189,7 @@ pub fn findings(intake: &Intake, design: &Design) -> Vec<Finding> {
             rule,
             text: filled(rule.text, &firing),
             mend: filled(rule.mend, &firing),
+            brief: brief::of(rule.id).map(|text| filled(text, &firing)),
             source: firing.source,
             answers: broadest(firing.answers),
         })

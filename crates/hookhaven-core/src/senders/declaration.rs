@@ -142,6 +142,7 @@ pub struct Told {
 pub struct About {
     /// Where the secret is found, or who makes it up.
     pub secret: &'static str,
+    pub rotation: Rotation,
     /// Where the source's URL is entered.
     pub paste: &'static str,
     pub quirks: &'static [&'static str],
@@ -220,6 +221,26 @@ impl Conduct {
     };
 }
 
+/// How a secret is replaced: whether the new one can be here before anything is signed with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rotation {
+    /// When the new one begins to sign is not known.
+    Unknown,
+    /// The team makes it up, and enters it where the old one stands.
+    MadeUp,
+    /// The sender makes it, where the words say, and signs with both for so long; without a length, until the old one is
+    /// taken away there.
+    Both(&'static str, Option<Duration>),
+    /// The sender makes it and goes on signing with the old one; in words, where, and what makes the new one sign.
+    Ahead(&'static str),
+    /// The sender makes it, where the words say, and signs with it alone from then on.
+    AtOnce(&'static str),
+    /// Each webhook that is made has its own and keeps it.
+    PerHook,
+    /// What is given here signs nothing: a public key, or an account beside keys that are fetched.
+    Public,
+}
+
 /// Whether a sender comes again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retries {
@@ -254,8 +275,15 @@ impl Told {
 }
 
 impl About {
-    pub const DEFAULT: About =
-        About { secret: "", paste: "", quirks: &[], docs: "", timeout_s: None, retries: Retries::Unknown };
+    pub const DEFAULT: About = About {
+        secret: "",
+        rotation: Rotation::Unknown,
+        paste: "",
+        quirks: &[],
+        docs: "",
+        timeout_s: None,
+        retries: Retries::Unknown,
+    };
 }
 
 impl Declaration {

@@ -83,6 +83,7 @@ fn show(sender: &'static Declaration, screen: &mut Screen) -> anyhow::Result<()>
     let mut lines = vec![
         ("also", sender.aliases.join(", ")),
         ("secret", about.secret.to_owned()),
+        ("another one", about.rotation_in_words()),
         ("URL goes into", about.paste.to_owned()),
         ("signed", sender.scheme_in_words()),
         ("not covered", sender.unsigned_in_words()),
@@ -133,6 +134,7 @@ fn view(sender: &'static Declaration) -> Value {
         "signed": sender.scheme_in_words(),
         "not_covered": sender.unsigned_in_words(),
         "secret": about.secret,
+        "rotation": about.rotation_in_words(),
         "paste": about.paste,
         "handshakes": sender.handshakes_in_words(),
         "answer": { "status": sender.answer.status, "content_type": sender.answer.content_type, "body": sender.answer.body },

@@ -20,6 +20,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["base.changed"],
     about: About {
         secret: "`macSecretBase64` of the answer that made the webhook",
+        rotation: Rotation::PerHook,
         paste: "`notificationUrl` of POST /v0/bases/{base}/webhooks",
         quirks: &[
             "Webhooks expire after 7 days unless they are refreshed.",

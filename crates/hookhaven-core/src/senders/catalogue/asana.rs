@@ -18,6 +18,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["task.changed", "task.added"],
     about: About {
         secret: "handed over when the hook is made: name a file as the source's `handover`",
+        rotation: Rotation::PerHook,
         paste: "`target` of POST /webhooks; one source for each hook",
         quirks: &[
             "Asana promises at most once, and deletes a hook after 24 hours of failure: poll as well.",

@@ -26,6 +26,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["interaction.2", "interaction.3"],
     about: About {
         secret: "Developer Portal → the application → General Information → Public Key",
+        rotation: Rotation::Public,
         paste: "the same page → Interactions Endpoint URL",
         quirks: &[
             "202 tells Discord to wait: the handler must answer through the interaction's callback within 3 seconds of it being sent.",

@@ -23,6 +23,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["APPLICATION_AUTHORIZED", "ENTITLEMENT_CREATE"],
     about: About {
         secret: "Developer Portal → the application → General Information → Public Key",
+        rotation: Rotation::Public,
         paste: "the application → Webhooks → Endpoint URL",
         quirks: &["There is no event id: the key is a hash of the body."],
         docs: "https://discord.com/developers/docs/events/webhook-events",

@@ -72,6 +72,7 @@ pub static SENDER: Declaration = Declaration {
     chains: CHAINS,
     about: About {
         secret: "a text that you make up and enter as the hook's Secret",
+        rotation: Rotation::MadeUp,
         paste: "the repository's, organisation's or app's Settings → Webhooks → Payload URL; content type \
                 application/json",
         quirks: &[

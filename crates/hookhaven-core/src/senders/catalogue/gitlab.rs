@@ -17,6 +17,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["push", "merge_request.open"],
     about: About {
         secret: "a text that you make up and enter as Secret token",
+        rotation: Rotation::MadeUp,
         paste: "Settings → Webhooks → URL",
         quirks: &[
             "Nothing is signed: prefer the signing token (`gitlab-signed`).",

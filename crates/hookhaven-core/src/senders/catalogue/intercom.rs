@@ -22,6 +22,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["conversation.user.created", "ping"],
     about: About {
         secret: "Developer Hub → the app → Basic information → Client secret",
+        rotation: Rotation::Unknown,
         paste: "Developer Hub → the app → Webhooks → Endpoint URL",
         quirks: &[
             "More than 1,000 errors in a row pause the webhook for 15 minutes.",

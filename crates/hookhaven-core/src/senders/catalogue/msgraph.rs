@@ -42,6 +42,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["created", "updated"],
     about: About {
         secret: "made up by you and given as the subscription's `clientState` (at most 128 characters)",
+        rotation: Rotation::MadeUp,
         paste: "`notificationUrl` (and `lifecycleNotificationUrl`) of POST /v1.0/subscriptions",
         quirks: &[
             "Nothing is signed: fetch the resource.",

@@ -20,6 +20,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["page.created", "comment.created"],
     about: About {
         secret: "handed over by Notion's first post: name a file as the source's `handover`, then enter its content in Notion",
+        rotation: Rotation::PerHook,
         paste: "the integration → Webhooks → Create a subscription",
         quirks: &["No time is signed: only the idempotency key stops replays."],
         docs: "https://developers.notion.com/reference/webhooks",

@@ -15,6 +15,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["message.created", "grant.expired"],
     about: About {
         secret: "`webhook_secret` of the answer that made the webhook",
+        rotation: Rotation::Unknown,
         paste: "Notifications → Create webhook",
         quirks: &["No time is signed: only the idempotency key stops replays."],
         docs: "https://developer.nylas.com/docs/v3/notifications/",

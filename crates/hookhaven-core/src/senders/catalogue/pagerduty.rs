@@ -23,6 +23,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["incident.triggered", "pagey.ping"],
     about: About {
         secret: "shown once when the subscription is made",
+        rotation: Rotation::Both("Integrations → Generic Webhooks (v3) → the subscription", None),
         paste: "Integrations → Generic Webhooks (v3)",
         quirks: &[
             "No time is signed: only the idempotency key stops replays.",

@@ -44,6 +44,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["PAYMENT.CAPTURE.COMPLETED", "CHECKOUT.ORDER.APPROVED"],
     about: About {
         secret: "the webhook's id: Apps & Credentials → the app → Webhooks → Webhook ID",
+        rotation: Rotation::Public,
         paste: "Apps & Credentials → the app → Webhooks → Add Webhook",
         quirks: &[
             "Only a CRC-32 binds the body: fetch the event from the API before money moves.",

@@ -39,6 +39,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["TRANSACTIONS.SYNC_UPDATES_AVAILABLE", "ITEM.ERROR"],
     about: About {
         secret: "Developers → Keys, as \"production:CLIENT_ID:SECRET\" or \"sandbox:CLIENT_ID:SECRET\"",
+        rotation: Rotation::Public,
         paste: "`webhook` of /link/token/create, or /item/webhook/update",
         quirks: &[
             "Keys are fetched from Plaid (HTTPS, egress to *.plaid.com) and kept for a day.",

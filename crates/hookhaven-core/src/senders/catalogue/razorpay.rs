@@ -19,6 +19,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["payment.captured", "order.paid"],
     about: About {
         secret: "a text that you make up and enter as Secret",
+        rotation: Rotation::MadeUp,
         paste: "Account & Settings → Webhooks",
         quirks: &[
             "After 24 hours of failure the webhook is disabled.",

@@ -18,6 +18,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["orders/create", "products/update"],
     about: About {
         secret: "the app's client secret; for hooks made in the shop's admin, the key shown below their list",
+        rotation: Rotation::Ahead("the app → Settings → Rotate: it may be an hour until the new client secret signs"),
         paste: "shopify.app.toml, the API, or Settings → Notifications → Webhooks",
         quirks: &[
             "Shopify waits 5 seconds, 1 of them to connect, and deletes a subscription after 8 failures in a row.",

@@ -72,9 +72,10 @@ pub static SENDER: Declaration = Declaration {
     }],
     about: About {
         secret: "the app's Basic Information → App Credentials → Signing Secret (not a token)",
+        rotation: Rotation::AtOnce("the app's Basic Information → App Credentials → Signing Secret → Regenerate"),
         paste: "Event Subscriptions → Request URL; Interactivity → Request URL; each slash command's Request URL",
         quirks: &[
-            "A new signing secret counts at once: add it here before it is made in Slack.",
+            "A new signing secret counts at once: put it here at once, and release what was refused in between.",
             "Commands and interactions are not sent again, and their `trigger_id` dies after 3 seconds.",
             "Above 95% of failures in an hour Slack switches the subscriptions off.",
             "Offers mutual TLS: `client_certificate = { names = [\"platform-tls-client.slack.com\"] }`, DigiCert's roots as `client_ca`.",

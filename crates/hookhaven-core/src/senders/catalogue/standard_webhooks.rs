@@ -50,6 +50,7 @@ pub const STANDARD: Declaration = Declaration {
 };
 
 pub const ABOUT: About = About {
+    rotation: Rotation::Both("where the endpoint's secret is shown", None),
     quirks: &["An answer of 410 switches the endpoint off; Hookhaven never gives one."],
     timeout_s: Some(15),
     retries: Retries::hours(75, "after 5 s, 5 min, 30 min, 2 h, 5 h, 10 h …"),

@@ -17,6 +17,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["activity.create", "athlete.update"],
     about: About {
         secret: "none: Strava signs nothing, so `allow` must say who may post; `verify_token` is made up by you",
+        rotation: Rotation::Unknown,
         paste: "`callback_url` of POST /api/v3/push_subscriptions",
         quirks: &["Nothing is verified: fetch the object by the API."],
         docs: "https://developers.strava.com/docs/webhooks/",

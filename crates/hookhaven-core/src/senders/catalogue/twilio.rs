@@ -58,6 +58,9 @@ pub static SENDER: Declaration = Declaration {
     about: About {
         secret: "the account's auth token (primary; add the secondary before it is promoted); sub-accounts have \
                  their own",
+        rotation: Rotation::Ahead(
+            "Console → Account → API keys & tokens: a secondary auth token, which signs once it is promoted",
+        ),
         paste: "the phone number's, service's or request's webhook or status callback URL",
         quirks: &[
             "The URL is signed: `server.public_url` must be what Twilio posts to, and query and path must reach \

@@ -22,6 +22,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["order.created", "product.updated"],
     about: About {
         secret: "WooCommerce → Settings → Advanced → Webhooks → Secret",
+        rotation: Rotation::MadeUp,
         paste: "the same page → Delivery URL",
         quirks: &[
             "WooCommerce does not come again, and switches a hook off after 5 failures in a row: mark the source `reserved`.",

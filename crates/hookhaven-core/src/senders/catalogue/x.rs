@@ -24,6 +24,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["tweet_create_events", "follow_events"],
     about: About {
         secret: "developer portal → the app → Keys and tokens → API key secret (consumer secret)",
+        rotation: Rotation::Unknown,
         paste: "`url` of POST /2/webhooks; without a port",
         quirks: &[
             "The URL may not have a port.",

@@ -21,6 +21,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["INVOICE.UPDATE", "CONTACT.CREATE"],
     about: About {
         secret: "developer.xero.com → My Apps → the app → Webhooks → Webhooks key",
+        rotation: Rotation::Unknown,
         paste: "the same page → Send notifications to",
         quirks: &[
             "Events are thin and come in batches; `firstEventSequence` and `lastEventSequence` show gaps.",
