@@ -152,7 +152,8 @@ fn effects(project: &Project<'_>) -> String {
     );
     text += IMPORTS;
     let widest = all.iter().map(|effect| effect.word().len()).max().unwrap_or(0);
-    text += "\nvar effects = map[string]perform{\n";
+    text += "\nvar effects = map[string]perform{";
+    text += if all.is_empty() { "" } else { "\n" };
     for effect in &all {
         let padding = " ".repeat(widest - effect.word().len());
         text += &format!("\t\"{}\": {padding}{},\n", effect.word(), function(effect.word()));
