@@ -18,14 +18,15 @@ from webhooks.receive import read_secrets, receive
 
 logging.basicConfig(level=logging.INFO, format="%(message)s")
 secrets = read_secrets(os.environ)
-# Who waits for the database gives up before the gateway does, and is tried again; connections that the database closed
-# meanwhile are replaced.
+# Who waits for the database gives up before the gateway does, and is tried again. Connections that the database closed
+# meanwhile are replaced; and while there are none, it is asked again at each request rather than after growing pauses.
 WAIT_S_MAX = 5
 pool = ConnectionPool(
     os.environ["DATABASE_URL"],
     min_size=1,
     max_size=10,
     timeout=WAIT_S_MAX,
+    reconnect_timeout=WAIT_S_MAX,
     check=ConnectionPool.check_connection,
     kwargs={"connect_timeout": WAIT_S_MAX},
     open=False,
