@@ -56,6 +56,32 @@ fn every_file_is_there_once_and_whole() {
     }
 }
 
+/// However a team calls its sources: words of a language, names that differ by a hyphen.
+#[test]
+fn every_name_of_a_source_is_one_of_a_file_and_of_a_function() {
+    let names = r#"senders = ["index", "for", "self", "is", "a-1", "a1"]"#;
+    let read = intake::read_with_defaults(Path::new("names.toml"), names, &Given::default());
+    let plan = Plan::of(read.intake.unwrap_or_else(|| panic!("{:?} {:?}", read.missing, read.problems)));
+    for framework in FRAMEWORKS {
+        let files = skeletons::project(&plan, framework);
+        let paths: BTreeSet<_> = files.iter().map(|file| &file.path).collect();
+        assert_eq!(paths.len(), files.len(), "{paths:?}");
+    }
+    let files = FRAMEWORKS.map(|framework| skeletons::project(&plan, framework)).concat();
+    let node = text_of_import(text(&files, "handlers/fastify/handlers/index.js"));
+    assert_eq!(node.iter().collect::<BTreeSet<_>>().len(), 6, "{node:?}");
+    let python = text(&files, "handlers/django/handlers/__init__.py");
+    assert!(python.contains("from handlers import a1, a_1, for_, index, is_, self\n"), "{python}");
+    let rust = text(&files, "handlers/axum/src/handlers/mod.rs");
+    assert!(rust.contains("mod a1;\nmod a_1;\nmod for_;\nmod index;\nmod is;\nmod self_;\n"), "{rust}");
+    let go = text(&files, "handlers/go/sources.go");
+    assert!(["a1Events{}", "a_1Events{}"].iter().all(|name| go.contains(name)), "{go}");
+}
+
+fn text_of_import(index: &str) -> Vec<&str> {
+    index.lines().filter_map(|line| line.strip_prefix("import { handle as ")?.split(' ').next()).collect()
+}
+
 #[test]
 fn only_the_frameworks_named_are_written_for() {
     let mut plan = plan();
@@ -109,7 +135,7 @@ fn state_is_kept_and_effects_are_decided_as_the_answers_say() {
     let stripe = text(&files, "handlers/fastify/handlers/stripe.js");
     for expected in [
         "if (isAny(event.type, [\"payment_intent.succeeded\"])) return onPaymentIntentSucceeded(event, tx);",
-        "if (await keepNewest(tx, event)) {\n    await enqueue(tx, event, \"fulfilment\");\n  }",
+        "if (await keepNewest(tx, event)) {\n    await enqueueNewest(tx, event, \"fulfilment\");\n  }",
         "await enqueue(tx, event, \"mail\");",
         "await enqueue(tx, event, \"record\");",
         "a dead letter of these wakes somebody",
@@ -118,6 +144,52 @@ fn state_is_kept_and_effects_are_decided_as_the_answers_say() {
     }
     let github = text(&files, "handlers/fastify/handlers/github.js");
     assert!(!github.contains("keepNewest") && github.contains("enqueue(tx, event, \"build\")"), "{github}");
+    // As the gateway's header says it, which holds ASCII alone.
+    assert!(github.contains(r##""it's-\"odd\"*/#??""##), "{github}");
+}
+
+/// Slack shows people what it is answered, so `handled` would be said to them; Stripe shows nobody.
+#[test]
+fn whoever_waits_is_not_told_how_it_went() {
+    let files = skeletons::files(&plan());
+    for (sources, reply) in [
+        ("handlers/express/handlers/index.js", "reply: replySlack,"),
+        ("handlers/django/handlers/__init__.py", "reply=slack.reply,"),
+        ("handlers/axum/src/handlers/mod.rs", "reply: Some(slack::reply),"),
+        ("handlers/go/sources.go", "slackEvents{}.reply,"),
+    ] {
+        let text = text(&files, sources);
+        let others = ["replyStripe", "stripe.reply", "stripe::reply", "stripeEvents{}.reply"]
+            .iter()
+            .any(|other| text.contains(other));
+        assert!(!others && text.contains(reply), "{text}");
+    }
+}
+
+/// A handler listens where the gateway delivers to.
+#[test]
+fn the_port_is_the_one_of_the_answers() {
+    let mut plan = plan();
+    for (url, expected) in
+        [("http://127.0.0.1:8000", "PORT=8000 npm start"), ("https://in.example", "PORT=3000 npm start")]
+    {
+        plan.intake.infrastructure.handler_url = url.to_owned();
+        let files = skeletons::project(&plan, Framework::Express);
+        let readme = text(&files, "handlers/express/README.md");
+        assert!(readme.contains(expected), "{url}: {readme}");
+    }
+}
+
+#[test]
+fn a_team_without_postgresql_is_told_what_it_takes() {
+    let mut plan = plan();
+    let told = |plan: &Plan| {
+        let files = skeletons::project(plan, Framework::Django);
+        text(&files, "handlers/django/README.md").contains("Your answers name no PostgreSQL")
+    };
+    assert!(!told(&plan));
+    plan.intake.infrastructure.has_postgres = false;
+    assert!(told(&plan));
 }
 
 /// It is a member of the workspace, so that it is compiled with what is compiled anyway.

@@ -14,14 +14,16 @@ use super::literal;
 
 /// A source, as its handlers see it.
 pub struct Handled<'p> {
-    /// Lower-case letters, digits and `-`.
+    /// Lower-case letters, digits and `-`; the first is a letter.
     pub name: &'p str,
     /// For comments: of the catalogue, or the name.
     pub title: &'p str,
     pub secret_variable: &'p str,
-    /// Alternatives, best first, of places that are joined.
+    /// Alternatives, best first, of places that are joined; none if nothing is known to name what an event is about.
     pub object_places: Vec<Vec<String>>,
     pub groups: Vec<Group>,
+    /// What the sender is told in the end, where somebody waits for it.
+    pub reply: Option<Reply>,
     /// Whether the newest state of things is kept.
     pub keeps: bool,
     pub outside: Vec<Outside>,
@@ -31,11 +33,52 @@ pub struct Handled<'p> {
 pub struct Group {
     /// An identifier in lower case, one of its kind within the source: `payment_intent_succeeded`.
     pub word: String,
-    /// Types or globs, as they were named.
+    /// Types or globs, as they arrive in a header.
     pub events: Vec<String>,
     /// For a comment.
     pub urgency: String,
 }
+
+/// An answer that says nothing to anybody, to begin with.
+#[derive(Clone, Copy)]
+pub struct Reply {
+    pub content_type: &'static str,
+    pub text: &'static str,
+}
+
+/// What many things share: a channel, a topic, an account. Deliveries can be ordered by it; but of two things that share
+/// one, news of one would hide news of the other.
+const SHARED: &[&str] = &[
+    "header:upstash-schedule-id",
+    "json:/TopicArn",
+    "json:/account",
+    "json:/account_id",
+    "json:/base/id",
+    "json:/channel_id",
+    "json:/data/object/customer",
+    "json:/entry/0/id",
+    "json:/event/boardId",
+    "json:/event/channel",
+    "json:/events/0/source/groupId",
+    "json:/events/0/source/roomId",
+    "json:/events/0/source/userId",
+    "json:/events/0/tenantId",
+    "json:/for_user_id",
+    "json:/form_response/form_id",
+    "json:/installation/id",
+    "json:/item_id",
+    "json:/list_folder/accounts/0",
+    "json:/message/chat/id",
+    "json:/model/id",
+    "json:/name",
+    "json:/project/id",
+    "json:/repository/id",
+    "json:/repository/repo_name",
+    "json:/repository/uuid",
+    "json:/scopeObjectId",
+    "json:/subscription/id",
+    "json:/team_id",
+];
 
 /// An effect outside the team's own database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -71,7 +114,8 @@ fn one<'p>(plan: &'p Plan, sender: &'p SenderAnswers) -> Option<Handled<'p>> {
     let mut groups: Vec<Group> = Vec::new();
     for route in plan.design.routes_of(&sender.name) {
         let word = free_word(route, &groups);
-        groups.push(Group { word, events: route.events.clone(), urgency: urgency(route) });
+        let events = route.events.iter().map(|event| as_header(event)).collect();
+        groups.push(Group { word, events, urgency: urgency(route) });
     }
     Some(Handled {
         name: &sender.name,
@@ -79,9 +123,25 @@ fn one<'p>(plan: &'p Plan, sender: &'p SenderAnswers) -> Option<Handled<'p>> {
         secret_variable: &destination.secret_variable,
         object_places: object_places(sender),
         groups,
+        reply: reply(plan, sender),
         keeps,
         outside,
     })
+}
+
+/// The gateway writes `?` for what no header can hold.
+fn as_header(event_type: &str) -> String {
+    event_type.bytes().map(|b| if (b' '..=b'~').contains(&b) { char::from(b) } else { '?' }).collect()
+}
+
+fn reply(plan: &Plan, sender: &SenderAnswers) -> Option<Reply> {
+    let declared = sender.sender.filter(|_| plan.design.routes_of(&sender.name).any(|route| route.answers.value))?;
+    if declared.name == "discord" {
+        // It takes nothing else for an answer.
+        return Some(Reply { content_type: "application/json", text: r#"{"type":4,"data":{"content":"Done."}}"# });
+    }
+    let told = declared.answer;
+    Some(Reply { content_type: told.content_type.unwrap_or("text/plain"), text: told.body })
 }
 
 fn urgency(route: &RouteDesign) -> String {
@@ -108,17 +168,28 @@ fn free_word(route: &RouteDesign, taken: &[Group]) -> String {
     numbered.unwrap_or(word)
 }
 
-/// What the team named, then what the catalogue knows.
+/// What the catalogue knows to name the thing itself; where it knows nothing, what the team orders by.
 fn object_places(sender: &SenderAnswers) -> Vec<Vec<String>> {
-    let named = sender.ordering.values().filter_map(|wish| wish.key.as_deref());
     let known = sender.sender.map(|declared| declared.order_key).unwrap_or_default();
+    match places(known.iter().copied()) {
+        known if !known.is_empty() => known,
+        _ => places(sender.ordering.values().filter_map(|wish| wish.key.as_deref())),
+    }
+}
+
+/// Each once, as the handlers can look them up: header names in lower case.
+fn places<'t>(texts: impl Iterator<Item = &'t str>) -> Vec<Vec<String>> {
     let mut all: Vec<Vec<String>> = Vec::new();
-    for text in named.chain(known.iter().copied()) {
-        let places: Vec<String> =
-            text.split(" + ").map(|place| place.trim().trim_end_matches('?').to_owned()).collect();
+    for text in texts {
+        let of = |place: &str| {
+            let place = place.trim().trim_end_matches('?');
+            if place.starts_with("header:") { place.to_ascii_lowercase() } else { place.to_owned() }
+        };
+        let places: Vec<String> = text.split(" + ").map(of).collect();
         let readable =
             |place: &String| place.starts_with("json:/") || (place.starts_with("header:") && !place.contains('*'));
-        if places.iter().all(readable) && !all.contains(&places) {
+        let is_shared = places.first().is_some_and(|first| SHARED.contains(&&**first));
+        if !is_shared && places.iter().all(readable) && !all.contains(&places) {
             all.push(places);
         }
     }
@@ -141,16 +212,39 @@ impl Handled<'_> {
         self.outside.iter().partition(|outside| outside.follows_state())
     }
 
+    /// A comment beside the places of the object's id, where none is known.
+    pub fn unknown_object(&self, mark: &str) -> String {
+        if self.object_places.is_empty() {
+            format!(
+                "{mark}Until a place stands here that names the thing itself, each event counts as one of its own.\n"
+            )
+        } else {
+            String::new()
+        }
+    }
+
+    /// Which of three its handlers call: to enqueue, to do so for the newest state alone, to keep the newest.
+    pub fn calls<'n>(&self, names: [&'n str; 3]) -> Vec<&'n str> {
+        let (follows, each) = self.by_state();
+        let called = [!each.is_empty(), !follows.is_empty(), self.keeps];
+        names.into_iter().zip(called).filter_map(|(name, is_called)| is_called.then_some(name)).collect()
+    }
+
     /// Effects as the handlers decide them, one after the other.
     pub fn in_order(&self) -> Vec<Outside> {
         let (follows, each) = self.by_state();
         [follows, each].concat()
     }
 
-    /// An identifier: `standard_webhooks`, and `in_` before what begins with a digit.
+    /// An identifier, for a name begins with a letter: `standard_webhooks`.
     pub fn word(&self) -> String {
-        let word = self.name.replace('-', "_");
-        if word.starts_with(|c: char| c.is_ascii_lowercase()) { word } else { format!("in_{word}") }
+        self.name.replace('-', "_")
+    }
+
+    /// The same for the name of a file, with `_` behind what means something else to the language.
+    pub fn module(&self, reserved: &[&str]) -> String {
+        let word = self.word();
+        if reserved.contains(&&*word) { format!("{word}_") } else { word }
     }
 }
 
@@ -222,5 +316,41 @@ impl Outside {
     /// What late events must not undo.
     fn follows_state(self) -> bool {
         self == Outside::Fulfilment
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use hookhaven_core::senders;
+
+    use super::*;
+    use crate::intake::{self, Given};
+
+    #[test]
+    fn what_is_shared_is_what_senders_order_by() {
+        let known: Vec<&str> =
+            senders::names().filter_map(senders::find).flat_map(|sender| sender.order_key).copied().collect();
+        for shared in SHARED {
+            let begins = |place: &&str| place.split(" + ").next() == Some(shared);
+            assert!(known.iter().any(begins), "{shared}: no sender has it");
+        }
+    }
+
+    /// Ordered by the customer, a subscription is still a thing of its own.
+    #[test]
+    fn what_deliveries_are_ordered_by_is_not_what_an_event_is_about() {
+        let text = include_str!("../../tests/intakes/skeletons.toml");
+        let given = Given::default();
+        let mut intake = intake::read(Path::new("skeletons.toml"), text, &given).intake.expect("a whole intake");
+        let places = |sender: &SenderAnswers| object_places(sender).concat();
+        intake.senders[0].ordering.all.key = Some("json:/data/object/customer".to_owned());
+        assert_eq!(places(&intake.senders[0]), ["json:/data/object/id"]);
+        assert_eq!(places(&intake.senders[2]), [""; 0], "a channel is no thing");
+        // Of a sender that nobody knows, what the team orders by is all there is.
+        intake.senders[0].sender = None;
+        intake.senders[0].ordering.all.key = Some("header:X-Order + json:/part?".to_owned());
+        assert_eq!(places(&intake.senders[0]), ["header:x-order", "json:/part"]);
     }
 }

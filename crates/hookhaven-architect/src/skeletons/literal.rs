@@ -61,13 +61,18 @@ pub fn word(text: &str) -> String {
     word.trim_end_matches('_').to_owned()
 }
 
-/// `payment_intent` → `PaymentIntent`.
+/// `payment_intent` → `PaymentIntent`. Different words stay different: `a_1` is `A_1`, for `a1` is `A1`.
 pub fn camel(word: &str) -> String {
-    let parts = word.split('_').filter_map(|part| {
-        let first = part.chars().next()?;
-        Some(format!("{}{}", first.to_ascii_uppercase(), &part[1..]))
-    });
-    parts.collect()
+    let mut camel = String::new();
+    for part in word.split('_') {
+        let Some(first) = part.chars().next() else { continue };
+        if first.is_ascii_digit() && !camel.is_empty() {
+            camel.push('_');
+        }
+        camel.push(first.to_ascii_uppercase());
+        camel.push_str(&part[1..]);
+    }
+    camel
 }
 
 /// On one line if they are that short, else one a line, `step` further in than the line that it begins on.
@@ -99,7 +104,7 @@ mod tests {
             ["*", "payment_intent.succeeded", "/deploy", "*/ evil();", "Ä.b"].map(word),
             ["", "payment_intent_succeeded", "deploy", "evil", "b"]
         );
-        assert_eq!([camel("payment_intent_2"), camel("x")], ["PaymentIntent2", "X"]);
+        assert_eq!([camel("payment_intent_2"), camel("x")], ["PaymentIntent_2", "X"]);
         assert!(word(&"long".repeat(100)).len() <= 48);
     }
 }

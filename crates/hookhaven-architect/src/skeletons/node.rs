@@ -1,7 +1,11 @@
 //! Projects for Node.js: Fastify, Express, Next.js. They differ in how a request comes in and is answered, and in how
 //! the test reaches that.
 
-use super::{Project, handled::Handled, literal};
+use super::{
+    Project,
+    handled::{Handled, Outside},
+    literal,
+};
 use crate::{File, intake::Framework};
 
 /// Of a list on one line: what stands around it needs room too.
@@ -13,13 +17,14 @@ pub fn files(project: &Project<'_>, framework: Framework) -> Vec<File> {
         File::new("lib/event.js", include_str!("node/lib/event.js")),
         File::new("lib/once.js", include_str!("node/lib/once.js")),
         File::new("lib/outbox.js", include_str!("node/lib/outbox.js")),
+        File::new("lib/pool.js", include_str!("node/lib/pool.js")),
         File::new("lib/effects.js", effects(project)),
         File::new("handlers/index.js", index(project)),
         File::new("test/webhooks.test.js", include_str!("node/test/webhooks.test.js")),
         File::new("test/samples.js", samples(project)),
     ];
-    files
-        .extend(project.handled.iter().map(|handled| File::new(format!("handlers/{}.js", handled.name), one(handled))));
+    let file = |handled: &Handled<'_>| File::new(format!("handlers/{}.js", module(handled)), one(handled));
+    files.extend(project.handled.iter().map(file));
     let own: &[(&str, &str)] = match framework {
         Framework::Express => &[
             ("package.json", include_str!("express/package.json")),
@@ -30,7 +35,6 @@ pub fn files(project: &Project<'_>, framework: Framework) -> Vec<File> {
         Framework::Next => &[
             ("package.json", include_str!("next/package.json")),
             ("app/webhooks/[source]/route.js", include_str!("next/route.js")),
-            ("lib/pool.js", include_str!("next/pool.js")),
             ("outbox.js", include_str!("next/outbox.js")),
             ("test/send.js", include_str!("next/send.js")),
         ],
@@ -50,7 +54,9 @@ fn index(project: &Project<'_>) -> String {
         "// Every source: where its secret is, where the id of what an event is about stands, who handles it.\n\n",
     );
     for handled in &project.handled {
-        text += &format!("import {{ handle as {} }} from \"./{}.js\";\n", handle(handled), handled.name);
+        let reply = handled.reply.map(|_| format!(", reply as {}", own("reply", handled))).unwrap_or_default();
+        text +=
+            &format!("import {{ handle as {}{reply} }} from \"./{}.js\";\n", own("handle", handled), module(handled));
     }
     text += &format!(
         "\n/** The largest body that the gateway takes of any sender. */\nexport const BODY_BYTES_MAX = {};\n\n\
@@ -58,12 +64,15 @@ fn index(project: &Project<'_>) -> String {
         project.body_bytes_max
     );
     for handled in &project.handled {
+        let reply = handled.reply.map(|_| format!("      reply: {},\n", own("reply", handled))).unwrap_or_default();
         text += &format!(
-            "  [\n    {},\n    {{\n      secretVariable: {},\n      objectPlaces: [{}],\n      handle: {},\n    }},\n  ],\n",
+            "  [\n    {},\n    {{\n      secretVariable: {},\n{}      objectPlaces: [{}],\n      handle: {},\n{reply}    \
+             }},\n  ],\n",
             literal::json(handled.name),
             literal::json(handled.secret_variable),
+            handled.unknown_object("      // "),
             places(handled),
-            handle(handled)
+            own("handle", handled)
         );
     }
     text + "]);\n"
@@ -81,18 +90,18 @@ fn places(handled: &Handled<'_>) -> String {
     }
 }
 
-fn handle(handled: &Handled<'_>) -> String {
-    format!("handle{}", literal::camel(&handled.word()))
+/// Beside `index.js`, which is no source.
+fn module<'h>(handled: &'h Handled<'_>) -> &'h str {
+    if handled.name == "index" { "index-" } else { handled.name }
+}
+
+/// `handleStripe`.
+fn own(what: &str, handled: &Handled<'_>) -> String {
+    format!("{what}{}", literal::camel(&handled.word()))
 }
 
 fn one(handled: &Handled<'_>) -> String {
-    let mut used: Vec<&str> = Vec::new();
-    if !handled.outside.is_empty() {
-        used.push("enqueue");
-    }
-    if handled.keeps {
-        used.push("keepNewest");
-    }
+    let used = handled.calls(["enqueue", "enqueueNewest", "keepNewest"]);
     let mut text = format!(
         "// What the events of {} do: a function for each group of types that is treated alike.\n\
          //\n\
@@ -116,6 +125,15 @@ fn one(handled: &Handled<'_>) -> String {
         text += &body(handled);
         text += "}\n";
     }
+    if let Some(reply) = handled.reply {
+        text += &format!(
+            "\n// What the sender is told once the event is handled: somebody sees it. An event that comes again is answered\n\
+             // again, so it has to follow from the event alone.\n\
+             export function reply(_event) {{\n  return {{ type: {}, text: {} }};\n}}\n",
+            literal::json(reply.content_type),
+            literal::json(reply.text)
+        );
+    }
     text
 }
 
@@ -128,7 +146,7 @@ fn body(handled: &Handled<'_>) -> String {
             text += "  // Not by what comes late: it would give back what was taken.\n";
             text += "  if (await keepNewest(tx, event)) {\n";
             for outside in follows {
-                text += &format!("    await enqueue(tx, event, {});\n", literal::json(outside.word()));
+                text += &format!("    await enqueueNewest(tx, event, {});\n", literal::json(outside.word()));
             }
             text += "  }\n";
         }
@@ -155,7 +173,10 @@ fn effects(project: &Project<'_>) -> String {
         );
     }
     let named: Vec<String> = all.iter().map(|effect| format!("[\"{0}\", {0}]", effect.word())).collect();
-    text += &format!("\nexport const effects = new Map({});\n", list_of(&named));
+    text += &format!(
+        "\n/** By the name that the outbox knows it by. */\nexport const effects = new Map({});\n",
+        list_of(&named)
+    );
     if !all.is_empty() {
         text += POST;
     }
@@ -173,10 +194,17 @@ const POST: &str = r#"
 /** Posts to the address in this variable; throws unless the answer is 2xx, and then it is tried again. */
 async function post(variable, payload, key, signal) {
   const url = process.env[variable];
-  if (!url) throw new Error(`${variable} is not set`);
+  if (!URL.canParse(url)) throw new Error(`${variable} holds no URL`);
   const headers = { "content-type": "application/json", "idempotency-key": key };
-  const response = await fetch(url, { method: "POST", headers, body: payload, signal });
-  await response.arrayBuffer();
+  let response;
+  try {
+    // A redirect that is followed becomes a GET, and answers 200 to nothing.
+    response = await fetch(url, { method: "POST", headers, body: payload, redirect: "manual", signal });
+  } catch (error) {
+    // Not as the error says it: that may hold the address, and the address a secret.
+    throw new Error(`${variable} is not reached: ${error.cause?.code ?? error.name}`);
+  }
+  await response.body?.cancel();
   if (!response.ok) throw new Error(`${variable} answers ${response.status}`);
 }
 "#;
@@ -187,15 +215,19 @@ fn samples(project: &Project<'_>) -> String {
          export const samples = [\n",
     );
     for handled in &project.handled {
-        let effects: Vec<String> = handled.in_order().iter().map(|outside| literal::json(outside.word())).collect();
+        let words = |effects: Vec<Outside>| {
+            effects.iter().map(|outside| literal::json(outside.word())).collect::<Vec<_>>().join(", ")
+        };
         for sample in handled.samples() {
             text += &format!(
-                "  {{\n    source: {},\n    type: {},\n    body: {},\n    keeps: {},\n    effects: [{}],\n  }},\n",
+                "  {{\n    source: {},\n    type: {},\n    body: {},\n    keeps: {},\n    effects: [{}],\n    follows: \
+                 [{}],\n  }},\n",
                 literal::json(handled.name),
                 literal::json(&sample.event_type),
                 literal::json(&sample.body),
                 handled.keeps && sample.has_object,
-                effects.join(", ")
+                words(handled.in_order()),
+                words(handled.by_state().0)
             );
         }
     }

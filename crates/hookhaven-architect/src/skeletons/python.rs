@@ -1,14 +1,22 @@
 //! Projects for Python: FastAPI and Django. They differ in how a request comes in and is answered, where a transaction
 //! comes from, and how the test reaches all that.
 
-use super::{Project, handled::Handled, literal};
+use super::{
+    Project,
+    handled::{Handled, Outside},
+    literal,
+};
 use crate::{File, intake::Framework};
 
 /// Of a list on one line: what stands around it needs room too.
 const LIST_CHARS_MAX: usize = 60;
 
 /// Names that a module cannot have.
-const RESERVED: [&str; 11] = ["and", "as", "class", "from", "global", "import", "in", "is", "lambda", "pass", "with"];
+const RESERVED: &[&str] = &[
+    "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del", "elif", "else", "except",
+    "finally", "for", "from", "global", "if", "import", "in", "is", "lambda", "nonlocal", "not", "or", "pass", "raise",
+    "return", "try", "while", "with", "yield",
+];
 
 pub fn files(project: &Project<'_>, framework: Framework) -> Vec<File> {
     let mut files = vec![
@@ -23,7 +31,7 @@ pub fn files(project: &Project<'_>, framework: Framework) -> Vec<File> {
         File::new("tests/test_webhooks.py", include_str!("python/tests/test_webhooks.py")),
         File::new("tests/samples.py", samples(project)),
     ];
-    let own = |handled: &Handled<'_>| File::new(format!("handlers/{}.py", module(handled)), one(handled));
+    let own = |handled: &Handled<'_>| File::new(format!("handlers/{}.py", handled.module(RESERVED)), one(handled));
     files.extend(project.handled.iter().map(own));
     let own: &[(&str, &str)] = match framework {
         Framework::Django => &[
@@ -49,16 +57,11 @@ pub fn files(project: &Project<'_>, framework: Framework) -> Vec<File> {
     files
 }
 
-fn module(handled: &Handled<'_>) -> String {
-    let word = handled.word();
-    if RESERVED.contains(&&*word) { format!("{word}_") } else { word }
-}
-
 fn index(project: &Project<'_>) -> String {
     let mut text = String::from(
         "\"\"\"Every source: where its secret is, where the id of what an event is about stands, who handles it.\"\"\"\n\n",
     );
-    let mut modules: Vec<String> = project.handled.iter().map(module).collect();
+    let mut modules: Vec<String> = project.handled.iter().map(|handled| handled.module(RESERVED)).collect();
     modules.sort_unstable();
     text += &format!("from handlers import {}\n", modules.join(", "));
     text += &format!(
@@ -67,12 +70,15 @@ fn index(project: &Project<'_>) -> String {
         project.body_bytes_max
     );
     for handled in &project.handled {
+        let module = handled.module(RESERVED);
+        let reply = handled.reply.map(|_| format!("        reply={module}.reply,\n")).unwrap_or_default();
         text += &format!(
-            "    {}: Source(\n        secret_variable={},\n        object_places=[{}],\n        handle={}.handle,\n    ),\n",
+            "    {}: Source(\n        secret_variable={},\n{}        object_places=[{}],\n        handle={module}.handle,\n\
+             {reply}    ),\n",
             literal::wide(handled.name),
             literal::wide(handled.secret_variable),
+            handled.unknown_object("        # "),
             places(handled),
-            module(handled)
         );
     }
     text + "}\n"
@@ -87,19 +93,14 @@ fn places(handled: &Handled<'_>) -> String {
 }
 
 fn one(handled: &Handled<'_>) -> String {
-    let mut used: Vec<&str> = vec!["Cursor"];
-    if !handled.outside.is_empty() {
-        used.push("enqueue");
-    }
-    if handled.keeps {
-        used.push("keep_newest");
-    }
+    let used = handled.calls(["enqueue", "enqueue_newest", "keep_newest"]);
+    let events = if handled.reply.is_some() { "Event, Reply" } else { "Event" };
     let mut text = format!(
         "\"\"\"What the events of {} do: a function for each group of types that is treated alike.\n\n\
          Each is called once for an event, in its transaction: what is written with `tx` is there if, and only if, the\n\
          event is in the inbox. Effects outside go through `enqueue`. Raise NeverSucceeds for what no later attempt can\n\
          change; anything else that is raised is tried again.\n\"\"\"\n\n\
-         from webhooks.event import Event\nfrom webhooks.once import {}\n\n\n\
+         from webhooks.event import {events}\nfrom webhooks.once import Cursor, {}\n\n\n\
          def handle(event: Event, tx: Cursor) -> None:\n",
         handled.title,
         used.join(", ")
@@ -115,6 +116,15 @@ fn one(handled: &Handled<'_>) -> String {
         text += &format!("\n\n# {}\ndef _on_{}(event: Event, tx: Cursor) -> None:\n", group.urgency, group.word);
         text += &body(handled);
     }
+    if let Some(reply) = handled.reply {
+        text += &format!(
+            "\n\n# What the sender is told once the event is handled: somebody sees it. An event that comes again is answered\n\
+             # again, so it has to follow from the event alone.\n\
+             def reply(_event: Event) -> Reply:\n    return Reply({}, {})\n",
+            literal::wide(reply.content_type),
+            literal::wide(reply.text)
+        );
+    }
     text
 }
 
@@ -127,7 +137,7 @@ fn body(handled: &Handled<'_>) -> String {
             text += "    # Not by what comes late: it would give back what was taken.\n";
             text += "    if keep_newest(tx, event):\n";
             for outside in follows {
-                text += &format!("        enqueue(tx, event, {})\n", literal::wide(outside.word()));
+                text += &format!("        enqueue_newest(tx, event, {})\n", literal::wide(outside.word()));
             }
         }
         (false, _) => {}
@@ -148,7 +158,7 @@ fn effects(project: &Project<'_>) -> String {
     if all.is_empty() {
         return text + "EFFECTS = {}\n";
     }
-    text += "import os\nimport urllib.request\n";
+    text += "import http.client\nimport os\nimport urllib.error\nimport urllib.request\n";
     for effect in &all {
         text += &format!(
             "\n\ndef {}(payload: str, key: str) -> None:\n    \"\"\"{}\"\"\"\n    _post(\"{}\", payload, key)\n",
@@ -165,19 +175,36 @@ fn effects(project: &Project<'_>) -> String {
 }
 
 const POST: &str = r#"
-# How long one call may take. Shorter than the first pause of the outbox, so that a row is in one hand at a time.
-CALL_S_MAX = 10
+# How long it waits: for the connection, for its encryption, for the answer. All of them are shorter than the first pause
+# of the outbox, so that a row is in one hand at a time.
+WAIT_S_MAX = 4
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """A redirect that is followed becomes a GET, and answers 200 to nothing."""
+
+    def redirect_request(self, *_args):
+        return None
+
+
+_opener = urllib.request.build_opener(_NoRedirects)
 
 
 def _post(variable: str, payload: str, key: str) -> None:
     """Posts to the address in this variable; raises unless the answer is 2xx, and then it is tried again."""
-    url = os.environ.get(variable)
-    if not url:
-        raise RuntimeError(f"{variable} is not set")
+    url = os.environ.get(variable, "")
+    if not url.startswith(("https://", "http://")):
+        raise RuntimeError(f"{variable} holds no URL")
     headers = {"content-type": "application/json", "idempotency-key": key}
     request = urllib.request.Request(url, data=payload.encode(), headers=headers, method="POST")
-    with urllib.request.urlopen(request, timeout=CALL_S_MAX) as answer:
-        answer.read()
+    try:
+        _opener.open(request, timeout=WAIT_S_MAX).close()
+    except urllib.error.HTTPError as error:
+        raise RuntimeError(f"{variable} answers {error.code}") from None
+    except (OSError, http.client.HTTPException) as error:
+        # Not as the error says it: that may hold the address, and the address a secret.
+        reason = getattr(error, "reason", error)
+        raise RuntimeError(f"{variable} is not reached: {type(reason).__name__}") from None
 "#;
 
 fn samples(project: &Project<'_>) -> String {
@@ -185,19 +212,22 @@ fn samples(project: &Project<'_>) -> String {
         "\"\"\"An event for each group of types, for the tests: OBJECT stands for the id of what it is about.\"\"\"\n\n\
          from dataclasses import dataclass\n\n\n\
          @dataclass(frozen=True)\nclass Sample:\n    source: str\n    type: str\n    body: str\n    keeps: bool\n    \
-         effects: list[str]\n\n\nSAMPLES = [\n",
+         effects: list[str]\n    follows: list[str]\n\n\nSAMPLES = [\n",
     );
     for handled in &project.handled {
-        let effects: Vec<String> = handled.in_order().iter().map(|outside| literal::wide(outside.word())).collect();
+        let words = |effects: Vec<Outside>| {
+            effects.iter().map(|outside| literal::wide(outside.word())).collect::<Vec<_>>().join(", ")
+        };
         for sample in handled.samples() {
             let keeps = if handled.keeps && sample.has_object { "True" } else { "False" };
             text += &format!(
                 "    Sample(\n        source={},\n        type={},\n        body={},\n        keeps={keeps},\n        \
-                 effects=[{}],\n    ),\n",
+                 effects=[{}],\n        follows=[{}],\n    ),\n",
                 literal::wide(handled.name),
                 literal::wide(&sample.event_type),
                 literal::wide(&sample.body),
-                effects.join(", ")
+                words(handled.in_order()),
+                words(handled.by_state().0)
             );
         }
     }

@@ -76,7 +76,15 @@ fn frameworks(plan: &Plan, none: bool) -> Block {
         )
         .into();
     }
-    say!("Written for {}, as your stack says.", words::list(&named)).into()
+    if plan.intake.infrastructure.has_postgres {
+        return say!("Written for {}, as your stack says.", words::list(&named)).into();
+    }
+    say!(
+        "Written for {}, as your stack says. They keep their inbox in PostgreSQL, which your answers do not name: the \
+         README beside them says what it takes to use another database.",
+        words::list(&named)
+    )
+    .into()
 }
 
 fn handler(destination: &crate::design::DestinationDesign) -> [Text; 3] {

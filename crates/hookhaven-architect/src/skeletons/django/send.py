@@ -16,7 +16,8 @@ Answered = namedtuple("Answered", "status text headers")
 
 def send(source: str, headers: dict[str, str], raw: bytes) -> Answered:
     try:
-        response = Client().generic("POST", f"/webhooks/{source}", raw, headers.get("content-type"), headers=headers)
+        client = Client(SERVER_NAME="127.0.0.1")
+        response = client.generic("POST", f"/webhooks/{source}", raw, headers.get("content-type"), headers=headers)
         return Answered(response.status_code, response.content.decode(), response.headers)
     finally:
         # Each thread of a test has a connection of its own.

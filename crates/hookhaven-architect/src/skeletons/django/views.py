@@ -27,4 +27,4 @@ def begin():
 def webhook(request: HttpRequest, source: str) -> HttpResponse:
     headers = {name.lower(): value for name, value in request.headers.items()}
     answer = receive(begin, secrets, source, headers, request.body)
-    return HttpResponse(answer.text, status=answer.status, headers=answer.headers, content_type="text/plain")
+    return HttpResponse(answer.text, status=answer.status, headers=answer.headers, content_type=answer.content_type)

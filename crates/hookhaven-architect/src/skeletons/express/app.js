@@ -8,24 +8,16 @@ import { readSecrets, receive } from "./lib/receive.js";
 export function makeApp(pool, secrets = readSecrets()) {
   const app = express();
   app.disable("x-powered-by");
-  // No body parser, here or before: the signature is over the bytes as they came.
-  app.post("/webhooks/:source", async (request, response) => {
-    const raw = await readBody(request);
-    if (!raw) return response.status(413).send("the body is too large");
+  // No other body parser before it, and nothing decompressed: the signature is over the bytes as they came.
+  const rawBody = express.raw({ type: () => true, limit: BODY_BYTES_MAX, inflate: false });
+  app.post("/webhooks/:source", rawBody, async (request, response) => {
+    const raw = request.body ?? Buffer.alloc(0);
     const answer = await receive(pool, secrets, request.params.source, request.headers, raw);
     return response.status(answer.status).set(answer.headers).send(answer.text);
   });
+  // Express' own would show the stack: a body that is too large (413), or was cut off (400).
+  app.use((error, _request, response, _next) => {
+    response.status(error.status ?? 500).type("text/plain").send(error.expose ? error.message : "try again");
+  });
   return app;
-}
-
-/** The whole body, or nothing if it is larger than any that the gateway takes. */
-async function readBody(request) {
-  const chunks = [];
-  let bytes = 0;
-  for await (const chunk of request) {
-    bytes += chunk.length;
-    if (bytes > BODY_BYTES_MAX) return undefined;
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
 }

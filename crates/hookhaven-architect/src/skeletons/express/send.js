@@ -2,11 +2,10 @@
 
 import { once } from "node:events";
 
-import pg from "pg";
-
 import { makeApp } from "../app.js";
+import { makePool } from "../lib/pool.js";
 
-const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL });
+const pool = makePool();
 const server = makeApp(pool).listen(0, "127.0.0.1");
 await once(server, "listening");
 

@@ -1,13 +1,10 @@
 // Starts the handlers and, beside them, the outbox; stops both on SIGTERM without cutting anything off.
 
-import pg from "pg";
-
 import { makeApp } from "./app.js";
 import { run } from "./lib/outbox.js";
+import { makePool } from "./lib/pool.js";
 
-const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL });
-// A connection that breaks while nobody uses it is replaced at its next use.
-pool.on("error", (error) => console.error(JSON.stringify({ pool: String(error) })));
+const pool = makePool();
 const app = makeApp(pool);
 const stop = new AbortController();
 const outbox = run(pool, stop.signal);

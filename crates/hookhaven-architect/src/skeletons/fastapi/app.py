@@ -18,7 +18,19 @@ from webhooks.receive import read_secrets, receive
 
 logging.basicConfig(level=logging.INFO, format="%(message)s")
 secrets = read_secrets(os.environ)
-pool = ConnectionPool(os.environ["DATABASE_URL"], min_size=1, max_size=10, open=False)
+# Who waits for the database gives up before the gateway does, and is tried again. Connections that the database closed
+# meanwhile are replaced; and while there are none, it is asked again at each request rather than after growing pauses.
+WAIT_S_MAX = 5
+pool = ConnectionPool(
+    os.environ["DATABASE_URL"],
+    min_size=1,
+    max_size=10,
+    timeout=WAIT_S_MAX,
+    reconnect_timeout=WAIT_S_MAX,
+    check=ConnectionPool.check_connection,
+    kwargs={"connect_timeout": WAIT_S_MAX},
+    open=False,
+)
 
 
 @contextmanager
@@ -34,10 +46,12 @@ async def lifespan(_app: FastAPI):
     stop = threading.Event()
     worker = threading.Thread(target=outbox.run, args=(begin, stop), name="outbox")
     worker.start()
-    yield
-    stop.set()
-    await run_in_threadpool(worker.join)
-    pool.close()
+    try:
+        yield
+    finally:
+        stop.set()
+        await run_in_threadpool(worker.join)
+        pool.close()
 
 
 app = FastAPI(lifespan=lifespan)
@@ -53,4 +67,4 @@ async def webhook(source: str, request: Request) -> Response:
             return Response("the body is too large", 413)
     # The driver waits for the database, so it waits in a thread.
     answer = await run_in_threadpool(receive, begin, secrets, source, request.headers, bytes(raw))
-    return Response(answer.text, answer.status, answer.headers, media_type="text/plain")
+    return Response(answer.text, answer.status, answer.headers, media_type=answer.content_type)

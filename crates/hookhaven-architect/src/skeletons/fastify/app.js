@@ -5,8 +5,11 @@ import Fastify from "fastify";
 import { BODY_BYTES_MAX } from "./handlers/index.js";
 import { readSecrets, receive } from "./lib/receive.js";
 
+/** For one request to come in. Without it Fastify waits for ever. */
+const REQUEST_MS_MAX = 30_000;
+
 export function makeApp(pool, secrets = readSecrets()) {
-  const app = Fastify({ bodyLimit: BODY_BYTES_MAX });
+  const app = Fastify({ bodyLimit: BODY_BYTES_MAX, requestTimeout: REQUEST_MS_MAX });
   // The signature is over the bytes as they came, so nothing may parse them before it was checked.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, done) => done(null, body));

@@ -1,10 +1,9 @@
 // How the tests reach the app: through Fastify, without a socket.
 
-import pg from "pg";
-
 import { makeApp } from "../app.js";
+import { makePool } from "../lib/pool.js";
 
-const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL });
+const pool = makePool();
 const app = makeApp(pool);
 
 export async function send(source, headers, raw) {

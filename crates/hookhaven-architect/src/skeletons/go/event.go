@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -21,6 +22,7 @@ type Event struct {
 	Type string
 	// When it happened, as far as the sender says so; else when it reached the gateway. RFC 3339.
 	OccurredAt string
+	ReceivedAt string
 	ObjectID   string
 	Body       any
 	// As it came, where it came as JSON.
@@ -33,6 +35,8 @@ type source struct {
 	objectPlaces [][]string
 	// Called in the event's transaction, once for each event.
 	handle func(ctx context.Context, tx pgx.Tx, event *Event) error
+	// What the sender is told once an event is handled, where somebody waits for it.
+	reply func(event *Event) (contentType, text string)
 }
 
 func readEvent(name string, source source, headers http.Header, raw []byte) (*Event, error) {
@@ -56,7 +60,8 @@ func readEvent(name string, source source, headers http.Header, raw []byte) (*Ev
 		decoder := json.NewDecoder(bytes.NewReader(raw))
 		// An id may be larger than a float64 can tell.
 		decoder.UseNumber()
-		if err := decoder.Decode(&body); err != nil || decoder.More() {
+		err := decoder.Decode(&body)
+		if _, after := decoder.Token(); err != nil || after != io.EOF {
 			return nil, fmt.Errorf("%w: the body is neither JSON nor a form", ErrNeverSucceeds)
 		}
 	}
@@ -65,11 +70,12 @@ func readEvent(name string, source source, headers http.Header, raw []byte) (*Ev
 		ID:         headers.Get("webhook-id"),
 		Type:       headers.Get("hookhaven-event-type"),
 		OccurredAt: headers.Get("hookhaven-occurred-at"),
+		ReceivedAt: headers.Get("hookhaven-received-at"),
 		Body:       body,
 		JSON:       text,
 	}
 	if event.OccurredAt == "" {
-		event.OccurredAt = headers.Get("hookhaven-received-at")
+		event.OccurredAt = event.ReceivedAt
 	}
 	event.ObjectID = objectID(source, headers, body)
 	if event.ObjectID == "" {

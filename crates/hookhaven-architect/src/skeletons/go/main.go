@@ -3,7 +3,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net/http"
 	"os"
@@ -22,9 +21,16 @@ func main() {
 }
 
 func run() error {
+	slog.SetDefault(slog.New(slog.NewJSONHandler(os.Stderr, nil)))
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	pool, err := pgxpool.New(ctx, os.Getenv("DATABASE_URL"))
+	config, err := pgxpool.ParseConfig(os.Getenv("DATABASE_URL"))
+	if err != nil {
+		return err
+	}
+	// The gateway waits for an answer for 10 s at least, and has to hear that there is no connection.
+	config.ConnConfig.ConnectTimeout = 5 * time.Second
+	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return err
 	}
@@ -43,7 +49,7 @@ func run() error {
 	if listen == "" {
 		listen = "127.0.0.1:3000"
 	}
-	server := &http.Server{Addr: listen, Handler: receiver, ReadTimeout: 30 * time.Second}
+	server := &http.Server{Addr: listen, Handler: receiver.Routes(), ReadTimeout: 30 * time.Second}
 	ended := make(chan error, 1)
 	go func() { ended <- server.ListenAndServe() }()
 	slog.Info("listening", "address", listen)
@@ -52,13 +58,10 @@ func run() error {
 		return err
 	case <-ctx.Done():
 	}
-	// Nothing is cut off: answers under way are given, and the row in hand is done with.
+	// Nothing is cut off: answers under way are given, and the rows in hand are done with.
 	last, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	err = server.Shutdown(last)
 	<-drained
-	if errors.Is(err, http.ErrServerClosed) {
-		return nil
-	}
 	return err
 }

@@ -3,8 +3,8 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -14,6 +14,8 @@ import (
 const (
 	// How long one call may take. Shorter than the first pause below, so that a row is in one hand at a time.
 	callTimeout = 10 * time.Second
+	// How long it may take to write down what came of a call.
+	noteTimeout = 10 * time.Second
 	poll        = time.Second
 )
 
@@ -22,15 +24,31 @@ const claim = `
 	UPDATE webhook_outbox
 	SET attempts = attempts + 1, due_at = now() + least(interval '1 hour', interval '30 seconds' * 2 ^ attempts)
 	WHERE id = (SELECT id FROM webhook_outbox
-	            WHERE done_at IS NULL AND due_at <= now() AND attempts < 20
+	            WHERE effect = $1 AND done_at IS NULL AND due_at <= now() AND attempts < 20
 	            ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
-	RETURNING id, effect, idempotency_key, payload::text`
+	RETURNING id, idempotency_key, payload::text`
 
-// RunOutbox performs what the handlers decided until it is told to stop; it returns when the row in hand is done with.
+// An effect outside: payload is JSON, key the same at every try.
+type perform func(ctx context.Context, payload, key string) error
+
+// RunOutbox performs what the handlers decided until it is told to stop; it returns when the rows in hand are done with.
 func RunOutbox(ctx context.Context, pool *pgxpool.Pool) {
+	// Each effect by itself: a provider that hangs delays its own alone.
+	var loops sync.WaitGroup
+	for effect, perform := range effects {
+		loops.Add(1)
+		go func() {
+			defer loops.Done()
+			runOne(ctx, pool, effect, perform)
+		}()
+	}
+	loops.Wait()
+}
+
+func runOne(ctx context.Context, pool *pgxpool.Pool, effect string, perform perform) {
 	for {
-		if _, err := DrainOutbox(ctx, pool); err != nil && ctx.Err() == nil {
-			slog.Error("outbox", "error", err)
+		if err := drain(ctx, pool, effect, perform); err != nil && ctx.Err() == nil {
+			slog.Error("outbox", "effect", effect, "error", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -40,40 +58,44 @@ func RunOutbox(ctx context.Context, pool *pgxpool.Pool) {
 	}
 }
 
-// DrainOutbox performs everything that is due: each row until it succeeded, under the same idempotency key every time.
-// It answers how many rows were tried. No transaction is open during a call.
-func DrainOutbox(ctx context.Context, pool *pgxpool.Pool) (int, error) {
-	for tried := 0; ; tried++ {
+// drain performs what is due of an effect: each row until it succeeded, under the same idempotency key every time. No
+// transaction is open during a call.
+func drain(ctx context.Context, pool *pgxpool.Pool, effect string, perform perform) error {
+	for {
 		var id int64
-		var effect, key, payload string
-		err := pool.QueryRow(ctx, claim).Scan(&id, &effect, &key, &payload)
+		var key, payload string
+		err := pool.QueryRow(ctx, claim, effect).Scan(&id, &key, &payload)
 		if errors.Is(err, pgx.ErrNoRows) {
-			return tried, nil
+			return nil
 		}
 		if err != nil {
-			return tried, err
+			return err
 		}
-		// Once begun, a call is not cut off by the end of the process, and what came of it is written down.
-		row, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*callTimeout)
-		if failed := call(row, effect, payload, key); failed != nil {
+		failed := call(ctx, perform, payload, key)
+		if failed != nil {
 			slog.Error("outbox", "id", id, "effect", effect, "error", failed)
-			_, err = pool.Exec(row, "UPDATE webhook_outbox SET last_error = $2 WHERE id = $1", id, failed.Error())
-		} else {
-			_, err = pool.Exec(row, "UPDATE webhook_outbox SET done_at = now(), last_error = NULL WHERE id = $1", id)
 		}
-		cancel()
-		if err != nil {
-			return tried, err
+		if err := note(ctx, pool, id, failed); err != nil {
+			return err
 		}
 	}
 }
 
-func call(ctx context.Context, effect, payload, key string) error {
-	perform, known := effects[effect]
-	if !known {
-		return fmt.Errorf("nothing performs %s", effect)
-	}
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+// Once begun, a call is not cut off by the end of the process.
+func call(ctx context.Context, perform perform, payload, key string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
 	return perform(ctx, payload, key)
+}
+
+// Nor is what came of it lost with that.
+func note(ctx context.Context, pool *pgxpool.Pool, id int64, failed error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), noteTimeout)
+	defer cancel()
+	if failed != nil {
+		_, err := pool.Exec(ctx, "UPDATE webhook_outbox SET last_error = $2 WHERE id = $1", id, failed.Error())
+		return err
+	}
+	_, err := pool.Exec(ctx, "UPDATE webhook_outbox SET done_at = now(), last_error = NULL WHERE id = $1", id)
+	return err
 }

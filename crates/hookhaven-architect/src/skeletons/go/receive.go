@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -44,12 +43,19 @@ func NewReceiver(pool *pgxpool.Pool, getenv func(string) string) (*Receiver, err
 	return &Receiver{pool: pool, secrets: secrets}, nil
 }
 
-// ServeHTTP says 2xx only after the commit; 5xx asks for another attempt; 422 with `webhook-delivery: abort-message` says
-// that none would help.
-func (r *Receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
-	name, found := strings.CutPrefix(request.URL.Path, "/webhooks/")
+// Routes is what the server serves.
+func (r *Receiver) Routes() http.Handler {
+	routes := http.NewServeMux()
+	routes.HandleFunc("POST /webhooks/{source}", r.receive)
+	return routes
+}
+
+// 2xx is said only after the commit; 5xx asks for another attempt; 422 with `webhook-delivery: abort-message` says that
+// none would help.
+func (r *Receiver) receive(w http.ResponseWriter, request *http.Request) {
+	name := request.PathValue("source")
 	source, known := sources[name]
-	if !found || !known || request.Method != http.MethodPost {
+	if !known {
 		http.Error(w, "no such source", http.StatusNotFound)
 		return
 	}
@@ -59,16 +65,6 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 		http.Error(w, "the body is too large, or was cut off", http.StatusRequestEntityTooLarge)
 		return
 	}
-	if !r.isSigned(name, request.Header, raw) {
-		http.Error(w, "the signature does not match", http.StatusUnauthorized)
-		return
-	}
-	// `hookhaven destinations test` asks whether somebody answers; nothing happened.
-	if request.Header.Get("hookhaven-test") == "true" {
-		fmt.Fprint(w, "test")
-		return
-	}
-	outcome, err := r.handle(request.Context(), name, source, request.Header, raw)
 	log := slog.With(
 		"source", name,
 		"webhook_id", request.Header.Get("webhook-id"),
@@ -78,10 +74,25 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 		"replay", request.Header.Get("hookhaven-replay"),
 		"correlation_id", request.Header.Get("hookhaven-correlation-id"),
 	)
+	if err := r.verify(name, request.Header, raw); err != nil {
+		log.Warn("refused", "error", err)
+		http.Error(w, err.Error(), http.StatusUnauthorized)
+		return
+	}
+	// `hookhaven destinations test` asks whether somebody answers; nothing happened.
+	if request.Header.Get("hookhaven-test") == "true" {
+		fmt.Fprint(w, "test")
+		return
+	}
+	event, err := readEvent(name, source, request.Header, raw)
+	outcome := ""
+	if err == nil {
+		outcome, err = handleOnce(request.Context(), r.pool, source, event)
+	}
 	switch {
 	case err == nil:
 		log.Info("done", "outcome", outcome)
-		fmt.Fprint(w, outcome)
+		answer(w, source, event, outcome)
 	case isHopeless(err):
 		log.Error("given up", "error", err)
 		w.Header().Set("webhook-delivery", "abort-message")
@@ -92,25 +103,33 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	}
 }
 
-func (r *Receiver) handle(ctx context.Context, name string, source source, headers http.Header, raw []byte) (string, error) {
-	event, err := readEvent(name, source, headers, raw)
-	if err != nil {
-		return "", err
+func answer(w http.ResponseWriter, source source, event *Event, outcome string) {
+	contentType, text := "text/plain; charset=utf-8", outcome
+	if source.reply != nil {
+		contentType, text = source.reply(event)
 	}
-	return handleOnce(ctx, r.pool, source, event)
+	w.Header().Set("content-type", contentType)
+	w.Header().Set("webhook-outcome", outcome)
+	fmt.Fprint(w, text)
 }
 
-func (r *Receiver) isSigned(name string, headers http.Header, raw []byte) bool {
+// verify wants one of the secrets to fit; else it answers what the library says: the signature, or a clock that is
+// minutes off.
+func (r *Receiver) verify(name string, headers http.Header, raw []byte) error {
+	var refused error
 	for _, secret := range r.secrets[name] {
-		if secret.Verify(raw, headers) == nil {
-			return true
+		if refused = secret.Verify(raw, headers); refused == nil {
+			return nil
 		}
 	}
-	return false
+	return refused
 }
 
-// isHopeless: PostgreSQL's class 22 is a value that it cannot hold, however often it is tried.
+// isHopeless: PostgreSQL's classes 22 and 54 are values that it cannot hold, however often it is tried.
 func isHopeless(err error) bool {
+	if errors.Is(err, ErrNeverSucceeds) {
+		return true
+	}
 	var refused *pgconn.PgError
-	return errors.Is(err, ErrNeverSucceeds) || errors.As(err, &refused) && strings.HasPrefix(refused.Code, "22")
+	return errors.As(err, &refused) && (strings.HasPrefix(refused.Code, "22") || strings.HasPrefix(refused.Code, "54"))
 }

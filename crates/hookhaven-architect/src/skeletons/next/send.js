@@ -1,7 +1,6 @@
 // How the tests reach the route handler: with the Request that Next.js would hand it.
 
 import { POST } from "../app/webhooks/[source]/route.js";
-import { pool } from "../lib/pool.js";
 
 export async function send(source, headers, raw) {
   const request = new Request(`http://127.0.0.1/webhooks/${source}`, { method: "POST", headers, body: raw });
@@ -10,5 +9,5 @@ export async function send(source, headers, raw) {
 }
 
 export async function close() {
-  await pool.end();
+  await globalThis.webhooks?.pool.end();
 }

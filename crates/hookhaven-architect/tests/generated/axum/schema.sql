@@ -28,10 +28,13 @@ CREATE TABLE IF NOT EXISTS webhook_outbox (
     id              bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     effect          text        NOT NULL,
     idempotency_key text        NOT NULL UNIQUE,
+    -- Of an effect that follows the newest state: which object's. A newer state ends what older ones still wait for.
+    follows         text,
     payload         jsonb       NOT NULL,
     attempts        integer     NOT NULL DEFAULT 0,
     due_at          timestamptz NOT NULL DEFAULT now(),
     done_at         timestamptz,
     last_error      text
 );
-CREATE INDEX IF NOT EXISTS webhook_outbox_due ON webhook_outbox (due_at) WHERE done_at IS NULL;
+CREATE INDEX IF NOT EXISTS webhook_outbox_due ON webhook_outbox (effect, due_at) WHERE done_at IS NULL;
+CREATE INDEX IF NOT EXISTS webhook_outbox_follows ON webhook_outbox (effect, follows) WHERE done_at IS NULL;

@@ -8,7 +8,7 @@ mod once;
 pub mod outbox;
 mod receive;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -18,17 +18,21 @@ use axum::{
     response::Response,
     routing::post,
 };
-use deadpool_postgres::{Manager, Pool};
+use deadpool_postgres::{Manager, Pool, Runtime};
 use tokio_postgres::NoTls;
 
 pub use crate::receive::{App, BadSecret};
+
+/// For a connection. The gateway waits for an answer for 10 s at least, and has to hear that there is none.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// # Errors
 /// If the URL is none.
 pub fn pool(url: &str) -> Result<Pool, Box<dyn std::error::Error>> {
     // For a database beyond your own network take the connector of tokio-postgres-rustls in place of NoTls.
     let manager = Manager::new(url.parse()?, NoTls);
-    Ok(Pool::builder(manager).max_size(10).build()?)
+    let builder = Pool::builder(manager).max_size(10).runtime(Runtime::Tokio1);
+    Ok(builder.wait_timeout(Some(CONNECT_TIMEOUT)).create_timeout(Some(CONNECT_TIMEOUT)).build()?)
 }
 
 pub fn app(handlers: Arc<App>) -> Router {

@@ -4,7 +4,10 @@ use std::{env, error::Error, sync::Arc};
 
 use tokio::{
     net::TcpListener,
-    signal::unix::{SignalKind, signal},
+    signal::{
+        ctrl_c,
+        unix::{SignalKind, signal},
+    },
     sync::watch,
 };
 use webhook_handlers::{App, app, outbox, pool};
@@ -23,10 +26,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut terminate = signal(SignalKind::terminate())?;
     axum::serve(listener, app(Arc::new(handlers)))
         .with_graceful_shutdown(async move {
-            terminate.recv().await;
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = ctrl_c() => {}
+            }
         })
         .await?;
     stop.send(true)?;
-    outbox.await?;
-    Ok(())
+    Ok(outbox.await??)
 }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use deadpool_postgres::Pool;
-use tokio::{sync::watch, time::timeout};
+use reqwest::redirect::Policy;
+use tokio::{sync::watch, task::JoinSet, time::timeout};
 
 use crate::{effects, once::Failure};
 
@@ -16,48 +17,58 @@ const CLAIM: &str = "
     UPDATE webhook_outbox
     SET attempts = attempts + 1, due_at = now() + least(interval '1 hour', interval '30 seconds' * 2 ^ attempts)
     WHERE id = (SELECT id FROM webhook_outbox
-                WHERE done_at IS NULL AND due_at <= now() AND attempts < 20
+                WHERE effect = $1 AND done_at IS NULL AND due_at <= now() AND attempts < 20
                 ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
-    RETURNING id, effect, idempotency_key, payload::text";
+    RETURNING id, idempotency_key, payload::text";
 
-/// Performs everything that is due; answers how many rows were tried. No transaction is open during a call.
+/// Performs what is due, again and again until it is told to stop; ends when the last rows in hand are done with.
 ///
 /// # Errors
-/// If the outbox cannot be read or written; what a call came to stands in its row.
-pub async fn drain(pool: &Pool, client: &reqwest::Client) -> Result<u64, Failure> {
-    let mut tried = 0;
-    loop {
-        let connection = pool.get().await?;
-        let Some(row) = connection.query_opt(CLAIM, &[]).await? else { return Ok(tried) };
-        // Given back before the call, which may take its time.
-        drop(connection);
-        tried += 1;
-        let (id, effect, key, payload): (i64, String, String, String) =
-            (row.get(0), row.get(1), row.get(2), row.get(3));
-        let performed = timeout(CALL_TIMEOUT, effects::perform(client, &effect, payload, &key)).await;
-        let connection = pool.get().await?;
-        let error = match performed {
+/// If there can be no HTTP client on this system.
+pub async fn run(pool: Pool, stopped: watch::Receiver<bool>) -> Result<(), reqwest::Error> {
+    // A redirect that is followed becomes a GET, and answers 200 to nothing.
+    let client = reqwest::Client::builder().redirect(Policy::none()).build()?;
+    // Each effect by itself: a provider that hangs delays its own alone.
+    let mut loops = JoinSet::new();
+    for effect in effects::ALL {
+        loops.spawn(run_one(pool.clone(), client.clone(), stopped.clone(), effect));
+    }
+    loops.join_all().await;
+    Ok(())
+}
+
+async fn run_one(pool: Pool, client: reqwest::Client, mut stopped: watch::Receiver<bool>, effect: &'static str) {
+    while !*stopped.borrow() {
+        if let Err(error) = drain(&pool, &client, &stopped, effect).await {
+            tracing::error!(effect, %error, "the outbox cannot be read or written");
+        }
+        // Ends early when told to stop, or when nobody is left to tell.
+        let _ = timeout(POLL, stopped.changed()).await;
+    }
+}
+
+/// No transaction is open during a call, and no connection held.
+async fn drain(
+    pool: &Pool,
+    client: &reqwest::Client,
+    stopped: &watch::Receiver<bool>,
+    effect: &str,
+) -> Result<(), Failure> {
+    while !*stopped.borrow() {
+        let Some(row) = pool.get().await?.query_opt(CLAIM, &[&effect]).await? else { return Ok(()) };
+        let (id, key, payload): (i64, String, String) = (row.get(0), row.get(1), row.get(2));
+        let error = match timeout(CALL_TIMEOUT, effects::perform(client, effect, payload, &key)).await {
             Ok(Ok(())) => {
                 let done = "UPDATE webhook_outbox SET done_at = now(), last_error = NULL WHERE id = $1";
-                connection.execute(done, &[&id]).await?;
+                pool.get().await?.execute(done, &[&id]).await?;
                 continue;
             }
             Ok(Err(error)) => error.to_string(),
             Err(_) => format!("no answer in {CALL_TIMEOUT:?}"),
         };
-        tracing::error!("outbox={id} effect={effect} error={error}");
-        connection.execute("UPDATE webhook_outbox SET last_error = $2 WHERE id = $1", &[&id, &error]).await?;
+        tracing::error!(outbox = id, effect, error);
+        let failed = "UPDATE webhook_outbox SET last_error = $2 WHERE id = $1";
+        pool.get().await?.execute(failed, &[&id, &error]).await?;
     }
-}
-
-/// Drains again and again until it is told to stop; ends when the last row in hand is done with.
-pub async fn run(pool: Pool, mut stopped: watch::Receiver<bool>) {
-    let client = reqwest::Client::new();
-    while !*stopped.borrow() {
-        if let Err(error) = drain(&pool, &client).await {
-            tracing::error!("outbox: {error}");
-        }
-        // Ends early when told to stop, or when nobody is left to tell.
-        let _ = timeout(POLL, stopped.changed()).await;
-    }
+    Ok(())
 }

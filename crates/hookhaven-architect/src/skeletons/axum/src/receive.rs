@@ -5,14 +5,15 @@
 use std::collections::HashMap;
 
 use axum::{
-    http::{HeaderMap, StatusCode},
+    http::{HeaderMap, StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse as _, Response},
 };
 use deadpool_postgres::Pool;
-use standardwebhooks::Webhook;
+use standardwebhooks::{Webhook, WebhookError};
+use tracing::Instrument as _;
 
 use crate::{
-    event::Event,
+    event::{Event, Reply, Source},
     handlers::SOURCES,
     once::{self, Failure, Outcome},
 };
@@ -53,60 +54,69 @@ impl App {
         let Some(source) = SOURCES.iter().find(|source| source.name == name) else {
             return (StatusCode::NOT_FOUND, "no such source").into_response();
         };
-        if !is_signed(&self.secrets[source.name], headers, body) {
-            return (StatusCode::UNAUTHORIZED, "the signature does not match").into_response();
+        let about = tracing::info_span!(
+            "webhook",
+            source = name,
+            webhook_id = header(headers, "webhook-id"),
+            event_type = header(headers, "hookhaven-event-type"),
+            attempt = header(headers, "hookhaven-attempt"),
+            // The delivery or job that this is a replay of, if a person asked for it again.
+            replay = header(headers, "hookhaven-replay"),
+            correlation_id = header(headers, "hookhaven-correlation-id"),
+        );
+        if let Err(refused) = verify(&self.secrets[source.name], headers, body) {
+            about.in_scope(|| tracing::warn!(%refused));
+            return (StatusCode::UNAUTHORIZED, refused.to_string()).into_response();
         }
         // `hookhaven destinations test` asks whether somebody answers; nothing happened.
         if header(headers, "hookhaven-test") == "true" {
             return "test".into_response();
         }
-        let handled = match Event::read(source, headers, body) {
-            Ok(event) => once::handle(&self.pool, &event).await,
-            Err(failure) => Err(failure),
-        };
-        let about = format!(
-            "source={name} webhook_id={} event_type={:?} attempt={} replay={:?} correlation_id={:?}",
-            header(headers, "webhook-id"),
-            header(headers, "hookhaven-event-type"),
-            header(headers, "hookhaven-attempt"),
-            // The delivery or job that this is a replay of, if a person asked for it again.
-            header(headers, "hookhaven-replay"),
-            header(headers, "hookhaven-correlation-id"),
-        );
+        self.handle(source, headers, body).instrument(about).await
+    }
+
+    async fn handle(&self, source: &Source, headers: &HeaderMap, body: &[u8]) -> Response {
+        let handled: Result<_, Failure> = async {
+            let event = Event::read(source, headers, body)?;
+            let outcome = once::handle(&self.pool, &event).await?;
+            Ok((outcome, source.reply.map(|reply| reply(&event))))
+        }
+        .await;
         match handled {
-            Ok(outcome) => {
-                tracing::info!("{about} outcome={outcome:?}");
-                match outcome {
-                    Outcome::Handled => "handled".into_response(),
-                    Outcome::Duplicate => "duplicate".into_response(),
+            Ok((outcome, reply)) => {
+                tracing::info!(?outcome);
+                let outcome = match outcome {
+                    Outcome::Handled => "handled",
+                    Outcome::Duplicate => "duplicate",
+                };
+                let told = [("webhook-outcome", outcome)];
+                match reply {
+                    Some(Reply { content_type, text }) => (told, [(CONTENT_TYPE, content_type)], text).into_response(),
+                    None => (told, outcome).into_response(),
                 }
             }
-            Err(failure) if failure.is_hopeless() => {
-                tracing::error!("{about} error={failure}");
-                let abort = [("webhook-delivery", "abort-message")];
-                (StatusCode::UNPROCESSABLE_ENTITY, abort, failure.to_string()).into_response()
-            }
             Err(failure) => {
-                tracing::error!("{about} error={failure}");
+                tracing::error!(%failure);
+                if failure.is_hopeless() {
+                    let abort = [("webhook-delivery", "abort-message")];
+                    return (StatusCode::UNPROCESSABLE_ENTITY, abort, failure.to_string()).into_response();
+                }
                 (StatusCode::INTERNAL_SERVER_ERROR, "try again").into_response()
             }
         }
     }
 }
 
-impl Failure {
-    /// PostgreSQL's class 22: a value that it cannot hold, however often it is tried.
-    fn is_hopeless(&self) -> bool {
-        match self {
-            Failure::NeverSucceeds(_) => true,
-            Failure::Database(error) => error.code().is_some_and(|code| code.code().starts_with("22")),
-            Failure::Pool(_) => false,
+/// One of the secrets has to fit; else what the library says: the signature, or a clock that is minutes off.
+fn verify(secrets: &[Webhook], headers: &HeaderMap, body: &[u8]) -> Result<(), WebhookError> {
+    let mut refused = Ok(());
+    for secret in secrets {
+        refused = secret.verify(body, headers);
+        if refused.is_ok() {
+            break;
         }
     }
-}
-
-fn is_signed(secrets: &[Webhook], headers: &HeaderMap, body: &[u8]) -> bool {
-    secrets.iter().any(|secret| secret.verify(body, headers).is_ok())
+    refused
 }
 
 /// A header's text; empty if it is not there.

@@ -12,9 +12,8 @@ export function isAny(type, patterns) {
 }
 
 export function readEvent(name, source, headers, raw) {
-  const text = raw.toString("utf8");
   const isForm = String(headers["content-type"]).startsWith("application/x-www-form-urlencoded");
-  const body = isForm ? Object.fromEntries(new URLSearchParams(text)) : parse(text);
+  const { text, body } = parse(raw, isForm);
   return {
     source: name,
     // The same at every attempt, at the sender's own repetitions, and at replays.
@@ -22,6 +21,7 @@ export function readEvent(name, source, headers, raw) {
     type: headers["hookhaven-event-type"],
     // When it happened, as far as the sender says so; else when it reached the gateway.
     occurredAt: headers["hookhaven-occurred-at"] ?? headers["hookhaven-received-at"],
+    receivedAt: headers["hookhaven-received-at"],
     objectId: objectId(source.objectPlaces, headers, body) ?? headers["webhook-id"],
     body,
     // Numbers beyond 2^53 survive in the text only.
@@ -29,9 +29,10 @@ export function readEvent(name, source, headers, raw) {
   };
 }
 
-function parse(text) {
+function parse(raw, isForm) {
   try {
-    return JSON.parse(text);
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(raw);
+    return { text, body: isForm ? Object.fromEntries(new URLSearchParams(text)) : JSON.parse(text) };
   } catch {
     throw new NeverSucceeds("the body is neither JSON nor a form");
   }
@@ -57,5 +58,6 @@ function look(place, headers, body) {
     if (value === null || typeof value !== "object" || !Object.hasOwn(value, unescaped)) return undefined;
     value = value[unescaped];
   }
-  return ["string", "number"].includes(typeof value) ? String(value) : undefined;
+  // A number that JavaScript rounds would be the id of something else too.
+  return typeof value === "string" || Number.isSafeInteger(value) ? String(value) : undefined;
 }

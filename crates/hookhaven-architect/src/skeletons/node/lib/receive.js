@@ -36,36 +36,46 @@ export function readSecrets(env = process.env) {
 export async function receive(pool, secrets, name, headers, raw) {
   const source = sources.get(name);
   if (!source) return answer(404, "no such source");
-  if (!isSigned(secrets.get(name), headers, raw)) return answer(401, "the signature does not match");
+  const refused = whyUnsigned(secrets.get(name), headers, raw);
+  if (refused) {
+    console.error(JSON.stringify({ ...about(name, headers), refused }));
+    return answer(401, refused);
+  }
   // `hookhaven destinations test` asks whether somebody answers; nothing happened.
   if (headers["hookhaven-test"] === "true") return answer(200, "test");
   try {
     const event = readEvent(name, source, headers, raw);
     const outcome = await handleOnce(pool, source, event);
     console.log(JSON.stringify({ ...about(name, headers), outcome }));
-    return answer(200, outcome);
+    const { type, text } = source.reply?.(event) ?? { text: outcome };
+    return answer(200, text, { "webhook-outcome": outcome }, type);
   } catch (error) {
-    console.error(JSON.stringify({ ...about(name, headers), error: String(error) }));
-    if (isHopeless(error)) return answer(422, error.message, { "webhook-delivery": "abort-message" });
+    const isFinal = isHopeless(error);
+    // Of what may be a mistake in a handler it is of use to know where.
+    console.error(JSON.stringify({ ...about(name, headers), error: (!isFinal && error.stack) || String(error) }));
+    if (isFinal) return answer(422, error.message, { "webhook-delivery": "abort-message" });
     return answer(500, "try again");
   }
 }
 
-function isSigned(secrets, headers, raw) {
-  return secrets.some((secret) => {
+/** Nothing if one of the secrets fits; else what the library says: the signature, or a clock that is minutes off. */
+function whyUnsigned(secrets, headers, raw) {
+  let refused;
+  for (const secret of secrets) {
     try {
       // Not every sender posts JSON, so parsing is not its business.
       secret.verify(raw, headers, { jsonParse: false });
-      return true;
-    } catch {
-      return false;
+      return undefined;
+    } catch (error) {
+      refused = error.message;
     }
-  });
+  }
+  return refused;
 }
 
-/** PostgreSQL's class 22: a value that it cannot hold, however often it is tried. */
+/** PostgreSQL's classes 22 and 54: a value that it cannot hold, however often it is tried. */
 function isHopeless(error) {
-  return error instanceof NeverSucceeds || (typeof error.code === "string" && /^22...$/.test(error.code));
+  return error instanceof NeverSucceeds || (typeof error.code === "string" && /^(22|54)...$/.test(error.code));
 }
 
 function about(source, headers) {
@@ -80,6 +90,6 @@ function about(source, headers) {
   };
 }
 
-function answer(status, text, headers = {}) {
-  return { status, headers: { "content-type": "text/plain; charset=utf-8", ...headers }, text };
+function answer(status, text, headers = {}, type = "text/plain; charset=utf-8") {
+  return { status, headers: { "content-type": type, ...headers }, text };
 }

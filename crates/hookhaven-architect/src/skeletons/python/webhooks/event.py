@@ -20,6 +20,7 @@ class Event:
     type: str
     # When it happened, as far as the sender says so; else when it reached the gateway. RFC 3339.
     occurred_at: str
+    received_at: str
     object_id: str
     body: Any
     # As it came, where it came as JSON.
@@ -33,12 +34,21 @@ class Event:
 
 
 @dataclass(frozen=True)
+class Reply:
+    """What the sender is told once an event is handled, where somebody waits for it."""
+
+    content_type: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Source:
     secret_variable: str
     # Where the id of what an event is about stands: the first alternative that is there, its places joined.
     object_places: list[list[str]]
     # Called in the event's transaction, once for each event.
     handle: Callable[[Event, Any], None]
+    reply: Callable[[Event], Reply] | None = None
 
 
 def read_event(name: str, source: Source, headers: Mapping[str, str], raw: bytes) -> Event:
@@ -56,6 +66,7 @@ def read_event(name: str, source: Source, headers: Mapping[str, str], raw: bytes
         id=headers["webhook-id"],
         type=headers["hookhaven-event-type"],
         occurred_at=headers.get("hookhaven-occurred-at") or headers["hookhaven-received-at"],
+        received_at=headers["hookhaven-received-at"],
         object_id=_object_id(source, headers, body) or headers["webhook-id"],
         body=body,
         json=text,

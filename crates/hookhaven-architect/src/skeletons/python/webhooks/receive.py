@@ -5,15 +5,16 @@ Not here: what an event does (`handlers`), how it is kept to once (`once`).
 
 import json
 import logging
+import traceback
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from pathlib import Path
 
-import psycopg
 from standardwebhooks import Webhook
 
 from handlers import SOURCES
-from webhooks.event import NeverSucceeds, Source, read_event
+from webhooks.event import NeverSucceeds, Reply, Source, read_event
 from webhooks.once import Cursor, handle_once
 
 log = logging.getLogger("webhooks")
@@ -27,6 +28,7 @@ class Answer:
     status: int
     text: str
     headers: dict[str, str] = field(default_factory=dict)
+    content_type: str = "text/plain"
 
 
 def read_secrets(env: Mapping[str, str]) -> dict[str, list[Webhook]]:
@@ -56,44 +58,53 @@ def receive(
     source = SOURCES.get(name)
     if source is None:
         return Answer(404, "no such source")
-    if not any(_is_signed(secret, headers, raw) for secret in secrets[name]):
-        return Answer(401, "the signature does not match")
+    about = _about(name, headers)
+    refused = _why_unsigned(secrets[name], headers, raw)
+    if refused is not None:
+        log.warning(json.dumps({**about, "refused": refused}))
+        return Answer(401, refused)
     # `hookhaven destinations test` asks whether somebody answers; nothing happened.
     if headers.get("hookhaven-test") == "true":
         return Answer(200, "test")
-    about = _about(name, headers)
     try:
-        outcome = _handle(begin, source, name, headers, raw)
+        event = read_event(name, source, headers, raw)
+        with begin() as tx:
+            outcome = handle_once(tx, source, event)
+        log.info(json.dumps({**about, "outcome": outcome}))
+        reply = source.reply(event) if source.reply else Reply("text/plain", outcome)
+        return Answer(200, reply.text, {"webhook-outcome": outcome}, reply.content_type)
     except Exception as error:
+        # The first line and where it was raised, no more: what the database says after that quotes the body.
+        what = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+        log.error(json.dumps({**about, "error": what, "at": _raised_at(error)}))
         if _is_hopeless(error):
-            # The first line only: those after it quote the body.
-            log.error(json.dumps({**about, "error": str(error).partition("\n")[0]}))
             return Answer(422, "this event cannot be handled", {"webhook-delivery": "abort-message"})
-        log.exception(json.dumps(about))
         return Answer(500, "try again")
-    log.info(json.dumps({**about, "outcome": outcome}))
-    return Answer(200, outcome)
 
 
-def _handle(begin: Begin, source: Source, name: str, headers: Mapping[str, str], raw: bytes) -> str:
-    event = read_event(name, source, headers, raw)
-    with begin() as tx:
-        return handle_once(tx, source, event)
-
-
-def _is_signed(secret: Webhook, headers: Mapping[str, str], raw: bytes) -> bool:
-    try:
-        # Not every sender posts JSON, so parsing is not its business.
-        secret.verify(raw, dict(headers), json_parse=False)
-    except Exception:  # The library raises several kinds for headers that are malformed.
-        return False
-    return True
+def _why_unsigned(secrets: list[Webhook], headers: Mapping[str, str], raw: bytes) -> str | None:
+    """Nothing if one of the secrets fits; else what the library says: the signature, or a clock that is minutes off."""
+    refused = None
+    for secret in secrets:
+        try:
+            # Not every sender posts JSON, so parsing is not its business.
+            secret.verify(raw, dict(headers), json_parse=False)
+            return None
+        except Exception as error:  # The library raises several kinds for headers that are malformed.
+            refused = str(error) or type(error).__name__
+    return refused
 
 
 def _is_hopeless(error: Exception) -> bool:
-    """Whether no later attempt can change it: PostgreSQL's class 22 is a value that it cannot hold."""
+    """Whether no later attempt can change it: PostgreSQL's classes 22 and 54 are values that it cannot hold."""
     # Django raises an error of its own and keeps the driver's as the cause.
-    return any(isinstance(e, (NeverSucceeds, psycopg.DataError)) for e in (error, error.__cause__))
+    states = [getattr(e, "sqlstate", None) or "" for e in (error, error.__cause__)]
+    return isinstance(error, NeverSucceeds) or any(state.startswith(("22", "54")) for state in states)
+
+
+def _raised_at(error: Exception) -> list[str]:
+    frames = traceback.extract_tb(error.__traceback__)
+    return [f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames[-4:]]
 
 
 def _about(source: str, headers: Mapping[str, str]) -> dict[str, str | None]:

@@ -3,6 +3,8 @@
 
 use std::{env, error::Error};
 
+pub(crate) const ALL: &[&str] = &["mail", "build", "message", "fulfilment", "record"];
+
 pub(crate) async fn perform(
     client: &reqwest::Client,
     effect: &str,
@@ -14,6 +16,8 @@ pub(crate) async fn perform(
         "mail" => post(client, "MAIL_URL", payload, key).await,
         // Starts the build. Where the key is no parameter of yours, let builds of one commit replace each other.
         "build" => post(client, "BUILD_URL", payload, key).await,
+        // Says it to a person. A service that takes no key may say it twice, if this process dies just then.
+        "message" => post(client, "MESSAGE_URL", payload, key).await,
         // Gives or takes what was paid for, by the newest state. Let it set, not add: set twice is harmless.
         "fulfilment" => post(client, "FULFILMENT_URL", payload, key).await,
         // Records it. Make the key the id of the record, and twice is once.
@@ -31,6 +35,11 @@ async fn post(
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
     let url = env::var(variable).map_err(|_| format!("{variable} is not set"))?;
     let request = client.post(url).header("content-type", "application/json").header("idempotency-key", key);
-    request.body(payload).send().await?.error_for_status()?;
+    // Without the address, which may hold a secret.
+    let unreached = |error: reqwest::Error| format!("{variable} is not reached: {:?}", error.without_url());
+    let status = request.body(payload).send().await.map_err(unreached)?.status();
+    if !status.is_success() {
+        return Err(format!("{variable} answers {status}").into());
+    }
     Ok(())
 }

@@ -13,6 +13,7 @@ pub struct Event {
     pub event_type: String,
     /// When it happened, as far as the sender says so; else when it reached the gateway. RFC 3339.
     pub occurred_at: String,
+    pub received_at: String,
     pub object_id: String,
     pub body: Value,
     /// As it came, where it came as JSON.
@@ -24,6 +25,13 @@ pub struct Source {
     pub secret_variable: &'static str,
     /// Where the id of what an event is about stands: the first alternative that is there, its places joined.
     pub object_places: &'static [&'static [&'static str]],
+    /// What the sender is told once an event is handled, where somebody waits for it.
+    pub reply: Option<fn(&Event) -> Reply>,
+}
+
+pub struct Reply {
+    pub content_type: &'static str,
+    pub text: String,
 }
 
 impl Event {
@@ -46,6 +54,7 @@ impl Event {
             id: id.to_owned(),
             event_type: header(headers, "hookhaven-event-type").to_owned(),
             occurred_at: if occurred_at.is_empty() { received_at } else { occurred_at }.to_owned(),
+            received_at: received_at.to_owned(),
             object_id: object_id(source, headers, &body).unwrap_or_else(|| id.to_owned()),
             body,
             json,

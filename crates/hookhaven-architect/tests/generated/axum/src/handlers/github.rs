@@ -15,7 +15,7 @@ pub(crate) async fn handle(event: &Event, tx: &Transaction<'_>) -> Result<(), Fa
     if event.is_any(&["push"]) {
         return on_push(event, tx).await;
     }
-    if event.is_any(&["pull_request.*", "it's-\"odd\"*/#\u{e9}"]) {
+    if event.is_any(&["pull_request.*", "it's-\"odd\"*/#??"]) {
         return on_pull_request(event, tx).await;
     }
     // Types that nobody handles are taken note of, and that is all.

@@ -8,7 +8,7 @@ use tokio_postgres::Transaction;
 
 use crate::{
     event::Event,
-    once::{Failure, enqueue, keep_newest},
+    once::{Failure, enqueue, enqueue_newest, keep_newest},
 };
 
 pub(crate) async fn handle(event: &Event, tx: &Transaction<'_>) -> Result<(), Failure> {
@@ -26,7 +26,7 @@ pub(crate) async fn handle(event: &Event, tx: &Transaction<'_>) -> Result<(), Fa
 async fn on_payment_intent_succeeded(event: &Event, tx: &Transaction<'_>) -> Result<(), Failure> {
     // Not by what comes late: it would give back what was taken.
     if keep_newest(tx, event).await? {
-        enqueue(tx, event, "fulfilment").await?;
+        enqueue_newest(tx, event, "fulfilment").await?;
     }
     enqueue(tx, event, "mail").await?;
     enqueue(tx, event, "record").await?;
@@ -37,7 +37,7 @@ async fn on_payment_intent_succeeded(event: &Event, tx: &Transaction<'_>) -> Res
 async fn on_customer_subscription(event: &Event, tx: &Transaction<'_>) -> Result<(), Failure> {
     // Not by what comes late: it would give back what was taken.
     if keep_newest(tx, event).await? {
-        enqueue(tx, event, "fulfilment").await?;
+        enqueue_newest(tx, event, "fulfilment").await?;
     }
     enqueue(tx, event, "mail").await?;
     enqueue(tx, event, "record").await?;

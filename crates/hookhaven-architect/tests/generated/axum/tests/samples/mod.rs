@@ -7,6 +7,7 @@ pub struct Sample {
     pub body: &'static str,
     pub keeps: bool,
     pub effects: &'static [&'static str],
+    pub follows: &'static [&'static str],
 }
 
 pub const SAMPLES: &[Sample] = &[
@@ -16,6 +17,7 @@ pub const SAMPLES: &[Sample] = &[
         body: "{\"data\":{\"object\":{\"id\":\"OBJECT\"}}}",
         keeps: true,
         effects: &["fulfilment", "mail", "record"],
+        follows: &["fulfilment"],
     },
     Sample {
         source: "stripe",
@@ -23,6 +25,7 @@ pub const SAMPLES: &[Sample] = &[
         body: "{\"data\":{\"object\":{\"id\":\"OBJECT\"}}}",
         keeps: true,
         effects: &["fulfilment", "mail", "record"],
+        follows: &["fulfilment"],
     },
     Sample {
         source: "github",
@@ -30,6 +33,7 @@ pub const SAMPLES: &[Sample] = &[
         body: "{\"pull_request\":{\"id\":\"OBJECT\"}}",
         keeps: false,
         effects: &["build"],
+        follows: &[],
     },
     Sample {
         source: "github",
@@ -37,5 +41,14 @@ pub const SAMPLES: &[Sample] = &[
         body: "{\"pull_request\":{\"id\":\"OBJECT\"}}",
         keeps: false,
         effects: &["build"],
+        follows: &[],
+    },
+    Sample {
+        source: "slack",
+        event_type: "/deploy",
+        body: "{}",
+        keeps: false,
+        effects: &["build", "message"],
+        follows: &[],
     },
 ];
