@@ -76,7 +76,15 @@ fn frameworks(plan: &Plan, none: bool) -> Block {
         )
         .into();
     }
-    say!("Written for {}, as your stack says.", words::list(&named)).into()
+    let written = say!("Written for {}, as your stack says.", words::list(&named));
+    if plan.intake.infrastructure.has_postgres {
+        return written.into();
+    }
+    let elsewhere = say!(
+        " Inbox and state are kept in PostgreSQL (`schema.sql`), and your stack names none: give the handlers one, or \
+         write schema and statements anew for what you have."
+    );
+    (written + elsewhere).into()
 }
 
 fn handler(destination: &crate::design::DestinationDesign) -> [Text; 3] {
