@@ -1,6 +1,7 @@
 //! The worked intake's set-up at its own peak: the busiest hour with its burst, compressed into two minutes, as
 //! `hookhaven trigger --profile` sends it; and the same with ten times the burst. Whether every delivery ends within its
-//! deadline, and whether anything is lost.
+//! deadline, and whether anything is lost. The gateway runs on the file that the architect writes, as it stands but for
+//! its ports.
 //!
 //! Compressed, everything comes so many times as often, and limits that are right for the real hour would be the limits
 //! of another set-up. So the architect designs for the compressed volume: rates and concurrency follow from that,
@@ -11,19 +12,24 @@ use std::{path::Path, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use hookhaven_architect::{
-    Design,
+    Plan, config,
     design::load::burst_of,
     intake::{Burst, Given, Intake, read},
 };
-use hookhaven_load::gateway::{Home, Running};
+use hookhaven_load::{
+    gateway::{Home, Running},
+    written,
+};
 use serde_json::Value;
 
-use super::{Bench, Figure, Figures, SECRET};
+use super::{Bench, Figure, Figures};
 use crate::process::Server;
 
 const INTAKE: &str = include_str!("../../../crates/hookhaven-architect/tests/intakes/worked.toml");
 const HOUR: Duration = Duration::from_secs(3_600);
 const PASSES_IN: Duration = Duration::from_secs(120);
+/// Of every source and handler.
+const SECRET: &str = "whsec_b25seSBmb3IgdGhlIGJlbmNoLCAyNCBieXRlcw==";
 
 pub async fn run(bench: &Bench) -> Result<Figures> {
     let read = read(Path::new("worked.toml"), INTAKE, &Given::default());
@@ -45,9 +51,12 @@ pub async fn run(bench: &Bench) -> Result<Figures> {
 async fn part(bench: &Bench, intake: &Intake, designed_for: u32, sent: u32) -> Result<Value> {
     let sink = Server::start(&["sink"]).await?;
     let directory = bench.directory()?;
-    let home = Home::new(bench.gateway.clone(), directory.path().to_owned());
-    let design = Design::of(&compressed(intake, HOUR.as_secs_f64() / PASSES_IN.as_secs_f64(), designed_for));
-    home.write_config(&config(&home.data(), &design, &format!("http://{}/", sink.address)))?;
+    let mut intake = compressed(intake, HOUR.as_secs_f64() / PASSES_IN.as_secs_f64(), designed_for);
+    intake.infrastructure.handler_url = format!("http://{}", sink.address);
+    let text = set_up(intake)?;
+    let environment = written::variables(&text).into_iter().map(|name| (name, SECRET.to_owned())).collect();
+    let home = Home { environment, ..Home::new(bench.gateway.clone(), directory.path().to_owned()) };
+    home.write_config(&text)?;
     let file = directory.path().join("intake.toml");
     std::fs::write(&file, INTAKE)?;
     let gateway = home.serve().await?;
@@ -84,28 +93,12 @@ fn compressed(intake: &Intake, speed: f64, burst_times: u32) -> Intake {
     intake
 }
 
-fn config(data: &Path, design: &Design, sink: &str) -> String {
-    let mut text = format!(
-        "[server]\ningest = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n\n[store]\nurl = \"file:{}\"\n\n",
-        data.display()
-    );
-    for source in &design.sources {
-        let name = &source.name;
-        text += &format!("[sources.{name}]\nsender = \"{name}\"\nsecrets = [{SECRET:?}]\n\n");
-    }
-    for to in &design.destinations {
-        let rate = to.rate_per_second.value.map_or(String::new(), |rate| format!("rate = \"{rate}/s\"\n"));
-        let (name, concurrency) = (&to.name, to.concurrency.value);
-        text += &format!("[destinations.{name}]\nurl = {sink:?}\nconcurrency = {concurrency}\n{rate}\n");
-    }
-    for route in &design.routes {
-        let (source, events, to, deadline) =
-            (&route.source, &route.events, &route.to, route.deadline.value.as_millis());
-        text += &format!(
-            "[[routes]]\nsource = {source:?}\nevents = {events:?}\nto = [{to:?}]\ndeadline = \"{deadline}ms\"\n\n"
-        );
-    }
-    text
+/// The gateway's file.
+fn set_up(intake: Intake) -> Result<String> {
+    let file = config::files(&Plan::of(intake)).into_iter().find(|file| file.path == config::FILE);
+    let text = written::on_free_ports(&file.context("the architect wrote no config file")?.text)?;
+    ensure!(text.contains("url = \"file:"), "the architect chose another store than the one that is measured");
+    Ok(text)
 }
 
 fn add(figures: &mut Figures, name: &str, report: &Value, late_allowed: bool) -> Result<()> {
@@ -142,5 +135,13 @@ mod tests {
         let (before, after) = (burst_of(&intake.senders[0]), burst_of(&fast.senders[0]));
         assert_eq!((after.events, after.within * 30), (before.events * 10, before.within));
         assert_eq!(fast.senders[0].volume.peak_day, intake.senders[0].volume.peak_day * 30);
+    }
+
+    #[test]
+    fn each_part_runs_on_what_the_architect_wrote_for_it() {
+        let intake = read(Path::new("worked.toml"), INTAKE, &Given::default()).intake.unwrap();
+        let set_ups = [1, 10].map(|times| set_up(compressed(&intake, 30.0, times)).unwrap());
+        assert!(set_ups.iter().all(|text| written::variables(text).len() == 6), "{}", set_ups[0]);
+        assert_ne!(set_ups[0], set_ups[1], "another burst has other limits");
     }
 }

@@ -44,6 +44,9 @@ fn five_thousand_a_second_are_one_nodes_work_and_more_are_parted() {
     assert_eq!(asked.roles.value, Roles::Apart { ingest: 2, workers: 2 });
     let calm = Said { more: "infrastructure:nodes = 3", ..SAID }.design();
     assert_eq!((calm.roles.value, calm.store.value), (Roles::Together { nodes: 3 }, StorePlace::Postgres));
+    assert!(calm.store.why.contains("up to 39 connections") && !calm.store.why.contains("max_connections"));
+    let many = Said { more: "infrastructure:nodes = 10", ..SAID }.design();
+    assert!(many.store.why.contains("set its max_connections to 140"), "{}", many.store.why);
 }
 
 #[test]
@@ -140,6 +143,8 @@ fn only_what_comes_again_is_shed_and_what_does_not_is_kept_room_for() {
     assert_eq!(of("twilio"), (None, true), "once, and only when no connection could be made");
     assert_eq!(of("nobody-knows"), (None, false));
     assert_eq!(Said { ..SAID }.design().sources[0].rate_per_second.value, None, "too little to shed");
+    let two = Said { volume, more: "infrastructure:nodes = 2", ..SAID }.design();
+    assert_eq!(two.sources[0].rate_per_second.value, Some(500), "each node counts for itself");
 }
 
 #[test]

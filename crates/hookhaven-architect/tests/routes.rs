@@ -118,8 +118,19 @@ fn patterns_stand_behind_what_is_named_and_take_what_was_said_of_them() {
     let design = Said { more, latency, once: "\"nice\"", ..SAID }.design();
     let routes: Vec<_> = design.routes.iter().map(|r| (r.events.clone(), r.deadline.value)).collect();
     assert_eq!(routes, [(vec!["invoice.*".to_owned()], S(10)), (vec!["charge.*".to_owned()], S(300))]);
-    let critical = Said { more: "[events]\nstripe = [\"charge.*\", \"invoice.*\"]", ..SAID }.design();
+    let critical = Said { more: "[events]\nstripe = [\"product.*\", \"charge.*\"]", ..SAID }.design();
     assert_eq!(critical.routes.iter().map(|r| r.critical.value).collect::<Vec<_>>(), [true, false]);
+}
+
+#[test]
+fn the_type_that_tells_of_the_money_wakes_somebody_whichever_it_is() {
+    let of = |events: &str| {
+        let more = format!("[events]\nstripe = [{events}]");
+        let routes = Said { more: &more, ..SAID }.design().routes;
+        routes.iter().filter(|r| r.critical.value).flat_map(|r| r.events.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(of("\"checkout.session.completed\", \"customer.updated\""), ["checkout.session.completed"]);
+    assert_eq!(of("\"checkout.session.completed\", \"payment_intent.*\""), ["payment_intent.*"], "once is enough");
 }
 
 #[test]

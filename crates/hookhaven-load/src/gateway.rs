@@ -4,6 +4,7 @@
 //! Its log goes to a file, as it would in service, so that nobody has to read along.
 
 use std::{
+    fmt,
     fs::{self, File, OpenOptions},
     io::{Read as _, Seek as _, SeekFrom},
     net::SocketAddr,
@@ -25,18 +26,26 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 const SIGKILL: i32 = 9;
 
 /// Where a gateway lives: its binary, and one directory with config, data and log.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Home {
     pub binary: PathBuf,
     pub directory: PathBuf,
     /// Its config names a store that it shares with others, so that it has no data directory.
     pub shared: bool,
+    /// What its config asks the environment for, beside what this process has: secrets.
+    pub environment: Vec<(String, String)>,
+}
+
+impl fmt::Debug for Home {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Home").field("directory", &self.directory).finish_non_exhaustive()
+    }
 }
 
 impl Home {
     /// A gateway with data of its own.
     pub fn new(binary: PathBuf, directory: PathBuf) -> Self {
-        Home { binary, directory, shared: false }
+        Home { binary, directory, shared: false, environment: Vec::new() }
     }
 
     pub fn config(&self) -> PathBuf {
@@ -72,6 +81,7 @@ impl Home {
         if !self.shared {
             command.arg("--data").arg(self.data());
         }
+        command.envs(self.environment.iter().cloned());
         command.current_dir(&self.directory).stdin(Stdio::null()).kill_on_drop(true);
         command
     }
@@ -195,7 +205,8 @@ impl Running {
         self.signal("HUP").await
     }
 
-    async fn signal(&self, name: &str) -> Result<()> {
+    /// Any signal, by its name.
+    pub async fn signal(&self, name: &str) -> Result<()> {
         let pid = self.pid().context("the gateway has ended")?.to_string();
         let status = Command::new("kill").args(["-s", name, &pid]).status().await?;
         if !status.success() {

@@ -13,3 +13,4 @@ pub mod latency;
 pub mod load;
 pub mod now;
 pub mod sink;
+pub mod written;

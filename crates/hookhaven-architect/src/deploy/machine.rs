@@ -6,12 +6,15 @@ use crate::{File, Plan};
 pub fn files(plan: &Plan) -> Vec<File> {
     let all = processes(plan);
     let units = all.iter().map(|(name, role, _)| File::new(format!("deploy/{name}.service"), unit(plan, role)));
-    let upstream =
-        if plan.design.nodes.value == 1 { "127.0.0.1:8080" } else { "node-1.internal:8080 node-2.internal:8080" };
+    // The first are those that receive.
+    let upstream = match all[0].2 {
+        1 if plan.design.nodes.value == 1 => "127.0.0.1:8080".to_owned(),
+        n => (1..=n).map(|node| format!("node-{node}.internal:8080")).collect::<Vec<_>>().join(" "),
+    };
     let front = if has_nginx(plan) {
-        File::new("deploy/nginx.conf", nginx(plan, upstream))
+        File::new("deploy/nginx.conf", nginx(plan, &upstream))
     } else {
-        File::new("deploy/Caddyfile", caddyfile(plan, upstream))
+        File::new("deploy/Caddyfile", caddyfile(plan, &upstream))
     };
     units.chain([front]).collect()
 }
@@ -40,7 +43,8 @@ fn unit(plan: &Plan, role: &str) -> String {
         arguments += " --data /var/lib/hookhaven";
     }
     let memory_mb = memory_max(plan).div_ceil(1_000_000);
-    UNIT.replace("{arguments}", &arguments).replace("{memory}", &format!("{memory_mb}M"))
+    let backups = if is_embedded(plan) { " hookhaven-backups" } else { "" };
+    UNIT.replace("{arguments}", &arguments).replace("{memory}", &format!("{memory_mb}M")).replace("{backups}", backups)
 }
 
 /// What stands before the gateway, on any kind of host that has no such thing itself.
@@ -140,7 +144,7 @@ LimitNOFILE=65536
 MemoryMax={memory}
 
 DynamicUser=yes
-StateDirectory=hookhaven
+StateDirectory=hookhaven{backups}
 StateDirectoryMode=0700
 UMask=0077
 

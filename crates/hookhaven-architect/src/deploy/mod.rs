@@ -66,9 +66,8 @@ mod tests {
     fn every_file_is_filled_in_and_ends_with_its_line() {
         for (of, File { path, text }) in all() {
             let blank = |word: &&&str| text.contains(&format!("{{{word}}}"));
-            let words =
-                ["name", "role", "data", "arguments", "memory", "more", "volume", "disk", "host", "path", "limit"];
-            assert_eq!(words.iter().find(blank), None, "{of}: {path}");
+            let words = "name role data arguments memory more volume disk host path limit backups connections cores";
+            assert_eq!(words.split(' ').collect::<Vec<_>>().iter().find(blank), None, "{of}: {path}");
             assert!(text.ends_with('\n') && !text.ends_with("\n\n") && !text.contains("\n\n\n"), "{of}: {path}");
         }
     }
@@ -117,6 +116,42 @@ mod tests {
         assert!(readme.text.contains("nginx.conf") && !readme.text.contains("Caddy"), "{}", readme.text);
         at.intake.infrastructure.proxy = Some("caddy".to_owned());
         assert_eq!(files(&at)[1].path, "deploy/Caddyfile");
+    }
+
+    #[test]
+    fn what_is_written_can_be_written_there() {
+        let text = |host: &str, path: &str| {
+            let all = files(&plan(host, 1, "http://app.internal"));
+            all.into_iter().find(|file| file.path == path).unwrap().text
+        };
+        assert!(text("machine", "deploy/hookhaven.service").contains("StateDirectory=hookhaven hookhaven-backups\n"));
+        assert!(text("machine", "deploy/README.md").contains("hookhaven backup /var/lib/hookhaven-backups/"));
+        let compose = text("containers", "deploy/compose.yaml");
+        assert!(compose.contains("      - backups:/var/lib/hookhaven-backups\n") && compose.contains("\n  backups:\n"));
+        assert!(text("containers", "deploy/Dockerfile").contains("/var/lib/hookhaven /var/lib/hookhaven-backups\n"));
+        assert!(!text("kubernetes", "deploy/README.md").contains("hookhaven backup"), "nothing there takes it");
+        // Asana's secret is a file, and the database has none.
+        let parted = files(&plan("containers", 2, "http://app.internal"));
+        assert!(parted[1].text.contains("      - data:/var/lib/hookhaven\n") && !parted[1].text.contains("backups"));
+        assert!(parted.last().unwrap().text.contains("in place of `handover`"));
+    }
+
+    #[test]
+    fn the_front_knows_every_node_that_receives() {
+        let mut at = plan("machine", 2, "http://app");
+        at.design.roles.value = crate::design::Roles::Apart { ingest: 3, workers: 2 };
+        let caddy = files(&at).into_iter().find(|file| file.path == "deploy/Caddyfile").unwrap().text;
+        let upstreams = "reverse_proxy node-1.internal:8080 node-2.internal:8080 node-3.internal:8080 {";
+        assert!(caddy.contains(upstreams), "{caddy}");
+    }
+
+    #[test]
+    fn a_process_may_use_what_the_design_counts_with_and_the_bodies_in_flight() {
+        let mut at = plan("machine", 1, "http://app");
+        for (counted, most) in [(150_000_000, 1_000_000_000), (500_000_000, 1_036_870_912), (2 << 30, 4 << 30)] {
+            at.design.memory_bytes.value = counted;
+            assert_eq!(site::memory_max(&at), most);
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `deploy/README.md`: the steps, then backup and upgrade, for the place named.
 
-use super::site::{Site, has_nginx, is_embedded, processes, public};
+use super::site::{BACKUPS, Site, has_nginx, is_embedded, keeps_secrets_only, processes, public, shared_options};
 use crate::{
     File, Plan,
     design::Roles,
@@ -62,9 +62,9 @@ fn steps(plan: &Plan) -> String {
             Host::Containers => vec![
                 "Put the binary `hookhaven` beside `deploy/Dockerfile`.".to_owned(),
                 "Copy `.env.example` to `.env`, readable by you alone, and fill it in.".to_owned(),
+                in_container("docker compose --env-file .env -f deploy/compose.yaml run --rm --build", plan),
                 point,
-                "`docker compose --env-file .env -f deploy/compose.yaml up --build --detach`".to_owned(),
-                in_container("docker compose -f deploy/compose.yaml exec", plan),
+                "`docker compose --env-file .env -f deploy/compose.yaml up --detach`".to_owned(),
             ],
             Host::Kubernetes => vec![
             "Put the binary `hookhaven` beside `deploy/Dockerfile`, build the image, and push it where your cluster \
@@ -109,9 +109,11 @@ fn machine_steps(plan: &Plan, point: &str) -> Vec<String> {
         format!("{on_each}Put the binary at `/usr/local/bin/hookhaven`, and `hookhaven.toml` into `/etc/hookhaven/`."),
         "Copy `.env.example` to `/etc/hookhaven/secrets.env` (owned by root, mode 0600) and fill it in.".to_owned(),
         format!("Copy {names} to `/etc/systemd/system/`, each where its role runs."),
-        "`systemd-run --pipe --wait --property=EnvironmentFile=/etc/hookhaven/secrets.env /usr/local/bin/hookhaven \
-         check --config /etc/hookhaven/hookhaven.toml`: no error, and no warning that the file does not speak of."
-            .to_owned(),
+        format!(
+            "`systemd-run --pipe --wait --property=EnvironmentFile=/etc/hookhaven/secrets.env \
+             /usr/local/bin/hookhaven check {}`: no error, and no warning that the file does not speak of.",
+            shared_options(plan)
+        ),
         format!("`systemctl enable --now {}`", units.join(" ")),
         if has_nginx(plan) {
             format!("{point} Put `deploy/nginx.conf` where nginx looks for sites, and `nginx -t && nginx -s reload`.")
@@ -152,20 +154,22 @@ fn platform_steps(plan: &Plan) -> Vec<String> {
     ]
 }
 
-/// How the admin side is asked from outside a container.
+/// How the config is tried in a container.
 fn in_container(exec: &str, plan: &Plan) -> String {
     let name = processes(plan)[0].0;
     let pod = match plan.intake.infrastructure.host {
         Host::Kubernetes if is_embedded(plan) => format!("{exec} {name}-0 -- "),
         Host::Kubernetes => format!("{exec} deploy/{name} -- "),
         Host::Platform => format!("{exec} \""),
+        // Not yet running: the image's entry point is the command itself.
         _ => format!("{exec} {name} "),
     };
-    let end = if plan.intake.infrastructure.host == Host::Platform { "\"" } else { "" };
-    format!(
-        "`{pod}hookhaven check --config /etc/hookhaven/hookhaven.toml{end}`: no error, and no warning that the file \
-         does not speak of."
-    )
+    let (command, end) = match plan.intake.infrastructure.host {
+        Host::Platform => ("hookhaven check", "\""),
+        Host::Kubernetes => ("hookhaven check", ""),
+        _ => ("check", ""),
+    };
+    format!("`{pod}{command} {}{end}`: no error, and no warning that the file does not speak of.", shared_options(plan))
 }
 
 fn first_event(plan: &Plan) -> String {
@@ -178,16 +182,38 @@ fn first_event(plan: &Plan) -> String {
     format!(
         "## The first event\n\n{}\n\n`hookhaven trigger {name} {sample}` sends a signed sample through all of it. Then \
          enter the address at one sender, and look at what comes with `hookhaven tail`; `hookhaven why EVENT_ID` \
-         tells one event's whole story. Only then the next sender.\n\nPrometheus scrapes `/metrics` on the admin \
-         side; alerts are told without it.\n",
-        asked(plan)
+         tells one event's whole story. Only then the next sender.\n\n{}\n",
+        asked(plan),
+        watched(plan)
     )
+}
+
+/// How people and monitors reach the admin side.
+fn watched(plan: &Plan) -> String {
+    let name = processes(plan)[0].0;
+    let inside = "The admin side listens inside the container alone. For the dashboard and for a monitor that reads \
+                  `/metrics`, bind `server.admin` to an address of a private network and name its host under \
+                  `server.admin_hosts`; alerts are told without either.";
+    let by = |how: &str| {
+        format!(
+            "The dashboard is at `http://127.0.0.1:8081` behind {how}; `hookhaven dashboard` prints a link that signs \
+             you in. Prometheus reads `/metrics` there; alerts are told without it."
+        )
+    };
+    match plan.intake.infrastructure.host {
+        Host::Machine | Host::Serverless => by("`ssh -L 8081:127.0.0.1:8081` to the machine"),
+        Host::Containers if Site::of(plan).shares_network => by("`ssh -L 8081:127.0.0.1:8081` to the machine"),
+        Host::Kubernetes => {
+            let kind = if is_embedded(plan) { "statefulset" } else { "deployment" };
+            by(&format!("`kubectl port-forward {kind}/{name} 8081`"))
+        }
+        Host::Containers | Host::Platform => inside.to_owned(),
+    }
 }
 
 /// How its commands find it.
 fn asked(plan: &Plan) -> String {
-    let data = if is_embedded(plan) { " --data /var/lib/hookhaven" } else { "" };
-    let shared = format!("--config /etc/hookhaven/hookhaven.toml{data}");
+    let shared = shared_options(plan);
     let inside = |exec: &str| format!("Commands are given in there, with `{shared}` at their end: `{exec}`.");
     let name = processes(plan)[0].0;
     match plan.intake.infrastructure.host {
@@ -196,7 +222,9 @@ fn asked(plan: &Plan) -> String {
              it stands below work:\n\n```sh\nhookhaven() {{ systemd-run --quiet --pipe --wait \
              --property=EnvironmentFile=/etc/hookhaven/secrets.env /usr/local/bin/hookhaven \"$@\" {shared}; }}\n```"
         ),
-        Host::Containers => inside(&format!("docker compose -f deploy/compose.yaml exec {name} hookhaven …")),
+        Host::Containers => {
+            inside(&format!("docker compose --env-file .env -f deploy/compose.yaml exec {name} hookhaven …"))
+        }
         Host::Kubernetes if is_embedded(plan) => inside(&format!("kubectl exec -it {name}-0 -- hookhaven …")),
         Host::Kubernetes => inside(&format!("kubectl exec -it deploy/{name} -- hookhaven …")),
         Host::Platform => inside("fly ssh console --command \"hookhaven …\""),
@@ -223,19 +251,50 @@ fn backup(plan: &Plan) -> String {
     let key =
         if regulated { " Keep `HOOKHAVEN_MASTER_KEY` elsewhere: without it a backup cannot be read." } else { "" };
     let handed = plan.design.sources.iter().any(|source| source.handover.is_some());
-    let handed =
-        if handed { " Secrets that senders handed over are files beside the data: copy them too." } else { "" };
-    let how = if is_embedded(plan) {
-        "`hookhaven backup DIR` copies the store while it runs, on its own machine: everything accepted before it \
-         began. Daily, and off the machine. To go back: stop it, put the directory where the data were, start it; \
-         what came since then is at the senders, as far as they come again. A snapshot of the disk does as well. Try \
-         it once a quarter with `hookhaven serve --data DIR` on another machine."
-    } else {
-        "The database's own tools, with point-in-time recovery. A standby that follows asynchronously may lack the \
-         last transactions: make it synchronous if nothing that was acknowledged may be lost. Try a restore once a \
-         quarter."
+    let handed = match (handed, keeps_secrets_only(plan)) {
+        (true, false) => " Secrets that senders handed over are files among the data: copy them too.",
+        (true, true) => {
+            "\n\nA secret that a sender hands over is a file on the node that was posted to, under `/var/lib/hookhaven`. \
+             Once it is there, copy it to where your other secrets are, mount it on every node, and name it in \
+             `secrets = [\"file:PATH\"]` in place of `handover`: else it goes with that node."
+        }
+        (false, _) => "",
     };
-    format!("## Backup\n\n{how} It holds the data keys, so it is as secret as the data.{key}{handed}\n")
+    format!("## Backup\n\n{} It holds the data keys, so it is as secret as the data.{key}{handed}\n", copied(plan))
+}
+
+/// How what is stored is copied, brought back and tried.
+fn copied(plan: &Plan) -> String {
+    if !is_embedded(plan) {
+        return "The database's own tools, with point-in-time recovery. A standby that follows asynchronously may lack \
+                the last transactions: make it synchronous if nothing that was acknowledged may be lost. Try a restore \
+                once a quarter."
+            .to_owned();
+    }
+    let written = format!(
+        "`hookhaven backup {BACKUPS}/$(date +%F)` has the running gateway write a copy of its store: everything \
+         accepted before it began. Daily, from there off the machine, and the old ones removed."
+    );
+    let how = match plan.intake.infrastructure.host {
+        Host::Machine | Host::Serverless => written,
+        Host::Containers => format!("{written} (`docker compose cp` brings it out of the volume.)"),
+        Host::Kubernetes => {
+            "A `VolumeSnapshot` of the volume, daily: it is whole at any moment, as after a cut of the \
+                             power."
+                .to_owned()
+        }
+        Host::Platform => {
+            "Snapshots of the volume, daily (Fly makes them by itself; `fly volumes snapshots list`): it \
+                           is whole at any moment, as after a cut of the power."
+                .to_owned()
+        }
+    };
+    format!(
+        "{how} To go back: stop the gateway, put the copy where the data were, start it. What was pending then is \
+         delivered again, under the same `webhook-id`; what came since is at the senders, as far as they come again. \
+         Try a copy once a quarter on another machine with `hookhaven doctor --data DIR`; if you start it there, then \
+         with `state = \"paused\"` in every destination, or it delivers what was pending a second time."
+    )
 }
 
 fn upgrade(plan: &Plan) -> String {
@@ -266,9 +325,8 @@ fn upgrade(plan: &Plan) -> String {
         String::new()
     } else {
         format!(
-            " {} never {} again: upgrade when it is quiet, and look for what was missed afterwards.",
-            list(&never),
-            if never.len() == 1 { "comes" } else { "come" }
+            " Do not count on {} coming again: upgrade when it is quiet, and look for what was missed afterwards.",
+            list(&never)
         )
     };
     format!(

@@ -114,11 +114,27 @@ pub fn is_embedded(plan: &Plan) -> bool {
     plan.design.store.value == StorePlace::Embedded
 }
 
-/// Twice what the design reckons with, and room for the bodies that may be in flight (limits.bodies_in_flight_max,
-/// store.queue_bodies_max).
+/// Twice what the design reckons with, and no less than that and the bodies that may be held at once
+/// (limits.bodies_in_flight_max and store.queue_bodies_max, 256 MiB each).
 pub fn memory_max(plan: &Plan) -> u64 {
     const LEAST_BYTES: u64 = 1_000_000_000;
-    (plan.design.memory_bytes.value * 2).max(LEAST_BYTES)
+    const BODIES_BYTES: u64 = 512 << 20;
+    let counted = plan.design.memory_bytes.value;
+    (counted * 2).max(counted + BODIES_BYTES).max(LEAST_BYTES)
+}
+
+/// Where copies of the store are written: beside the data, not among them.
+pub const BACKUPS: &str = "/var/lib/hookhaven-backups";
+
+/// What every command is told: where config and data are.
+pub fn shared_options(plan: &Plan) -> String {
+    let data = if is_embedded(plan) { " --data /var/lib/hookhaven" } else { "" };
+    format!("--config /etc/hookhaven/hookhaven.toml{data}")
+}
+
+/// Whether a secret that a sender hands over is kept where the data would be, and nothing else is.
+pub fn keeps_secrets_only(plan: &Plan) -> bool {
+    !is_embedded(plan) && plan.design.sources.iter().any(|source| source.handover.is_some())
 }
 
 /// The arguments of each process, with what it is called: one, or one a role.

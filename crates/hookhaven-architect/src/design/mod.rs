@@ -21,7 +21,7 @@ use crate::{Choice, Intake, intake::Once};
 
 pub use self::{
     destination::needed_per_second,
-    place::{DATABASE_PER_SECOND, NODE_PER_SECOND},
+    place::{DATABASE_PER_SECOND, NODE_PER_SECOND, connections_max},
     source::variable,
 };
 
@@ -202,10 +202,11 @@ impl Design {
     /// The same design for the same intake.
     pub fn of(intake: &Intake) -> Design {
         let load = load::of(intake);
-        let sources: Vec<SourceDesign> = intake.senders.iter().map(|s| source::of(s, intake)).collect();
+        let roles = place::roles(intake, &load);
+        let receivers = roles.value.receivers();
+        let sources: Vec<SourceDesign> = intake.senders.iter().map(|s| source::of(s, intake, receivers)).collect();
         let destinations: Vec<DestinationDesign> = intake.senders.iter().map(|s| destination::of(s, intake)).collect();
         let routes = intake.senders.iter().flat_map(route::of).collect();
-        let roles = place::roles(intake, &load);
         let nodes = place::nodes(intake, &load, &roles.value);
         let store = place::store(intake, &load, nodes.value);
         let retention = size::retention(intake, &sources);
@@ -249,6 +250,14 @@ impl Roles {
         match self {
             Roles::Together { nodes } => *nodes,
             Roles::Apart { ingest, workers } => ingest + workers,
+        }
+    }
+
+    /// Nodes that senders post to.
+    pub fn receivers(&self) -> u32 {
+        match self {
+            Roles::Together { nodes } => *nodes,
+            Roles::Apart { ingest, .. } => *ingest,
         }
     }
 

@@ -13,6 +13,11 @@ use crate::{
 pub const NODE_PER_SECOND: f64 = 5_000.0;
 /// What a database on two cores of its own takes, measured.
 pub const DATABASE_PER_SECOND: f64 = 10_000.0;
+/// That a node keeps to its database at most, one to listen included.
+const NODE_CONNECTIONS: u32 = 13;
+/// What PostgreSQL grants unless told otherwise, and what people and backups need of it.
+const CONNECTIONS_USUAL: u32 = 100;
+const CONNECTIONS_SPARE: u32 = 10;
 /// More than a person looks after, and than one database bears.
 const NODES_MAX: u32 = 64;
 /// One of each kind may go without anything stopping.
@@ -20,7 +25,8 @@ const OF_EACH_MIN: u32 = 2;
 /// Beneath it a queue of one's own is hardly worth its upkeep.
 const FEW_PER_DAY: u64 = 50;
 /// Platforms whose machines forget their disk.
-const FORGETFUL: &[&str] = &["heroku", "cloud run", "app runner", "dyno", "fargate", "container apps"];
+const FORGETFUL: &[&str] =
+    &["heroku", "cloud run", "app runner", "dyno", "fargate", "container apps", "app platform", "app engine"];
 
 /// What nodes do, and how many there are of each.
 pub fn roles(intake: &Intake, load: &Load) -> Choice<Roles> {
@@ -89,10 +95,17 @@ pub fn store(intake: &Intake, load: &Load, nodes: u32) -> Choice<StorePlace> {
     let hosting = ["infrastructure.nodes", "infrastructure.hosting", "infrastructure.host", "infrastructure.stack"];
     if nodes > 1 {
         let cores = 2 * (worst(load) / DATABASE_PER_SECOND).ceil().max(1.0) as u64;
+        let most = connections_max(nodes);
+        let grant = if most > CONNECTIONS_USUAL {
+            format!(", more than it grants unless you set its max_connections to {most}")
+        } else {
+            String::new()
+        };
         let why = format!(
             "{nodes} nodes meet in PostgreSQL, which is the limit of them all: {} at the worst want {cores} cores \
-             for it alone.{}",
+             for it alone. They keep up to {} connections{grant}.{}",
             rate(worst(load)),
+            nodes * NODE_CONNECTIONS,
             own()
         );
         return Choice::from(StorePlace::Postgres, why, with(&hosting));
@@ -111,6 +124,11 @@ pub fn store(intake: &Intake, load: &Load, nodes: u32) -> Choice<StorePlace> {
         count(load.peak_day)
     );
     Choice::from(StorePlace::Embedded, why, with(&hosting))
+}
+
+/// What the database of so many nodes has to grant.
+pub fn connections_max(nodes: u32) -> u32 {
+    (nodes * NODE_CONNECTIONS + CONNECTIONS_SPARE).max(CONNECTIONS_USUAL)
 }
 
 /// Whether it would run where no disk outlives a deploy.

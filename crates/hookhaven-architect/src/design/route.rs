@@ -4,7 +4,10 @@
 
 use std::time::Duration;
 
-use hookhaven_core::{glob, senders::Declaration};
+use hookhaven_core::{
+    glob,
+    senders::{Conduct, Declaration, Siblings},
+};
 
 use super::{RouteDesign, ordering, retry, types};
 use crate::{
@@ -150,12 +153,8 @@ fn deadline(sender: &SenderAnswers, latency: Duration) -> Choice<Duration> {
 }
 
 fn critical(sender: &SenderAnswers, event_type: &str, once: Once) -> Choice<bool> {
-    let grave = |declared: &Declaration| {
-        let named = declared.conduct.critical;
-        named.is_empty() || named.iter().any(|t| glob::matches(event_type, t))
-    };
-    let paths = [sender.path("idempotency"), "senders".to_owned()];
-    match (once, sender.sender.is_none_or(grave)) {
+    let paths = [sender.path("idempotency"), sender.path("events"), "senders".to_owned()];
+    match (once, sender.sender.is_none_or(|declared| is_grave(declared, sender, event_type))) {
         (Once::Must, true) => {
             Choice::from(true, "It must be processed, and only once: a dead letter of it wakes somebody.", paths)
         }
@@ -166,6 +165,18 @@ fn critical(sender: &SenderAnswers, event_type: &str, once: Once) -> Choice<bool
         }
         _ => Choice::from(false, "Nothing is hurt if it waits for somebody to look.", paths),
     }
+}
+
+/// A type of which a dead letter should wake somebody, or the one that tells this team what such a type would tell.
+fn is_grave(declared: &Declaration, sender: &SenderAnswers, event_type: &str) -> bool {
+    let Conduct { critical, siblings, .. } = declared.conduct;
+    let takes = |glob: &str, all: &[&str]| all.iter().any(|t| glob::matches(glob, t));
+    let stands_in = |siblings: &Siblings| {
+        let grave: Vec<&str> = siblings.types.iter().copied().filter(|t| critical.contains(t)).collect();
+        let received = sender.events.iter().any(|named| takes(named, &grave));
+        !grave.is_empty() && !received && takes(event_type, siblings.types)
+    };
+    critical.is_empty() || takes(event_type, critical) || siblings.iter().any(stands_in)
 }
 
 fn answers(sender: &SenderAnswers, event_type: &str) -> Choice<bool> {

@@ -10,7 +10,10 @@ mod phrase;
 mod questions;
 mod read;
 mod senders;
+mod tables;
+mod template;
 mod text;
+mod typed;
 mod types;
 mod understood;
 mod values;
@@ -23,6 +26,7 @@ use hookhaven_core::senders::Declaration;
 pub use questions::{Kind, Question};
 pub use read::{FILE_BYTES_MAX, Given, Read, read, read_with_defaults};
 pub use senders::SENDERS_MAX;
+pub use template::template;
 pub use values::{EVENTS_MAX, TEXT_CHARS_MAX};
 pub use written::whole;
 
@@ -120,7 +124,7 @@ pub struct Burst {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Processing {
     pub text: String,
-    /// Read from the text.
+    /// Read from the text, or said outright.
     pub effects: Vec<Effect>,
     /// How long it takes for one event.
     pub takes: Duration,
@@ -243,7 +247,7 @@ pub struct Existing {
     pub kind: State,
     /// As written.
     pub incidents: Vec<String>,
-    /// Read from the incidents.
+    /// Read from the incidents, or said outright.
     pub troubles: Vec<Trouble>,
     /// Whether signatures are verified today; `None`: nobody said.
     pub verifies: Option<bool>,
@@ -287,11 +291,6 @@ pub struct Requirements {
 impl<T> PerType<T> {
     pub fn all(all: T) -> Self {
         PerType { all, some: Vec::new() }
-    }
-
-    /// What holds for a type: the first that names it, else what holds for all.
-    pub fn of(&self, event_type: &str) -> &T {
-        self.some.iter().find(|(name, _)| name == event_type).map_or(&self.all, |(_, value)| value)
     }
 
     pub fn values(&self) -> impl Iterator<Item = &T> {

@@ -10,7 +10,39 @@ mod troubles;
 
 pub use self::{effects::effects, troubles::troubles};
 
+use std::time::Duration;
+
+use hookhaven_toml::said;
+
 use super::{Framework, Host, OrderKind, State, names::FRAMEWORKS, phrase::Phrases};
+
+/// What is done, and how long it takes where the words say it: `update a row, takes 2s`. An error is a figure that is
+/// said and cannot be read.
+pub fn work(text: &str) -> Option<(&str, Result<Duration, &str>)> {
+    const TAKES: &str = "takes ";
+    // Small letters of ASCII keep their places.
+    let at = text.to_ascii_lowercase().rfind(TAKES)?;
+    let (before, after) = (&text[..at], &text[at + TAKES.len()..]);
+    if before.ends_with(char::is_alphanumeric) {
+        return None;
+    }
+    let end = [", ", ";", "(", ". "].iter().filter_map(|mark| after.find(mark)).min().unwrap_or(after.len());
+    let (said, rest) = (after[..end].trim().trim_end_matches(['.', ',']), &after[end..]);
+    let unit = said.rsplit(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
+    let takes = match said::duration(said) {
+        Some(length) => Ok(length),
+        // A figure and a unit are meant for a duration; "takes 5 orders" is none.
+        None if said.contains(|c: char| c.is_ascii_digit()) && said::duration(&format!("1 {unit}")).is_some() => {
+            Err(said)
+        }
+        None => return None,
+    };
+    let does = before.trim_end();
+    let does = does.strip_suffix("it").filter(|done| !done.ends_with(char::is_alphanumeric)).unwrap_or(does);
+    let does = does.trim().trim_end_matches([',', ';', '.']);
+    let is_all = rest.trim().is_empty() && !does.is_empty();
+    Some((if is_all { does } else { text.trim() }, takes))
+}
 
 /// Whether somebody waits for what the handler says. An answer in HTTP's own terms is for the sender alone.
 pub fn answers_user(text: &str) -> bool {

@@ -3,7 +3,6 @@
 //! Not here: wishes that cannot be had (`ordering`, `retry`, `queue`), more nodes than machines (`hosting`).
 
 use super::prelude::*;
-use crate::intake::Planned;
 
 /// Handlers at once that no set-up of one team runs.
 pub(super) const HANDLERS_MAX: f64 = 1_000.0;
@@ -25,8 +24,8 @@ pub const RULES: &[Rule] = &[
         text: "{sender}: {usual} events on an ordinary day, and {peak} on the busiest.",
         mend: "Look the two up (the sender's own dashboard counts them) and correct `volume.{name}`. Until then the \
                busiest day is taken to be like the ordinary one.",
-        fires_for: r#"volume.stripe = { per_day = 5000, peak_day = 500 }"#,
-        rests_for: r#"volume.stripe = { per_day = 5000, peak_day = 20000 }"#,
+        fires_for: r#"volume.stripe = { per_day = 5000, peak_day = 4999 }"#,
+        rests_for: r#"volume.stripe = { per_day = 5000, peak_day = 5000 }"#,
     },
     Rule {
         id: "burst-above-the-day",
@@ -45,8 +44,8 @@ pub const RULES: &[Rule] = &[
         },
         text: "{sender}: a burst of {burst} events within {within}, and {day} on the whole of the busiest day.",
         mend: "Correct whichever is a guess. Concurrency follows from the burst, disk and memory from the day.",
-        fires_for: r#"volume.stripe = { per_day = 1000, burst = { events = 5000, within = "5m" } }"#,
-        rests_for: r#"volume.stripe = { per_day = 10000, burst = { events = 5000, within = "5m" } }"#,
+        fires_for: r#"volume.stripe = { per_day = 1000, burst = { events = 1001, within = "5m" } }"#,
+        rests_for: r#"volume.stripe = { per_day = 1000, burst = { events = 1000, within = "5m" } }"#,
     },
     Rule {
         id: "burst-below-the-average",
@@ -64,8 +63,8 @@ pub const RULES: &[Rule] = &[
         },
         text: "{sender}: the burst you describe is {burst}, less than an ordinary day's average of {mean}.",
         mend: "Say the most that came within a minute or five; the sender's dashboard or your access log has it.",
-        fires_for: r#"volume.stripe = { per_day = 86400, burst = { events = 10, within = "1h" } }"#,
-        rests_for: r#"volume.stripe = { per_day = 86400, burst = { events = 1000, within = "1m" } }"#,
+        fires_for: r#"volume.stripe = { per_day = 86400, burst = { events = 59, within = "1m" } }"#,
+        rests_for: r#"volume.stripe = { per_day = 86400, burst = { events = 60, within = "1m" } }"#,
     },
     Rule {
         id: "no-events-at-all",
@@ -79,7 +78,7 @@ pub const RULES: &[Rule] = &[
         text: "No events a day are named for {senders}. Nothing can be sized for none.",
         mend: "Put it under `planned` if it is to come, or say the most that a day could bring.",
         fires_for: r#"volume.stripe = 0"#,
-        rests_for: r#"volume.stripe = 5"#,
+        rests_for: r#"volume.stripe = 1"#,
     },
     Rule {
         id: "sooner-than-the-work",
@@ -99,8 +98,14 @@ pub const RULES: &[Rule] = &[
                true: every deadline is missed.",
         mend: "If {latency} is when the work should begin, say {both} in `latency.{name}`. If it has to be done by then, split \
                the part that is needed so soon from the rest, and make that one faster.",
-        fires_for: "latency.stripe = \"1s\"\nprocessing.stripe = { does = \"update a row\", takes = \"5s\" }",
-        rests_for: "latency.stripe = \"30s\"\nprocessing.stripe = { does = \"update a row\", takes = \"5s\" }",
+        fires_for: r#"
+            latency.stripe = "4900ms"
+            processing.stripe = { does = "update a row", takes = "5s" }
+        "#,
+        rests_for: r#"
+            latency.stripe = "5s"
+            processing.stripe = { does = "update a row", takes = "5s" }
+        "#,
     },
     Rule {
         id: "more-handlers-than-can-be",
@@ -121,8 +126,14 @@ pub const RULES: &[Rule] = &[
                through the hour, whatever the latency you ask for.",
         mend: "Measure how long the handler takes when it does only what must be done at once, and move the rest to a batch; \
                or subscribe to fewer types.",
-        fires_for: "volume.stripe = 20000000\nprocessing.stripe = { does = \"render\", takes = \"5s\" }",
-        rests_for: "volume.stripe = 20000000\nprocessing.stripe = { does = \"render\", takes = \"50ms\" }",
+        fires_for: r#"
+            volume.stripe = 20000000
+            processing.stripe = { does = "render", takes = "1s" }
+        "#,
+        rests_for: r#"
+            volume.stripe = 20000000
+            processing.stripe = { does = "render", takes = "800ms" }
+        "#,
     },
     Rule {
         id: "a-user-waits-for-minutes",
@@ -143,8 +154,16 @@ pub const RULES: &[Rule] = &[
                {latency}.",
         mend: "Say how soon the types with somebody waiting have to be done (`latency.{name} = { \"TYPE\" = \"5s\" }`), or \
                that nobody waits (`answers_user = false` in `processing.{name}`).",
-        fires_for: "senders = [\"slack\"]\nprocessing.slack = \"answer mentions\"\nlatency.slack = \"5m\"",
-        rests_for: "senders = [\"slack\"]\nprocessing.slack = \"answer mentions\"\nlatency.slack = \"5s\"",
+        fires_for: r#"
+            senders = ["slack"]
+            processing.slack = "answer mentions"
+            latency.slack = "61s"
+        "#,
+        rests_for: r#"
+            senders = ["slack"]
+            processing.slack = "answer mentions"
+            latency.slack = "1m"
+        "#,
     },
     Rule {
         id: "mature-with-incidents",
@@ -163,21 +182,6 @@ pub const RULES: &[Rule] = &[
                findings on the incidents name the causes to look for.",
         fires_for: "existing.state = \"mature, with outbox and dead letters\"\nexisting.incidents = [\"events were lost\"]",
         rests_for: "existing.state = \"mature, with outbox and dead letters\"\nexisting.incidents = [\"a signature was wrong\"]",
-    },
-    Rule {
-        id: "planned-and-there",
-        severity: Contradiction,
-        subject: Subject::Sender,
-        fires: |intake, _| {
-            let there = |p: &&Planned| intake.senders.iter().any(|s| s.name == p.name);
-            let found = intake.planned.iter().filter(there);
-            found.map(|p| Firing::whole().with("name", &*p.name).behind(["senders", "planned"])).collect()
-        },
-        text: "{name} stands under `senders` and under `planned`.",
-        mend: "Take it out of `planned` if it sends today. If a second one of it is to come, give that a name of its own when \
-               it does: `{ name = \"{name}-2\", sender = \"…\" }` under `senders`.",
-        fires_for: r#"planned = [{ sender = "stripe", in_months = 6 }]"#,
-        rests_for: r#"planned = [{ sender = "twilio", in_months = 6 }]"#,
     },
     Rule {
         id: "costs-more-than-the-budget",

@@ -14,8 +14,14 @@ pub const RULES: &[Rule] = &[
         mend: "Keep to three things: verify the signature over the raw body, answer within a second or two, and look at the \
                sender's list of failed deliveries once a month. Come back when an event that is lost or done twice costs \
                somebody something.",
-        fires_for: "volume.stripe = 5\nidempotency.stripe = \"no\"",
-        rests_for: "volume.stripe = 5\nidempotency.stripe = \"must\"",
+        fires_for: r#"
+            volume.stripe = 49
+            idempotency.stripe = "no"
+        "#,
+        rests_for: r#"
+            volume.stripe = 50
+            idempotency.stripe = "no"
+        "#,
     },
     Rule {
         id: "keep-what-you-have",
@@ -27,7 +33,10 @@ pub const RULES: &[Rule] = &[
                once. If that holds, spend the time elsewhere; come back when it does not, or when nobody is left who knows \
                how it works.",
         fires_for: r#"existing.state = "mature, with outbox and dead letters""#,
-        rests_for: r#"existing.state = "synchronous handler""#,
+        rests_for: r#"
+            existing.state = "mature, with outbox and dead letters"
+            existing.incidents = ["events were lost"]
+        "#,
     },
     Rule {
         id: "seen-and-then-queued",
@@ -42,7 +51,7 @@ pub const RULES: &[Rule] = &[
         mend: "Look in yours for two writes where one is needed. Here key, event and deliveries are one commit, so the mark \
                and the event cannot come apart.",
         fires_for: r#"existing.state = "a Lambda that puts events on SQS""#,
-        rests_for: r#"existing.state = "synchronous handler""#,
+        rests_for: r#"existing.state = "a queue on SQS with retries and dead letters""#,
     },
     Rule {
         id: "second-queue",

@@ -14,22 +14,13 @@ pub const RULES: &[Rule] = &[
         id: "serverless-receiver",
         severity: Warning,
         subject: Subject::Hosting,
-        fires: |intake, design| {
-            let firing = Firing::whole()
-                .with("size", &*design.hosting.value.size)
-                .with("cost", design.hosting.value.cost)
-                .with("worst", rate(design.load.burst_per_second.max(design.load.peak_per_second)))
-                .behind(PLACE)
-                .behind(design.hosting.answers.clone())
-                .behind(["volume", "infrastructure.nodes"]);
-            if intake.infrastructure.host == Host::Serverless { vec![firing] } else { Vec::new() }
-        },
+        fires: |intake, design| serverless(intake, design).into_iter().collect(),
         text: "Receiving on functions costs more than it saves: no disk to store on before the answer, a cold start in front \
                of some answers, and a queue service to make up for both. Yours is {worst} at the worst.",
-        mend: "Receive on {size} ({cost} dollars or euros a month). The handlers may stay functions: the gateway calls them over \
-               HTTPS, at the pace you set, and tries again what a cold start times out.",
+        mend: "Receive on {size} ({cost} dollars or euros a month). The handlers may stay functions{but}: the gateway calls them \
+               over HTTPS, at the pace you set, and tries again what a cold start times out.",
         fires_for: r#"infrastructure.hosting = "serverless functions""#,
-        rests_for: r#"infrastructure.hosting = "one virtual machine""#,
+        rests_for: r#"infrastructure.hosting = "docker compose; serverless functions are being considered""#,
     },
     Rule {
         id: "cold-start-within-the-limit",
@@ -47,8 +38,8 @@ pub const RULES: &[Rule] = &[
         "#,
         rests_for: r#"
             senders = ["slack"]
-            infrastructure.hosting = "one virtual machine"
-            existing.state = "synchronous handler"
+            infrastructure.hosting = "serverless functions"
+            existing.state = "a hosted service, Hookdeck, in front of it"
         "#,
     },
     Rule {
@@ -82,7 +73,7 @@ pub const RULES: &[Rule] = &[
         mend: "Attach a volume and switch sleeping and scaling to zero off. Where there are no volumes, use the platform's \
                PostgreSQL as the store (`store.url = \"postgres://…\"`).",
         fires_for: r#"infrastructure.hosting = "fly""#,
-        rests_for: r#"infrastructure.hosting = "one virtual machine""#,
+        rests_for: r#"infrastructure.hosting = "heroku""#,
     },
     Rule {
         id: "container-needs-its-volume",
@@ -97,7 +88,10 @@ pub const RULES: &[Rule] = &[
         mend: "Keep the data directory on a named volume, as `deploy/` has it, on a disk of that machine: the store wants a \
                local file system, not a network share.",
         fires_for: r#"infrastructure.hosting = "docker compose""#,
-        rests_for: r#"infrastructure.hosting = "one virtual machine""#,
+        rests_for: r#"
+            infrastructure.hosting = "docker compose"
+            infrastructure.nodes = 2
+        "#,
     },
     Rule {
         id: "no-gateway-on-windows",
@@ -169,8 +163,14 @@ pub const RULES: &[Rule] = &[
                others buy is that a machine may die; what they cost is PostgreSQL as the store.",
         mend: "Keep them if minutes without a receiver cost you events or a promise. If your senders come again for hours, one \
                node on a disk of its own is less to run and as safe against a killed process.",
-        fires_for: "infrastructure.nodes = 2\ninfrastructure.hosting = \"two virtual machines\"",
-        rests_for: "infrastructure.nodes = 1",
+        fires_for: r#"
+            volume.stripe = 1400000
+            infrastructure.nodes = 2
+        "#,
+        rests_for: r#"
+            volume.stripe = 1600000
+            infrastructure.nodes = 2
+        "#,
     },
     Rule {
         id: "nodes-on-one-machine",
@@ -190,6 +190,24 @@ pub const RULES: &[Rule] = &[
         rests_for: "infrastructure.nodes = 2\ninfrastructure.hosting = \"one virtual machine in each of two zones\"",
     },
 ];
+
+fn serverless(intake: &Intake, design: &Design) -> Option<Firing> {
+    let waited = intake.senders.iter().filter(|sender| facts::is_waited_for(sender, design));
+    let titles: Vec<&str> = waited.map(facts::title).collect();
+    let but = match titles[..] {
+        [] => String::new(),
+        _ => format!(", but for what people wait for ({})", facts::named(&titles)),
+    };
+    let firing = Firing::whole()
+        .with("size", &*design.hosting.value.size)
+        .with("cost", design.hosting.value.cost)
+        .with("worst", rate(design.load.burst_per_second.max(design.load.peak_per_second)))
+        .with("but", but)
+        .behind(PLACE)
+        .behind(design.hosting.answers.clone())
+        .behind(["volume", "infrastructure.nodes", "processing", "events"]);
+    (intake.infrastructure.host == Host::Serverless).then_some(firing)
+}
 
 /// Only where it is the team's own function that the sender waits for.
 fn cold(intake: &Intake, design: &Design) -> Option<Firing> {

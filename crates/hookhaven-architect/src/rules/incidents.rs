@@ -19,7 +19,11 @@ pub const RULES: &[Rule] = &[
                nothing left to come again for; the handler then has {timeout} for an attempt, and is tried again only \
                when it failed.",
         fires_for: r#"existing.incidents = ["the sender retries because answers take more than 5 s"]"#,
-        rests_for: r#"existing.incidents = ["an event was processed twice"]"#,
+        rests_for: r#"
+            senders = ["discord"]
+            processing.discord = "answer the command"
+            existing.incidents = ["answers take more than 3 s"]
+        "#,
     },
     Rule {
         id: "waited-for-in-vain",
@@ -113,7 +117,7 @@ pub const RULES: &[Rule] = &[
                secrets` shows no use of it; at once, if the leak is public. Then look through what came since: \
                `hookhaven events list --since`, against the sender's own list.",
         fires_for: r#"existing.incidents = ["the signing secret was committed to the repository"]"#,
-        rests_for: r#"existing.incidents = ["an event was processed twice"]"#,
+        rests_for: r#"existing.incidents = ["a memory leak"]"#,
     },
     Rule {
         id: "overrun-before",

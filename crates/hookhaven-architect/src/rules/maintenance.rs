@@ -52,6 +52,6 @@ pub const RULES: &[Rule] = &[
         fires_for: r#"
             senders = ["stripe", "github", "slack", "shopify", "square", "paddle", "linear", "notion"]
         "#,
-        rests_for: r#"senders = ["stripe", "github"]"#,
+        rests_for: r#"senders = ["stripe", "github", "slack", "shopify", "square", "paddle", "linear", "docker-hub"]"#,
     },
 ];

@@ -25,7 +25,7 @@ pub const RULES: &[Rule] = &[
         mend: "Make the order not matter: write nothing that is older than the row (`… WHERE row.event_at <= \
                excluded.event_at`), and let `updated` create what `created` has not brought yet.",
         fires_for: r#"ordering.stripe = "created before updated, ideally""#,
-        rests_for: r#"ordering.stripe = "none""#,
+        rests_for: r#"ordering.stripe = "created before updated, strictly""#,
     },
     Rule {
         id: "overtaken-is-not-delivered",

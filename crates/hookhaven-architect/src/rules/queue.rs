@@ -37,8 +37,8 @@ pub const RULES: &[Rule] = &[
                timeout and be made again, while the first still works.",
         mend: "Let the handler insert the job into a table of its own (id unique) and answer 200; a worker of yours takes it \
                from there. A longer timeout only holds a connection open for as long.",
-        fires_for: r#"processing.stripe = { does = "render the report", takes = "20m" }"#,
-        rests_for: r#"processing.stripe = { does = "render the report", takes = "5s" }"#,
+        fires_for: r#"processing.stripe = { does = "render the report", takes = "451s" }"#,
+        rests_for: r#"processing.stripe = { does = "render the report", takes = "450s" }"#,
     },
     Rule {
         id: "handler-takes-minutes",
@@ -49,8 +49,8 @@ pub const RULES: &[Rule] = &[
                breaks it off, and the next attempt begins from the start.",
         mend: "Let the handler insert the job into a table of its own (event id unique) and answer 200, so that a worker of \
                yours goes on where it was; an attempt is then a matter of milliseconds.",
-        fires_for: r#"processing.stripe = { does = "render the report", takes = "5m" }"#,
-        rests_for: r#"processing.stripe = { does = "render the report", takes = "5s" }"#,
+        fires_for: r#"processing.stripe = { does = "render the report", takes = "61s" }"#,
+        rests_for: r#"processing.stripe = { does = "render the report", takes = "1m" }"#,
     },
     Rule {
         id: "slow-handler",
@@ -61,8 +61,8 @@ pub const RULES: &[Rule] = &[
                minute turns it into timeouts, whose work may have been done.",
         mend: "Measure its p99, not its mean. What takes the time is mostly another API: write the row first, call after, \
                and make the call one that can be repeated.",
-        fires_for: r#"processing.stripe = { does = "render the report", takes = "20s" }"#,
-        rests_for: r#"processing.stripe = { does = "render the report", takes = "2s" }"#,
+        fires_for: r#"processing.stripe = { does = "render the report", takes = "10s" }"#,
+        rests_for: r#"processing.stripe = { does = "render the report", takes = "9s" }"#,
     },
     Rule {
         id: "burst-beyond-its-latency",
@@ -75,11 +75,11 @@ pub const RULES: &[Rule] = &[
                waits on disk and nothing is lost. Or do less for each event: half the time needs half as many.",
         fires_for: r#"
             volume.stripe = { per_day = 100000, burst = { events = 50000, within = "10s" } }
-            latency.stripe = "10s"
+            latency.stripe = "15s"
         "#,
         rests_for: r#"
             volume.stripe = { per_day = 100000, burst = { events = 50000, within = "10s" } }
-            latency.stripe = "5m"
+            latency.stripe = "16s"
         "#,
     },
     Rule {
@@ -92,8 +92,8 @@ pub const RULES: &[Rule] = &[
                unless told otherwise (PostgreSQL 100, MySQL 151).",
         mend: "Pool the connections in front of the database, or make the handler faster: half the time needs half as many. \
                Events that may be an hour late can be spread: say so in `latency.{name}`.",
-        fires_for: r#"volume.stripe = { per_day = 1000000, peak_day = 2500000 }"#,
-        rests_for: r#"volume.stripe = { per_day = 100000, peak_day = 250000 }"#,
+        fires_for: r#"volume.stripe = { per_day = 100000, peak_day = 500000 }"#,
+        rests_for: r#"volume.stripe = { per_day = 100000, peak_day = 450000 }"#,
     },
     Rule {
         id: "queue-fills-within-a-day",
@@ -117,8 +117,8 @@ pub const RULES: &[Rule] = &[
                set-up, not the traffic.",
         mend: "Say a shorter `requirements.retention`: three days take {short}. Ids are remembered apart from it, and dead \
                letters stay {dead}.",
-        fires_for: r#"volume.stripe = { per_day = 100000000 }"#,
-        rests_for: r#"volume.stripe = { per_day = 100000 }"#,
+        fires_for: r#"volume.stripe = 1800000"#,
+        rests_for: r#"volume.stripe = 1790000"#,
     },
     Rule {
         id: "one-machine-is-ample",
@@ -128,8 +128,14 @@ pub const RULES: &[Rule] = &[
         text: "{peak_day} events on your busiest day are {mean} on average, {burst} at the worst. One node takes {capacity}: \
                volume is no reason for more machines, a broker or a database beside it.",
         mend: "Spend the effort on the handlers' idempotency. A second node is for upgrades and failures, not for load.",
-        fires_for: "volume.stripe = 5000\ninfrastructure.stack = [\"node 20\", \"bullmq\"]",
-        rests_for: "volume.stripe = { per_day = 100000000 }\ninfrastructure.stack = [\"node 20\", \"bullmq\"]",
+        fires_for: r#"
+            volume.stripe = 1500000
+            infrastructure.stack = ["node 20", "bullmq"]
+        "#,
+        rests_for: r#"
+            volume.stripe = 1510000
+            infrastructure.stack = ["node 20", "bullmq"]
+        "#,
     },
     Rule {
         id: "receive-and-work-apart",
@@ -145,8 +151,8 @@ pub const RULES: &[Rule] = &[
         },
         text: "{worst} at the worst: receiving and working want to be scaled apart, since one waits for the disk and the \
                other for your handlers.",
-        mend: "Begin with {ingest} of `serve --role ingest` and {workers} of `serve --role worker`. Add ingest when the p99 of \
-               `webhook_received_duration_seconds` goes over 100 ms; add workers when `webhook_queue_oldest_seconds` grows \
+        mend: "Begin with {ingest} of `serve --role ingest` and {workers} of `serve --role worker`. Add ingest when the p95 of \
+               `webhook_received_duration_seconds` goes over 200 ms; add workers when `webhook_queue_oldest_seconds` grows \
                while handlers are below their `concurrency`.",
         fires_for: "volume.stripe = { per_day = 10000000 }\ninfrastructure.nodes = 2",
         rests_for: "volume.stripe = { per_day = 10000000 }",
@@ -163,11 +169,11 @@ pub const RULES: &[Rule] = &[
         },
         text: "Every node meets in one PostgreSQL, and {worst} at the worst is more than the {measured} that one on two cores \
                was measured to take. More nodes do not help there.",
-        mend: "Measure yours at that rate before it goes live (`hookhaven bench`). What it does not take is partitioned by \
+        mend: "Send it your worst before it goes live (`hookhaven trigger --profile`). What it does not take is partitioned by \
                source: gateways with a database each, the largest senders alone. They share nothing, so that one that is \
                full or down stops only its own.",
-        fires_for: r#"volume.stripe = { per_day = 100000000 }"#,
-        rests_for: "volume.stripe = { per_day = 10000000 }\ninfrastructure.nodes = 2",
+        fires_for: r#"volume.stripe = 30100000"#,
+        rests_for: r#"volume.stripe = 30000000"#,
     },
     Rule {
         id: "database-of-the-application",
@@ -187,12 +193,12 @@ pub const RULES: &[Rule] = &[
         mend: "Give the gateway a server of its own, not only a database in yours: the two are then sized, upgraded and failed \
                over apart, and a burst of events slows no query.",
         fires_for: r#"
-            volume.stripe = { per_day = 10000000 }
+            volume.stripe = 1510000
             infrastructure.nodes = 2
             infrastructure.stack = ["node 20", "postgres"]
         "#,
         rests_for: r#"
-            volume.stripe = { per_day = 10000 }
+            volume.stripe = 1490000
             infrastructure.nodes = 2
             infrastructure.stack = ["node 20", "postgres"]
         "#,

@@ -21,12 +21,12 @@ pub const RULES: &[Rule] = &[
                may take {timeout}. A longer timeout in your framework changes nothing: it is {sender} that hangs up.",
         fires_for: r#"
             senders = ["slack"]
-            processing.slack = { does = "summarise the thread", takes = "8s" }
+            processing.slack = { does = "summarise the thread", takes = "3s" }
             existing.state = "synchronous handler"
         "#,
         rests_for: r#"
             senders = ["slack"]
-            processing.slack = { does = "summarise the thread", takes = "200ms" }
+            processing.slack = { does = "summarise the thread", takes = "2900ms" }
             existing.state = "synchronous handler"
         "#,
     },
@@ -40,7 +40,7 @@ pub const RULES: &[Rule] = &[
         mend: "Let Hookhaven answer. The handler then works in its own time, and what fails waits here with its error and \
                its next attempt instead of at the sender.",
         fires_for: r#"existing.state = "synchronous handler""#,
-        rests_for: r#"existing.state = "nothing yet""#,
+        rests_for: r#"existing.state = "a handler that puts events into a queue""#,
     },
     Rule {
         id: "very-short-limit",

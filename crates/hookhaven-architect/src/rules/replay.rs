@@ -20,7 +20,7 @@ pub const RULES: &[Rule] = &[
                (`webhook_suspicious_total{kind=\"suspected_replay\"}`); `replay = \"refuse\"` on the source refuses known bytes \
                under a new id, where the sender itself never repeats bodies.",
         fires_for: r#"senders = ["github"]"#,
-        rests_for: r#"senders = ["stripe"]"#,
+        rests_for: r#"senders = ["notion"]"#,
     },
     Rule {
         id: "no-signed-time",
@@ -36,7 +36,7 @@ pub const RULES: &[Rule] = &[
         mend: "Leave `dedupe_window` at what it is or longer, and let the handler look at the object's state rather than \
                trust that the event is recent.",
         fires_for: r#"senders = ["notion"]"#,
-        rests_for: r#"senders = ["stripe"]"#,
+        rests_for: r#"senders = ["github"]"#,
     },
 ];
 

@@ -93,7 +93,10 @@ pub const RULES: &[Rule] = &[
         mend: "Say how long you are down at most (`infrastructure.downtime`), and upgrade the gateway by starting the new \
                process while the old one drains: the pause is seconds.",
         fires_for: r#"senders = ["slack"]"#,
-        rests_for: r#"senders = ["stripe"]"#,
+        rests_for: r#"
+            senders = ["slack"]
+            infrastructure.downtime = "5m"
+        "#,
     },
     Rule {
         id: "sender-switches-off",
@@ -103,8 +106,8 @@ pub const RULES: &[Rule] = &[
         text: "Failures cost more than the events they hit. {conduct}",
         mend: "As things are, that is near: {near}. Behind the gateway a failing handler is no failure at the sender, which \
                leaves the gateway's own downtime; after a long one, look whether the subscription is still there.",
-        fires_for: r#"existing.incidents = ["answers timed out"]"#,
-        rests_for: r#"existing.incidents = ["an event was processed twice"]"#,
+        fires_for: r#"infrastructure.downtime = "1h""#,
+        rests_for: r#"infrastructure.downtime = "59m""#,
     },
     Rule {
         id: "no-room-for-a-second-attempt",

@@ -20,8 +20,8 @@ pub const RULES: &[Rule] = &[
                within its rate limit.",
         mend: "Fetch the object in the handler, and write it if it is newer than the row: then neither order nor repeats \
                matter. Keep the destination's `rate` below what the API grants.",
-        fires_for: r#"senders = ["openai"]"#,
-        rests_for: r#"senders = ["github"]"#,
+        fires_for: r#"events.stripe = ["v2.core.account.updated"]"#,
+        rests_for: r#"events.stripe = ["invoice.paid"]"#,
     },
     Rule {
         id: "several-events-a-request",
@@ -36,7 +36,7 @@ pub const RULES: &[Rule] = &[
         mend: "Set `split = true` on the source: each item becomes an event with its own id, type and deliveries, in the same \
                commit. Count items, not requests, in `volume`.",
         fires_for: r#"senders = ["sendgrid"]"#,
-        rests_for: r#"senders = ["stripe"]"#,
+        rests_for: r#"senders = ["twilio"]"#,
     },
     Rule {
         id: "subscription-lapses",

@@ -51,7 +51,7 @@ pub const PROOFS: &[Rule] = &[
         mend: "Allow only the addresses it posts from (`allow`), make the path one that cannot be guessed, and take an \
                event as a hint: fetch the object by the sender's API before acting on it.",
         fires_for: r#"senders = ["docker-hub"]"#,
-        rests_for: r#"senders = ["stripe"]"#,
+        rests_for: r#"senders = [{ name = "scanner", sender = "unverified" }]"#,
     },
     Rule {
         id: "own-program-unsigned",

@@ -233,7 +233,7 @@ const REDACT: &str = "\
 ";
 
 const DESTINATION: &str = "
-[destinations.app]         # your handler: answer 2xx within the timeout, and do the work afterwards
+[destinations.app]         # your handler: does the work within the timeout, then answers 2xx; else it comes again
 url = \"http://127.0.0.1:3000/webhooks\"
 # timeout     = \"10s\"
 # concurrency = 16         # attempts in flight at once

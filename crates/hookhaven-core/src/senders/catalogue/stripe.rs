@@ -54,7 +54,10 @@ pub static SENDER: Declaration = Declaration {
     about: About {
         secret: "Developers → Webhooks → the endpoint → Signing secret (\"whsec_…\"); each endpoint has its own, and \
                  the CLI's listen mode another",
-        rotation: Rotation::Both("Developers → Webhooks → the endpoint → Roll secret", Some(Duration::from_secs(86_400))),
+        rotation: Rotation::Both(
+            "Developers → Webhooks → the endpoint → Roll secret",
+            Some(Duration::from_secs(86_400)),
+        ),
         paste: "Developers → Webhooks → Add destination → Endpoint URL",
         quirks: &[
             "Order is not promised: `subscription.updated` may come before `created`.",
@@ -129,16 +132,17 @@ const CHAINS: &[Chain] = &[
         name: "payment",
         title: "A payment that goes through, is refunded and disputed all the same",
         steps: &[
+            Step { event_type: "charge.succeeded", after_s: 0, set: &[CHARGE] },
             Step {
                 event_type: "payment_intent.succeeded",
-                after_s: 0,
+                after_s: 1,
                 set: &[&[
                     ("/data/object/id", "\"pi_{{of}}\""),
+                    ("/data/object/created", "{{began_s}}"),
                     ("/data/object/latest_charge", "\"ch_{{of}}\""),
                     CUSTOMER,
                 ]],
             },
-            Step { event_type: "charge.succeeded", after_s: 1, set: &[CHARGE] },
             Step { event_type: "charge.refunded", after_s: 20, set: &[CHARGE] },
             Step {
                 event_type: "charge.dispute.created",
@@ -147,6 +151,7 @@ const CHAINS: &[Chain] = &[
                     ("/data/object/id", "\"du_{{of}}\""),
                     ("/data/object/charge", "\"ch_{{of}}\""),
                     ("/data/object/payment_intent", "\"pi_{{of}}\""),
+                    ("/data/object/is_charge_refundable", "false"),
                 ]],
             },
         ],

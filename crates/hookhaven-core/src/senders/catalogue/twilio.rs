@@ -103,7 +103,7 @@ const CHAINS: &[Chain] = &[
     },
     Chain {
         name: "call",
-        title: "A call: begun, ringing, answered, ended",
+        title: "A call that you make: begun, ringing, answered, ended",
         steps: &[
             Step { event_type: "call.initiated", after_s: 0, set: &[CALL, &[("SequenceNumber", "0")]] },
             Step { event_type: "call.ringing", after_s: 2, set: &[CALL, &[("SequenceNumber", "1")]] },
@@ -118,7 +118,16 @@ const CHAINS: &[Chain] = &[
 ];
 
 const MESSAGE: &[Overlay] = &[("MessageSid", "SM{{hex}}"), ("SmsSid", "SM{{hex}}")];
-const CALL: &[Overlay] = &[("CallSid", "CA{{hex}}"), ("CallDuration", "0")];
+/// Of a call that comes in, Twilio tells only the end.
+const CALL: &[Overlay] = &[
+    ("CallSid", "CA{{hex}}"),
+    ("CallDuration", "0"),
+    ("Direction", "outbound-api"),
+    ("From", "+15005550006"),
+    ("Caller", "+15005550006"),
+    ("To", "+14155550100"),
+    ("Called", "+14155550100"),
+];
 
 const HMAC_SHA1: Mechanism = Mechanism::Hmac(Sha1);
 const SIGNATURE: HeaderName = HeaderName::from_static("x-twilio-signature");

@@ -11,6 +11,7 @@ use std::{
 use hookhaven_load::{
     client::{Answer, Connection, post},
     gateway::{Admin, Home, Running, poll},
+    written,
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -63,6 +64,18 @@ impl Gateway {
         gateway
     }
 
+    /// A gateway on the file that the architect wrote, as it stands but for its ports. All that it asks the environment
+    /// for has to be given.
+    pub async fn start_written(text: &str, environment: Vec<(String, String)>) -> Self {
+        let given: Vec<&str> = environment.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(written::variables(text), given, "what the file asks for");
+        let mut gateway = Self::prepare("");
+        gateway.write_file(&written::on_free_ports(text).unwrap_or_else(|error| panic!("{error:#}")));
+        gateway.home.environment = environment;
+        gateway.serve().await;
+        gateway
+    }
+
     /// Replaces the config file by the fixed part and this; does not tell a running gateway.
     pub fn configure(&self, config: &str) {
         let data = self.data().display().to_string();
@@ -108,6 +121,11 @@ impl Gateway {
     /// SIGHUP. That it was followed shows in the API or the log, a little later.
     pub async fn reload(&self) {
         self.running().reload().await.expect("a process of ours takes a signal");
+    }
+
+    /// `STOP` suspends it, `CONT` lets it go on.
+    pub async fn signal(&self, name: &str) {
+        self.running().signal(name).await.expect("a process of ours takes a signal");
     }
 
     pub fn ingest(&self) -> SocketAddr {
@@ -187,7 +205,6 @@ impl Gateway {
         }
     }
 
-    /// Waits until every delivery has ended.
     /// The idempotency keys of all events.
     pub async fn keys(&self) -> Vec<String> {
         let (mut keys, mut after) = (Vec::new(), String::new());
@@ -202,6 +219,7 @@ impl Gateway {
         }
     }
 
+    /// Waits until every delivery has ended.
     pub async fn until_drained(&self) {
         self.until("/api/v1/status", |status| status.pointer("/store/pending") == Some(&Value::from(0))).await;
     }
@@ -232,6 +250,7 @@ impl Gateway {
     fn check_log(&self) {
         let mut secrets = super::leaks::secrets_of(&self.config());
         secrets.add(self.running.iter().map(|running| running.admin.token.clone()));
+        secrets.add(self.home.environment.iter().map(|(_, secret)| secret.clone()));
         secrets.silent("the log", self.log());
     }
 
