@@ -54,7 +54,10 @@ pub static SENDER: Declaration = Declaration {
     about: About {
         secret: "Developers → Webhooks → the endpoint → Signing secret (\"whsec_…\"); each endpoint has its own, and \
                  the CLI's listen mode another",
-        rotation: Rotation::Both("Developers → Webhooks → the endpoint → Roll secret", Some(Duration::from_secs(86_400))),
+        rotation: Rotation::Both(
+            "Developers → Webhooks → the endpoint → Roll secret",
+            Some(Duration::from_secs(86_400)),
+        ),
         paste: "Developers → Webhooks → Add destination → Endpoint URL",
         quirks: &[
             "Order is not promised: `subscription.updated` may come before `created`.",
