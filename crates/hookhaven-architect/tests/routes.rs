@@ -52,6 +52,7 @@ fn only_the_newest_is_delivered_where_nothing_is_lost_with_what_it_overtook() {
         ("stripe", "\"invoice.*\"", NEWEST, "\"nice\"", mails, "also sends mail for each event"),
         ("stripe", "\"invoice.*\"", NEWEST, "\"nice\"", counts, "counts or logs"),
         ("stripe", "\"invoice.*\"", keyed, "\"nice\"", UPSERT, "hold the whole state"),
+        ("stripe", "\"customer.updated\", \"invoice.paid\"", keyed, "\"nice\"", UPSERT, "hold the whole state"),
         ("stripe", "", NEWEST, "\"nice\"", UPSERT, "hold the whole state"),
         ("slack", "\"message\"", NEWEST, "\"nice\"", UPSERT, "hold the whole state"),
         ("nobody-knows", "\"thing\"", NEWEST, "\"no\"", UPSERT, "not known here"),

@@ -7,10 +7,11 @@ use super::{
 use crate::{File, Plan, design};
 
 pub fn files(plan: &Plan) -> Vec<File> {
-    let shares = Site::of(plan).shares_network;
-    let upstream = if shares { "127.0.0.1:8080".to_owned() } else { format!("{}:8080", processes(plan)[0].0) };
+    let Site { shares_network: shares, ports: [port, admin], .. } = Site::of(plan);
+    let upstream = if shares { format!("127.0.0.1:{port}") } else { format!("{}:{port}", processes(plan)[0].0) };
+    let image = DOCKERFILE.replace("8080", &port.to_string()).replace("8081", &admin.to_string());
     vec![
-        File::new("deploy/Dockerfile", DOCKERFILE),
+        File::new("deploy/Dockerfile", image),
         File::new("deploy/compose.yaml", compose(plan, shares)),
         File::new("deploy/Caddyfile", caddyfile(plan, &upstream)),
     ]

@@ -2,7 +2,7 @@
 
 use super::{
     containers::DOCKERFILE,
-    site::{is_embedded, memory_max, processes, public},
+    site::{is_embedded, memory_max, name_and_port, processes, public},
 };
 use crate::{File, Plan, design::Hosting};
 
@@ -21,7 +21,10 @@ fn manifests(plan: &Plan) -> String {
     let (host, path) = public(plan);
     // The first is the one that receives.
     let first = all[0].0;
-    text + &FRONT.replace("{name}", first).replace("{host}", &host).replace("{path}", &format!("{path}/webhooks"))
+    text + &FRONT
+        .replace("{name}", first)
+        .replace("{host}", name_and_port(&host).0)
+        .replace("{path}", &format!("{path}/webhooks"))
 }
 
 fn workload(plan: &Plan, name: &str, role: &str, count: u32, embedded: bool) -> String {

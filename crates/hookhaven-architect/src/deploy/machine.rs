@@ -1,15 +1,16 @@
 //! A machine: systemd units, and what speaks TLS before them: nginx where that is there, else Caddy.
 
-use super::site::{has_nginx, is_embedded, memory_max, processes, public};
+use super::site::{Site, has_nginx, is_embedded, memory_max, name_and_port, processes, public};
 use crate::{File, Plan};
 
 pub fn files(plan: &Plan) -> Vec<File> {
     let all = processes(plan);
     let units = all.iter().map(|(name, role, _)| File::new(format!("deploy/{name}.service"), unit(plan, role)));
+    let [port, _] = Site::of(plan).ports;
     // The first are those that receive.
     let upstream = match all[0].2 {
-        1 if plan.design.nodes.value == 1 => "127.0.0.1:8080".to_owned(),
-        n => (1..=n).map(|node| format!("node-{node}.internal:8080")).collect::<Vec<_>>().join(" "),
+        1 if plan.design.nodes.value == 1 => format!("127.0.0.1:{port}"),
+        n => (1..=n).map(|node| format!("node-{node}.internal:{port}")).collect::<Vec<_>>().join(" "),
     };
     let front = if has_nginx(plan) {
         File::new("deploy/nginx.conf", nginx(plan, &upstream))
@@ -21,10 +22,12 @@ pub fn files(plan: &Plan) -> Vec<File> {
 
 fn nginx(plan: &Plan, upstream: &str) -> String {
     let (host, path) = public(plan);
+    let (name, port) = name_and_port(&host);
     let servers: String = upstream.split(' ').map(|server| format!("\tserver {server};\n")).collect();
     NGINX
         .replace("{servers}", &servers)
-        .replace("{host}", &host)
+        .replace("{host}", name)
+        .replace("{port}", port)
         .replace("{path}", &path)
         .replace("{body}", &format!("{}m", body_max_mib(plan)))
 }
@@ -93,8 +96,8 @@ upstream hookhaven {
 {servers}	keepalive 32;
 }
 server {
-	listen 443 ssl;
-	listen [::]:443 ssl;
+	listen {port} ssl;
+	listen [::]:{port} ssl;
 	server_name {host};
 	# As `certbot certonly --nginx --domain {host}` puts them there.
 	ssl_certificate /etc/letsencrypt/live/{host}/fullchain.pem;

@@ -119,6 +119,36 @@ mod tests {
     }
 
     #[test]
+    fn a_port_of_the_address_is_no_part_of_a_name() {
+        for (host, path) in [("machine", "deploy/nginx.conf"), ("kubernetes", "deploy/kubernetes.yaml")] {
+            let mut at = plan(host, 1, "http://app");
+            at.intake.infrastructure.proxy = Some("nginx".to_owned());
+            at.intake.infrastructure.public_url = Some("https://hooks.example.com:8443".to_owned());
+            let file = files(&at).into_iter().find(|file| file.path == path).unwrap();
+            assert!(file.text.contains("hooks.example.com") && !file.text.contains("com:8443"), "{}", file.text);
+            assert_eq!(file.text.contains("listen 8443 ssl;"), host == "machine");
+        }
+    }
+
+    #[test]
+    fn a_handler_of_the_same_machine_keeps_its_port() {
+        for (host, handler, port) in [
+            ("machine", "http://127.0.0.1:8080", 8090),
+            ("machine", "http://localhost:8081", 8090),
+            ("containers", "http://127.0.0.1:8080", 8090),
+            ("machine", "http://127.0.0.1:3000", 8080),
+            ("machine", "http://10.0.0.5:8080", 8080),
+            ("kubernetes", "http://127.0.0.1:8080", 8080),
+        ] {
+            let at = plan(host, 1, handler);
+            let config = &crate::config::files(&at)[0].text;
+            assert!(config.contains(&format!(":{port}\"\n# Admin API")), "{host} {handler}: {config}");
+            let front = files(&at).into_iter().find(|file| file.path.ends_with("Caddyfile"));
+            assert!(front.is_none_or(|file| file.text.contains(&format!("127.0.0.1:{port} {{"))), "{host} {handler}");
+        }
+    }
+
+    #[test]
     fn what_is_written_can_be_written_there() {
         let text = |host: &str, path: &str| {
             let all = files(&plan(host, 1, "http://app.internal"));

@@ -1,6 +1,8 @@
 //! `deploy/README.md`: the steps, then backup and upgrade, for the place named.
 
-use super::site::{BACKUPS, Site, has_nginx, is_embedded, keeps_secrets_only, processes, public, shared_options};
+use super::site::{
+    BACKUPS, Site, has_nginx, is_embedded, keeps_secrets_only, name_and_port, processes, public, shared_options,
+};
 use crate::{
     File, Plan,
     design::Roles,
@@ -55,7 +57,9 @@ fn serverless(plan: &Plan) -> String {
 
 fn steps(plan: &Plan) -> String {
     let (host, path) = public(plan);
-    let point = format!("Point the DNS name `{host}` at it; ports 80 and 443 have to reach it.");
+    let [_, admin] = Site::of(plan).ports;
+    let (name, port) = name_and_port(&host);
+    let point = format!("Point the DNS name `{name}` at it; ports 80 and {port} have to reach it.");
     let steps: Vec<String> =
         match plan.intake.infrastructure.host {
             Host::Machine | Host::Serverless => machine_steps(plan, &point),
@@ -74,7 +78,7 @@ fn steps(plan: &Plan) -> String {
              --from-env-file=.env`."
                 .to_owned(),
             "`kubectl create configmap hookhaven --from-file=hookhaven.toml`".to_owned(),
-            format!("Name your Ingress's host (`{host}`) and TLS secret in `deploy/kubernetes.yaml`, then `kubectl \
+            format!("Name your Ingress's host (`{name}`) and TLS secret in `deploy/kubernetes.yaml`, then `kubectl \
             apply -f` it."),
             in_container("kubectl exec -it", plan),
         ],
@@ -85,13 +89,17 @@ fn steps(plan: &Plan) -> String {
         text += &format!("{}. {step}\n", n + 1);
     }
     text += &format!(
-        "\nSenders post to `https://{host}{path}/webhooks/NAME`. The admin side (port 8081) is for you alone.\n"
+        "\nSenders post to `https://{host}{path}/webhooks/NAME`. The admin side (port {admin}) is for you alone.\n"
     );
     let strips = matches!(plan.intake.infrastructure.host, Host::Kubernetes | Host::Platform) && !path.is_empty();
     if strips {
         text += &format!(
             "What stands in front has to take `{path}` off the path: the gateway listens under `/webhooks/`.\n"
         );
+    }
+    if plan.intake.infrastructure.host == Host::Containers {
+        text += "After a change of `hookhaven.toml`: `docker compose -f deploy/compose.yaml restart`. An editor that puts \
+                 a new file in the old one's place is not seen by what runs.\n";
     }
     if Site::of(plan).proxies.is_none() {
         text += "Set `server.trusted_proxies` to the address that `hookhaven events show EVENT_ID` gives after `from` until then: \
@@ -108,7 +116,10 @@ fn machine_steps(plan: &Plan, point: &str) -> Vec<String> {
     let mut steps = vec![
         format!("{on_each}Put the binary at `/usr/local/bin/hookhaven`, and `hookhaven.toml` into `/etc/hookhaven/`."),
         "Copy `.env.example` to `/etc/hookhaven/secrets.env` (owned by root, mode 0600) and fill it in.".to_owned(),
-        format!("Copy {names} to `/etc/systemd/system/`, each where its role runs."),
+        format!(
+            "Copy {names} to `/etc/systemd/system/`{}.",
+            if all.len() > 1 { ", each where its role runs" } else { "" }
+        ),
         format!(
             "`systemd-run --pipe --wait --property=EnvironmentFile=/etc/hookhaven/secrets.env \
              /usr/local/bin/hookhaven check {}`: no error, and no warning that the file does not speak of.",
@@ -122,10 +133,10 @@ fn machine_steps(plan: &Plan, point: &str) -> Vec<String> {
         },
     ];
     if plan.design.nodes.value > 1 {
-        steps.push(
-            "Let the firewall pass port 8080 from the proxy's machine alone, and name the nodes in the proxy's file."
-                .to_owned(),
-        );
+        steps.push(format!(
+            "Let the firewall pass port {} from the proxy's machine alone, and name the nodes in the proxy's file.",
+            Site::of(plan).ports[0]
+        ));
     }
     steps
 }
@@ -148,7 +159,11 @@ fn platform_steps(plan: &Plan) -> Vec<String> {
              that chooses the port (Heroku, in `$PORT`) needs it written in at each start, by this entry point: `sh -c \
              'sed \"s/0.0.0.0:8080/0.0.0.0:$PORT/\" /etc/hookhaven/hookhaven.toml > /tmp/hookhaven.toml && exec \
              hookhaven serve --config /tmp/hookhaven.toml{}'`",
-            if is_embedded(plan) { " --data /var/lib/hookhaven" } else { "" }
+            match plan.design.roles.value {
+                Roles::Apart { .. } => " --role ingest",
+                Roles::Together { .. } if is_embedded(plan) => " --data /var/lib/hookhaven",
+                Roles::Together { .. } => "",
+            }
         ),
         in_container("fly ssh console --command", plan),
     ]
@@ -194,18 +209,20 @@ fn watched(plan: &Plan) -> String {
     let inside = "The admin side listens inside the container alone. For the dashboard and for a monitor that reads \
                   `/metrics`, bind `server.admin` to an address of a private network and name its host under \
                   `server.admin_hosts`; alerts are told without either.";
+    let [_, admin] = Site::of(plan).ports;
+    let tunnel = format!("`ssh -L {admin}:127.0.0.1:{admin}` to the machine");
     let by = |how: &str| {
         format!(
-            "The dashboard is at `http://127.0.0.1:8081` behind {how}; `hookhaven dashboard` prints a link that signs \
+            "The dashboard is at `http://127.0.0.1:{admin}` behind {how}; `hookhaven dashboard` prints a link that signs \
              you in. Prometheus reads `/metrics` there; alerts are told without it."
         )
     };
     match plan.intake.infrastructure.host {
-        Host::Machine | Host::Serverless => by("`ssh -L 8081:127.0.0.1:8081` to the machine"),
-        Host::Containers if Site::of(plan).shares_network => by("`ssh -L 8081:127.0.0.1:8081` to the machine"),
+        Host::Machine | Host::Serverless => by(&tunnel),
+        Host::Containers if Site::of(plan).shares_network => by(&tunnel),
         Host::Kubernetes => {
             let kind = if is_embedded(plan) { "statefulset" } else { "deployment" };
-            by(&format!("`kubectl port-forward {kind}/{name} 8081`"))
+            by(&format!("`kubectl port-forward {kind}/{name} {admin}`"))
         }
         Host::Containers | Host::Platform => inside.to_owned(),
     }

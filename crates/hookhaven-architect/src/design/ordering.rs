@@ -69,8 +69,11 @@ fn newest(sender: &SenderAnswers, wish: &OrderWish, events: &[String], once: Onc
         return Choice::from(OrderingDesign::None, why, paths);
     }
     let keys = sender.sender.map(|declared| declared.order_key).unwrap_or_default();
-    let several = events.len() > 1 || events.iter().any(|glob| glob.contains('*'));
-    let meant = if several { " `check` warns of several types: here each holds the whole object." } else { "" };
+    // Types that are alike share a route.
+    let meant = match wish.key {
+        None => " `check` warns of several types on such a route: here each holds the whole object.",
+        Some(_) => "",
+    };
     let why = format!(
         "Only the newest state counts, and each event holds all of it: of each {} what a newer one overtook is \
          cancelled, so after a downtime the handler gets one event of an object and not its whole past. An attempt \
@@ -99,8 +102,9 @@ fn loses(sender: &SenderAnswers, wish: &OrderWish, events: &[String], once: Once
     if declared.version.is_empty() && declared.time.is_empty() {
         return Some(format!("nothing in an event of {title} says which of two is newer"));
     }
-    // A key of their own may put several objects together, unless one type alone stands under it.
-    let own = wish.key.is_some() && matches!(events, [one] if !one.contains('*'));
+    // A key of their own may put several objects together, unless there is one type alone, whatever the route: all of a
+    // destination stand in one line.
+    let own = wish.key.is_some() && matches!(events, [one] if !one.contains('*') && sender.events.len() == 1);
     if !own && (wish.key.is_some() || !events.iter().all(|glob| is_whole(declared, glob))) {
         return Some(format!(
             "not every event of {} is known to hold the whole state of what it is ordered by, so a newer one may \

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hookhaven_core::senders::{Declaration, Handshake, Retries, Scheme, SenderOptions};
+use hookhaven_core::senders::{Declaration, Handshake, Retries, SenderOptions};
 
 use super::{Loss, SourceDesign, load, place::volumes};
 use crate::{
@@ -40,12 +40,12 @@ pub fn of(sender: &SenderAnswers, intake: &Intake, receivers: u32) -> SourceDesi
         verify_token_variable: declared
             .filter(|d| d.handshakes.iter().any(Handshake::compares_token))
             .map(|_| format!("{}_VERIFY_TOKEN", variable(&sender.name))),
-        handover: declared.filter(|d| hands_over(d)).map(|_| format!("{}.secret", sender.name)),
+        handover: declared.filter(|d| d.hands_over()).map(|_| format!("{}.secret", sender.name)),
         dedupe_window: window(sender),
         tolerance: tolerance(declared),
         signs_time: declared.is_some_and(signs_time),
         body_max_bytes: body_max(sender),
-        needs_public_url: declared.is_some_and(signs_url),
+        needs_public_url: declared.is_some_and(|d| d.signs_url()),
         per_second: load::of_source(sender),
         rate_per_second: shed(sender, intake, receivers),
         reserved: reserved(sender),
@@ -61,21 +61,8 @@ pub fn variable(name: &str) -> String {
 }
 
 fn secret_variables(sender: &SenderAnswers) -> Vec<String> {
-    let is_given = sender.sender.is_none_or(|d| d.verifies() && !hands_over(d));
+    let is_given = sender.sender.is_none_or(|d| d.verifies() && !d.hands_over());
     if is_given { vec![format!("{}_WEBHOOK_SECRET", variable(&sender.name))] } else { Vec::new() }
-}
-
-/// Whether the sender makes the secret and posts it.
-fn hands_over(declared: &Declaration) -> bool {
-    declared.handshakes.iter().any(|h| matches!(h, Handshake::SecretInHeader(_) | Handshake::SecretInBody(_)))
-}
-
-fn signs_url(declared: &Declaration) -> bool {
-    match &declared.scheme {
-        Scheme::Signed(spec) => spec.signed.contains("{url}"),
-        Scheme::Own { signs_url, .. } => *signs_url,
-        Scheme::Shared(_) | Scheme::Nothing => false,
-    }
 }
 
 fn signs_time(declared: &'static Declaration) -> bool {

@@ -168,7 +168,7 @@ fn unit_s(word: &str) -> Option<u64> {
     said::duration(&format!("1 {word}")).map(|length| length.as_secs()).filter(|s| *s > 0)
 }
 
-/// `2000 in 1m`, `2000 within five minutes`, `50/s`.
+/// `2000 in 1m`, `2000 within 5 minutes`, `50/s`.
 fn burst(words: &[&str]) -> Result<String, String> {
     const WITHIN: &[&str] = &["within", "in", "per", "over", "every", "a"];
     let words = words_of(words);

@@ -46,7 +46,7 @@ fn processing(answers: &SenderAnswers, outright: impl Fn(&str) -> bool) -> Optio
         ("effects", done, format!(".effects = [{names}]")),
         ("answers_user", waits.to_owned(), ".answers_user = true or false".to_owned()),
     ];
-    if text::work(&processing.text).is_some() {
+    if matches!(text::work(&processing.text), Some((_, Ok(_)))) {
         let takes = words::duration(processing.takes);
         read.push(("takes", format!("takes {takes} for one"), format!(".takes = \"{takes}\"")));
     }

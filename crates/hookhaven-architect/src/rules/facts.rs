@@ -71,14 +71,6 @@ pub fn shows_its_secret(sender: &SenderAnswers) -> bool {
     sender.sender.is_some_and(|declared| matches!(declared.scheme, Scheme::Shared(_)))
 }
 
-pub fn signs_url(declared: &Declaration) -> bool {
-    match &declared.scheme {
-        Scheme::Signed(spec) => spec.signed.contains("{url}"),
-        Scheme::Own { signs_url, .. } => *signs_url,
-        Scheme::Shared(_) | Scheme::Nothing => false,
-    }
-}
-
 /// Whether it is that one of the catalogue, whatever its source is called.
 pub fn is(sender: &SenderAnswers, name: &str) -> bool {
     sender.sender.is_some_and(|declared| declared.name == name)

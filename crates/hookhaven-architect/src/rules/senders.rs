@@ -2,7 +2,7 @@
 //!
 //! Not here: how they sign (`verification`), whether they come again (`retry`).
 
-use hookhaven_core::senders::Retries;
+use hookhaven_core::senders::{Declaration, Retries};
 
 use super::prelude::*;
 use crate::intake::Planned;
@@ -118,7 +118,7 @@ pub const RULES: &[Rule] = &[
         subject: Subject::Verification,
         fires: |intake, _| {
             let open = intake.infrastructure.public_url.is_none();
-            let signs = |p: &&Planned| open && p.sender.is_some_and(facts::signs_url);
+            let signs = |p: &&Planned| open && p.sender.is_some_and(Declaration::signs_url);
             let answers = ["planned", "infrastructure.public_url"];
             intake.planned.iter().filter(signs).map(|p| to_come(p).behind(answers)).collect()
         },

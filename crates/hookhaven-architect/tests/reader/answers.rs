@@ -144,6 +144,8 @@ fn how_long_it_takes_may_stand_among_the_words() {
         (intake.senders[0].processing.takes.as_millis(), assumed, read.unwrap_or_default())
     };
     let row = "effects: database; nobody waits for its answer";
+    let unclear = read(&with("\"update a row\"", "\"update a row, takes 2-3 s\"")).intake.unwrap();
+    assert_eq!(unclear.understood[0].taken_for, row);
     assert_eq!(of("\"update a row\""), (500, true, row.to_owned()));
     assert_eq!(of("\"update a row, takes 2s\""), (2_000, false, format!("{row}; takes 2s for one")));
     assert_eq!(of("{ does = \"update a row, takes 2s\", takes = \"3s\" }"), (3_000, false, row.to_owned()));

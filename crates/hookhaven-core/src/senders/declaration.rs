@@ -350,6 +350,20 @@ impl Declaration {
         !self.asks.is_empty()
     }
 
+    /// Whether it makes the secret and posts it.
+    pub fn hands_over(&self) -> bool {
+        self.handshakes.iter().any(Handshake::hands_over)
+    }
+
+    /// Whether it signs the URL that it posts to.
+    pub fn signs_url(&self) -> bool {
+        match &self.scheme {
+            Scheme::Signed(spec) => spec.signed.contains("{url}"),
+            Scheme::Own { signs_url, .. } => *signs_url,
+            Scheme::Shared(_) | Scheme::Nothing => false,
+        }
+    }
+
     /// Whether it proves anything. Where not, a source needs an allow-list of addresses instead of secrets.
     pub fn verifies(&self) -> bool {
         self.scheme != Scheme::Nothing

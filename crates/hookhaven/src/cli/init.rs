@@ -83,7 +83,7 @@ fn verifies(sender: &str) -> bool {
 
 /// Whether the sender hands its secret over itself.
 fn hands_over(sender: &str) -> bool {
-    has_handshake(sender, |h| matches!(h, Handshake::SecretInHeader(_) | Handshake::SecretInBody(_)))
+    has_handshake(sender, Handshake::hands_over)
 }
 
 /// Whether the sender must be told a token before it asks for it.

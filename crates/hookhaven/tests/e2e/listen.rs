@@ -37,7 +37,7 @@ fn ids(received: &[Received]) -> Vec<String> {
     received.iter().map(id).collect()
 }
 
-/// In the gateway's order, which is that of their arrival to the millisecond: within one it is chance.
+/// In the gateway's order, which is that of their arrival to the microsecond.
 async fn in_order(gateway: &Gateway) -> Vec<String> {
     let events = gateway.items("/api/v1/events?limit=500").await;
     events.iter().rev().map(|event| event["idempotency_key"].to_string()).collect()
@@ -154,6 +154,9 @@ async fn what_was_answered_does_not_come_again_however_the_command_ends() {
             post(&gateway, round * 10 + number).await;
         }
         listening.until("five lines", |lines| lines.len() >= 5).await;
+        if round > 1 {
+            listening.until_remarked("--since is for a beginning").await;
+        }
         listening.kill().await;
     }
     let received = handler.received();
@@ -187,6 +190,25 @@ async fn what_is_under_way_when_the_command_is_killed_comes_again_and_says_so() 
     let of = |name: &str| received.iter().map(|r| r.header(name).to_owned()).collect::<Vec<_>>();
     assert_eq!(of("hookhaven-attempt"), ["1", "2", "1"]);
     assert_eq!(of("webhook-id")[0], of("webhook-id")[1], "a handler can tell");
+    assert!(listening.interrupt().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ctrl_c_does_not_wait_for_a_server_that_does_not_answer() {
+    let handler = Handler::start(|r| if r.number <= 8 { Reply::Hang } else { Reply::Status(200) }).await;
+    let gateway = Gateway::start(CONFIG).await;
+    let state = gateway.directory().join("listen.json");
+    let state = state.to_str().expect("a path in UTF-8");
+    let listening = listen(&gateway, &handler, &["--since", "1h", "--state", state, "--in-flight", "8"]);
+    for number in 0..8 {
+        post(&gateway, number).await;
+    }
+    handler.until(8).await;
+    assert!(listening.interrupt().await.success());
+    let listening = listen(&gateway, &handler, &["--state", state, "--in-flight", "8"]);
+    listening.until("all lines", |lines| lines.len() >= 8).await;
+    let attempts: Vec<_> = handler.received()[8..].iter().map(|r| r.header("hookhaven-attempt").to_owned()).collect();
+    assert_eq!(attempts, vec!["2"; 8], "nobody knows whether they were handled");
     assert!(listening.interrupt().await.success());
 }
 

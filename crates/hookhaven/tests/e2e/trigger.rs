@@ -4,9 +4,10 @@
 use std::{collections::BTreeSet, path::Path, process::Output};
 
 use hookhaven_architect::{
-    Design,
+    Plan, config as architect,
     intake::{Given, read},
 };
+use hookhaven_load::written;
 use serde_json::Value;
 
 use crate::support::{
@@ -19,6 +20,7 @@ use crate::support::{
 };
 
 const SECRET: &str = "whsec_trigger";
+const WHSEC: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 fn config(handler: &Handler, route: &str) -> String {
     format!(
@@ -238,12 +240,12 @@ async fn types_and_chains_are_listed() {
     assert_eq!(json["items"][0]["chains"][0]["types"], serde_json::json!(LIFE));
 }
 
-/// The worked intake with a hundredth of its volume, and the set-up that is designed for it.
+/// The worked intake with a hundredth of its volume or less, and the set-up that is designed for it.
 const INTAKE: &str = include_str!("../../../hookhaven-architect/tests/intakes/worked.toml");
 
 fn small() -> String {
     let smaller = [
-        ("per_day = 5000, peak_day = 20000", "per_day = 50, peak_day = 200"),
+        ("per_day = 5000, peak_day = 20000", "per_day = 50, peak_day = 100"),
         ("per_day = 500 ", "per_day = 20 "),
         ("per_day = 1000 ", "per_day = 30 "),
     ];
@@ -253,42 +255,29 @@ fn small() -> String {
     })
 }
 
+/// The gateway's file, as the architect writes it.
 fn set_up(intake: &str, handler: &Handler) -> String {
     let read = read(Path::new("worked.toml"), intake, &Given::default());
-    let design = Design::of(&read.intake.unwrap_or_else(|| panic!("{:?} {:?}", read.problems, read.missing)));
-    let mut text = String::new();
-    for source in &design.sources {
-        let name = &source.name;
-        text += &format!("[sources.{name}]\nsender = \"{name}\"\nsecrets = [\"{SECRET}\"]\n\n");
-    }
-    for to in &design.destinations {
-        let rate = to.rate_per_second.value.map_or(String::new(), |rate| format!("rate = \"{rate}/s\"\n"));
-        let concurrency = to.concurrency.value;
-        text +=
-            &format!("[destinations.{}]\nurl = \"{}\"\nconcurrency = {concurrency}\n{rate}\n", to.name, handler.url());
-    }
-    for route in &design.routes {
-        let (source, events, to) = (&route.source, &route.events, &route.to);
-        let deadline = route.deadline.value.as_millis();
-        text += &format!(
-            "[[routes]]\nsource = \"{source}\"\nevents = {events:?}\nto = [\"{to}\"]\ndeadline = \"{deadline}ms\"\n\n"
-        );
-    }
-    text
+    let mut intake = read.intake.unwrap_or_else(|| panic!("{:?} {:?}", read.problems, read.missing));
+    intake.infrastructure.handler_url = format!("http://{}", handler.address);
+    let files = architect::files(&Plan::of(intake));
+    files.into_iter().find(|file| file.path == architect::FILE).expect("the config file").text
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_small_worked_intake_at_its_peak_and_ten_times_its_burst_loses_nothing() {
     let handler = Handler::answering(200).await;
     let intake = small();
-    let gateway = Gateway::start(&set_up(&intake, &handler)).await;
+    let text = set_up(&intake, &handler);
+    let secrets = written::variables(&text).into_iter().map(|name| (name, WHSEC.to_owned())).collect();
+    let gateway = Gateway::start_written(&text, secrets).await;
     let file = gateway.directory().join("intake.toml");
     std::fs::write(&file, &intake).expect("a file");
     let line = ["--profile", file.to_str().expect("UTF-8"), "--for", "1s", "--burst", "10x", "--follow", "--seed", "1"];
     let ran = trigger(&gateway, &[&line[..], &["--json"]].concat()).await;
     let report: Value = serde_json::from_str(&stdout(&ran)).unwrap_or_else(|error| panic!("{error}: {ran:?}"));
     // A fifth of the busiest day in its hour, and ten times a tenth of it at once.
-    let wanted = (40 + 4 + 6) + 10 * (20 + 2 + 3);
+    let wanted = (20 + 4 + 6) + 10 * (10 + 2 + 3);
     let numbers = ["planned", "sent", "accepted"].map(|name| report[name].as_u64().expect("a number"));
     assert_eq!(numbers, [wanted; 3], "{report:#}");
     let of = |name: &str| report["followed"][name].as_u64().expect("a number");
@@ -297,7 +286,12 @@ async fn a_small_worked_intake_at_its_peak_and_ten_times_its_burst_loses_nothing
     assert_eq!((of("delivered"), handler.received().len() as u64), (wanted, wanted), "{report:#}");
     assert!(report["followed"]["routes"].as_array().is_some_and(|routes| routes.len() >= 3), "{report:#}");
     let said = String::from_utf8_lossy(&ran.stderr).into_owned();
-    assert!(said.contains("3600.0 times as fast") && said.contains("  stripe: 40 in the hour"), "{said}");
+    assert!(said.contains("3600.0 times as fast") && said.contains("  stripe: 20 in the hour"), "{said}");
+    // 20 in the hour's second, and 100 in the five minutes that pass in a twelfth of it.
+    assert!(
+        said.contains("  stripe-handler: 1220.0/s at the worst; its rate of 10/s lets what is more wait"),
+        "{said}"
+    );
     let seen: BTreeSet<String> = types(&handler.received()).into_iter().collect();
     for named in ["payment_intent.succeeded", "charge.dispute.created", "push", "app_mention"] {
         assert!(seen.contains(named), "{seen:?}");

@@ -2,8 +2,8 @@
 //! its middle, of every sender that the config file has a source for.
 //!
 //! The types that the intake names come in turn; each event comes somewhere in its own slot, so that the hour is even
-//! but not regular. `--speed` and `--for` compress the hour: then everything comes so many times as often, and limits of
-//! destinations, which are the gateway's and not compressed, may be too low for it: that is said before anything is sent.
+//! but not regular. `--speed` and `--for` compress the hour: then everything comes so many times as often, and the rates of
+//! sources and destinations, which are the gateway's and not compressed, may be too low for it: that is said beforehand.
 //! Not here: what an intake means (`hookhaven_architect`).
 
 use std::{iter::Peekable, path::Path, sync::Arc, time::Duration};
@@ -14,7 +14,7 @@ use hookhaven_architect::{
     design::load::{burst_of, of_source},
     intake::{self, Given, Intake, SenderAnswers},
 };
-use hookhaven_core::{Destination, Time, glob::Glob, source::Source};
+use hookhaven_core::{Destination, Time, destination::Rate, glob::Glob, source::Source};
 use hookhaven_store::clock::Entropy;
 
 use super::{
@@ -66,7 +66,7 @@ pub(super) fn plan<'a>(file: &Path, args: &TriggerArgs, stand: &Stand<'a>) -> an
     )];
     said.extend(streams.iter().map(|stream| stream.words(length, speed)));
     said.append(&mut told);
-    said.extend(too_slow(&streams, length, speed, stand.config));
+    said.extend(too_slow(&streams, times, length, speed, stand.config));
     let shots = Shots { streams, times, length, speed, seed };
     let rows = Box::new(shots.rows(stand.entropy));
     Ok(Plan { total, events, rows, in_flight: IN_FLIGHT_MAX, is_mixed: true, told: said })
@@ -156,27 +156,26 @@ fn types(arriving: &[String], source: &Source, now: Time) -> (Vec<Arc<str>>, Str
     (types, why)
 }
 
-/// A line for each destination whose `rate` is less than what it gets in the middle of the burst.
-fn too_slow(streams: &[Stream], length: Duration, speed: f64, config: &Config) -> Vec<String> {
+/// A line for each source and each destination whose `rate` is less than what comes in the middle of the burst.
+fn too_slow(streams: &[Stream], times: u32, length: Duration, speed: f64, config: &Config) -> Vec<String> {
+    let exceeds = |per_second: f64, rate: Rate| per_second > f64::from(rate.count.get()) / rate.per.as_secs_f64();
+    let refuses = |stream: &Stream| {
+        let (name, comes) = (&stream.source.name, stream.worst(length, speed) * f64::from(times));
+        let rate = stream.source.rate.filter(|rate| exceeds(comes, *rate))?;
+        Some(format!("  {name}: {comes:.1}/s at the worst; its rate of {} refuses what is more", print_rate(&rate)))
+    };
     let share = |stream: &Stream, to: &Arc<str>| {
         let goes = |event_type: &Arc<str>| {
             config.routes.iter().any(|r| r.takes_type(&stream.source.name, event_type) && r.to.contains(to))
         };
         stream.types.iter().filter(|event_type| goes(event_type)).count() as f64 / stream.types.len() as f64
     };
-    let slow = |to: &Arc<Destination>| {
-        let rate = to.rate?;
-        let gets: f64 = streams.iter().map(|stream| stream.worst(length, speed) * share(stream, &to.name)).sum();
-        let line = || {
-            let rate = print_rate(&rate);
-            format!(
-                "  {}: gets {gets:.1}/s at the worst, and its rate of {rate} stays what it is: it falls behind",
-                to.name
-            )
-        };
-        (gets > f64::from(rate.count.get()) / rate.per.as_secs_f64()).then(line)
+    let waits = |to: &Arc<Destination>| {
+        let comes: f64 = streams.iter().map(|stream| stream.worst(length, speed) * share(stream, &to.name)).sum();
+        let rate = print_rate(&to.rate.filter(|rate| exceeds(comes, *rate))?);
+        Some(format!("  {}: {comes:.1}/s at the worst; its rate of {rate} lets what is more wait", to.name))
     };
-    config.destinations.values().filter_map(slow).collect()
+    streams.iter().filter_map(refuses).chain(config.destinations.values().filter_map(waits)).collect()
 }
 
 impl Stream {
