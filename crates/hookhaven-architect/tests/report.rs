@@ -179,7 +179,7 @@ fn the_guard_is_written_for_the_database_that_is_there() {
     assert!(ordering("worked").contains("ON CONFLICT (id) DO UPDATE"));
     assert!(ordering("unknown-sender").contains("ON DUPLICATE KEY UPDATE"), "its stack has MySQL");
     let is_told =
-        |case: &str| section(&one(case).markdown, "Implementation skeleton").contains("your stack names none");
+        |case: &str| section(&one(case).markdown, "Implementation skeleton").contains("which your answers do not name");
     assert!(is_told("unknown-sender") && !is_told("worked"));
     assert!(!ordering("user-waiting").contains("```sql"), "none of its handlers keeps a state");
 }
