@@ -11,9 +11,9 @@ mod databases;
 mod leftovers;
 mod prometheus;
 mod python;
-mod redis;
 mod suites;
 mod test;
+mod tools;
 
 use std::process::ExitCode;
 

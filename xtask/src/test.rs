@@ -13,8 +13,9 @@ use crate::{
     command::{self, cargo, say},
     databases,
     leftovers::Leftovers,
-    prometheus, python, redis,
+    prometheus, python,
     suites::{self, Suites},
+    tools,
 };
 
 /// Something the tests need beside cargo, and how it is made to be there.
@@ -27,7 +28,7 @@ const NEEDS: &[Need] = &[
     Need { what: "the senders' SDKs", install: clients::install },
     Need { what: "the clients for Python", install: python::install },
     Need { what: "PostgreSQL and a pooler", install: databases::install },
-    Need { what: "Redis", install: redis::install },
+    Need { what: "curl, openssl, kill and Redis", install: tools::install },
     Need { what: "promtool", install: prometheus::install },
     Need { what: "a browser", install: browser::install },
 ];

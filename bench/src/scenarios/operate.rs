@@ -82,7 +82,7 @@ fn open_embedded(data: &Path) -> Result<EmbeddedStore> {
 /// The same on PostgreSQL.
 pub async fn on_postgres(bench: &Bench, look: impl AsyncFnOnce(&Running, &Known) -> Result<()>) -> Result<()> {
     let (sink, directory) = (Server::start(&["sink"]).await?, bench.directory()?);
-    // As the README says that it should be set.
+    // As `docs/nodes.md` says that it should be set.
     let settings = [("max_wal_size", "4GB"), ("wal_compression", "lz4"), ("shared_buffers", "512MB")];
     let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
     let cluster = Arc::new(Cluster::start(ClusterOptions { settings, ..ClusterOptions::default() })?);

@@ -96,8 +96,9 @@ fn hosting_in_words(hosting: &Hosting) -> String {
 
 fn roles_in_words(roles: &Roles) -> String {
     match roles {
+        Roles::Together { nodes: 1 } => "1 that does everything".to_owned(),
         Roles::Together { nodes } => format!("{nodes} that do everything"),
-        Roles::Apart { ingest, workers } => format!("{ingest} that receive and {workers} that deliver"),
+        Roles::Apart { ingest, workers } => format!("{ingest} that receive and {workers} that work"),
     }
 }
 
@@ -137,6 +138,7 @@ impl Of<'_> {
         self.one("reserved", &source.reserved, yes_no);
         self.one("loss", &source.loss, |loss| match loss {
             Loss::NothingWithin(length) => format!("nothing within {}", span(*length)),
+            Loss::Events(1) => "1 event".to_owned(),
             Loss::Events(events) => format!("{} events", count(*events)),
             Loss::Unknown => "not known".to_owned(),
         });
@@ -172,5 +174,6 @@ fn ordering_in_words(ordering: &OrderingDesign) -> String {
 }
 
 fn retry_in_words(retry: &RetryDesign) -> String {
-    format!("{} attempts, {} to {} apart", retry.attempts, span(retry.initial), span(retry.max))
+    let until = retry.max_age.map_or(String::new(), |max_age| format!(", for {} at most", span(max_age)));
+    format!("{} attempts, {} to {} apart{until}", retry.attempts, span(retry.initial), span(retry.max))
 }

@@ -7,21 +7,24 @@ use std::time::Duration;
 /// As the config file takes it.
 pub use hookhaven_toml::duration::print as duration;
 
-/// For a sentence: `3 s`, `5 minutes`, `7 days`; the largest unit that is whole, else to one decimal.
+/// For a sentence: `3 s`, `5 minutes`, `1.5 hours`, `25 hours`: the largest unit that says it to one decimal; rounded to
+/// one where none does.
 pub fn span(length: Duration) -> String {
     const UNITS: [(&str, &str, u128); 3] =
         [("day", "days", 86_400_000), ("hour", "hours", 3_600_000), ("minute", "minutes", 60_000)];
     let ms = length.as_millis();
-    for (one, many, unit_ms) in UNITS {
-        if ms >= unit_ms {
-            return match (ms / unit_ms, ms % unit_ms) {
-                (1, 0) => format!("1 {one}"),
-                (n, 0) => format!("{n} {many}"),
-                _ => format!("{:.1} {many}", ms as f64 / unit_ms as f64),
-            };
+    let exact = UNITS.iter().find(|(.., unit_ms)| ms >= *unit_ms && (ms * 10).is_multiple_of(*unit_ms));
+    let rounded = || UNITS.iter().find(|(.., unit_ms)| ms >= 2 * unit_ms);
+    match exact.or_else(rounded) {
+        Some((one, _, unit_ms)) if ms == *unit_ms => format!("1 {one}"),
+        Some((_, many, unit_ms)) => {
+            let tenths = (ms * 10 + unit_ms / 2) / unit_ms;
+            let tenth = if tenths.is_multiple_of(10) { String::new() } else { format!(".{}", tenths % 10) };
+            format!("{}{tenth} {many}", tenths / 10)
         }
+        None if ms.is_multiple_of(1_000) => format!("{} s", ms / 1_000),
+        None => format!("{ms} ms"),
     }
-    if ms.is_multiple_of(1_000) { format!("{} s", ms / 1_000) } else { format!("{ms} ms") }
 }
 
 /// With a comma between thousands.
@@ -37,16 +40,18 @@ pub fn count(n: u64) -> String {
     text
 }
 
-/// Events a second: two digits that count.
+/// Events a second: two digits that count; those that are too few for that, an hour.
 pub fn rate(per_second: f64) -> String {
-    let decimals = if per_second >= 10.0 || per_second == 0.0 {
-        0
-    } else if per_second >= 1.0 {
-        1
-    } else {
-        2
-    };
-    format!("{per_second:.decimals$}/s")
+    match per_second {
+        10.0.. | 0.0 => format!("{}/s", count(per_second.round() as u64)),
+        1.0.. => format!("{per_second:.1}/s"),
+        0.01.. => format!("{per_second:.2}/s"),
+        _ => {
+            let per_hour = per_second * 3_600.0;
+            let decimals = usize::from(per_hour < 10.0 && per_hour.fract() != 0.0);
+            format!("{per_hour:.decimals$} an hour")
+        }
+    }
 }
 
 /// In powers of 1,000, as disks are sold.
@@ -98,8 +103,12 @@ mod tests {
     fn sentences_have_units_and_few_digits() {
         let s = Duration::from_secs;
         assert_eq!([s(3), s(60), s(5_400), s(259_200)].map(span), ["3 s", "1 minute", "1.5 hours", "3 days"]);
+        assert_eq!([s(0), s(61), s(125), s(90_000)].map(span), ["0 s", "61 s", "2.1 minutes", "25 hours"]);
+        assert_eq!([s(100_000), s(172_801)].map(span), ["27.8 hours", "2 days"]);
+        assert_eq!(span(Duration::from_millis(1_500)), "1500 ms");
         assert_eq!([0, 999, 1_000, 22_000, 1_234_567].map(count), ["0", "999", "1,000", "22,000", "1,234,567"]);
-        assert_eq!([0.075, 0.25, 2.34, 5_000.0].map(rate), ["0.07/s", "0.25/s", "2.3/s", "5000/s"]);
+        assert_eq!([0.075, 0.25, 2.34, 5_000.0].map(rate), ["0.07/s", "0.25/s", "2.3/s", "5,000/s"]);
+        assert_eq!([0.0, 0.001, 0.0051, 9.96].map(rate), ["0/s", "3.6 an hour", "18 an hour", "10.0/s"]);
         assert_eq!([12, 1_500, 23_000_000, 1_100_000_000].map(bytes), ["12 bytes", "1.5 kB", "23 MB", "1.1 GB"]);
         assert_eq!([list(&["a"]), list(&["a", "b"]), list(&["a", "b", "c"])], ["a", "a and b", "a, b and c"]);
     }

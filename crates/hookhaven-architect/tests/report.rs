@@ -133,13 +133,77 @@ fn every_section_says_something_and_nothing_is_left_to_fill_in() {
     }
 }
 
+/// What stands under a heading of the second order.
+fn section<'m>(markdown: &'m str, title: &str) -> &'m str {
+    let heading = format!("\n## {title}\n\n");
+    markdown.split(&heading).nth(1).unwrap_or_else(|| panic!("{title}")).split("\n## ").next().unwrap()
+}
+
 #[test]
-fn four_to_six_takeaways() {
+fn four_to_six_takeaways_of_a_sentence_or_two() {
+    /// With the link to the rest of it.
+    const CHARS_MAX: usize = 290;
     for Case { name, markdown, .. } in cases() {
-        let section = markdown.split("## Key takeaways\n\n").nth(1).unwrap().split("\n## ").next().unwrap();
-        let items = section.lines().filter(|line| !line.is_empty()).count();
-        assert!((4..=6).contains(&items), "{name}: {items}");
+        let items: Vec<&str> = section(markdown, "Key takeaways").lines().filter(|line| !line.is_empty()).collect();
+        assert!((4..=6).contains(&items.len()), "{name}: {}", items.len());
+        for item in items {
+            assert!(item.chars().count() <= CHARS_MAX, "{name}: {} in {item}", item.chars().count());
+        }
     }
+}
+
+#[test]
+fn changing_a_secret_is_told_as_each_sender_does_it() {
+    let told = |case: &str, sender: &str| {
+        let part = section(&one(case).markdown, "Signature verification").split("\n### ");
+        let part = part.filter(|part| part.starts_with("Changing a secret")).last().unwrap();
+        part.lines().find(|line| line.starts_with(&format!("| {sender} |"))).unwrap_or_default().to_owned()
+    };
+    for (case, sender, how) in [
+        ("worked", "Stripe", "both sign, for up to 1 day"),
+        ("worked", "GitHub", "put both here; only then enter it there"),
+        ("worked", "Slack", "`hookhaven rejected release --source slack`"),
+        ("five-thousand-a-second", "Twilio", "once it is promoted"),
+        ("five-thousand-a-second", "SendGrid event webhook", "signs nothing"),
+        ("unknown-sender", "acme-logistics", "ask acme-logistics"),
+        ("many-senders", "Docker Hub", ""),
+    ] {
+        let line = told(case, sender);
+        assert!(line.contains(how) && (line.is_empty() == how.is_empty()), "{case}, {sender}: {line}");
+    }
+}
+
+#[test]
+fn the_guard_is_written_for_the_database_that_is_there() {
+    let ordering = |case: &str| section(&one(case).markdown, "Ordering");
+    assert!(ordering("worked").contains("ON CONFLICT (id) DO UPDATE"));
+    assert!(ordering("unknown-sender").contains("ON DUPLICATE KEY UPDATE"), "its stack has MySQL");
+    assert!(!ordering("user-waiting").contains("```sql"), "none of its handlers keeps a state");
+}
+
+#[test]
+fn what_was_only_assumed_is_not_said_as_if_it_were_known() {
+    let tls = |case: &str| {
+        let retry = section(&one(case).markdown, "Retry and dead letters");
+        retry.lines().find(|line| line.starts_with("| `tls` |")).unwrap()
+    };
+    assert!(!tls("worked").contains("does not happen"), "where its handlers are was not said");
+    assert!(section(&one("worked").markdown, "Receiver design").contains("| 500 ms (assumed) |"));
+    assert!(section(&one("tiny").markdown, "Receiver design").contains("| 800 ms |"));
+}
+
+#[test]
+fn how_long_a_dead_letter_stays_is_what_the_config_says() {
+    for (case, end) in [("worked", "stays until somebody decides:"), ("contradictory", "and for 3 days at most:")] {
+        assert!(section(&one(case).markdown, "Retry and dead letters").contains(end), "{case}");
+    }
+}
+
+#[test]
+fn the_sender_that_waits_for_its_handler_is_told_apart_in_the_path() {
+    let path = |case: &str| section(&one(case).markdown, "The path of an event");
+    assert!(path("worked").contains("and for no handler."));
+    assert!(path("user-waiting").contains("but for `/deploy`"), "{}", path("user-waiting"));
 }
 
 #[test]
@@ -237,7 +301,8 @@ fn hostile() -> Case {
     sender.events = texts.clone();
     sender.once.some = texts.iter().map(|t| (t.clone(), Once::Must)).collect();
     sender.latency.some = texts.iter().map(|t| (t.clone(), Duration::from_secs(5))).collect();
-    sender.ordering.all = OrderWish { kind: OrderKind::Strict, text: texts.join(" "), key: Some(texts.concat()) };
+    sender.ordering.all =
+        OrderWish { kind: OrderKind::Strict, newest: false, text: texts.join(" "), key: Some(texts.concat()) };
     intake.planned[0].name = texts.concat();
     intake.infrastructure.handler_url = format!("http://{}", texts.concat());
     case("hostile".to_owned(), Plan::of(intake))

@@ -7,7 +7,7 @@ mod common;
 use std::{collections::BTreeSet, sync::LazyLock};
 
 use hookhaven_architect::{
-    Plan,
+    Plan, intake,
     rules::{self, Rule, Severity},
 };
 
@@ -41,13 +41,27 @@ fn ids_are_kebab_case_and_each_there_once() {
         assert!(rule.id.chars().all(plain) && !rule.id.starts_with('-') && !rule.id.contains("--"), "{}", rule.id);
         assert!(seen.insert(rule.id), "{} is there twice", rule.id);
     }
-    assert!(seen.len() >= 45, "{}", seen.len());
 }
 
 /// Those that the rules bring, and those beside the tests.
 fn plans() -> impl Iterator<Item = &'static Plan> {
     static BESIDE: LazyLock<Vec<(&str, Plan)>> = LazyLock::new(common::intakes);
     BY_RULE.iter().flat_map(|(_, plans)| plans).chain(BESIDE.iter().map(|(_, plan)| plan))
+}
+
+/// What a source is called is the team's own affair.
+#[test]
+fn rules_go_by_the_sender_and_not_by_the_name_of_its_source() {
+    let ids = |senders: &str, name: &str| {
+        let answers = "idempotency.NAME = \"must\"\nevents.NAME = [\"/deploy\", \"v1.a\", \"account.updated\"]";
+        let plan = common::plan(&format!("senders = [{senders}]\n{}", answers.replace("NAME", name)));
+        plan.findings.iter().map(|finding| finding.rule.id).collect::<Vec<_>>()
+    };
+    for declared in hookhaven_core::senders::TABLE {
+        let name = declared.name;
+        let renamed = ids(&format!("{{ name = \"our-source\", sender = \"{name}\" }}"), "our-source");
+        assert_eq!(ids(&format!("\"{name}\""), name), renamed, "{name}");
+    }
 }
 
 #[test]
@@ -78,6 +92,47 @@ fn findings_are_whole_short_and_say_what_is_behind_them() {
                 assert!(text.chars().count() <= CHARS_MAX, "{id} has {}: {text}", text.chars().count());
             }
             assert!(!finding.answers.is_empty(), "{id} says of no answer that it is behind it");
+            if let Some(brief) = &finding.brief {
+                let is_filled =
+                    !brief.split('{').skip(1).any(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase()));
+                assert!(is_filled && brief.chars().count() <= 300, "{id}: {brief}");
+            }
+        }
+    }
+}
+
+/// The most of everything, at once, and of nothing.
+#[test]
+fn findings_stay_whole_for_absurd_answers() {
+    let names: Vec<&str> =
+        hookhaven_core::senders::TABLE.iter().map(|declared| declared.name).take(intake::SENDERS_MAX).collect();
+    let each = |value: &str| names.iter().map(|name| format!("{name} = {value}\n")).collect::<String>();
+    let intake = |volume: &str, takes: &str, latency: &str, rest: &str| {
+        format!(
+            "senders = {names:?}\n[volume]\n{}[processing]\n{}[idempotency]\n{}[latency]\n{}[ordering]\n{}{rest}",
+            each(volume),
+            each(&format!(
+                "{{ does = \"{{sender}} charge the card, answer {{}}, deploy, mail it\", takes = \"{takes}\" }}"
+            )),
+            each("\"must\""),
+            each(&format!("\"{latency}\"")),
+            each("\"strictly in order\""),
+        )
+    };
+    let most =
+        "{ per_day = 10000000000, peak_day = 1, burst = { events = 10000000000, within = \"1s\" }, body = \"60MiB\" }";
+    let rest = "[infrastructure]\nstack = [\"kafka {queue} käse 🦀\", \"redis\"]\nhosting = \"one vm\"\nnodes = 64\n\
+                downtime = \"30d\"\npublic_url = \"http://127.0.0.1\"\nalerts = [\"slack\"]\n[existing]\n\
+                state = \"synchronous\"\ntroubles = [\"timed-out\", \"twice\", \"lost\", \"overload\", \"out-of-order\"]\n\
+                [requirements]\nretention = \"3650d\"\nregulated = \"{kept}\"\nbudget_per_month = 0\n";
+    for text in [intake(most, "1d", "100ms", rest), intake(most, "1ms", "30d", rest), intake("0", "1ms", "100ms", "")] {
+        let plan = common::plan(&text);
+        assert!(!plan.findings.is_empty());
+        for finding in &plan.findings {
+            for text in [&finding.text, &finding.mend] {
+                assert!(text.chars().count() <= 600, "{}: {text}", finding.rule.id);
+                assert!(!text.contains("NaN") && !text.contains("inf "), "{}: {text}", finding.rule.id);
+            }
         }
     }
 }

@@ -5,7 +5,9 @@
 
 use std::{fmt::Write, fs, path::Path};
 
-use hookhaven_core::senders::{Code, Declaration, FactPlaces, Retries, Scheme, TABLE};
+use hookhaven_core::senders::{
+    Code, Declaration, FactPlaces, Handshake, Mechanism, Retries, Rotation, Scheme, TABLE, find,
+};
 
 fn path(relative: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(relative)
@@ -89,9 +91,36 @@ fn what_living_with_a_sender_is_like_is_said_in_phrases() {
         let critical: std::collections::BTreeSet<_> = conduct.critical.iter().collect();
         assert_eq!(critical.len(), conduct.critical.len(), "{name}: twice");
         assert!(conduct.critical.iter().all(|t| !t.is_empty() && !t.contains('*')), "{name}");
+        assert!(!conduct.stops || !conduct.gives_up.is_empty(), "{name}: when does it stop?");
+        assert!(!conduct.lapses.ends_with('.'), "{name}: {}", conduct.lapses);
+        for siblings in conduct.siblings {
+            assert!(siblings.types.len() > 1 && siblings.instead.ends_with('.'), "{name}: {}", siblings.cause);
+        }
+        assert!(sender.signs_instead.is_none_or(|other| find(other).is_some_and(|s| s.name != name)), "{name}");
     }
     let known = TABLE.iter().filter(|sender| !sender.conduct.reconcile.is_empty()).count();
     assert!(known >= 55, "{known} senders say how to find out what was missed");
+}
+
+#[test]
+fn how_a_secret_is_replaced_fits_how_it_proves_itself() {
+    for sender in TABLE {
+        let (name, rotation) = (sender.name, sender.about.rotation);
+        let is_public = matches!(&sender.scheme, Scheme::Signed(spec) if !matches!(spec.by, Mechanism::Hmac(_)));
+        assert!(!is_public || rotation == Rotation::Public, "{name}: nobody but the sender can sign");
+        assert!(sender.code.needs.is_none() || rotation == Rotation::Public, "{name}: its keys are fetched");
+        let hands_over =
+            sender.handshakes.iter().any(|h| matches!(h, Handshake::SecretInHeader(_) | Handshake::SecretInBody(_)));
+        assert!(!hands_over || rotation == Rotation::PerHook, "{name}: each hook is handed its own");
+        assert!(sender.verifies() || rotation == Rotation::Unknown, "{name} has no secret");
+        let is_made_up = ["made up", "make up"].iter().any(|words| sender.about.secret.contains(words));
+        let has_one = !matches!(rotation, Rotation::Unknown);
+        assert!(!is_made_up || !sender.verifies() || has_one || name == "meta", "{name}: who makes it up says so");
+        let text = sender.about.rotation_in_words();
+        assert!(!text.ends_with('.') && !text.contains("  ") && text.len() <= 160, "{name}: {text}");
+    }
+    let known = TABLE.iter().filter(|sender| sender.about.rotation != Rotation::Unknown).count();
+    assert!(known >= 45, "{known} senders say how their secret is replaced");
 }
 
 /// Adding a sender is what CONTRIBUTING says it is: this very file, and no other edit.
@@ -108,7 +137,7 @@ fn the_example_of_how_to_add_a_sender_is_one_of_the_table_whole() {
         .collect();
     let file = fs::read_to_string(path("src/senders/catalogue/mux.rs")).unwrap();
     assert_eq!(example, file);
-    assert!(file.lines().count() < 40 && is_declarative(hookhaven_core::senders::find("mux").unwrap()));
+    assert!(file.lines().count() < 40 && is_declarative(find("mux").unwrap()));
 }
 
 #[test]
@@ -197,6 +226,7 @@ fn section(text: &mut String, sender: &'static Declaration) {
     };
     line("Secret", about.secret);
     line("Paste the URL into", about.paste);
+    line("Another secret", &about.rotation_in_words());
     line("Signed", &sender.scheme_in_words());
     line("Not covered", &sender.unsigned_in_words());
     for handshake in sender.handshakes_in_words() {

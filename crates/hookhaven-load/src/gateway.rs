@@ -205,7 +205,8 @@ impl Running {
         self.signal("HUP").await
     }
 
-    async fn signal(&self, name: &str) -> Result<()> {
+    /// Any signal, by its name.
+    pub async fn signal(&self, name: &str) -> Result<()> {
         let pid = self.pid().context("the gateway has ended")?.to_string();
         let status = Command::new("kill").args(["-s", name, &pid]).status().await?;
         if !status.success() {

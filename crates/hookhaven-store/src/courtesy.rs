@@ -2,7 +2,9 @@
 //! their turn now and then, so that together they take a part of the machine and no more. Whoever looks once in a while
 //! notices nothing, nor does anybody while nothing comes in.
 //!
-//! An account of time: what a look took is put down, and goes down again by and by; a look begins once it is low enough.
+//! An account of time: how long somebody looked is put down, and goes down again by and by; a look begins once it is low
+//! enough. Looks that run beside each other, or wait in one line for the same few connections, take their time together:
+//! a page that asks fifty small things at once is charged for as long as it took, not for fifty waits.
 //! Not here: limits of numbers (pages, stretches), which hold in any case.
 
 use std::{
@@ -33,23 +35,37 @@ pub(crate) struct Courtesy {
 
 #[derive(Debug)]
 struct Account {
+    /// It stands as it was then.
     at: Time,
     taken: Duration,
+    /// Looks that are under way.
+    looking: usize,
+    /// What had been offered when the first of them began.
+    accepts_before: u64,
+    /// For so long they have looked while nothing came in.
+    alone: Duration,
 }
 
 impl Account {
-    /// As it stands now.
-    fn settle(&mut self, now: Time) {
-        let paid = now.since(self.at) / WAITING;
-        self.taken = self.taken.saturating_sub(paid);
-        self.at = now;
+    /// As it stands now, when so much has been offered to the store.
+    fn settle(&mut self, now: Time, accepts: u64) {
+        let past = now.since(std::mem::replace(&mut self.at, now));
+        if self.looking == 0 {
+            self.taken = self.taken.saturating_sub(past / WAITING);
+            return;
+        }
+        self.alone += past;
+        if accepts != self.accepts_before {
+            self.taken = (self.taken + std::mem::take(&mut self.alone)).min(ACCOUNT_MAX);
+        }
     }
 }
 
 impl Courtesy {
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        let account = Mutex::new(Account { at: clock.now(), taken: Duration::ZERO });
-        Courtesy { clock, accepts: AtomicU64::new(0), account }
+        let at = clock.now();
+        let account = Account { at, taken: Duration::ZERO, looking: 0, accepts_before: 0, alone: Duration::ZERO };
+        Courtesy { clock, accepts: AtomicU64::new(0), account: Mutex::new(account) }
     }
 
     /// Something was offered to the store.
@@ -59,30 +75,45 @@ impl Courtesy {
 
     /// Looks, when it is polite to.
     pub async fn look<T>(&self, look: impl Future<Output = T>) -> T {
-        while let Some(until) = self.wait() {
-            self.clock.sleep_until(until).await;
-        }
-        let (began, accepts) = (self.clock.now(), self.accepts.load(Ordering::Relaxed));
-        let seen = look.await;
-        if self.accepts.load(Ordering::Relaxed) != accepts {
-            self.put_down(self.clock.now().since(began));
-        }
-        seen
+        let _looking = loop {
+            match self.begin() {
+                Ok(looking) => break looking,
+                Err(until) => self.clock.sleep_until(until).await,
+            }
+        };
+        look.await
     }
 
-    fn wait(&self) -> Option<Time> {
-        let now = self.clock.now();
-        let mut account = self.account.lock().unwrap_or_else(PoisonError::into_inner);
-        account.settle(now);
-        // What rounding leaves is nothing to wait for.
-        let over = account.taken.checked_sub(FREE).filter(|over| *over >= Duration::from_millis(1))?;
-        Some(now.plus(over * WAITING))
+    /// Or when to ask again.
+    fn begin(&self) -> Result<Looking<'_>, Time> {
+        self.settled(|account, now, accepts| {
+            // What rounding leaves is nothing to wait for.
+            let over = account.taken.checked_sub(FREE).filter(|over| *over >= Duration::from_millis(1));
+            if let Some(over) = over {
+                return Err(now.plus(over * WAITING));
+            }
+            if account.looking == 0 {
+                (account.accepts_before, account.alone) = (accepts, Duration::ZERO);
+            }
+            account.looking += 1;
+            Ok(Looking(self))
+        })
     }
 
-    fn put_down(&self, took: Duration) {
+    fn settled<T>(&self, then: impl FnOnce(&mut Account, Time, u64) -> T) -> T {
         let mut account = self.account.lock().unwrap_or_else(PoisonError::into_inner);
-        account.settle(self.clock.now());
-        account.taken = (account.taken + took).min(ACCOUNT_MAX);
+        let (now, accepts) = (self.clock.now(), self.accepts.load(Ordering::Relaxed));
+        account.settle(now, accepts);
+        then(&mut account, now, accepts)
+    }
+}
+
+/// A look that is under way; given up, it is over too.
+struct Looking<'a>(&'a Courtesy);
+
+impl Drop for Looking<'_> {
+    fn drop(&mut self) {
+        self.0.settled(|account, _, _| account.looking -= 1);
     }
 }
 
@@ -130,6 +161,27 @@ mod tests {
             }
         }
         assert!(looked > Duration::from_secs(14) && looked < Duration::from_secs(21), "{looked:?} of a minute");
+    }
+
+    #[test]
+    fn looks_beside_each_other_are_charged_together() {
+        let (clock, courtesy) = courtesy();
+        let page: Vec<_> = (0..50).map(|_| courtesy.begin().expect("all of a page begin")).collect();
+        courtesy.accepting();
+        clock.advance(FREE / 2);
+        drop(page);
+        assert!(looks_at_once(&clock, &courtesy, FREE / 2, true), "less is put down than is free");
+        assert!(looks_at_once(&clock, &courtesy, FREE / 2, true), "and just so much");
+        assert!(!looks_at_once(&clock, &courtesy, FREE, true), "but no more");
+    }
+
+    #[test]
+    fn a_look_that_is_given_up_is_over() {
+        let (clock, courtesy) = courtesy();
+        drop(courtesy.begin());
+        courtesy.accepting();
+        clock.advance(Duration::from_secs(60));
+        assert!(looks_at_once(&clock, &courtesy, FREE, true), "the minute since was nobody's");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use std::{
     cell::RefCell,
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     ops::Range,
     path::{Path, PathBuf},
 };
@@ -22,8 +22,9 @@ use crate::{
 pub struct Document<'d> {
     file: PathBuf,
     text: &'d str,
-    problems: RefCell<Vec<Problem>>,
-    places: RefCell<BTreeMap<String, Position>>,
+    /// Each with the offset that it stands at, as are the keys.
+    problems: RefCell<Vec<(usize, Problem)>>,
+    places: RefCell<BTreeMap<String, usize>>,
 }
 
 impl<'d> Document<'d> {
@@ -55,39 +56,54 @@ impl<'d> Document<'d> {
         let problem = Problem {
             severity,
             file: Some(self.file.clone()),
-            position: Some(self.position(at.start)),
+            position: None,
             key: one_line(key.to_owned()),
             what: one_line(what),
             mend: one_line(mend),
         };
-        self.problems.borrow_mut().push(problem);
+        self.problems.borrow_mut().push((at.start, problem));
     }
 
     /// Everything reported, in the file's order, each thing once; and where each key stands.
     pub fn into_problems(self) -> (Vec<Problem>, Places) {
-        let mut problems = self.problems.into_inner();
-        problems.sort_by_key(|p| p.position);
+        let (mut problems, places) = (self.problems.into_inner(), self.places.into_inner());
+        problems.sort_by_key(|(offset, _)| *offset);
+        let position = positions(self.text, problems.iter().map(|(offset, _)| offset).chain(places.values()));
+        let place =
+            |(offset, problem): (usize, Problem)| Problem { position: position.get(&offset).copied(), ..problem };
+        let mut problems: Vec<Problem> = problems.into_iter().map(place).collect();
         problems.dedup();
-        (problems, Places { file: Some(self.file), keys: self.places.into_inner() })
+        let keys = places.into_iter().filter_map(|(key, offset)| Some((key, *position.get(&offset)?))).collect();
+        (problems, Places { file: Some(self.file), keys })
     }
 
     pub fn has_errors(&self) -> bool {
-        self.problems.borrow().iter().any(Problem::is_error)
+        self.problems.borrow().iter().any(|(_, problem)| problem.is_error())
     }
 
     fn remember(&self, key: &str, at: &Range<usize>) {
-        self.places.borrow_mut().insert(key.to_owned(), self.position(at.start));
+        self.places.borrow_mut().insert(key.to_owned(), at.start);
     }
+}
 
-    fn position(&self, offset: usize) -> Position {
-        let mut end = offset.min(self.text.len());
-        while !self.text.is_char_boundary(end) {
-            end -= 1;
+/// Lines and columns of all these offsets, in one walk through the text: a file may have as many keys as lines.
+fn positions<'o>(text: &str, offsets: impl Iterator<Item = &'o usize>) -> BTreeMap<usize, Position> {
+    let wanted: BTreeSet<usize> = offsets.copied().collect();
+    let mut wanted = wanted.into_iter().peekable();
+    let mut found = BTreeMap::new();
+    let mut here = Position { line: 1, column: 1 };
+    // What lies within a character, or behind the end, stands where the next one would.
+    for (at, c) in text.char_indices() {
+        while let Some(offset) = wanted.next_if(|offset| *offset <= at) {
+            found.insert(offset, here);
         }
-        let before = &self.text[..end];
-        let line_start = before.rfind('\n').map_or(0, |n| n + 1);
-        Position { line: before.matches('\n').count() + 1, column: before[line_start..].chars().count() + 1 }
+        here = match c {
+            '\n' => Position { line: here.line + 1, column: 1 },
+            _ => Position { column: here.column + 1, ..here },
+        };
     }
+    found.extend(wanted.map(|offset| (offset, here)));
+    found
 }
 
 /// One table being read. Every key is asked for exactly once, by name; [`Table::finish`] then complains
@@ -118,10 +134,15 @@ impl<'d> Table<'d> {
     /// The item under a key that may be absent.
     pub fn take(&mut self, key: &'static str) -> Option<Item<'d>> {
         self.known.push(key);
-        let (_, value) = self.entries.iter().find(|(name, _)| &**name.get_ref() == key)?;
-        let item = Item { doc: self.doc, path: self.path_of(key), at: value.span(), value: value.get_ref() };
+        let item = self.get(key)?;
         self.doc.remember(&item.path, &item.at);
         Some(item)
+    }
+
+    /// The item under one of the user's own names.
+    pub fn get(&self, name: &str) -> Option<Item<'d>> {
+        let value = self.entries.get(name)?;
+        Some(Item { doc: self.doc, path: self.path_of(name), at: value.span(), value: value.get_ref() })
     }
 
     /// The item under a key that must be there; [`Table::finish`] reports its absence.
@@ -248,15 +269,16 @@ impl<'d> Item<'d> {
         Some(values.iter().enumerate().map(item).collect())
     }
 
+    /// Whether this is a table that has `key`.
+    pub fn has(&self, key: &str) -> bool {
+        self.value.as_table().is_some_and(|entries| entries.contains_key(key))
+    }
+
     /// What stands under `key`, if this is a table that has it; else this item itself.
     pub fn under(&self, key: &str) -> Item<'d> {
-        let table = match self.value {
-            DeValue::Table(entries) => entries.iter().find(|(name, _)| &**name.get_ref() == key),
-            _ => None,
-        };
-        match table {
-            Some((_, value)) => {
-                Item { doc: self.doc, path: format!("{}.{key}", self.path), at: value.span(), value: value.get_ref() }
+        match self.value.as_table().and_then(|entries| entries.get(key)) {
+            Some(value) => {
+                Item { doc: self.doc, path: path_of(&self.path, key), at: value.span(), value: value.get_ref() }
             }
             None => self.clone(),
         }
@@ -276,7 +298,8 @@ impl<'d> Item<'d> {
 fn kind(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a text",
-        DeValue::Integer(_) | DeValue::Float(_) => "a number",
+        DeValue::Integer(_) => "a number",
+        DeValue::Float(_) => "a number with a point or an exponent",
         DeValue::Boolean(_) => "true or false",
         DeValue::Datetime(_) => "a date",
         DeValue::Array(_) => "a list",

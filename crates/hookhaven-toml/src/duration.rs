@@ -1,7 +1,7 @@
 //! Durations as people write them: `500ms`, `10s`, `5m`, `1h30m`, `7d`, `2w`.
 //!
 //! Not months and years, whose length depends on the calendar, and not a bare number, whose unit
-//! nobody can see.
+//! nobody can see: what else is said for a duration (`said`) is suggested, not taken.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use std::time::Duration;
 pub const EXAMPLES: &str = "\"500ms\", \"10s\", \"5m\", \"1h30m\" or \"7d\"";
 
 /// Longer than any setting can sensibly be: ten years.
-const MAX_MS: u128 = 3_650 * 86_400_000;
+pub(crate) const MAX_MS: u128 = 3_650 * 86_400_000;
 
 /// Longest first, so that `ms` is not read as `m`.
 const UNITS_MS: [(&str, u128); 6] =
@@ -18,6 +18,16 @@ const UNITS_MS: [(&str, u128); 6] =
 /// Parses one or more whole numbers with units, largest unit first, blanks allowed between them.
 /// `None` for anything else, for a unit given twice, and for more than ten years.
 pub fn parse(text: &str) -> Option<Duration> {
+    let ms = parse_ms(text).filter(|ms| *ms <= MAX_MS)?;
+    u64::try_from(ms).ok().map(Duration::from_millis)
+}
+
+/// Whether it is written as a duration is, and only says too much.
+pub fn is_too_long(text: &str) -> bool {
+    parse_ms(text).is_some_and(|ms| ms > MAX_MS)
+}
+
+fn parse_ms(text: &str) -> Option<u128> {
     let mut rest = text.trim();
     if rest.is_empty() {
         return None;
@@ -35,8 +45,7 @@ pub fn parse(text: &str) -> Option<Duration> {
         total_ms += u128::from(number) * unit_ms;
         rest = rest.get(unit.len()..)?.trim_start();
     }
-    let ms = u64::try_from(total_ms).ok().filter(|_| total_ms <= MAX_MS)?;
-    Some(Duration::from_millis(ms))
+    Some(total_ms)
 }
 
 /// As [`parse`] reads it: `90s` comes out as `1m30s`.
@@ -80,6 +89,13 @@ mod tests {
     fn what_is_no_duration_is_refused() {
         for text in ["", "10", "s", "-1s", "1.5h", "5 minutes", "5mm", "1s1s", "1s1h", "1y", "9999w", "99999999999s"] {
             assert_eq!(parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_long_is_a_duration_all_the_same() {
+        for (text, too_long) in [("9999w", true), ("3651d", true), ("3650d", false), ("1y", false), ("", false)] {
+            assert_eq!(is_too_long(text), too_long, "{text}");
         }
     }
 

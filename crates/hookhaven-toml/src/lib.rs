@@ -6,6 +6,7 @@
 pub mod document;
 pub mod duration;
 pub mod problem;
+pub mod said;
 pub mod size;
 pub mod suggest;
 pub mod values;

@@ -1,4 +1,4 @@
-//! What is wrong with a configuration: where, what, and how to mend it. One line each, all at once.
+//! What is wrong with a file that somebody wrote: where, what, and how to mend it. One line each, all at once.
 //!
 //! Never a secret's value: problems are printed, logged and shown by `/readyz`.
 
@@ -9,20 +9,20 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
-    /// The configuration is refused.
+    /// The file is refused.
     Error,
     /// It is taken, and probably not what was meant.
     Warning,
 }
 
-/// A place in the config file. Both count from 1; columns count characters.
+/// A place in the file. Both count from 1; columns count characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Position {
     pub line: usize,
     pub column: usize,
 }
 
-/// Where keys stand in the config file, for problems that show only when they are used: a port that is
+/// Where keys stand in the file, for problems that show only when they are used: a port that is
 /// taken, a directory that cannot be written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Places {
@@ -89,7 +89,10 @@ impl fmt::Display for Problem {
     }
 }
 
-/// A configuration that cannot be used. Prints every problem, one a line.
+/// Problems that are printed; nobody mends more at a time.
+const SHOWN_MAX: usize = 100;
+
+/// A file that cannot be used. Prints every problem, one a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
     /// At least one error; warnings too.
@@ -98,14 +101,35 @@ pub struct Refused {
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (n, problem) in self.problems.iter().enumerate() {
-            if n > 0 {
-                f.write_str("\n")?;
-            }
-            write!(f, "{problem}")?;
+        // Of too many to show, those that refuse it matter.
+        let too_many = self.problems.len() > SHOWN_MAX;
+        let shown = self.problems.iter().filter(|problem| problem.is_error() || !too_many).take(SHOWN_MAX);
+        let mut n = 0;
+        for problem in shown {
+            let line_end = if n > 0 { "\n" } else { "" };
+            write!(f, "{line_end}{problem}")?;
+            n += 1;
         }
-        Ok(())
+        if too_many { write!(f, "\nand {} more", self.problems.len() - n) } else { Ok(()) }
     }
 }
 
 impl std::error::Error for Refused {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_prints_its_problems_line_by_line_and_not_without_end() {
+        let problem = Problem::of(Severity::Error, "a.b", "unknown key", "take it out");
+        let warned = Problem { severity: Severity::Warning, mend: String::new(), ..problem.clone() };
+        let refused = Refused { problems: vec![problem.clone(), warned.clone()] };
+        assert_eq!(refused.to_string(), "a.b: unknown key; take it out\nwarning: a.b: unknown key");
+        let many = |first: Problem| Refused { problems: [vec![first; SHOWN_MAX], vec![problem.clone(); 7]].concat() };
+        let all = many(problem.clone()).to_string();
+        assert_eq!((all.lines().count(), all.lines().last()), (SHOWN_MAX + 1, Some("and 7 more")));
+        let hidden = many(warned).to_string();
+        assert_eq!((hidden.lines().count(), hidden.lines().last()), (8, Some("and 100 more")));
+    }
+}

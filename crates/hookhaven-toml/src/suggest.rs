@@ -4,11 +4,13 @@
 const CHARS_MAX: usize = 64;
 
 /// The nearest of `known`, if it is near enough to have been meant: one edit for short words, one in
-/// three characters for longer ones.
+/// three characters for longer ones. Something of the word has to be left.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let word = word.to_lowercase();
-    let reach = (word.chars().count() / 3).max(1);
-    let near = known.into_iter().map(|k| (distance(&word, &k.to_lowercase()), k)).filter(|(d, _)| *d <= reach);
+    let word: String = word.chars().take(CHARS_MAX).collect::<String>().to_lowercase();
+    let chars = word.chars().count();
+    let reach = (chars / 3).max(1).min(chars.saturating_sub(1));
+    let alike = known.into_iter().filter(|k| k.chars().take(CHARS_MAX).count().abs_diff(chars) <= reach);
+    let near = alike.map(|k| (distance(&word, &k.to_lowercase()), k)).filter(|(d, _)| *d <= reach);
     near.min_by_key(|(d, _)| *d).map(|(_, k)| k)
 }
 
@@ -20,7 +22,7 @@ pub fn slip<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<
     known.into_iter().filter(|k| k.chars().count() >= CHARS_MIN).find(|k| distance(&word, &k.to_lowercase()) == 1)
 }
 
-/// ` did you mean "x"?` or what to choose from.
+/// `did you mean "x"?` or what to choose from.
 pub fn mend<'a>(word: &str, known: impl IntoIterator<Item = &'a str> + Clone, among: &str) -> String {
     match nearest(word, known.clone()) {
         Some(meant) => format!("did you mean \"{meant}\"?"),
@@ -63,6 +65,8 @@ mod tests {
         assert_eq!(nearest("Tolerence", known), Some("tolerance"));
         assert_eq!(nearest("colour", known), None);
         assert_eq!(nearest("", known), None);
+        assert_eq!((nearest("y", ["x"]), nearest("X", ["x"])), (None, Some("x")), "nothing of it would be left");
+        assert_eq!(nearest(&"tolerance".repeat(30), known), None, "a long word is near to nothing");
     }
 
     #[test]

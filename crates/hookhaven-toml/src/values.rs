@@ -15,7 +15,7 @@ use ipnet::IpNet;
 use toml::de::DeValue;
 use url::Url;
 
-use crate::{document::Item, duration, size, suggest};
+use crate::{document::Item, duration, said, size, suggest};
 
 /// Longest piece of the file that a message repeats.
 const QUOTED_CHARS_MAX: usize = 60;
@@ -26,17 +26,26 @@ pub fn quote(text: &str) -> String {
     if cut.len() < text.len() {
         cut.push('…');
     }
-    format!("\"{}\"", cut.escape_debug())
+    format!("{cut:?}")
 }
 
 impl<'d> Item<'d> {
     pub fn duration(&self, range: RangeInclusive<Duration>) -> Option<Duration> {
+        let in_quotes = |length: &Duration| format!("\"{}\"", duration::print(*length));
         let text = self.text(&format!("a duration in quotes, such as {}", duration::EXAMPLES))?;
         let Some(value) = duration::parse(text) else {
-            self.error(format!("{} is not a duration", quote(text)), format!("write {}", duration::EXAMPLES));
+            if duration::is_too_long(text) {
+                self.out_of_range(&quote(text), &range, in_quotes);
+                return None;
+            }
+            let mend = match said::duration(text) {
+                Some(meant) => format!("did you mean {}?", in_quotes(&meant)),
+                None => format!("write {}", duration::EXAMPLES),
+            };
+            self.error(format!("{} is not a duration", quote(text)), mend);
             return None;
         };
-        self.within(value, range, |d| format!("\"{}\"", duration::print(*d)))
+        self.within(value, range, in_quotes)
     }
 
     /// Bytes.
@@ -61,6 +70,14 @@ impl<'d> Item<'d> {
     pub fn integer(&self, range: RangeInclusive<u64>) -> Option<u64> {
         let value = match self.value {
             DeValue::Integer(n) => u64::from_str_radix(n.as_str(), n.radix()).ok(),
+            DeValue::String(text) if said::count(text).is_some() => {
+                let meant = said::count(text).unwrap_or_default();
+                self.error(
+                    format!("{} is a text, not a number", quote(text)),
+                    format!("write {meant}, without quotes"),
+                );
+                return None;
+            }
             _ => {
                 self.expected(&format!("a whole number, such as {}", range.start()));
                 return None;
@@ -179,8 +196,12 @@ impl<'d> Item<'d> {
         if range.contains(&value) {
             return Some(value);
         }
-        let (least, most) = (show(range.start()), show(range.end()));
-        self.error(format!("{} is out of range", show(&value)), format!("must lie between {least} and {most}"));
+        self.out_of_range(&show(&value), &range, show);
         None
+    }
+
+    fn out_of_range<T>(&self, value: &str, range: &RangeInclusive<T>, show: impl Fn(&T) -> String) {
+        let (least, most) = (show(range.start()), show(range.end()));
+        self.error(format!("{value} is out of range"), format!("must lie between {least} and {most}"));
     }
 }

@@ -10,7 +10,6 @@ use bytes::Bytes;
 use hookhaven_core::{
     Secret, Time,
     sender::{CannotSign, Own, Request as Posted, Sample, Signed},
-    senders::facts_or_fallback,
     source::Source,
 };
 use hookhaven_store::clock::Entropy;
@@ -24,7 +23,7 @@ use hyper_util::{
 use rustls::pki_types::CertificateDer;
 
 use crate::{
-    ingest::PATH_PREFIX,
+    ingest::{self, PATH_PREFIX},
     server::local_url,
     tls::{ListenerTls, pinned},
 };
@@ -71,9 +70,10 @@ pub fn sign(source: &Source, sample: &Sample, now: Time) -> Result<Signed, Canno
     source.sender.sign(sample, source.public_url.as_deref(), secret, now)
 }
 
-/// The idempotency key that the gateway will find in it.
-pub fn key_of(source: &Source, signed: &Signed) -> String {
-    posted(source, signed, |request| facts_or_fallback(&*source.sender, request).0)
+/// The idempotency keys of the events that the gateway will make of it: one, or where the source takes a list apart
+/// one for each item.
+pub fn keys_of(source: &Source, signed: &Signed) -> Vec<String> {
+    posted(source, signed, |request| ingest::keys_of(source, request))
 }
 
 /// Whether it becomes an event: what only asks something about the subscription does not.

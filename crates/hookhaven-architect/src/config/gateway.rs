@@ -46,8 +46,9 @@ fn redact(toml: &mut Toml, plan: &Plan) {
 
 fn server(toml: &mut Toml, plan: &Plan, site: &Site) {
     toml.table("server");
-    toml.set(site.ingest_why, "ingest", &quoted(site.ingest));
-    toml.set(site.admin_why, "admin", &quoted(site.admin));
+    let [ingest, admin] = site.ports;
+    toml.set(site.ingest_why, "ingest", &quoted(&format!("{}:{ingest}", site.ingest)));
+    toml.set(site.admin_why, "admin", &quoted(&format!("{}:{admin}", site.admin)));
     public_url(toml, plan);
     let proxy = plan.intake.infrastructure.proxy.as_deref();
     let named =

@@ -70,11 +70,11 @@ fn parting(plan: &Plan) -> String {
     )
 }
 
-/// The same as settings: the last type of the busiest destination, given one of its own.
+/// The same as settings: the last type that the busiest destination has a name for, given one of its own.
 fn parted(toml: &mut Toml, plan: &Plan) {
     let Some(busiest) = busiest(plan) else { return };
     let types = plan.design.routes_of(&busiest.source).flat_map(|route| &route.events);
-    let Some(event_type) = types.last() else { return };
+    let Some(event_type) = types.filter(|event_type| *event_type != "*").last() else { return };
     let name = format!("{}-2", busiest.name);
     toml.line("#");
     toml.line(&format!("# [destinations.{name}]"));

@@ -1,6 +1,6 @@
 //! Senders that are to come, ready to be switched on.
 
-use hookhaven_core::senders::{Declaration, Handshake, Scheme};
+use hookhaven_core::senders::{Declaration, Handshake};
 
 use super::write::{Toml, quoted};
 use crate::{Plan, design::variable, intake::Planned};
@@ -28,10 +28,9 @@ fn one(toml: &mut Toml, planned: &Planned, handler: &str, has_url: bool) {
     ));
     toml.line(&format!("# [sources.{name}]"));
     toml.line(&format!("# sender = {}", quoted(planned.sender.map_or("hmac", |declared| declared.name))));
-    let hands_over = |h: &Handshake| matches!(h, Handshake::SecretInHeader(_) | Handshake::SecretInBody(_));
     match planned.sender {
         Some(declared) if !declared.verifies() => toml.line("# allow = [\"127.0.0.1\"]"),
-        Some(declared) if declared.handshakes.iter().any(hands_over) => {
+        Some(declared) if declared.hands_over() => {
             toml.line(&format!("# handover = \"/var/lib/hookhaven/{name}.secret\""));
         }
         _ => toml.line(&format!("# secrets = [\"env:{}_WEBHOOK_SECRET\"]", variable(name))),
@@ -56,12 +55,7 @@ fn before(declared: Option<&Declaration>, has_url: bool) -> String {
     let Some(declared) = declared else {
         return " Its scheme is not known here: describe it first.".to_owned();
     };
-    let signs_url = match &declared.scheme {
-        Scheme::Signed(spec) => spec.signed.contains("{url}"),
-        Scheme::Own { signs_url, .. } => *signs_url,
-        Scheme::Shared(_) | Scheme::Nothing => false,
-    };
-    if signs_url && !has_url {
+    if declared.signs_url() && !has_url {
         " It signs the URL: set server.public_url first, and see that no proxy changes path or query.".to_owned()
     } else {
         String::new()

@@ -55,6 +55,9 @@ fn route(toml: &mut Toml, route: &RouteDesign, earlier: &[RouteDesign]) {
     };
     toml.set(&route.ordering.why, "ordering", &order);
     toml.set(&route.retry.why, "retry", &retry(&route.retry.value));
+    if let Some(max_age) = route.retry.value.max_age {
+        toml.line(&format!("max_age = {}", quoted(&duration(max_age))));
+    }
     if route.answers.value {
         toml.set(&route.answers.why, "answer", &quoted("handler"));
     }

@@ -2,9 +2,9 @@
 
 use super::{
     containers::DOCKERFILE,
-    site::{is_embedded, memory_max, processes, public},
+    site::{is_embedded, memory_max, name_and_port, processes, public},
 };
-use crate::{File, Plan};
+use crate::{File, Plan, design::Hosting};
 
 pub fn files(plan: &Plan) -> Vec<File> {
     vec![File::new("deploy/Dockerfile", DOCKERFILE), File::new("deploy/kubernetes.yaml", manifests(plan))]
@@ -21,7 +21,10 @@ fn manifests(plan: &Plan) -> String {
     let (host, path) = public(plan);
     // The first is the one that receives.
     let first = all[0].0;
-    text + &FRONT.replace("{name}", first).replace("{host}", &host).replace("{path}", &format!("{path}/webhooks"))
+    text + &FRONT
+        .replace("{name}", first)
+        .replace("{host}", name_and_port(&host).0)
+        .replace("{path}", &format!("{path}/webhooks"))
 }
 
 fn workload(plan: &Plan, name: &str, role: &str, count: u32, embedded: bool) -> String {
@@ -30,6 +33,7 @@ fn workload(plan: &Plan, name: &str, role: &str, count: u32, embedded: bool) -> 
     let mib = |bytes: u64| bytes.div_ceil(1 << 20);
     let gib = plan.design.disk_bytes.value.div_ceil(1 << 30);
     let memory = plan.design.memory_bytes.value;
+    let Hosting { cores, memory_bytes, .. } = &plan.design.hosting.value;
     let (kind, more) =
         if embedded { ("StatefulSet", format!("  serviceName: {name}\n")) } else { ("Deployment", String::new()) };
     let volume = if embedded { "" } else { "        - { name: data, emptyDir: {} }\n" };
@@ -41,7 +45,9 @@ fn workload(plan: &Plan, name: &str, role: &str, count: u32, embedded: bool) -> 
         .replace("{more}", &more)
         .replace("{arguments}", &format!("{arguments}{data}"))
         .replace("{request}", &format!("{}Mi", mib(memory)))
-        .replace("{limit}", &format!("{}Mi", mib(memory_max(plan))))
+        .replace("{cores}", &cores.to_string())
+        .replace("{limit}", &format!("{}Mi", mib(memory_max(plan).max(*memory_bytes))))
+        .replace("{spread}", &if count > 1 { SPREAD.replace("{name}", name) } else { String::new() })
         .replace("{volume}", volume)
         + &claim
 }
@@ -71,7 +77,7 @@ spec:
       # SIGTERM drains for limits.drain_timeout (20 s); leave it that and some more.
       terminationGracePeriodSeconds: 40
       automountServiceAccountToken: false
-      securityContext:
+{spread}      securityContext:
         runAsNonRoot: true
         runAsUser: 10001
         runAsGroup: 10001
@@ -100,8 +106,9 @@ spec:
             periodSeconds: 2
             failureThreshold: 60
           resources:
+            # What a calm day needs, and the size that the design counts with.
             requests: { cpu: 250m, memory: {request} }
-            limits: { memory: {limit} }
+            limits: { cpu: {cores}, memory: {limit} }
           securityContext:
             allowPrivilegeEscalation: false
             readOnlyRootFilesystem: true
@@ -114,6 +121,20 @@ spec:
         - name: config
           configMap: { name: hookhaven }
 {volume}";
+
+const SPREAD: &str = "      # Neither all on one machine nor all in one zone.
+      topologySpreadConstraints:
+        - maxSkew: 1
+          topologyKey: topology.kubernetes.io/zone
+          whenUnsatisfiable: ScheduleAnyway
+          labelSelector:
+            matchLabels: { app: hookhaven, part: {name} }
+        - maxSkew: 1
+          topologyKey: kubernetes.io/hostname
+          whenUnsatisfiable: ScheduleAnyway
+          labelSelector:
+            matchLabels: { app: hookhaven, part: {name} }
+";
 
 const CLAIM: &str = "  volumeClaimTemplates:
     - metadata:

@@ -1,14 +1,40 @@
-//! A machine: systemd units and a Caddy site before them.
+//! A machine: systemd units, and what speaks TLS before them: nginx where that is there, else Caddy.
 
-use super::site::{is_embedded, memory_max, processes, public};
+use super::site::{Site, has_nginx, is_embedded, memory_max, name_and_port, processes, public};
 use crate::{File, Plan};
 
 pub fn files(plan: &Plan) -> Vec<File> {
     let all = processes(plan);
     let units = all.iter().map(|(name, role, _)| File::new(format!("deploy/{name}.service"), unit(plan, role)));
-    let upstream =
-        if plan.design.nodes.value == 1 { "127.0.0.1:8080" } else { "node-1.internal:8080 node-2.internal:8080" };
-    units.chain([File::new("deploy/Caddyfile", caddyfile(plan, upstream))]).collect()
+    let [port, _] = Site::of(plan).ports;
+    // The first are those that receive.
+    let upstream = match all[0].2 {
+        1 if plan.design.nodes.value == 1 => format!("127.0.0.1:{port}"),
+        n => (1..=n).map(|node| format!("node-{node}.internal:{port}")).collect::<Vec<_>>().join(" "),
+    };
+    let front = if has_nginx(plan) {
+        File::new("deploy/nginx.conf", nginx(plan, &upstream))
+    } else {
+        File::new("deploy/Caddyfile", caddyfile(plan, &upstream))
+    };
+    units.chain([front]).collect()
+}
+
+fn nginx(plan: &Plan, upstream: &str) -> String {
+    let (host, path) = public(plan);
+    let (name, port) = name_and_port(&host);
+    let servers: String = upstream.split(' ').map(|server| format!("\tserver {server};\n")).collect();
+    NGINX
+        .replace("{servers}", &servers)
+        .replace("{host}", name)
+        .replace("{port}", port)
+        .replace("{path}", &path)
+        .replace("{body}", &format!("{}m", body_max_mib(plan)))
+}
+
+/// A little more than the gateway takes, so that it is the one to refuse what is too large.
+fn body_max_mib(plan: &Plan) -> u64 {
+    plan.design.sources.iter().map(|s| s.body_max_bytes.value).max().unwrap_or(0).div_ceil(1 << 20) + 1
 }
 
 fn unit(plan: &Plan, role: &str) -> String {
@@ -20,13 +46,13 @@ fn unit(plan: &Plan, role: &str) -> String {
         arguments += " --data /var/lib/hookhaven";
     }
     let memory_mb = memory_max(plan).div_ceil(1_000_000);
-    UNIT.replace("{arguments}", &arguments).replace("{memory}", &format!("{memory_mb}M"))
+    let backups = if is_embedded(plan) { " hookhaven-backups" } else { "" };
+    UNIT.replace("{arguments}", &arguments).replace("{memory}", &format!("{memory_mb}M")).replace("{backups}", backups)
 }
 
 /// What stands before the gateway, on any kind of host that has no such thing itself.
 pub fn caddyfile(plan: &Plan, upstream: &str) -> String {
     let (host, path) = public(plan);
-    let body_mb = plan.design.sources.iter().map(|s| s.body_max_bytes.value).max().unwrap_or(0).div_ceil(1 << 20) + 1;
     let health = if upstream.contains(' ') {
         "\n\t\t\tlb_policy least_conn\n\t\t\tlb_try_duration 2s\n\t\t\thealth_uri /healthz\n\t\t\thealth_interval 5s"
     } else {
@@ -37,7 +63,7 @@ pub fn caddyfile(plan: &Plan, upstream: &str) -> String {
         .replace("{host}", &host)
         .replace("{path}", &path)
         .replace("{strip}", &strip)
-        .replace("{body}", &format!("{body_mb}MiB"))
+        .replace("{body}", &format!("{}MiB", body_max_mib(plan)))
         .replace("{upstream}", upstream)
         .replace("{health}", health)
 }
@@ -60,6 +86,37 @@ const CADDYFILE: &str = "\
 	}
 	handle {
 		respond 404
+	}
+}
+";
+
+const NGINX: &str = "\
+# A site of the nginx that is there. Senders reach /webhooks/… and nothing else.
+upstream hookhaven {
+{servers}	keepalive 32;
+}
+server {
+	listen {port} ssl;
+	listen [::]:{port} ssl;
+	server_name {host};
+	# As `certbot certonly --nginx --domain {host}` puts them there.
+	ssl_certificate /etc/letsencrypt/live/{host}/fullchain.pem;
+	ssl_certificate_key /etc/letsencrypt/live/{host}/privkey.pem;
+
+	location {path}/webhooks/ {
+		proxy_pass http://hookhaven/webhooks/;
+		proxy_http_version 1.1;
+		proxy_set_header Connection \"\";
+		proxy_set_header Host $host;
+		proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+		client_max_body_size {body};
+		proxy_connect_timeout 2s;
+		proxy_read_timeout 30s;
+		# A sender that was cut off comes again: the answer is the gateway's to give.
+		proxy_next_upstream off;
+	}
+	location / {
+		return 404;
 	}
 }
 ";
@@ -90,7 +147,7 @@ LimitNOFILE=65536
 MemoryMax={memory}
 
 DynamicUser=yes
-StateDirectory=hookhaven
+StateDirectory=hookhaven{backups}
 StateDirectoryMode=0700
 UMask=0077
 

@@ -66,9 +66,8 @@ mod tests {
     fn every_file_is_filled_in_and_ends_with_its_line() {
         for (of, File { path, text }) in all() {
             let blank = |word: &&&str| text.contains(&format!("{{{word}}}"));
-            let words =
-                ["name", "role", "data", "arguments", "memory", "more", "volume", "disk", "host", "path", "limit"];
-            assert_eq!(words.iter().find(blank), None, "{of}: {path}");
+            let words = "name role data arguments memory more volume disk host path limit backups connections cores";
+            assert_eq!(words.split(' ').collect::<Vec<_>>().iter().find(blank), None, "{of}: {path}");
             assert!(text.ends_with('\n') && !text.ends_with("\n\n") && !text.contains("\n\n\n"), "{of}: {path}");
         }
     }
@@ -102,6 +101,86 @@ mod tests {
             assert_eq!(read.contains_key("mounts"), of.contains(" 1 "), "{of}: a volume only for the embedded store");
             let first = read["http_service"]["processes"][0].as_str().unwrap_or_default();
             assert!(read["processes"].as_table().is_some_and(|table| table.contains_key(first)), "{of}");
+        }
+    }
+
+    #[test]
+    fn an_nginx_that_is_there_stays_in_front() {
+        let mut at = plan("machine", 1, "http://127.0.0.1:3000");
+        at.intake.infrastructure.hosting = "a VPS, nginx in front".to_owned();
+        let [_, site, readme] = files(&at).try_into().unwrap();
+        assert_eq!(site.path, "deploy/nginx.conf");
+        assert!(site.text.contains("\tserver 127.0.0.1:8080;\n\tkeepalive"), "{}", site.text);
+        assert!(site.text.contains("location /hooks/webhooks/ {\n\t\tproxy_pass http://hookhaven/webhooks/;"));
+        assert_eq!(site.text.matches('{').count(), site.text.matches('}').count());
+        assert!(readme.text.contains("nginx.conf") && !readme.text.contains("Caddy"), "{}", readme.text);
+        at.intake.infrastructure.proxy = Some("caddy".to_owned());
+        assert_eq!(files(&at)[1].path, "deploy/Caddyfile");
+    }
+
+    #[test]
+    fn a_port_of_the_address_is_no_part_of_a_name() {
+        for (host, path) in [("machine", "deploy/nginx.conf"), ("kubernetes", "deploy/kubernetes.yaml")] {
+            let mut at = plan(host, 1, "http://app");
+            at.intake.infrastructure.proxy = Some("nginx".to_owned());
+            at.intake.infrastructure.public_url = Some("https://hooks.example.com:8443".to_owned());
+            let file = files(&at).into_iter().find(|file| file.path == path).unwrap();
+            assert!(file.text.contains("hooks.example.com") && !file.text.contains("com:8443"), "{}", file.text);
+            assert_eq!(file.text.contains("listen 8443 ssl;"), host == "machine");
+        }
+    }
+
+    #[test]
+    fn a_handler_of_the_same_machine_keeps_its_port() {
+        for (host, handler, port) in [
+            ("machine", "http://127.0.0.1:8080", 8090),
+            ("machine", "http://localhost:8081", 8090),
+            ("containers", "http://127.0.0.1:8080", 8090),
+            ("machine", "http://127.0.0.1:3000", 8080),
+            ("machine", "http://10.0.0.5:8080", 8080),
+            ("kubernetes", "http://127.0.0.1:8080", 8080),
+        ] {
+            let at = plan(host, 1, handler);
+            let config = &crate::config::files(&at)[0].text;
+            assert!(config.contains(&format!(":{port}\"\n# Admin API")), "{host} {handler}: {config}");
+            let front = files(&at).into_iter().find(|file| file.path.ends_with("Caddyfile"));
+            assert!(front.is_none_or(|file| file.text.contains(&format!("127.0.0.1:{port} {{"))), "{host} {handler}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_can_be_written_there() {
+        let text = |host: &str, path: &str| {
+            let all = files(&plan(host, 1, "http://app.internal"));
+            all.into_iter().find(|file| file.path == path).unwrap().text
+        };
+        assert!(text("machine", "deploy/hookhaven.service").contains("StateDirectory=hookhaven hookhaven-backups\n"));
+        assert!(text("machine", "deploy/README.md").contains("hookhaven backup /var/lib/hookhaven-backups/"));
+        let compose = text("containers", "deploy/compose.yaml");
+        assert!(compose.contains("      - backups:/var/lib/hookhaven-backups\n") && compose.contains("\n  backups:\n"));
+        assert!(text("containers", "deploy/Dockerfile").contains("/var/lib/hookhaven /var/lib/hookhaven-backups\n"));
+        assert!(!text("kubernetes", "deploy/README.md").contains("hookhaven backup"), "nothing there takes it");
+        // Asana's secret is a file, and the database has none.
+        let parted = files(&plan("containers", 2, "http://app.internal"));
+        assert!(parted[1].text.contains("      - data:/var/lib/hookhaven\n") && !parted[1].text.contains("backups"));
+        assert!(parted.last().unwrap().text.contains("in place of `handover`"));
+    }
+
+    #[test]
+    fn the_front_knows_every_node_that_receives() {
+        let mut at = plan("machine", 2, "http://app");
+        at.design.roles.value = crate::design::Roles::Apart { ingest: 3, workers: 2 };
+        let caddy = files(&at).into_iter().find(|file| file.path == "deploy/Caddyfile").unwrap().text;
+        let upstreams = "reverse_proxy node-1.internal:8080 node-2.internal:8080 node-3.internal:8080 {";
+        assert!(caddy.contains(upstreams), "{caddy}");
+    }
+
+    #[test]
+    fn a_process_may_use_what_the_design_counts_with_and_the_bodies_in_flight() {
+        let mut at = plan("machine", 1, "http://app");
+        for (counted, most) in [(150_000_000, 1_000_000_000), (500_000_000, 1_036_870_912), (2 << 30, 4 << 30)] {
+            at.design.memory_bytes.value = counted;
+            assert_eq!(site::memory_max(&at), most);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::{
     containers::DOCKERFILE,
-    site::{is_embedded, memory_max, processes},
+    site::{is_embedded, processes},
 };
 use crate::{File, Plan};
 
@@ -24,11 +24,13 @@ fn description(plan: &Plan) -> String {
         let gb = plan.design.disk_bytes.value.div_ceil(1 << 30);
         text += &MOUNT.replace("{process}", all[0].0).replace("{disk}", &format!("{gb}gb"));
     }
-    let mib = memory_max(plan).div_ceil(1 << 20).next_power_of_two();
+    let hosting = &plan.design.hosting.value;
+    let mib = hosting.memory_bytes.div_ceil(1 << 20).next_power_of_two();
     let least = if embedded { 1 } else { all[0].2 };
     text + &REST
         .replace("{process}", all[0].0)
         .replace("{least}", &least.to_string())
+        .replace("{cores}", &hosting.cores.to_string())
         .replace("{memory}", &format!("{mib}mb"))
 }
 
@@ -80,6 +82,6 @@ timeout = \"2s\"
 grace_period = \"15s\"
 
 [[vm]]
-size = \"shared-cpu-2x\"
+size = \"shared-cpu-{cores}x\"
 memory = \"{memory}\"
 ";

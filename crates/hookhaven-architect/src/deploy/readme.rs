@@ -1,6 +1,8 @@
 //! `deploy/README.md`: the steps, then backup and upgrade, for the place named.
 
-use super::site::{Site, is_embedded, processes, public};
+use super::site::{
+    BACKUPS, Site, has_nginx, is_embedded, keeps_secrets_only, name_and_port, processes, public, shared_options,
+};
 use crate::{
     File, Plan,
     design::Roles,
@@ -19,15 +21,19 @@ fn head(plan: &Plan) -> String {
     let hosting = &plan.design.hosting;
     format!(
         "# Running it\n\n{}: {}. Cost: {} a month, in dollars or euros. {}\n",
-        place(plan.intake.infrastructure.host),
+        place(plan),
         hosting.value.size,
         hosting.value.cost,
         hosting.why
     )
 }
 
-fn place(host: Host) -> &'static str {
-    match host {
+fn place(plan: &Plan) -> &'static str {
+    match plan.intake.infrastructure.host {
+        Host::Machine if has_nginx(plan) => "A machine with systemd, and your nginx before it for TLS",
+        Host::Serverless if has_nginx(plan) => {
+            "A small machine beside your functions, with systemd, and your nginx before it for TLS"
+        }
         Host::Machine => "A machine with systemd, and Caddy before it for TLS",
         Host::Serverless => "A small machine beside your functions, with systemd, and Caddy before it for TLS",
         Host::Containers => "Containers on a machine, Caddy among them for TLS",
@@ -51,16 +57,18 @@ fn serverless(plan: &Plan) -> String {
 
 fn steps(plan: &Plan) -> String {
     let (host, path) = public(plan);
-    let point = format!("Point the DNS name `{host}` at it; ports 80 and 443 have to reach it.");
+    let [_, admin] = Site::of(plan).ports;
+    let (name, port) = name_and_port(&host);
+    let point = format!("Point the DNS name `{name}` at it; ports 80 and {port} have to reach it.");
     let steps: Vec<String> =
         match plan.intake.infrastructure.host {
             Host::Machine | Host::Serverless => machine_steps(plan, &point),
             Host::Containers => vec![
                 "Put the binary `hookhaven` beside `deploy/Dockerfile`.".to_owned(),
                 "Copy `.env.example` to `.env`, readable by you alone, and fill it in.".to_owned(),
+                in_container("docker compose --env-file .env -f deploy/compose.yaml run --rm --build", plan),
                 point,
-                "`docker compose --env-file .env -f deploy/compose.yaml up --build --detach`".to_owned(),
-                in_container("docker compose -f deploy/compose.yaml exec", plan),
+                "`docker compose --env-file .env -f deploy/compose.yaml up --detach`".to_owned(),
             ],
             Host::Kubernetes => vec![
             "Put the binary `hookhaven` beside `deploy/Dockerfile`, build the image, and push it where your cluster \
@@ -70,7 +78,7 @@ fn steps(plan: &Plan) -> String {
              --from-env-file=.env`."
                 .to_owned(),
             "`kubectl create configmap hookhaven --from-file=hookhaven.toml`".to_owned(),
-            format!("Name your Ingress's host (`{host}`) and TLS secret in `deploy/kubernetes.yaml`, then `kubectl \
+            format!("Name your Ingress's host (`{name}`) and TLS secret in `deploy/kubernetes.yaml`, then `kubectl \
             apply -f` it."),
             in_container("kubectl exec -it", plan),
         ],
@@ -81,13 +89,17 @@ fn steps(plan: &Plan) -> String {
         text += &format!("{}. {step}\n", n + 1);
     }
     text += &format!(
-        "\nSenders post to `https://{host}{path}/webhooks/NAME`. The admin side (port 8081) is for you alone.\n"
+        "\nSenders post to `https://{host}{path}/webhooks/NAME`. The admin side (port {admin}) is for you alone.\n"
     );
     let strips = matches!(plan.intake.infrastructure.host, Host::Kubernetes | Host::Platform) && !path.is_empty();
     if strips {
         text += &format!(
             "What stands in front has to take `{path}` off the path: the gateway listens under `/webhooks/`.\n"
         );
+    }
+    if plan.intake.infrastructure.host == Host::Containers {
+        text += "After a change of `hookhaven.toml`: `docker compose -f deploy/compose.yaml restart`. An editor that puts \
+                 a new file in the old one's place is not seen by what runs.\n";
     }
     if Site::of(plan).proxies.is_none() {
         text += "Set `server.trusted_proxies` to the address that `hookhaven events show EVENT_ID` gives after `from` until then: \
@@ -104,18 +116,27 @@ fn machine_steps(plan: &Plan, point: &str) -> Vec<String> {
     let mut steps = vec![
         format!("{on_each}Put the binary at `/usr/local/bin/hookhaven`, and `hookhaven.toml` into `/etc/hookhaven/`."),
         "Copy `.env.example` to `/etc/hookhaven/secrets.env` (owned by root, mode 0600) and fill it in.".to_owned(),
-        format!("Copy {names} to `/etc/systemd/system/`, each where its role runs."),
-        "`systemd-run --pipe --wait --property=EnvironmentFile=/etc/hookhaven/secrets.env /usr/local/bin/hookhaven \
-         check --config /etc/hookhaven/hookhaven.toml`: no error, and no warning that the file does not speak of."
-            .to_owned(),
+        format!(
+            "Copy {names} to `/etc/systemd/system/`{}.",
+            if all.len() > 1 { ", each where its role runs" } else { "" }
+        ),
+        format!(
+            "`systemd-run --pipe --wait --property=EnvironmentFile=/etc/hookhaven/secrets.env \
+             /usr/local/bin/hookhaven check {}`: no error, and no warning that the file does not speak of.",
+            shared_options(plan)
+        ),
         format!("`systemctl enable --now {}`", units.join(" ")),
-        format!("{point} Install Caddy with `deploy/Caddyfile` as `/etc/caddy/Caddyfile`."),
+        if has_nginx(plan) {
+            format!("{point} Put `deploy/nginx.conf` where nginx looks for sites, and `nginx -t && nginx -s reload`.")
+        } else {
+            format!("{point} Install Caddy with `deploy/Caddyfile` as `/etc/caddy/Caddyfile`.")
+        },
     ];
     if plan.design.nodes.value > 1 {
-        steps.push(
-            "Let the firewall pass port 8080 from Caddy's machine alone, and name the nodes in the Caddyfile."
-                .to_owned(),
-        );
+        steps.push(format!(
+            "Let the firewall pass port {} from the proxy's machine alone, and name the nodes in the proxy's file.",
+            Site::of(plan).ports[0]
+        ));
     }
     steps
 }
@@ -131,26 +152,39 @@ fn platform_steps(plan: &Plan) -> Vec<String> {
         volume.to_owned(),
         "Copy `.env.example` to `.env`, fill it in, and give its lines to the platform as secrets.".to_owned(),
         "Deploy with `deploy/fly.toml`, or say the same to your platform: one instance that never sleeps, port 8080, \
-         TLS. A platform that chooses the port itself cannot run it."
+         TLS."
             .to_owned(),
+        format!(
+            "Elsewhere than on Fly the config goes into the image (`COPY hookhaven.toml /etc/hookhaven/`). A platform \
+             that chooses the port (Heroku, in `$PORT`) needs it written in at each start, by this entry point: `sh -c \
+             'sed \"s/0.0.0.0:8080/0.0.0.0:$PORT/\" /etc/hookhaven/hookhaven.toml > /tmp/hookhaven.toml && exec \
+             hookhaven serve --config /tmp/hookhaven.toml{}'`",
+            match plan.design.roles.value {
+                Roles::Apart { .. } => " --role ingest",
+                Roles::Together { .. } if is_embedded(plan) => " --data /var/lib/hookhaven",
+                Roles::Together { .. } => "",
+            }
+        ),
         in_container("fly ssh console --command", plan),
     ]
 }
 
-/// How the admin side is asked from outside a container.
+/// How the config is tried in a container.
 fn in_container(exec: &str, plan: &Plan) -> String {
     let name = processes(plan)[0].0;
     let pod = match plan.intake.infrastructure.host {
         Host::Kubernetes if is_embedded(plan) => format!("{exec} {name}-0 -- "),
         Host::Kubernetes => format!("{exec} deploy/{name} -- "),
         Host::Platform => format!("{exec} \""),
+        // Not yet running: the image's entry point is the command itself.
         _ => format!("{exec} {name} "),
     };
-    let end = if plan.intake.infrastructure.host == Host::Platform { "\"" } else { "" };
-    format!(
-        "`{pod}hookhaven check --config /etc/hookhaven/hookhaven.toml{end}`: no error, and no warning that the file \
-         does not speak of."
-    )
+    let (command, end) = match plan.intake.infrastructure.host {
+        Host::Platform => ("hookhaven check", "\""),
+        Host::Kubernetes => ("hookhaven check", ""),
+        _ => ("check", ""),
+    };
+    format!("`{pod}{command} {}{end}`: no error, and no warning that the file does not speak of.", shared_options(plan))
 }
 
 fn first_event(plan: &Plan) -> String {
@@ -161,11 +195,57 @@ fn first_event(plan: &Plan) -> String {
     let own = plan.intake.senders.first().and_then(|sender| sender.events.iter().find(|t| !t.contains('*')));
     let sample = usual.copied().or(own.map(String::as_str)).unwrap_or("test");
     format!(
-        "## The first event\n\n`hookhaven trigger {name} {sample}` sends a signed sample through all of it. Then \
+        "## The first event\n\n{}\n\n`hookhaven trigger {name} {sample}` sends a signed sample through all of it. Then \
          enter the address at one sender, and look at what comes with `hookhaven tail`; `hookhaven why EVENT_ID` \
-         tells one event's whole story. Only then the next sender.\n\nPrometheus scrapes `/metrics` on the admin \
-         side; alerts are told without it.\n"
+         tells one event's whole story. Only then the next sender.\n\n{}\n",
+        asked(plan),
+        watched(plan)
     )
+}
+
+/// How people and monitors reach the admin side.
+fn watched(plan: &Plan) -> String {
+    let name = processes(plan)[0].0;
+    let inside = "The admin side listens inside the container alone. For the dashboard and for a monitor that reads \
+                  `/metrics`, bind `server.admin` to an address of a private network and name its host under \
+                  `server.admin_hosts`; alerts are told without either.";
+    let [_, admin] = Site::of(plan).ports;
+    let tunnel = format!("`ssh -L {admin}:127.0.0.1:{admin}` to the machine");
+    let by = |how: &str| {
+        format!(
+            "The dashboard is at `http://127.0.0.1:{admin}` behind {how}; `hookhaven dashboard` prints a link that signs \
+             you in. Prometheus reads `/metrics` there; alerts are told without it."
+        )
+    };
+    match plan.intake.infrastructure.host {
+        Host::Machine | Host::Serverless => by(&tunnel),
+        Host::Containers if Site::of(plan).shares_network => by(&tunnel),
+        Host::Kubernetes => {
+            let kind = if is_embedded(plan) { "statefulset" } else { "deployment" };
+            by(&format!("`kubectl port-forward {kind}/{name} {admin}`"))
+        }
+        Host::Containers | Host::Platform => inside.to_owned(),
+    }
+}
+
+/// How its commands find it.
+fn asked(plan: &Plan) -> String {
+    let shared = shared_options(plan);
+    let inside = |exec: &str| format!("Commands are given in there, with `{shared}` at their end: `{exec}`.");
+    let name = processes(plan)[0].0;
+    match plan.intake.infrastructure.host {
+        Host::Machine | Host::Serverless => format!(
+            "Commands want the config, the secrets and the data. On the machine, as root, this makes `hookhaven …` as \
+             it stands below work:\n\n```sh\nhookhaven() {{ systemd-run --quiet --pipe --wait \
+             --property=EnvironmentFile=/etc/hookhaven/secrets.env /usr/local/bin/hookhaven \"$@\" {shared}; }}\n```"
+        ),
+        Host::Containers => {
+            inside(&format!("docker compose --env-file .env -f deploy/compose.yaml exec {name} hookhaven …"))
+        }
+        Host::Kubernetes if is_embedded(plan) => inside(&format!("kubectl exec -it {name}-0 -- hookhaven …")),
+        Host::Kubernetes => inside(&format!("kubectl exec -it deploy/{name} -- hookhaven …")),
+        Host::Platform => inside("fly ssh console --command \"hookhaven …\""),
+    }
 }
 
 fn roles(plan: &Plan) -> String {
@@ -188,19 +268,50 @@ fn backup(plan: &Plan) -> String {
     let key =
         if regulated { " Keep `HOOKHAVEN_MASTER_KEY` elsewhere: without it a backup cannot be read." } else { "" };
     let handed = plan.design.sources.iter().any(|source| source.handover.is_some());
-    let handed =
-        if handed { " Secrets that senders handed over are files beside the data: copy them too." } else { "" };
-    let how = if is_embedded(plan) {
-        "`hookhaven backup DIR` copies the store while it runs, on its own machine: everything accepted before it \
-         began. Daily, and off the machine. To go back: stop it, put the directory where the data were, start it; \
-         what came since then is at the senders, as far as they come again. A snapshot of the disk does as well. Try \
-         it once a quarter with `hookhaven serve --data DIR` on another machine."
-    } else {
-        "The database's own tools, with point-in-time recovery. A standby that follows asynchronously may lack the \
-         last transactions: make it synchronous if nothing that was acknowledged may be lost. Try a restore once a \
-         quarter."
+    let handed = match (handed, keeps_secrets_only(plan)) {
+        (true, false) => " Secrets that senders handed over are files among the data: copy them too.",
+        (true, true) => {
+            "\n\nA secret that a sender hands over is a file on the node that was posted to, under `/var/lib/hookhaven`. \
+             Once it is there, copy it to where your other secrets are, mount it on every node, and name it in \
+             `secrets = [\"file:PATH\"]` in place of `handover`: else it goes with that node."
+        }
+        (false, _) => "",
     };
-    format!("## Backup\n\n{how} It holds the data keys, so it is as secret as the data.{key}{handed}\n")
+    format!("## Backup\n\n{} It holds the data keys, so it is as secret as the data.{key}{handed}\n", copied(plan))
+}
+
+/// How what is stored is copied, brought back and tried.
+fn copied(plan: &Plan) -> String {
+    if !is_embedded(plan) {
+        return "The database's own tools, with point-in-time recovery. A standby that follows asynchronously may lack \
+                the last transactions: make it synchronous if nothing that was acknowledged may be lost. Try a restore \
+                once a quarter."
+            .to_owned();
+    }
+    let written = format!(
+        "`hookhaven backup {BACKUPS}/$(date +%F)` has the running gateway write a copy of its store: everything \
+         accepted before it began. Daily, from there off the machine, and the old ones removed."
+    );
+    let how = match plan.intake.infrastructure.host {
+        Host::Machine | Host::Serverless => written,
+        Host::Containers => format!("{written} (`docker compose cp` brings it out of the volume.)"),
+        Host::Kubernetes => {
+            "A `VolumeSnapshot` of the volume, daily: it is whole at any moment, as after a cut of the \
+                             power."
+                .to_owned()
+        }
+        Host::Platform => {
+            "Snapshots of the volume, daily (Fly makes them by itself; `fly volumes snapshots list`): it \
+                           is whole at any moment, as after a cut of the power."
+                .to_owned()
+        }
+    };
+    format!(
+        "{how} To go back: stop the gateway, put the copy where the data were, start it. What was pending then is \
+         delivered again, under the same `webhook-id`; what came since is at the senders, as far as they come again. \
+         Try a copy once a quarter on another machine with `hookhaven doctor --data DIR`; if you start it there, then \
+         with `state = \"paused\"` in every destination, or it delivers what was pending a second time."
+    )
 }
 
 fn upgrade(plan: &Plan) -> String {
@@ -231,9 +342,8 @@ fn upgrade(plan: &Plan) -> String {
         String::new()
     } else {
         format!(
-            " {} never {} again: upgrade when it is quiet, and look for what was missed afterwards.",
-            list(&never),
-            if never.len() == 1 { "comes" } else { "come" }
+            " Do not count on {} coming again: upgrade when it is quiet, and look for what was missed afterwards.",
+            list(&never)
         )
     };
     format!(

@@ -35,15 +35,21 @@ pub fn of(sender: &SenderAnswers, intake: &Intake) -> DestinationDesign {
     }
 }
 
-/// Handled a second, so that the last of a burst is done within its latency.
+/// Handled a second, so that the last of a burst begins early enough to be done within its latency: all of the burst
+/// in the time that it takes to come and the time that its last may wait.
 pub fn needed_per_second(sender: &SenderAnswers) -> f64 {
     let burst = load::burst_of(sender);
     let soonest = sender.latency.values().min().copied().unwrap_or_default();
-    let through = burst.events as f64 / (burst.within + soonest).as_secs_f64();
+    let may_wait = match sender.processing.takes {
+        // It cannot be done by then; that it begins by then is what can be had.
+        takes if takes >= soonest => soonest,
+        takes => soonest - takes,
+    };
+    let through = burst.events as f64 / (burst.within + may_wait).as_secs_f64();
     through.max(load::of_source(sender).peak)
 }
 
-fn timeout(sender: &SenderAnswers) -> Choice<Duration> {
+pub fn timeout(sender: &SenderAnswers) -> Choice<Duration> {
     let takes = sender.processing.takes;
     let path = [sender.path("processing")];
     if takes * 4 <= TIMEOUT_USUAL_MAX {
@@ -94,5 +100,5 @@ fn rate_limit(sender: &SenderAnswers, needed: f64) -> Choice<Option<u32>> {
          does not fall upon the handler at once.",
         rate(needed)
     );
-    Choice::from(Some(value), why, ["volume", "latency"].map(|table| sender.path(table)))
+    Choice::from(Some(value), why, ["volume", "processing", "latency"].map(|table| sender.path(table)))
 }

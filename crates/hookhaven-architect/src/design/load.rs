@@ -61,8 +61,8 @@ pub fn burst_of(sender: &SenderAnswers) -> Burst {
     sender.volume.burst.unwrap_or_else(|| Burst { events: share(), within: BURST_WITHIN })
 }
 
-/// How many come in so long at the worst: the busiest hour, the rest of its day, then ordinary days; and the whole of
-/// the worst burst, if that was said.
+/// How many come in so long at the worst: the busiest hour, the rest of its day, then ordinary days; and what of the
+/// worst burst falls into it, if that was said.
 pub fn in_worst(sender: &SenderAnswers, length: Duration) -> u64 {
     let seconds = length.as_secs_f64();
     let busiest = busiest_day(&sender.volume) as f64;
@@ -74,6 +74,7 @@ pub fn in_worst(sender: &SenderAnswers, length: Duration) -> u64 {
     } else {
         busiest + sender.volume.per_day as f64 * (seconds / DAY_S - 1.0)
     };
-    let burst = sender.volume.burst.filter(|burst| burst.within <= length).map_or(0, |burst| burst.events);
-    (events.ceil() as u64).max(burst)
+    let burst =
+        sender.volume.burst.map_or(0.0, |burst| burst.events as f64 * (seconds / burst.within.as_secs_f64()).min(1.0));
+    events.max(burst).ceil() as u64
 }

@@ -5,7 +5,9 @@
 
 mod destination;
 pub mod load;
+mod ordering;
 mod place;
+mod retry;
 mod route;
 mod size;
 mod source;
@@ -17,7 +19,11 @@ use hookhaven_core::senders::Declaration;
 
 use crate::{Choice, Intake, intake::Once};
 
-pub use self::{place::NODE_PER_SECOND, source::variable};
+pub use self::{
+    destination::needed_per_second,
+    place::{DATABASE_PER_SECOND, NODE_PER_SECOND, connections_max},
+    source::variable,
+};
 
 #[derive(Clone, Debug)]
 pub struct Design {
@@ -89,8 +95,11 @@ pub enum Roles {
 pub struct Hosting {
     /// In words: one virtual machine with 2 cores and 2 GB.
     pub size: String,
-    /// In classes, because prices move: `under 10`, `10 to 50`, `50 to 200`, `over 200` a month, in dollars or euros.
+    /// In classes, because prices move: `under 10`, `10 to 50`, `50 to 200` … `over 1000` a month, in dollars or euros.
     pub cost: &'static str,
+    /// Of one node.
+    pub cores: u32,
+    pub memory_bytes: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -185,16 +194,19 @@ pub struct RetryDesign {
     pub initial: Duration,
     pub factor: f64,
     pub max: Duration,
+    /// How long a delivery may be pending at all, also while nothing is tried; `None`: the gateway's own three days.
+    pub max_age: Option<Duration>,
 }
 
 impl Design {
     /// The same design for the same intake.
     pub fn of(intake: &Intake) -> Design {
         let load = load::of(intake);
-        let sources: Vec<SourceDesign> = intake.senders.iter().map(|s| source::of(s, intake)).collect();
+        let roles = place::roles(intake, &load);
+        let receivers = roles.value.receivers();
+        let sources: Vec<SourceDesign> = intake.senders.iter().map(|s| source::of(s, intake, receivers)).collect();
         let destinations: Vec<DestinationDesign> = intake.senders.iter().map(|s| destination::of(s, intake)).collect();
         let routes = intake.senders.iter().flat_map(route::of).collect();
-        let roles = place::roles(intake, &load);
         let nodes = place::nodes(intake, &load, &roles.value);
         let store = place::store(intake, &load, nodes.value);
         let retention = size::retention(intake, &sources);
@@ -241,6 +253,14 @@ impl Roles {
         }
     }
 
+    /// Nodes that senders post to.
+    pub fn receivers(&self) -> u32 {
+        match self {
+            Roles::Together { nodes } => *nodes,
+            Roles::Apart { ingest, .. } => *ingest,
+        }
+    }
+
     /// Nodes that make attempts.
     pub fn workers(&self) -> u32 {
         match self {
@@ -253,8 +273,13 @@ impl Roles {
 impl RetryDesign {
     /// From the first attempt to the last, jitter aside.
     pub fn covers(&self) -> Duration {
-        let wait = |n: i32| self.initial.mul_f64(self.factor.powi(n).min(1e9)).min(self.max);
-        (0..self.attempts.saturating_sub(1)).map(|n| wait(n as i32)).sum()
+        (1..self.attempts).map(|failed| self.wait(failed)).sum()
+    }
+
+    /// After so many failures, jitter aside.
+    fn wait(&self, failed: u32) -> Duration {
+        let factor = self.factor.powi(i32::try_from(failed).unwrap_or(i32::MAX) - 1);
+        self.initial.mul_f64(factor.min(1e9)).min(self.max)
     }
 }
 

@@ -13,6 +13,11 @@ use crate::{
 pub const NODE_PER_SECOND: f64 = 5_000.0;
 /// What a database on two cores of its own takes, measured.
 pub const DATABASE_PER_SECOND: f64 = 10_000.0;
+/// That a node keeps to its database at most, one to listen included.
+const NODE_CONNECTIONS: u32 = 13;
+/// What PostgreSQL grants unless told otherwise, and what people and backups need of it.
+const CONNECTIONS_USUAL: u32 = 100;
+const CONNECTIONS_SPARE: u32 = 10;
 /// More than a person looks after, and than one database bears.
 const NODES_MAX: u32 = 64;
 /// One of each kind may go without anything stopping.
@@ -20,7 +25,8 @@ const OF_EACH_MIN: u32 = 2;
 /// Beneath it a queue of one's own is hardly worth its upkeep.
 const FEW_PER_DAY: u64 = 50;
 /// Platforms whose machines forget their disk.
-const FORGETFUL: &[&str] = &["heroku", "cloud run", "app runner", "dyno"];
+const FORGETFUL: &[&str] =
+    &["heroku", "cloud run", "app runner", "dyno", "fargate", "container apps", "app platform", "app engine"];
 
 /// What nodes do, and how many there are of each.
 pub fn roles(intake: &Intake, load: &Load) -> Choice<Roles> {
@@ -89,10 +95,17 @@ pub fn store(intake: &Intake, load: &Load, nodes: u32) -> Choice<StorePlace> {
     let hosting = ["infrastructure.nodes", "infrastructure.hosting", "infrastructure.host", "infrastructure.stack"];
     if nodes > 1 {
         let cores = 2 * (worst(load) / DATABASE_PER_SECOND).ceil().max(1.0) as u64;
+        let most = connections_max(nodes);
+        let grant = if most > CONNECTIONS_USUAL {
+            format!(", more than it grants unless you set its max_connections to {most}")
+        } else {
+            String::new()
+        };
         let why = format!(
             "{nodes} nodes meet in PostgreSQL, which is the limit of them all: {} at the worst want {cores} cores \
-             for it alone.{}",
+             for it alone. They keep up to {} connections{grant}.{}",
             rate(worst(load)),
+            nodes * NODE_CONNECTIONS,
             own()
         );
         return Choice::from(StorePlace::Postgres, why, with(&hosting));
@@ -113,6 +126,11 @@ pub fn store(intake: &Intake, load: &Load, nodes: u32) -> Choice<StorePlace> {
     Choice::from(StorePlace::Embedded, why, with(&hosting))
 }
 
+/// What the database of so many nodes has to grant.
+pub fn connections_max(nodes: u32) -> u32 {
+    (nodes * NODE_CONNECTIONS + CONNECTIONS_SPARE).max(CONNECTIONS_USUAL)
+}
+
 /// Whether it would run where no disk outlives a deploy.
 fn forgets(intake: &Intake) -> bool {
     let infrastructure = &intake.infrastructure;
@@ -125,16 +143,17 @@ struct Class {
     /// Events a second at the most.
     per_second: f64,
     memory_bytes: u64,
+    cores: u32,
     words: &'static str,
     /// What clouds ask for it a month, about, in dollars or euros.
     month: u32,
 }
 
 const CLASSES: [Class; 4] = [
-    Class { per_second: 50.0, memory_bytes: 1_000_000_000, words: "1 core and 1 GB", month: 7 },
-    Class { per_second: 1_000.0, memory_bytes: 4_000_000_000, words: "2 cores and 4 GB", month: 25 },
-    Class { per_second: NODE_PER_SECOND, memory_bytes: 8_000_000_000, words: "4 cores and 8 GB", month: 60 },
-    Class { per_second: f64::INFINITY, memory_bytes: 16_000_000_000, words: "8 cores and 16 GB", month: 130 },
+    Class { per_second: 50.0, memory_bytes: 1_000_000_000, cores: 1, words: "1 core and 1 GB", month: 7 },
+    Class { per_second: 1_000.0, memory_bytes: 4_000_000_000, cores: 2, words: "2 cores and 4 GB", month: 25 },
+    Class { per_second: NODE_PER_SECOND, memory_bytes: 8_000_000_000, cores: 4, words: "4 cores and 8 GB", month: 60 },
+    Class { per_second: f64::INFINITY, memory_bytes: 16_000_000_000, cores: 8, words: "8 cores and 16 GB", month: 130 },
 ];
 
 /// The smallest that does; a third of its memory stays for the system and its cache of files.
@@ -153,7 +172,8 @@ fn cost_class(month: u32) -> &'static str {
         ..=9 => "under 10",
         10..=49 => "10 to 50",
         50..=199 => "50 to 200",
-        _ => "over 200",
+        200..=999 => "200 to 1000",
+        _ => "over 1000",
     }
 }
 
@@ -170,7 +190,7 @@ pub fn hosting(
     // A database is bought no smaller than the second class.
     let database = if store == StorePlace::Postgres { class.month.max(CLASSES[1].month) } else { 0 };
     let month = class.month * nodes + database + disk_month(disk_bytes);
-    let (class, cost) = (class.words, cost_class(month));
+    let cost = cost_class(month);
     let (one, beside) = match intake.infrastructure.host {
         Host::Serverless => ("machine", " beside the functions"),
         Host::Machine => ("machine", ""),
@@ -178,9 +198,10 @@ pub fn hosting(
         Host::Kubernetes => ("pod", ""),
         Host::Platform => ("instance", ""),
     };
+    let words = class.words;
     let all = match nodes {
-        1 => format!("one {one} with {class}, always on{beside}"),
-        _ => format!("{nodes} {one}s with {class} each, always on{beside}"),
+        1 => format!("one {one} with {words}, always on{beside}"),
+        _ => format!("{nodes} {one}s with {words} each, always on{beside}"),
     };
     let disk = bytes(disk_bytes);
     let size = match store {
@@ -197,7 +218,7 @@ pub fn hosting(
         "infrastructure.stack",
     ];
     let paths = [volumes(intake), more.map(str::to_owned).to_vec()].concat();
-    Choice::from(Hosting { size, cost }, why, paths)
+    Choice::from(Hosting { size, cost, cores: class.cores, memory_bytes: class.memory_bytes }, why, paths)
 }
 
 pub fn needed(intake: &Intake, load: &Load) -> Choice<bool> {
@@ -211,6 +232,9 @@ pub fn needed(intake: &Intake, load: &Load) -> Choice<bool> {
             "What you have stores before it answers, retries and keeps dead letters, and nothing went wrong: keep it.";
         return Choice::from(false, why, of_existing);
     }
+    if existing.kind == State::Hosted && calm {
+        return beside_hosted(intake, of_existing);
+    }
     let careless = intake.senders.iter().all(|s| s.once.values().all(|once| *once == Once::Free));
     if load.peak_day < FEW_PER_DAY && careless && calm {
         let why = format!(
@@ -221,6 +245,19 @@ pub fn needed(intake: &Intake, load: &Load) -> Choice<bool> {
         return Choice::from(false, why, paths());
     }
     Choice::from(true, "Something would be lost or done twice without it.", paths())
+}
+
+/// What a hosted service does already is run by oneself for a reason, or not at all.
+fn beside_hosted(intake: &Intake, of_existing: Vec<String>) -> Choice<bool> {
+    let reasons = ["requirements.regulated", "requirements.budget_per_month"].map(str::to_owned).to_vec();
+    let reason = intake.requirements.regulated.is_some() || intake.requirements.budget_per_month.is_some();
+    let why = if reason {
+        "A hosted service does this for you. What you require of data or of cost may be the reason to run it yourself."
+    } else {
+        "A hosted service receives, keeps and retries for you, nothing went wrong, and you require nothing that speaks \
+         against it: stay there."
+    };
+    Choice::from(reason, why, [of_existing, reasons].concat())
 }
 
 /// Events a second that there has to be room for.

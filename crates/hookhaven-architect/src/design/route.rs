@@ -1,27 +1,27 @@
 //! Routes: a sender's types by how soon, how surely and in which order they have to be handled.
+//!
+//! Not here: the order itself (`ordering`), how often it is tried (`retry`), what a type is called (`types`).
 
 use std::time::Duration;
 
 use hookhaven_core::{
     glob,
-    senders::{Declaration, OrderPromise},
+    senders::{Conduct, Declaration, Siblings},
 };
 
-use super::{OrderingDesign, RetryDesign, RouteDesign, types};
+use super::{RouteDesign, ordering, retry, types};
 use crate::{
     Choice,
-    intake::{Once, OrderKind, OrderWish, SenderAnswers},
-    words::{list, span},
+    intake::{Once, SenderAnswers},
+    words::span,
 };
 
-/// How soon at least: below it, somebody waits at the other end of the line.
-const SOON: Duration = Duration::from_secs(10);
 /// The longest that a route can be told.
 const DEADLINE_MAX: Duration = Duration::from_secs(86_400);
 /// Of the time that an event may take, what its handler may use without being counted off.
 const HANDLER_SHARE: u32 = 10;
 
-/// Exact types before patterns, because the first route that matches decides.
+/// What is narrower first, because the first route that matches decides.
 pub fn of(sender: &SenderAnswers) -> Vec<RouteDesign> {
     let mut routes: Vec<RouteDesign> = Vec::new();
     for event_type in types(sender) {
@@ -31,21 +31,51 @@ pub fn of(sender: &SenderAnswers) -> Vec<RouteDesign> {
             None => routes.push(route),
         }
     }
+    let mut routes = apart(routes);
     for route in &mut routes {
         let all = std::mem::take(&mut route.events);
         route.events = each_once(&all);
     }
     let has = |route: &RouteDesign, test: fn(&str) -> bool| route.events.iter().any(|t| test(t));
     routes.sort_by_key(|route| (has(route, |t| t == "*"), has(route, |t| t.contains('*')), !route.critical.value));
-    routes
+    let mut placed: Vec<RouteDesign> = Vec::new();
+    for route in routes {
+        let takes =
+            |other: &RouteDesign| route.events.iter().any(|t| other.events.iter().any(|glob| is_wider(glob, t)));
+        let before = placed.iter().position(takes).unwrap_or(placed.len());
+        placed.insert(before, route);
+    }
+    placed
+}
+
+fn is_wider(glob: &str, than: &str) -> bool {
+    glob != than && glob::matches(glob, than)
+}
+
+/// What a wider pattern of another route takes, too, gets a route of its own, so that it can stand before that one.
+fn apart(routes: Vec<RouteDesign>) -> Vec<RouteDesign> {
+    let patterns: Vec<Vec<String>> =
+        routes.iter().map(|route| route.events.iter().filter(|t| t.contains('*')).cloned().collect()).collect();
+    let mut all = Vec::new();
+    for (n, mut route) in routes.into_iter().enumerate() {
+        let elsewhere = |t: &String| {
+            let others = patterns.iter().enumerate().filter(|(other, _)| *other != n).flat_map(|(_, globs)| globs);
+            others.into_iter().any(|glob| glob != "*" && is_wider(glob, t))
+        };
+        let (narrow, rest): (Vec<String>, Vec<String>) =
+            std::mem::take(&mut route.events).into_iter().partition(elsewhere);
+        for events in [narrow, rest].into_iter().filter(|events| !events.is_empty()) {
+            all.push(RouteDesign { events, ..route.clone() });
+        }
+    }
+    all
 }
 
 /// Without those that another of them takes.
 fn each_once(all: &[String]) -> Vec<String> {
     let mut kept: Vec<String> = Vec::new();
     for event_type in all {
-        let taken = |other: &String| other != event_type && glob::matches(other, event_type);
-        if !kept.contains(event_type) && !all.iter().any(taken) {
+        if !kept.contains(event_type) && !all.iter().any(|other| is_wider(other, event_type)) {
             kept.push(event_type.clone());
         }
     }
@@ -60,7 +90,7 @@ fn types(sender: &SenderAnswers) -> Vec<String> {
     let of_order = sender.ordering.some.iter().map(|(t, _)| t.as_str());
     let named = sender.events.iter().map(String::as_str);
     let none = sender.events.is_empty();
-    let asking = sender.sender.filter(|_| none && sender.processing.answers_user).map_or(&[][..], types::asking);
+    let asking = sender.sender.filter(|_| none && sender.processing.answers_user).map_or(&[][..], |d| d.asks);
     let rest: &[&str] = if none { &["*"] } else { &[] };
     for event_type in of_latency.chain(of_once).chain(of_order).chain(named).chain(asking.iter().chain(rest).copied()) {
         if !types.iter().any(|t| t == event_type) {
@@ -73,18 +103,19 @@ fn types(sender: &SenderAnswers) -> Vec<String> {
 fn one(sender: &SenderAnswers, event_type: &str) -> RouteDesign {
     let once = *types::said(&sender.once, event_type);
     let latency = *types::said(&sender.latency, event_type);
-    let wish = types::said(&sender.ordering, event_type);
-    let ordering = ordering(sender, wish);
+    let events = types::globs(sender.sender, event_type);
+    let ordering = ordering::of(sender, event_type, &events, once);
+    let answers = answers(sender, event_type);
     RouteDesign {
         source: sender.name.clone(),
-        events: types::globs(sender.sender, event_type),
+        events,
         to: format!("{}-handler", sender.name),
         deadline: deadline(sender, latency),
         critical: critical(sender, event_type, once),
         once,
-        retry: retry(sender, once, latency, &ordering.value),
+        retry: retry::of(sender, once, latency, &ordering.value, answers.value),
         ordering,
-        answers: answers(sender, event_type),
+        answers,
     }
 }
 
@@ -122,103 +153,35 @@ fn deadline(sender: &SenderAnswers, latency: Duration) -> Choice<Duration> {
 }
 
 fn critical(sender: &SenderAnswers, event_type: &str, once: Once) -> Choice<bool> {
-    let grave = |declared: &Declaration| {
-        let named = declared.conduct.critical;
-        named.is_empty() || named.iter().any(|t| glob::matches(event_type, t))
-    };
-    let paths = [sender.path("idempotency"), "senders".to_owned()];
-    match (once, sender.sender.is_none_or(grave)) {
+    let paths = [sender.path("idempotency"), sender.path("events"), "senders".to_owned()];
+    match (once, sender.sender.is_none_or(|declared| is_grave(declared, sender, event_type))) {
         (Once::Must, true) => {
             Choice::from(true, "It must be processed, and only once: a dead letter of it wakes somebody.", paths)
         }
         (Once::Must, false) => {
-            let why = "A dead letter of it is told in the morning: these types can be made up for.";
+            let why = "It must be processed, and a night does not matter: what it tells can still be fetched then, and \
+                       its dead letter is told when it has waited an hour.";
             Choice::from(false, why, paths)
         }
         _ => Choice::from(false, "Nothing is hurt if it waits for somebody to look.", paths),
     }
 }
 
-fn ordering(sender: &SenderAnswers, wish: &OrderWish) -> Choice<OrderingDesign> {
-    let paths = [sender.path("ordering"), "senders".to_owned()];
-    let title = sender.title();
-    let promise = match sender.sender.map_or(OrderPromise::Silent, |d| d.conduct.order) {
-        OrderPromise::None => format!("{title} promises no order"),
-        OrderPromise::Silent => format!("{title} says nothing of order, which is no promise"),
-        OrderPromise::Within(how) => format!("{title} keeps order only in {how}"),
+/// A type of which a dead letter should wake somebody, or the one that tells this team what such a type would tell.
+fn is_grave(declared: &Declaration, sender: &SenderAnswers, event_type: &str) -> bool {
+    let Conduct { critical, siblings, .. } = declared.conduct;
+    let takes = |glob: &str, all: &[&str]| all.iter().any(|t| glob::matches(glob, t));
+    let stands_in = |siblings: &Siblings| {
+        let grave: Vec<&str> = siblings.types.iter().copied().filter(|t| critical.contains(t)).collect();
+        let received = sender.events.iter().any(|named| takes(named, &grave));
+        !grave.is_empty() && !received && takes(event_type, siblings.types)
     };
-    let keys: Vec<&str> = sender.sender.map(|d| d.order_key.to_vec()).unwrap_or_default();
-    match wish.kind {
-        OrderKind::None => Choice::from(OrderingDesign::None, "Nobody asked for an order.", [sender.path("ordering")]),
-        OrderKind::Wished => {
-            let why = format!(
-                "{promise}, so none is enforced: the handler writes only what is newer than what it has (UPSERT \
-                 guarded by the event's time), and then the order of arrival does not matter."
-            );
-            Choice::from(OrderingDesign::None, why, paths)
-        }
-        OrderKind::Strict if wish.key.is_none() && keys.is_empty() => {
-            let why = format!(
-                "A strict order has to know what is ordered against what, and no usual key of {title} is known: say \
-                 ordering.{name} = {{ mode = \"strict\", key = \"json:/path\" }} and have the set-up made again. \
-                 Until then nothing waits for anything.",
-                name = sender.name
-            );
-            Choice::from(OrderingDesign::None, why, paths)
-        }
-        OrderKind::Strict => {
-            let key = wish.key.clone();
-            let by = key.clone().unwrap_or_else(|| alternatives(&keys));
-            let why = format!(
-                "One at a time for each {by}, in the order in which they were stored; one that fails holds up those \
-                 behind it, for an hour at most. It is the order of arrival: {promise}, and what it sends in the \
-                 wrong order stays in the wrong order."
-            );
-            Choice::from(OrderingDesign::Fifo { key }, why, paths)
-        }
-    }
-}
-
-fn alternatives(keys: &[&str]) -> String {
-    match keys {
-        [first, rest @ ..] if !rest.is_empty() => format!("{first} (else {})", list(rest)),
-        keys => keys.concat(),
-    }
-}
-
-fn retry(sender: &SenderAnswers, once: Once, latency: Duration, ordering: &OrderingDesign) -> Choice<RetryDesign> {
-    let paths = ["idempotency", "latency", "processing", "ordering"].map(|table| sender.path(table));
-    let s = Duration::from_secs;
-    if sender.processing.answers_user && latency <= SOON && once != Once::Must {
-        let value = RetryDesign { attempts: 3, initial: s(1), factor: 2.0, max: s(10) };
-        return Choice::from(value, "Somebody waits for the answer: an hour later nobody wants it any more.", paths);
-    }
-    if matches!(ordering, OrderingDesign::Fifo { .. }) {
-        let value = RetryDesign { attempts: 8, initial: s(5), factor: 5.0, max: s(600) };
-        let why = format!(
-            "{} attempts over {}, within the hour that one event may hold up its key: what has not gone through by \
-             then waits for somebody as a dead letter.",
-            value.attempts,
-            span(value.covers())
-        );
-        return Choice::from(value, why, paths);
-    }
-    let attempts = match once {
-        Once::Must => 28,
-        Once::Nice => 10,
-        Once::Free => 5,
-    };
-    let value = RetryDesign { attempts, initial: s(5), factor: 5.0, max: s(3_600) };
-    let why = format!(
-        "{attempts} attempts, from 5 s to 1 h apart: a handler that is down for {} loses nothing.",
-        span(value.covers())
-    );
-    Choice::from(value, why, paths)
+    critical.is_empty() || takes(event_type, critical) || siblings.iter().any(stands_in)
 }
 
 fn answers(sender: &SenderAnswers, event_type: &str) -> Choice<bool> {
     let usual = "The sender is answered as soon as the event is on disk.";
-    let Some(declared) = sender.sender.filter(|d| d.user_waits) else {
+    let Some(declared) = sender.sender.filter(|d| d.user_waits()) else {
         return Choice::from(false, usual, ["senders"]);
     };
     let paths = ["senders".to_owned(), sender.path("processing")];

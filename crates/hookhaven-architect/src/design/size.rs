@@ -137,6 +137,14 @@ pub fn slots(intake: &Intake, destinations: &[DestinationDesign], roles: &Roles)
             "Your destinations may have {} attempts under way; slow ones get half of the slots at most.",
             count(all)
         )
+    } else if wanted > u64::from(SLOTS_MAX) {
+        format!(
+            "Your destinations may have {} attempts under way ({}), more than a node makes at once: what exceeds {} \
+             waits, or more nodes have to work (`infrastructure.nodes`).",
+            count(all),
+            list(&each),
+            count(SLOTS_MAX.into())
+        )
     } else {
         format!(
             "Your destinations may have {} attempts under way ({}), and slow ones get half of the slots at most: \

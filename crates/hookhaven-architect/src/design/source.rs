@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use hookhaven_core::senders::{Declaration, Handshake, Retries, Scheme, SenderOptions};
+use hookhaven_core::senders::{Declaration, Handshake, Retries, SenderOptions};
 
-use super::{Loss, SourceDesign, load};
+use super::{Loss, SourceDesign, load, place::volumes};
 use crate::{
     Choice, Intake,
     intake::SenderAnswers,
@@ -30,7 +30,8 @@ const AGAIN_MIN: Duration = Duration::from_secs(300);
 /// From this many a second on, a sender that goes mad could fill the store before somebody looks.
 const SHED_FROM_PER_SECOND: f64 = 100.0;
 
-pub fn of(sender: &SenderAnswers, intake: &Intake) -> SourceDesign {
+/// `receivers`: nodes that it may post to.
+pub fn of(sender: &SenderAnswers, intake: &Intake, receivers: u32) -> SourceDesign {
     let declared = sender.sender;
     SourceDesign {
         name: sender.name.clone(),
@@ -39,14 +40,14 @@ pub fn of(sender: &SenderAnswers, intake: &Intake) -> SourceDesign {
         verify_token_variable: declared
             .filter(|d| d.handshakes.iter().any(Handshake::compares_token))
             .map(|_| format!("{}_VERIFY_TOKEN", variable(&sender.name))),
-        handover: declared.filter(|d| hands_over(d)).map(|_| format!("{}.secret", sender.name)),
+        handover: declared.filter(|d| d.hands_over()).map(|_| format!("{}.secret", sender.name)),
         dedupe_window: window(sender),
         tolerance: tolerance(declared),
         signs_time: declared.is_some_and(signs_time),
         body_max_bytes: body_max(sender),
-        needs_public_url: declared.is_some_and(signs_url),
+        needs_public_url: declared.is_some_and(|d| d.signs_url()),
         per_second: load::of_source(sender),
-        rate_per_second: shed(sender),
+        rate_per_second: shed(sender, intake, receivers),
         reserved: reserved(sender),
         loss: loss(sender, intake),
     }
@@ -60,21 +61,8 @@ pub fn variable(name: &str) -> String {
 }
 
 fn secret_variables(sender: &SenderAnswers) -> Vec<String> {
-    let is_given = sender.sender.is_none_or(|d| d.verifies() && !hands_over(d));
+    let is_given = sender.sender.is_none_or(|d| d.verifies() && !d.hands_over());
     if is_given { vec![format!("{}_WEBHOOK_SECRET", variable(&sender.name))] } else { Vec::new() }
-}
-
-/// Whether the sender makes the secret and posts it.
-fn hands_over(declared: &Declaration) -> bool {
-    declared.handshakes.iter().any(|h| matches!(h, Handshake::SecretInHeader(_) | Handshake::SecretInBody(_)))
-}
-
-fn signs_url(declared: &Declaration) -> bool {
-    match &declared.scheme {
-        Scheme::Signed(spec) => spec.signed.contains("{url}"),
-        Scheme::Own { signs_url, .. } => *signs_url,
-        Scheme::Shared(_) | Scheme::Nothing => false,
-    }
 }
 
 fn signs_time(declared: &'static Declaration) -> bool {
@@ -141,7 +129,12 @@ fn body_max(sender: &SenderAnswers) -> Choice<u64> {
     let title = sender.title();
     let paths = ["senders".to_owned(), sender.path("volume")];
     if wanted > usual {
-        let why = format!("Four times the {} that a body of {title} has here.", words::bytes(sender.volume.body_bytes));
+        let body = words::bytes(sender.volume.body_bytes);
+        let why = if wanted == BODY_LIMIT_BYTES {
+            format!("The most that a source can be told to take; a usual body of {title} has {body} here.")
+        } else {
+            format!("Room for four times the {body} that a usual body of {title} has here.")
+        };
         return Choice::from(wanted, why, paths);
     }
     Choice::from(usual, format!("The largest that {title} sends has to fit."), paths)
@@ -152,8 +145,9 @@ fn comes_again(declared: &Declaration) -> bool {
     matches!(declared.about.retries, Retries::For(length, _) if length >= AGAIN_MIN)
 }
 
-/// Backpressure: beyond it the sender is asked to come later, before its body is read.
-fn shed(sender: &SenderAnswers) -> Choice<Option<u32>> {
+/// Backpressure: beyond it the sender is asked to come later, before its body is read. Each node counts for itself, so
+/// of several each must bear the whole worst, for the others may be gone.
+fn shed(sender: &SenderAnswers, intake: &Intake, receivers: u32) -> Choice<Option<u32>> {
     let title = sender.title();
     let worst = load::of_source(sender).burst;
     let paths = ["senders".to_owned(), sender.path("volume")];
@@ -165,14 +159,20 @@ fn shed(sender: &SenderAnswers) -> Choice<Option<u32>> {
         let why = format!("None: {} at the worst is far below what one node takes.", rate(worst));
         return Choice::from(None, why, paths);
     }
-    let value = (worst * 2.0).ceil() as u32;
+    let (factor, much) = if receivers > 1 {
+        (1.0, "Your worst on each node that receives, since one may have to take it alone")
+    } else {
+        (2.0, "Twice your worst")
+    };
+    let value = (worst * factor).ceil() as u32;
     let why = format!(
-        "Twice your worst ({}): beyond it {title} hears 429 before its body is read, and comes again for {}, so a \
-         sender that goes mad does not fill the store for the others.",
+        "{much} ({}): beyond it {title} hears 429 before its body is read, and comes again for {}, so a sender that \
+         goes mad does not fill the store for the others.",
         rate(worst),
         span(again)
     );
-    Choice::from(Some(value), why, paths)
+    let nodes = [volumes(intake), vec!["infrastructure.nodes".to_owned()]].concat();
+    Choice::from(Some(value), why, [paths.to_vec(), nodes].concat())
 }
 
 fn reserved(sender: &SenderAnswers) -> Choice<bool> {

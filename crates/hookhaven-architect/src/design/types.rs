@@ -7,20 +7,12 @@ use hookhaven_core::{glob, senders::Declaration};
 
 use crate::intake::PerType;
 
-/// Slack's subscriptions by kind of channel all arrive as `message`.
-const SLACK_MESSAGES: &[&str] =
-    &["message.channels", "message.groups", "message.im", "message.mpim", "message.app_home"];
-/// Interactions, which Slack shows the answer of, beside commands.
-const SLACK_INTERACTIONS: &[&str] = &["block_actions", "view_submission", "block_suggestion"];
-/// Requests of Twilio that are answered with instructions; other callbacks only tell.
-const TWILIO_ASKS: &[&str] = &["call.ringing", "call.in-progress", "message.received"];
-
 /// The globs of a route for what a team calls `name`.
 pub fn globs(sender: Option<&Declaration>, name: &str) -> Vec<String> {
     let same = || vec![name.to_owned()];
     let Some(sender) = sender else { return same() };
-    if sender.name == "slack" && SLACK_MESSAGES.contains(&name) {
-        return vec!["message".to_owned()];
+    if let Some((_, arrives)) = sender.subscribed.iter().find(|(subscribed, _)| *subscribed == name) {
+        return vec![(*arrives).to_owned()];
     }
     let has_actions = sender.event_type.iter().any(|place| place.contains('?'));
     if !has_actions || name.contains('*') || name.contains('.') {
@@ -35,32 +27,24 @@ pub fn globs(sender: Option<&Declaration>, name: &str) -> Vec<String> {
     }
 }
 
-/// Types of a sender whose answer somebody waits for, for teams that named none.
-pub fn asking(sender: &Declaration) -> &'static [&'static str] {
-    match sender.name {
-        "slack" => &["/*", "block_actions", "view_submission", "block_suggestion"],
-        "twilio" => TWILIO_ASKS,
-        _ => &[],
-    }
-}
-
 /// Whether what the handler answers to such an event is what somebody sees: in the answer to the sender's own request,
-/// not in a call that the handler makes afterwards.
+/// not in a call that the handler makes afterwards. A pattern that takes such types counts for them, and `*` for none
+/// but senders that ask with every event: of the rest a sender expects nothing.
 pub fn is_asked(sender: &Declaration, event_type: &str) -> bool {
-    let among = |asks: &[&str]| asks.iter().any(|ask| event_type != "*" && glob::matches(event_type, ask));
-    sender.user_waits
-        && match sender.name {
-            "slack" => event_type.starts_with('/') || among(SLACK_INTERACTIONS),
-            "twilio" => among(TWILIO_ASKS),
-            _ => true,
-        }
+    let meet = |ask: &&str| glob::matches(event_type, ask) || glob::matches(ask, event_type);
+    sender.asks.iter().any(|ask| *ask == "*" || event_type != "*" && meet(ask))
 }
 
-/// What was said of a type: by its name, by a pattern that takes it, or of all.
+/// What was said of a type: by its name, by the narrowest pattern that takes it, or of all.
 pub fn said<'a, T>(answers: &'a PerType<T>, event_type: &str) -> &'a T {
-    let by = |test: &dyn Fn(&str) -> bool| answers.some.iter().find(|(name, _)| test(name)).map(|(_, value)| value);
-    let named = by(&|name| name == event_type);
-    named.or_else(|| by(&|name| glob::matches(name, event_type))).unwrap_or(&answers.all)
+    let takes = answers.some.iter().filter(|(name, _)| glob::matches(name, event_type));
+    let nearest = takes.max_by_key(|(name, _)| (name == event_type, literal(name)));
+    nearest.map_or(&answers.all, |(_, value)| value)
+}
+
+/// What of a pattern is no star: a wider one that takes it has less.
+pub fn literal(pattern: &str) -> usize {
+    pattern.bytes().filter(|byte| *byte != b'*').count()
 }
 
 #[cfg(test)]
@@ -87,9 +71,11 @@ mod tests {
     fn only_what_is_answered_in_the_request_is_asked() {
         for (sender, event_type, is) in [
             ("slack", "/deploy", true),
-            ("slack", "block_actions", true),
+            ("slack", "view_submission", true),
+            ("slack", "block_actions", false),
             ("slack", "app_mention", false),
             ("slack", "message", false),
+            ("slack", "/*", true),
             ("slack", "*", false),
             ("twilio", "call.ringing", true),
             ("twilio", "call.*", true),
@@ -103,8 +89,10 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_counts_for_what_it_takes_and_a_name_before_it() {
-        let answers = PerType { all: 1, some: vec![("invoice.*".to_owned(), 2), ("invoice.paid".to_owned(), 3)] };
-        assert_eq!(["invoice.paid", "invoice.sent", "invoice.*", "push"].map(|t| *said(&answers, t)), [3, 2, 2, 1]);
+    fn a_pattern_counts_for_what_it_takes_and_what_is_narrower_before_it() {
+        let some = [("in*", 4), ("invoice.*", 2), ("invoice.paid", 3)].map(|(name, value)| (name.to_owned(), value));
+        let answers = PerType { all: 1, some: some.to_vec() };
+        let types = ["invoice.paid", "invoice.sent", "invoice.*", "in.x", "push"];
+        assert_eq!(types.map(|t| *said(&answers, t)), [3, 2, 2, 4, 1]);
     }
 }

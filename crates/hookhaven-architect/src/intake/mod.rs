@@ -10,7 +10,10 @@ mod phrase;
 mod questions;
 mod read;
 mod senders;
+mod tables;
+mod template;
 mod text;
+mod typed;
 mod types;
 mod understood;
 mod values;
@@ -23,6 +26,7 @@ use hookhaven_core::senders::Declaration;
 pub use questions::{Kind, Question};
 pub use read::{FILE_BYTES_MAX, Given, Read, read, read_with_defaults};
 pub use senders::SENDERS_MAX;
+pub use template::template;
 pub use values::{EVENTS_MAX, TEXT_CHARS_MAX};
 pub use written::whole;
 
@@ -120,7 +124,7 @@ pub struct Burst {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Processing {
     pub text: String,
-    /// Read from the text.
+    /// Read from the text, or said outright.
     pub effects: Vec<Effect>,
     /// How long it takes for one event.
     pub takes: Duration,
@@ -161,6 +165,9 @@ pub enum Once {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OrderWish {
     pub kind: OrderKind,
+    /// Only the newest state counts: what was overtaken need not be handled any more. Never so where it
+    /// is strict.
+    pub newest: bool,
     /// As written; empty if nobody said.
     pub text: String,
     /// What is ordered against each other, as a place in the body (`json:/data/object/customer`), if they said.
@@ -170,7 +177,7 @@ pub struct OrderWish {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum OrderKind {
     None,
-    /// Would be good, or only the newest state counts.
+    /// Would be good.
     Wished,
     /// Each after the one before.
     Strict,
@@ -240,7 +247,7 @@ pub struct Existing {
     pub kind: State,
     /// As written.
     pub incidents: Vec<String>,
-    /// Read from the incidents.
+    /// Read from the incidents, or said outright.
     pub troubles: Vec<Trouble>,
     /// Whether signatures are verified today; `None`: nobody said.
     pub verifies: Option<bool>,
@@ -286,11 +293,6 @@ impl<T> PerType<T> {
         PerType { all, some: Vec::new() }
     }
 
-    /// What holds for a type: the first that names it, else what holds for all.
-    pub fn of(&self, event_type: &str) -> &T {
-        self.some.iter().find(|(name, _)| name == event_type).map_or(&self.all, |(_, value)| value)
-    }
-
     pub fn values(&self) -> impl Iterator<Item = &T> {
         std::iter::once(&self.all).chain(self.some.iter().map(|(_, value)| value))
     }
@@ -304,9 +306,10 @@ impl Answers {
 }
 
 impl SenderAnswers {
-    /// For people.
+    /// For people: who it is, or the source's own name where it was given one, or where the sender may be anybody.
     pub fn title(&self) -> &str {
-        self.sender.map_or(&self.name, |sender| sender.title)
+        let called = self.sender.filter(|sender| sender.name == self.name && !sender.title.starts_with("Any"));
+        called.map_or(&self.name, |sender| sender.title)
     }
 
     /// A path under one of the intake's tables: `volume.stripe`.

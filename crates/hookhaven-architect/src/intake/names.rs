@@ -51,8 +51,13 @@ pub const STATES: &[(&str, State)] = &[
     ("hosted", State::Hosted),
 ];
 
-pub const ORDERS: &[(&str, OrderKind)] =
-    &[("none", OrderKind::None), ("wished", OrderKind::Wished), ("strict", OrderKind::Strict)];
+/// With whether only the newest counts.
+pub const ORDERS: &[(&str, (OrderKind, bool))] = &[
+    ("none", (OrderKind::None, false)),
+    ("wished", (OrderKind::Wished, false)),
+    ("newest", (OrderKind::Wished, true)),
+    ("strict", (OrderKind::Strict, false)),
+];
 
 /// How a kind is written where it is said outright.
 pub fn name_of<T: PartialEq>(names: &[(&'static str, T)], kind: &T) -> &'static str {

@@ -43,7 +43,8 @@ impl Phrases {
         let mut clauses = vec![String::from(" ")];
         for piece in text.split([';', ',', '(', ')', '\n', '!', '?']).flat_map(sentences) {
             clauses.push(String::from(" "));
-            for word in plain(piece).split_whitespace() {
+            // "Not only this but also that" denies neither.
+            for word in plain(piece).replace("not only", "").split_whitespace() {
                 if ["and", "but", "then", "while", "instead"].contains(&word) {
                     clauses.push(String::from(" "));
                 } else if let Some(clause) = clauses.last_mut() {
@@ -146,6 +147,7 @@ mod tests {
             ("no handler; a queue", true),
             ("we used to have a queue", false),
             ("queueing", false),
+            ("not only a queue but also a table", true),
         ] {
             assert_eq!(Phrases::of(text).say(&["queue"]), said, "{text}");
         }

@@ -6,13 +6,14 @@
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use hookhaven_toml::{Document, Item, Problem, Severity, Table, document::path_of, size};
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
 use super::{
     Answers, Assumed, Existing, Infrastructure, Intake, Once, PerType, Requirements, SenderAnswers, Understood, Volume,
     names,
     questions::{self, Question},
-    senders::{self, Named},
+    senders::{self, Named, Senders},
+    tables::{Said, Tables},
     text, understood,
     values::{self, BODY_BYTES, LENIENT, TAKES},
     written,
@@ -77,12 +78,16 @@ fn read_with(file: &Path, text: &str, given: &Given, defaults: bool) -> Read {
     let intake = reader.intake(Table::new(&doc, String::new(), 0..0, root.get_ref()));
     let wrong = doc.has_errors() || reader.beside.iter().any(Problem::is_error);
     let whole = reader.missing.is_empty() && !wrong && !intake.senders.is_empty();
-    let by_path = match written::whole(text, given).as_deref().map(DeTable::parse) {
-        Some(Ok(all)) => written::by_path(all.get_ref()),
-        _ => written::by_path(root.get_ref()),
-    };
-    let Reader { missing, offered, beside, assumed, understood, .. } = reader;
-    let intake = whole.then_some(Intake { answers: Answers { by_path }, assumed, understood, ..intake });
+    let Reader { missing, offered, beside, assumed, mut understood, .. } = reader;
+    // What was only assumed is nobody's own words.
+    understood.retain(|read| !assumed.iter().any(|assumed| assumed.path == read.path));
+    let intake = whole.then(|| {
+        let by_path = match written::whole(text, given).as_deref().map(DeTable::parse) {
+            Some(Ok(all)) => written::by_path(all.get_ref()),
+            _ => written::by_path(root.get_ref()),
+        };
+        Intake { answers: Answers { by_path }, assumed, understood, ..intake }
+    });
     let problems = doc.into_problems().0.into_iter().chain(beside).collect();
     Read { intake, missing, offered, problems }
 }
@@ -98,40 +103,12 @@ struct Reader<'g> {
     beside: Vec<Problem>,
 }
 
-/// The tables that have a line for each sender.
-struct Tables<'d>(BTreeMap<&'static str, Table<'d>>);
-
-impl<'d> Tables<'d> {
-    const NAMES: [&'static str; 6] = ["events", "volume", "processing", "idempotency", "ordering", "latency"];
-
-    fn take(root: &mut Table<'d>, names: &[String]) -> Self {
-        let mut tables = BTreeMap::new();
-        for name in Self::NAMES {
-            let table = root.take(name).and_then(|item| item.table("a table with a line for each sender"));
-            if let Some(table) = table {
-                values::unknown_senders(&table, names);
-                tables.insert(name, table);
-            }
-        }
-        Tables(tables)
-    }
-
-    fn has(&self, table: &str) -> bool {
-        self.0.contains_key(table)
-    }
-
-    fn of(&self, table: &str, name: &str) -> Option<Item<'d>> {
-        let named = self.0.get(table)?.named();
-        named.into_iter().find(|(key, ..)| *key == name).map(|(_, _, item)| item)
-    }
-}
-
 impl Reader<'_> {
     fn intake(&mut self, mut root: Table<'_>) -> Intake {
-        let named = self.senders(&mut root);
+        let Senders { named, refused } = self.senders(&mut root);
         let names: Vec<String> = named.iter().map(|named| named.name.clone()).collect();
-        let planned = root.take("planned").map(|item| senders::planned(&item)).unwrap_or_default();
-        let tables = Tables::take(&mut root, &names);
+        let planned = root.take("planned").map(|item| senders::planned(&item, &names)).unwrap_or_default();
+        let tables = Tables::take(&mut root, &names, &refused);
         let senders = named.into_iter().map(|named| self.sender(named, &tables)).collect();
         let infrastructure = self.infrastructure(&mut root);
         let existing = self.existing(&mut root);
@@ -149,7 +126,7 @@ impl Reader<'_> {
         }
     }
 
-    fn senders(&mut self, root: &mut Table<'_>) -> Vec<Named> {
+    fn senders(&mut self, root: &mut Table<'_>) -> Senders {
         let item = root.take("senders");
         self.asked(item, "senders", questions::senders, senders::named).unwrap_or_default()
     }
@@ -208,38 +185,30 @@ impl Reader<'_> {
             latency: latency.unwrap_or(PerType::all(LENIENT)),
             name: name.clone(),
         };
-        self.details(&answers, under("volume"), under("processing"), under("latency"));
-        self.understood.extend(understood::of_sender(&answers));
+        let said = Said { given: self.given, tables, name: &answers.name };
+        self.details(&answers, &said);
+        self.understood
+            .extend(understood::of_sender(&answers, |table, of_type, key| said.outright(table, of_type, key)));
         answers
     }
 
     /// What was left out of an answer that was given.
-    fn details(
-        &mut self,
-        answers: &SenderAnswers,
-        volume: Option<Item<'_>>,
-        processing: Option<Item<'_>>,
-        latency: Option<Item<'_>>,
-    ) {
-        let says = |item: &Option<Item<'_>>, key: &str| item.as_ref().is_some_and(|item| item.under(key).at != item.at);
-        let given = |table: &str, words: &str| {
-            let path = path_of(table, &answers.name);
-            self.given.get(&path).is_some_and(|toml| toml.contains(words))
-        };
-        let body_said = says(&volume, "body") || given("volume", "body = ");
-        let takes_said = says(&processing, "takes") || given("processing", "takes = ");
-        let is_table = |item: &Option<Item<'_>>| item.as_ref().is_some_and(|i| matches!(i.value, DeValue::Table(_)));
-        let rest_said = says(&latency, "default") || !is_table(&latency);
-        if !body_said {
+    fn details(&mut self, answers: &SenderAnswers, said: &Said<'_>) {
+        let rest_said = |table: &str| !said.by_type(table) || said.outright(table, None, "default");
+        let why_rest = "of these types something was said, and nothing of the others";
+        if !said.outright("volume", None, "body") {
             self.assume(answers.path("volume") + ".body", &size::print(BODY_BYTES), "most senders stay under it");
         }
-        if !takes_said {
+        let takes_said = said.outright("processing", None, "takes");
+        if !takes_said && !matches!(text::work(&answers.processing.text), Some((_, Ok(_)))) {
             let why = "nobody said how long the handler takes; measure it, and say so";
             self.assume(answers.path("processing") + ".takes", &crate::words::duration(TAKES), why);
         }
-        if !rest_said {
-            let why = "of these types something was said, and nothing of the others";
-            self.assume(answers.path("latency") + ".default", &crate::words::duration(LENIENT), why);
+        if !rest_said("idempotency") {
+            self.assume(answers.path("idempotency") + ".default", "no", why_rest);
+        }
+        if !rest_said("latency") {
+            self.assume(answers.path("latency") + ".default", &crate::words::duration(LENIENT), why_rest);
         }
     }
 

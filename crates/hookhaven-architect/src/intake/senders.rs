@@ -18,15 +18,29 @@ pub struct Named {
     pub sender: Option<&'static Declaration>,
 }
 
+/// Who was named.
+#[derive(Default)]
+pub struct Senders {
+    pub named: Vec<Named>,
+    /// Names that were refused, so that what is said under them is not blamed, too.
+    pub refused: Vec<String>,
+}
+
 /// Names, or tables that give a second source of the same sender a name of its own.
-pub fn named(item: &Item<'_>) -> Option<Vec<Named>> {
+pub fn named(item: &Item<'_>) -> Option<Senders> {
     let mut all: Vec<Named> = Vec::new();
+    let mut refused = Vec::new();
     let items = item.list("a list of senders, such as [\"stripe\", \"github\"]")?;
     if items.is_empty() {
         item.error("no sender is named", "name at least one, such as [\"stripe\"]");
     }
     for item in items {
-        let Some(named) = one(&item) else { continue };
+        let Some(named) = one(&item) else {
+            if let DeValue::String(name) = item.under("name").value {
+                refused.push(name.to_string());
+            }
+            continue;
+        };
         if all.iter().any(|known| known.name == named.name) {
             let mend = "take one out, or name one of them: { name = \"stripe-eu\", sender = \"stripe\" }";
             item.error(format!("{:?} is there twice", named.name), mend);
@@ -37,7 +51,7 @@ pub fn named(item: &Item<'_>) -> Option<Vec<Named>> {
             all.push(named);
         }
     }
-    Some(all)
+    Some(Senders { named: all, refused })
 }
 
 fn one(item: &Item<'_>) -> Option<Named> {
@@ -90,7 +104,8 @@ pub fn sender(item: &Item<'_>, name: &str) -> Option<&'static Declaration> {
     found
 }
 
-pub fn planned(item: &Item<'_>) -> Vec<Planned> {
+/// `here`: the names of those that post already; one that is there anyway is not planned.
+pub fn planned(item: &Item<'_>, here: &[String]) -> Vec<Planned> {
     let wanted = "a list such as [{ sender = \"twilio\", in_months = 6 }]";
     let plan = |item: &Item<'_>| {
         if matches!(item.value, DeValue::String(_)) {
@@ -105,5 +120,19 @@ pub fn planned(item: &Item<'_>) -> Vec<Planned> {
         let (item, name) = (named?, name?);
         Some(Planned { sender: sender(&item, &name), name, in_months: in_months.and_then(|n| u32::try_from(n).ok()) })
     };
-    item.list(wanted).unwrap_or_default().iter().filter_map(plan).collect()
+    let items = item.list(wanted).unwrap_or_default();
+    if items.len() > SENDERS_MAX {
+        item.error(format!("more than {SENDERS_MAX} senders"), "name those that come next");
+        return Vec::new();
+    }
+    let mut all: Vec<Planned> = Vec::new();
+    for item in items {
+        let Some(planned) = plan(&item) else { continue };
+        if all.iter().map(|known| &known.name).chain(here).any(|name| *name == planned.name) {
+            item.warn(format!("{:?} is there already", planned.name), "take it out of those that are planned");
+        } else {
+            all.push(planned);
+        }
+    }
+    all
 }

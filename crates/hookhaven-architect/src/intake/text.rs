@@ -10,7 +10,39 @@ mod troubles;
 
 pub use self::{effects::effects, troubles::troubles};
 
+use std::time::Duration;
+
+use hookhaven_toml::said;
+
 use super::{Framework, Host, OrderKind, State, names::FRAMEWORKS, phrase::Phrases};
+
+/// What is done, and how long it takes where the words say it: `update a row, takes 2s`. An error is a figure that is
+/// said and cannot be read.
+pub fn work(text: &str) -> Option<(&str, Result<Duration, &str>)> {
+    const TAKES: &str = "takes ";
+    // Small letters of ASCII keep their places.
+    let at = text.to_ascii_lowercase().rfind(TAKES)?;
+    let (before, after) = (&text[..at], &text[at + TAKES.len()..]);
+    if before.ends_with(char::is_alphanumeric) {
+        return None;
+    }
+    let end = [", ", ";", "(", ". "].iter().filter_map(|mark| after.find(mark)).min().unwrap_or(after.len());
+    let (said, rest) = (after[..end].trim().trim_end_matches(['.', ',']), &after[end..]);
+    let unit = said.rsplit(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
+    let takes = match said::duration(said) {
+        Some(length) => Ok(length),
+        // A figure and a unit are meant for a duration; "takes 5 orders" is none.
+        None if said.contains(|c: char| c.is_ascii_digit()) && said::duration(&format!("1 {unit}")).is_some() => {
+            Err(said)
+        }
+        None => return None,
+    };
+    let does = before.trim_end();
+    let does = does.strip_suffix("it").filter(|done| !done.ends_with(char::is_alphanumeric)).unwrap_or(does);
+    let does = does.trim().trim_end_matches([',', ';', '.']);
+    let is_all = rest.trim().is_empty() && !does.is_empty();
+    Some((if is_all { does } else { text.trim() }, takes))
+}
 
 /// Whether somebody waits for what the handler says. An answer in HTTP's own terms is for the sender alone.
 pub fn answers_user(text: &str) -> bool {
@@ -99,6 +131,29 @@ pub fn order(text: &str) -> OrderKind {
     }
 }
 
+/// Whether it is the newest state alone that counts, so that what was overtaken may be left out.
+pub fn newest(text: &str) -> bool {
+    const NEWEST: &[&str] = &[
+        "only the latest",
+        "only the newest",
+        "only the last",
+        "only the most recent",
+        "latest state",
+        "newest state",
+        "last state",
+        "current state",
+        "present state",
+        "latest version",
+        "newest version",
+        "latest counts",
+        "newest counts",
+        "latest wins",
+        "newest wins",
+        "last write wins",
+    ];
+    order(text) != OrderKind::Strict && Phrases::of(text).say(NEWEST)
+}
+
 /// Where it runs today: what is said first of it, in `hosting`, else in the stack.
 pub fn host(hosting: &str, stack: &[String]) -> Host {
     const MACHINE: &[&str] = &[
@@ -146,14 +201,14 @@ pub fn host(hosting: &str, stack: &[String]) -> Host {
                 "app engine",
                 "app runner",
                 "beanstalk",
+                "ecs",
+                "fargate",
+                "container apps",
                 "platform",
                 "paas",
             ],
         ),
-        (
-            Host::Containers,
-            &["docker", "container", "containers", "compose", "ecs", "fargate", "podman", "swarm", "nomad"],
-        ),
+        (Host::Containers, &["docker", "container", "containers", "compose", "podman", "swarm", "nomad"]),
     ];
     let said = Phrases::of(hosting);
     // A machine is what it says only where nothing says how things run on it.
@@ -189,8 +244,26 @@ pub fn has_postgres(stack: &[String]) -> bool {
 
 pub fn state(text: &str) -> State {
     const QUEUE: &[&str] = &[
-        "queue", "queued", "queues", "bullmq", "sqs", "kafka", "celery", "sidekiq", "redis", "rabbitmq", "outbox",
-        "pubsub", "nats",
+        "queue",
+        "queued",
+        "queues",
+        "enqueue",
+        "enqueues",
+        "enqueued",
+        "bullmq",
+        "sqs",
+        "kafka",
+        "kinesis",
+        "celery",
+        "sidekiq",
+        "redis",
+        "rabbitmq",
+        "mq",
+        "service bus",
+        "outbox",
+        "pubsub",
+        "pub/sub",
+        "nats",
     ];
     /// With a queue, two of these make it whole.
     const CARE: &[&[&str]] = &[
@@ -199,6 +272,27 @@ pub fn state(text: &str) -> State {
         &["idempotent", "idempotency", "deduplicated", "deduplication", "dedupe", "unique constraint"],
         &["alert", "alerts", "alerting", "monitoring", "monitored"],
         &["outbox"],
+    ];
+    /// What receives nothing: somebody goes and looks, or nobody told.
+    const UNRECEIVED: &[&str] =
+        &["poll", "polls", "polled", "polling", "by hand", "manually", "directly", "don't know", "not sure", "unknown"];
+    const RECEIVER: &[&str] = &[
+        "handler",
+        "handlers",
+        "receiver",
+        "receivers",
+        "endpoint",
+        "endpoints",
+        "controller",
+        "controllers",
+        "function",
+        "functions",
+        "lambda",
+        "lambdas",
+        "route",
+        "routes",
+        "webhook",
+        "webhooks",
     ];
     let said = Phrases::of(text);
     let care = CARE.iter().filter(|words| said.say(words)).count();
@@ -210,7 +304,9 @@ pub fn state(text: &str) -> State {
         State::Synchronous
     } else if said.say(QUEUE) {
         State::Queued
-    } else if said.mention(&["nothing", "none", "new", "greenfield", "not yet", "no handler", "no receiver"]) {
+    } else if said.mention(&["nothing", "none", "new", "greenfield", "not yet", "no handler", "no receiver"])
+        || said.mention(UNRECEIVED) && !said.mention(RECEIVER)
+    {
         State::Nothing
     } else {
         State::Synchronous

@@ -22,14 +22,25 @@ pub fn meet(a: &str, b: &str) -> bool {
     a == b || glob::matches(a, b) || glob::matches(b, a)
 }
 
-/// The sender's own type that this one is a slip away from.
+/// What was probably meant: every type, or the sender's own type that this one is a slip away from.
 pub fn meant(sender: Option<&'static Declaration>, named: &str) -> Option<&'static str> {
-    suggest::slip(named, sender?.sample_types.iter().copied())
+    const EVERY: [&str; 6] = ["all", "any", "every", "everything", "all events", "default"];
+    let known = sender.map(|sender| sender.sample_types).unwrap_or_default();
+    let every = EVERY.contains(&&*named.to_lowercase()) && !known.contains(&named);
+    if every { Some("*") } else { suggest::slip(named, known.iter().copied()) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_word_for_every_type_and_a_slip_are_not_taken_at_their_word() {
+        let stripe = hookhaven_core::senders::find("stripe");
+        assert_eq!([meant(None, "all"), meant(stripe, "Everything")], [Some("*"); 2]);
+        assert_eq!((meant(stripe, "invoce.paid"), meant(None, "invoce.paid")), (Some("invoice.paid"), None));
+        assert_eq!((meant(stripe, "invoice.paid"), meant(stripe, "my.own")), (None, None));
+    }
 
     #[test]
     fn a_name_is_on_one_line_and_can_be_seen() {

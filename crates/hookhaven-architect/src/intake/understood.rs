@@ -2,48 +2,62 @@
 //!
 //! Not here: how it is read (`text`).
 
-use super::{Existing, Host, Infrastructure, OrderKind, SenderAnswers, State, Trouble, Understood, names};
-use crate::words::list;
+use hookhaven_toml::document::path_of;
 
-pub fn of_sender(answers: &SenderAnswers) -> Vec<Understood> {
-    let mut all = Vec::new();
-    let processing = &answers.processing;
-    if !processing.text.is_empty() {
-        let effects = names::effects(&processing.effects);
-        let done = match effects.is_empty() {
-            true => "nothing that would matter if it were done twice".to_owned(),
-            false => format!("effects: {}", list(&effects)),
-        };
-        let waits =
-            if processing.answers_user { "somebody waits for its answer" } else { "nobody waits for its answer" };
-        all.push(Understood {
-            path: answers.path("processing"),
-            text: processing.text.clone(),
-            taken_for: format!("{done}; {waits}"),
-            outright: format!(
-                "{}.effects = [{}], .answers_user = true or false",
-                answers.path("processing"),
-                names::EFFECTS.iter().map(|(name, _)| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")
-            ),
-        });
-    }
-    let orders = std::iter::once((answers.path("ordering"), &answers.ordering.all)).chain(
-        answers.ordering.some.iter().map(|(name, wish)| (format!("{}.{name:?}", answers.path("ordering")), wish)),
-    );
-    for (path, wish) in orders.filter(|(_, wish)| !wish.text.is_empty()) {
+use super::{Existing, Host, Infrastructure, OrderKind, SenderAnswers, State, Trouble, Understood, names, text};
+use crate::words::{self, list};
+
+/// `outright`: whether a key of an answer was said so, of a type or of all.
+pub fn of_sender(answers: &SenderAnswers, outright: impl Fn(&str, Option<&str>, &str) -> bool) -> Vec<Understood> {
+    let mut all: Vec<Understood> = processing(answers, |key| outright("processing", None, key)).into_iter().collect();
+    let some = answers.ordering.some.iter().map(|(name, wish)| (Some(&**name), wish));
+    let orders = std::iter::once((None, &answers.ordering.all)).chain(some);
+    for (of_type, wish) in
+        orders.filter(|(of_type, wish)| !wish.text.is_empty() && !outright("ordering", *of_type, "mode"))
+    {
+        let path = answers.path("ordering");
+        let path = of_type.map_or(path.clone(), |of_type| path_of(&path, of_type));
         let taken_for = match wish.kind {
+            _ if wish.newest => "only the newest state counts, and what it overtook may be left out",
             OrderKind::None => "no order is needed",
             OrderKind::Wished => "an order is wished for, and can be done without",
             OrderKind::Strict => "each has to be handled after the one before",
         };
         all.push(Understood {
-            outright: format!("{path} = {{ mode = \"none\", \"wished\" or \"strict\" }}"),
+            outright: format!("{path} = {{ mode = \"none\", \"wished\", \"newest\" or \"strict\" }}"),
             path,
             text: wish.text.clone(),
             taken_for: taken_for.to_owned(),
         });
     }
     all
+}
+
+fn processing(answers: &SenderAnswers, outright: impl Fn(&str) -> bool) -> Option<Understood> {
+    let (path, processing) = (answers.path("processing"), &answers.processing);
+    let effects = names::effects(&processing.effects);
+    let done = match effects.is_empty() {
+        true => "no effect that is known here".to_owned(),
+        false => format!("effects: {}", list(&effects)),
+    };
+    let waits = if processing.answers_user { "somebody waits for its answer" } else { "nobody waits for its answer" };
+    let names = names::EFFECTS.iter().map(|(name, _)| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
+    let mut read = vec![
+        ("effects", done, format!(".effects = [{names}]")),
+        ("answers_user", waits.to_owned(), ".answers_user = true or false".to_owned()),
+    ];
+    if matches!(text::work(&processing.text), Some((_, Ok(_)))) {
+        let takes = words::duration(processing.takes);
+        read.push(("takes", format!("takes {takes} for one"), format!(".takes = \"{takes}\"")));
+    }
+    read.retain(|(key, ..)| !outright(key));
+    let (taken_for, keys): (Vec<String>, Vec<String>) = read.into_iter().map(|(_, said, key)| (said, key)).unzip();
+    (!processing.text.is_empty() && !keys.is_empty()).then(|| Understood {
+        text: processing.text.clone(),
+        taken_for: taken_for.join("; "),
+        outright: format!("{path}{}", keys.join(", ")),
+        path,
+    })
 }
 
 /// `outright`: whether host, frameworks and PostgreSQL were said so.

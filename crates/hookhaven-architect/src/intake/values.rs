@@ -5,10 +5,12 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use hookhaven_core::senders::{Declaration, Place};
-use hookhaven_toml::{Item, Severity, Table, suggest};
+use hookhaven_toml::{Item, Severity, Table, duration, suggest, values::quote};
 use toml::de::DeValue;
 
-use super::{Burst, Framework, Once, OrderKind, OrderWish, PerType, Processing, Trouble, Volume, names, text, types};
+use super::{
+    Burst, Framework, Once, OrderKind, OrderWish, PerType, Processing, Trouble, Volume, names, text, typed, types,
+};
 use crate::words::one_line;
 
 /// Of one sender.
@@ -24,6 +26,7 @@ pub const BODY_BYTES: u64 = 4 << 10;
 const BODY_BYTES_MAX: u64 = 60 << 20;
 /// For what a handler does to one event, where nobody said.
 pub const TAKES: Duration = Duration::from_millis(500);
+const TAKES_MIN: Duration = Duration::from_millis(1);
 /// For types of which nothing is said where something is said of others.
 pub const LENIENT: Duration = Duration::from_secs(300);
 
@@ -64,10 +67,8 @@ pub fn events(item: &Item<'_>, sender: Option<&'static Declaration>) -> Option<V
             item.warn("it is there twice", "take one of the two out");
         } else {
             if let Some(meant) = types::meant(sender, text) {
-                item.warn(
-                    format!("{text:?} is not among the types that are known"),
-                    format!("did you mean {meant:?}?"),
-                );
+                let what = format!("{text:?} is not among the types that are known");
+                item.warn(what, format!("did you mean {meant:?}?"));
             }
             types.push(text.to_owned());
         }
@@ -79,6 +80,12 @@ pub fn volume(item: &Item<'_>) -> Option<Volume> {
     if matches!(item.value, DeValue::Integer(_)) {
         let per_day = item.integer(0..=PER_DAY_MAX)?;
         return Some(Volume { per_day, peak_day: per_day, burst: None, body_bytes: BODY_BYTES });
+    }
+    if let DeValue::String(text) = item.value {
+        let meant = typed::volume(text);
+        let mend = meant.map_or("write a whole number, without quotes".to_owned(), |toml| format!("write {toml}"));
+        item.error(format!("{} is a text, not a number of events a day", quote(text)), mend);
+        return None;
     }
     let mut table = item.table("events a day, or a table such as { per_day = 5000, peak_day = 20000 }")?;
     let per_day = table.require("per_day", "add per_day = 5000").and_then(|item| item.integer(0..=PER_DAY_MAX));
@@ -101,23 +108,44 @@ fn burst(item: &Item<'_>) -> Option<Burst> {
 
 pub fn processing(item: &Item<'_>) -> Option<Processing> {
     if matches!(item.value, DeValue::String(_)) {
-        return words(item).map(|text| of_text(&text));
+        return words(item).and_then(|text| in_words(item, &text));
     }
     let mut table = item.table("what the handler does, in words, or { does = \"…\", takes = \"2s\" }")?;
-    let does = table.require("does", "add does = \"…\", what the handler does").and_then(|item| words(&item));
-    let takes = table.take("takes").map_or(Some(TAKES), |item| item.duration(Duration::from_millis(1)..=DAY));
+    let does = table.require("does", "add does = \"…\", what the handler does");
+    let read = does.and_then(|item| words(&item).map(|text| (item, text)));
+    let takes = table.take("takes").map_or(Some(None), |item| item.duration(TAKES_MIN..=DAY).map(Some));
     let answers = table.take("answers_user").map_or(Some(None), |item| item.boolean().map(Some));
     let effects = table.take("effects").map_or(Some(None), |item| each_of(&item, names::EFFECTS).map(Some));
     table.finish();
-    let read = of_text(&does?);
+    let (item, text) = read?;
+    let read = if takes?.is_some() { of_text(&text) } else { in_words(&item, &text)? };
     Some(Processing {
-        takes: takes?,
+        takes: takes?.unwrap_or(read.takes),
         answers_user: answers?.unwrap_or(read.answers_user),
         effects: effects?.unwrap_or_else(|| read.effects.clone()),
         ..read
     })
 }
 
+/// How long it takes may stand among the words.
+fn in_words(item: &Item<'_>, words: &str) -> Option<Processing> {
+    let read = of_text(words);
+    let outright = "say how long it takes outright, as in { does = \"…\", takes = \"2s\" }";
+    match text::work(words) {
+        Some((_, Ok(takes))) if !(TAKES_MIN..=DAY).contains(&takes) => {
+            item.error(format!("{} is out of range for one event", duration::print(takes)), outright);
+            None
+        }
+        Some((_, Ok(takes))) => Some(Processing { takes, ..read }),
+        Some((_, Err(said))) => {
+            item.warn(format!("how long it takes is not understood: {}", quote(said)), outright);
+            Some(read)
+        }
+        None => Some(read),
+    }
+}
+
+/// What the words say of what is done; not how long it takes.
 pub fn of_text(words: &str) -> Processing {
     Processing {
         text: words.to_owned(),
@@ -133,7 +161,12 @@ pub fn per_type<T>(item: &Item<'_>, rest: T, read: impl Fn(&Item<'_>) -> Option<
     let table = item.table("one answer, or a table of event types")?;
     let mut all = Some(rest);
     let mut some: Vec<(String, T)> = Vec::new();
-    for (key, at, item) in table.named().into_iter().take(EVENTS_MAX) {
+    let named = table.named();
+    if named.len() > EVENTS_MAX {
+        item.error(format!("more than {EVENTS_MAX} types"), "use patterns, such as \"invoice.*\"");
+        return None;
+    }
+    for (key, at, item) in named {
         if key == "default" {
             all = read(&item);
         } else if let Some((what, mend)) = types::refused(key) {
@@ -150,7 +183,7 @@ pub fn unnamed_types(item: &Item<'_>, named: &[String], sender: Option<&'static 
     let DeValue::Table(_) = item.value else { return };
     let Some(table) = item.table("a table") else { return };
     let samples = sender.map(|sender| sender.sample_types).unwrap_or_default();
-    for (key, at, item) in table.named().into_iter().filter(|(key, ..)| *key != "default") {
+    for (key, at, item) in table.named().into_iter().take(EVENTS_MAX).filter(|(key, ..)| *key != "default") {
         let is_among = named.iter().any(|named| types::meet(key, named));
         let warn = |what: String, mend: String| item.doc.report(Severity::Warning, &at, &item.path, what, mend);
         if named.is_empty() {
@@ -167,7 +200,16 @@ pub fn unnamed_types(item: &Item<'_>, named: &[String], sender: Option<&'static 
 }
 
 pub fn once(item: &Item<'_>) -> Option<Once> {
-    item.one_of(&[("must", Once::Must), ("nice", Once::Nice), ("no", Once::Free)])
+    let words = [("must", Once::Must), ("nice", Once::Nice), ("no", Once::Free)];
+    let text = item.text("one of must, nice, no")?;
+    let found = words.iter().find(|(word, _)| *word == text).map(|(_, once)| *once);
+    if found.is_none() {
+        let near = suggest::nearest(text, words.map(|(word, _)| word)).map(|meant| format!("did you mean {meant:?}?"));
+        let choose =
+            "choose one of: must, nice, no; who does not know leaves it out, and --defaults takes the usual one";
+        item.error(format!("{} is not known here", quote(text)), near.unwrap_or_else(|| choose.to_owned()));
+    }
+    found
 }
 
 /// From as good as at once to a month.
@@ -176,7 +218,7 @@ pub fn latency(item: &Item<'_>) -> Option<Duration> {
 }
 
 pub fn no_order() -> OrderWish {
-    OrderWish { kind: OrderKind::None, text: String::new(), key: None }
+    OrderWish { kind: OrderKind::None, newest: false, text: String::new(), key: None }
 }
 
 pub fn ordering(item: &Item<'_>) -> Option<PerType<OrderWish>> {
@@ -185,20 +227,22 @@ pub fn ordering(item: &Item<'_>) -> Option<PerType<OrderWish>> {
 
 /// Whether a table says one order outright, rather than one for each of several types.
 pub fn is_one_order(item: &Item<'_>) -> bool {
-    ["mode", "key", "text"].iter().any(|key| item.under(key).at != item.at)
+    ["mode", "key", "text"].iter().any(|key| item.has(key))
 }
 
 fn order(item: &Item<'_>) -> Option<OrderWish> {
     if matches!(item.value, DeValue::String(_)) {
-        return words(item).map(|text| OrderWish { kind: text::order(&text), text, key: None });
+        let wish = |text: String| OrderWish { kind: text::order(&text), newest: text::newest(&text), text, key: None };
+        return words(item).map(wish);
     }
     let mut table = item.table("what has to be in order, in words, or { mode = \"strict\", key = \"json:/path\" }")?;
-    let kind = table.require("mode", "add mode = \"strict\", \"wished\" or \"none\"");
+    let kind = table.require("mode", "add mode = \"strict\", \"wished\", \"newest\" or \"none\"");
     let kind = kind.and_then(|item| item.one_of(names::ORDERS));
     let key = table.take("key").map_or(Some(None), |item| place(&item).map(Some));
     let said = table.take("text").map_or(Some(String::new()), |item| words(&item));
     table.finish();
-    Some(OrderWish { kind: kind?, text: said?, key: key? })
+    let (kind, newest) = kind?;
+    Some(OrderWish { kind, newest, text: said?, key: key? })
 }
 
 fn place(item: &Item<'_>) -> Option<String> {
@@ -251,9 +295,9 @@ pub fn base_url(item: &Item<'_>, example: &str) -> Option<String> {
 }
 
 /// Keys of a table by sender that name no sender.
-pub fn unknown_senders(table: &Table<'_>, names: &[String]) {
+pub fn unknown_senders(table: &Table<'_>, names: &[String], refused: &[String]) {
     for (key, at, item) in table.named() {
-        if !names.is_empty() && !names.iter().any(|name| name == key) {
+        if !names.is_empty() && !names.iter().chain(refused).any(|name| name == key) {
             let mend = suggest::mend(key, names.iter().map(String::as_str), "senders");
             item.doc.report(Severity::Error, &at, &item.path, format!("{key:?} is not among the senders"), mend);
         }

@@ -52,8 +52,8 @@ fn collect(table: &DeTable<'_>, path: &str, answers: &mut BTreeMap<String, Strin
 fn shown(value: &DeValue<'_>) -> String {
     match value {
         DeValue::String(text) => text.to_string(),
-        DeValue::Integer(n) => n.as_str().to_owned(),
-        DeValue::Float(n) => n.as_str().to_owned(),
+        DeValue::Integer(n) => n.to_string(),
+        DeValue::Float(n) => n.to_string(),
         DeValue::Boolean(is) => is.to_string(),
         DeValue::Datetime(at) => at.to_string(),
         DeValue::Array(items) => items.iter().map(|item| shown(item.get_ref())).collect::<Vec<_>>().join(", "),
@@ -110,15 +110,18 @@ fn places(text: &str, path: &str, value: &str) -> Vec<String> {
 
 fn insert(text: &str, at: usize, piece: &str) -> String {
     let (before, after) = text.split_at(at);
-    let line_end = if before.is_empty() || before.ends_with('\n') || piece.starts_with(' ') { "" } else { "\n" };
+    let line_end =
+        if before.is_empty() || before.ends_with(['\n', '\u{feff}']) || piece.starts_with(' ') { "" } else { "\n" };
     format!("{before}{line_end}{piece}{after}")
 }
 
 /// Before the first line that says something.
 fn at_the_top(text: &str, line: &str) -> String {
     let says = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
-    let at: usize = text.split_inclusive('\n').take_while(|line| !says(line)).map(str::len).sum();
-    insert(text, at, line)
+    // Some editors begin a file with a mark, which may stand nowhere else.
+    let begin = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+    let at: usize = text[begin..].split_inclusive('\n').take_while(|line| !says(line)).map(str::len).sum();
+    insert(text, begin + at, line)
 }
 
 /// Where the line after a table's header begins.
@@ -192,6 +195,8 @@ mod tests {
                 "[volume]   # a day\nstripe = 1 # so\ngithub = 2\n\n# next\n[latency]\n",
             ),
             ("a = 1", "volume.github", "2", "a = 1\n\n[volume]\ngithub = 2\n"),
+            ("\u{feff}a = 1\n", "senders", "[]", "\u{feff}senders = []\na = 1\n"),
+            ("a = 1\r\n[volume]\r\nb = 0x10\r\n", "volume.c", "2", "a = 1\r\n[volume]\r\nb = 0x10\r\nc = 2\n"),
             ("[volume]", "volume.github", "2", "[volume]\ngithub = 2\n"),
             ("volume = { stripe = 1 }\n", "volume.github", "2", "volume = { github = 2, stripe = 1 }\n"),
             ("volume = {}\n", "volume.github", "2", "volume = { github = 2 }\n"),

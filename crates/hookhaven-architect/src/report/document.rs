@@ -165,12 +165,21 @@ pub fn outside(url: &'static str) -> Text {
 
 /// Several names or values, each as code, as a sentence lists them.
 pub fn codes<S: AsRef<str>>(items: &[S]) -> Text {
+    joined(items, ", ", " and ")
+}
+
+/// The same where the first that is there counts.
+pub fn alternatives<S: AsRef<str>>(items: &[S]) -> Text {
+    joined(items, ", else ", ", else ")
+}
+
+fn joined<S: AsRef<str>>(items: &[S], between: &str, before_last: &str) -> Text {
     let mut text = Text::default();
     for (i, item) in items.iter().enumerate() {
         let before = match i {
             0 => "",
-            _ if i + 1 == items.len() => " and ",
-            _ => ", ",
+            _ if i + 1 == items.len() => before_last,
+            _ => between,
         };
         push_plain(&mut text.0, before);
         text.0.push(Span::Code(item.as_ref().to_owned()));

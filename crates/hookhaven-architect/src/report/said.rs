@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use hookhaven_core::{
     sender::Sender,
-    senders::{Declaration, Mechanism, Scheme, SenderOptions},
+    senders::{Declaration, Rotation, SenderOptions},
 };
 
-use super::document::{Text, codes, plain, prose};
+use super::document::{Text, alternatives, codes, plain, prose};
 use crate::{
     Choice, Plan,
     design::{RouteDesign, SourceDesign},
-    intake::{Effect, Framework, Host, Once, OrderKind, SenderAnswers, State, Trouble},
+    intake::{Effect, Framework, Host, Once, OrderKind, OrderWish, SenderAnswers, State, Trouble},
     rules::Severity,
     words,
 };
@@ -39,19 +39,31 @@ pub fn scheme(declared: &Declaration) -> Text {
     catalogue(&declared.scheme_in_words())
 }
 
-/// Variables that hold what must not leak: with a public key, or an id beside keys that are fetched, nobody can sign.
+/// Variables that hold what must not leak: whoever has one can make events that verify.
 pub fn secrets(plan: &Plan) -> Vec<&str> {
-    let is_secret = |sender: &SenderAnswers| {
-        sender.sender.is_none_or(|declared| {
-            let public = matches!(
-                &declared.scheme,
-                Scheme::Signed(spec) if matches!(spec.by, Mechanism::Ed25519 | Mechanism::EcdsaP256)
-            );
-            !public && declared.code.needs.is_none()
-        })
-    };
-    let secret = each(plan).filter(|(sender, _)| is_secret(sender));
+    let signs = |sender: &SenderAnswers| sender.sender.is_none_or(|d| d.about.rotation != Rotation::Public);
+    let secret = each(plan).filter(|(sender, _)| signs(sender));
     secret.flat_map(|(_, source)| &source.secret_variables).map(String::as_str).collect()
+}
+
+/// Whether an answer was taken for granted.
+pub fn is_assumed(plan: &Plan, path: &str) -> bool {
+    plan.intake.assumed.iter().any(|assumed| assumed.path == path)
+}
+
+/// How long a handler takes, and whether anybody said so.
+pub fn takes(plan: &Plan, sender: &SenderAnswers) -> String {
+    let takes = words::span(sender.processing.takes);
+    let is_assumed = is_assumed(plan, &format!("{}.takes", sender.path("processing")));
+    if is_assumed { format!("{takes} (assumed)") } else { takes }
+}
+
+/// How long the receiver is down, as they said it, else as it was taken.
+pub fn downtime(plan: &Plan) -> String {
+    match plan.intake.infrastructure.downtime {
+        Some(length) => format!("in the downtime you named ({})", words::span(length)),
+        None => "in an hour's downtime".to_owned(),
+    }
 }
 
 /// A sentence of the catalogue.
@@ -80,8 +92,28 @@ pub fn url(plan: &Plan, source: &str) -> String {
 }
 
 /// The types of a route.
-pub fn types(route: &RouteDesign) -> Text {
-    if route.events.iter().any(|t| t == "*") { plain("all others") } else { codes(&route.events) }
+pub fn types(plan: &Plan, route: &RouteDesign) -> Text {
+    match route.events.iter().any(|t| t == "*") {
+        true if plan.design.routes_of(&route.source).count() == 1 => plain("all"),
+        true => plain("all others"),
+        false => codes(&route.events),
+    }
+}
+
+/// The types that a dead letter of wakes somebody, of all senders; nothing if none does.
+pub fn critical(plan: &Plan) -> Option<Text> {
+    let mut text: Option<Text> = None;
+    for route in plan.design.routes.iter().filter(|route| route.critical.value) {
+        let of = match route.events.iter().any(|t| t == "*") {
+            true => types(plan, route) + plain(format!(" of {}", title(plan, &route.source))),
+            false => types(plan, route),
+        };
+        text = Some(match text {
+            Some(text) => text + plain("; ") + of,
+            None => of,
+        });
+    }
+    text
 }
 
 /// Routes of one sender that are alike in one choice, as the first of them with the types of all.
@@ -109,20 +141,23 @@ pub fn alike<'p, T: PartialEq + 'p>(
     groups.into_iter().filter_map(joined).collect()
 }
 
-/// Events a second, or an hour where they are few.
-pub fn pace(per_second: f64) -> String {
-    if per_second > 0.0 && per_second < 0.01 {
-        return format!("{:.1} an hour", per_second * 3_600.0);
-    }
-    words::rate(per_second)
+/// Where a value stands in an event, best place first, or that it stands nowhere.
+pub fn places(declared: &Declaration, places: &[&str]) -> Text {
+    let places: Vec<String> = places.iter().map(|place| self::place(declared, place)).collect();
+    if places.is_empty() { plain("none") } else { alternatives(&places) }
 }
 
-/// The place of a value in an event, or that there is none.
-pub fn places(places: &[&str]) -> Text {
-    if places.is_empty() { plain("none") } else { codes(places) }
+/// Without the unit of a time, and with the first name of a header that has several.
+pub fn place(declared: &Declaration, place: &str) -> String {
+    let is_unit = |word: &str| word.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    let bare = match place.rsplit_once(' ') {
+        Some((bare, last)) if is_unit(last) => bare,
+        _ => place,
+    };
+    bare.replace('*', declared.prefixes.first().copied().unwrap_or_default())
 }
 
-/// A type that can be sent as a sample: best one that was named and of which the catalogue has a body.
+/// A type that can be sent as a sample: at best one that was named and of which the catalogue has a body.
 pub fn sample_type(sender: &SenderAnswers) -> String {
     let samples = sender.sender.map_or(&[][..], |declared| declared.sample_types);
     let named = || sender.events.iter().filter(|name| is_plain_name(name)).map(String::as_str);
@@ -151,16 +186,18 @@ pub fn effect(effect: Effect) -> &'static str {
 pub fn once(once: Once) -> &'static str {
     match once {
         Once::Free => "may happen twice",
-        Once::Nice => "better not twice",
+        Once::Nice => "should not happen twice",
         Once::Must => "must not happen twice",
     }
 }
 
-pub fn order(kind: OrderKind) -> &'static str {
-    match kind {
-        OrderKind::None => "no order",
-        OrderKind::Wished => "an order would be good; only the newest state counts",
-        OrderKind::Strict => "each after the one before, without exception",
+pub fn order(wish: &OrderWish) -> &'static str {
+    match (wish.kind, wish.newest) {
+        (OrderKind::None, false) => "no order",
+        (OrderKind::None, true) => "only the newest state counts",
+        (OrderKind::Wished, false) => "an order would be good",
+        (OrderKind::Wished, true) => "an order would be good; only the newest state counts",
+        (OrderKind::Strict, _) => "each after the one before, without exception",
     }
 }
 
@@ -202,9 +239,9 @@ pub fn trouble(trouble: Trouble) -> &'static str {
         Trouble::Twice => "an event was processed twice",
         Trouble::Lost => "events were lost",
         Trouble::OutOfOrder => "an older state overwrote a newer one",
-        Trouble::BadSignature => "signatures",
+        Trouble::BadSignature => "signatures did not hold",
         Trouble::LeakedSecret => "a secret leaked",
-        Trouble::Overload => "overload",
+        Trouble::Overload => "too much came at once",
     }
 }
 

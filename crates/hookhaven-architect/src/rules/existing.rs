@@ -9,13 +9,19 @@ pub const RULES: &[Rule] = &[
         id: "not-needed",
         severity: Note,
         subject: Subject::Receiver,
-        fires: |intake, design| not_needed(intake, design, |kind| kind != State::Mature),
+        fires: |intake, design| not_needed(intake, design, |kind| !matches!(kind, State::Mature | State::Hosted)),
         text: "You do not need this. {why}",
         mend: "Keep to three things: verify the signature over the raw body, answer within a second or two, and look at the \
                sender's list of failed deliveries once a month. Come back when an event that is lost or done twice costs \
                somebody something.",
-        fires_for: "volume.stripe = 5\nidempotency.stripe = \"no\"",
-        rests_for: "volume.stripe = 5\nidempotency.stripe = \"must\"",
+        fires_for: r#"
+            volume.stripe = 49
+            idempotency.stripe = "no"
+        "#,
+        rests_for: r#"
+            volume.stripe = 50
+            idempotency.stripe = "no"
+        "#,
     },
     Rule {
         id: "keep-what-you-have",
@@ -27,7 +33,10 @@ pub const RULES: &[Rule] = &[
                once. If that holds, spend the time elsewhere; come back when it does not, or when nobody is left who knows \
                how it works.",
         fires_for: r#"existing.state = "mature, with outbox and dead letters""#,
-        rests_for: r#"existing.state = "synchronous handler""#,
+        rests_for: r#"
+            existing.state = "mature, with outbox and dead letters"
+            existing.incidents = ["events were lost"]
+        "#,
     },
     Rule {
         id: "seen-and-then-queued",
@@ -42,7 +51,7 @@ pub const RULES: &[Rule] = &[
         mend: "Look in yours for two writes where one is needed. Here key, event and deliveries are one commit, so the mark \
                and the event cannot come apart.",
         fires_for: r#"existing.state = "a Lambda that puts events on SQS""#,
-        rests_for: r#"existing.state = "synchronous handler""#,
+        rests_for: r#"existing.state = "a queue on SQS with retries and dead letters""#,
     },
     Rule {
         id: "second-queue",
@@ -50,7 +59,7 @@ pub const RULES: &[Rule] = &[
         subject: Subject::Queue,
         fires: |intake, design| {
             let queue = facts::queue_of(intake).filter(|_| design.needed.value);
-            let firing = queue.map(|queue| Firing::whole().with("queue", facts::one_line(queue)));
+            let firing = queue.map(|queue| Firing::whole().with("queue", facts::short(queue)));
             let answers = design.needed.answers.clone();
             firing.map(|f| f.behind(["infrastructure.stack"]).behind(answers)).into_iter().collect()
         },
@@ -73,7 +82,8 @@ pub const RULES: &[Rule] = &[
             if intake.existing.kind == State::Hosted { vec![firing] } else { Vec::new() }
         },
         text: "A hosted service does this for you. Moving is worth it for data that may not leave your machines, for a bill \
-               that grows with the events (here: {cost} a month), or for answers in one place; not for its own sake.",
+               that grows with the events (this one is {cost} a month, whatever they are), or for an order or a size that \
+               the service does not give; not for its own sake.",
         mend: "If one of these holds, move a source at a time: post to both, compare `hookhaven events list` with theirs for \
                a week, then take theirs out. If you have nobody to be called when a disk is full, stay.",
         fires_for: r#"existing.state = "a hosted service, Hookdeck""#,

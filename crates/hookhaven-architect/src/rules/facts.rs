@@ -5,18 +5,17 @@
 use std::time::Duration;
 
 use hookhaven_core::{
+    glob,
     sender::{Cover, Sender},
     senders::{Conduct, Declaration, Retries, Scheme, SenderOptions},
 };
 
 use crate::{
     Design, Intake,
+    design::DestinationDesign,
     intake::{Effect, Once, OrderKind, SenderAnswers, Trouble},
     words::{list, span},
 };
-
-/// Senders whose events say that something changed and leave it to the handler to ask what.
-const THIN: &[&str] = &["anthropic", "dropbox", "openai", "smartsheet", "strava", "xero"];
 
 /// What it is called in a sentence: its title without what tells one product of a house from another.
 pub fn title(sender: &SenderAnswers) -> &str {
@@ -31,9 +30,6 @@ pub fn title(sender: &SenderAnswers) -> &str {
         " EventSub",
     ];
     let title = sender.title();
-    if title.starts_with("Any") {
-        return &sender.name;
-    }
     let title = title.split(" (").next().unwrap_or(title);
     PRODUCTS.iter().find_map(|product| title.strip_suffix(product)).unwrap_or(title)
 }
@@ -75,30 +71,28 @@ pub fn shows_its_secret(sender: &SenderAnswers) -> bool {
     sender.sender.is_some_and(|declared| matches!(declared.scheme, Scheme::Shared(_)))
 }
 
-pub fn signs_url(declared: &Declaration) -> bool {
-    match &declared.scheme {
-        Scheme::Signed(spec) => spec.signed.contains("{url}"),
-        Scheme::Own { signs_url, .. } => *signs_url,
-        Scheme::Shared(_) | Scheme::Nothing => false,
-    }
+/// Whether it is that one of the catalogue, whatever its source is called.
+pub fn is(sender: &SenderAnswers, name: &str) -> bool {
+    sender.sender.is_some_and(|declared| declared.name == name)
 }
 
-/// Whether events hold too little to act on without asking the sender's API.
+/// Whether some of its events hold too little to act on without asking the sender's API.
 pub fn is_thin(sender: &SenderAnswers) -> bool {
-    let thin = |event_type: &String| event_type.starts_with("v1.") || event_type.starts_with("v2.");
-    THIN.contains(&&*sender.name) || sender.name == "stripe" && sender.events.iter().any(thin)
+    conduct(sender).thin.contains(&"*") || sender.events.iter().any(|event_type| is_thin_type(sender, event_type))
+}
+
+pub fn is_thin_type(sender: &SenderAnswers, event_type: &str) -> bool {
+    conduct(sender).thin.iter().any(|thin| glob::matches(thin, event_type))
+}
+
+/// Where its events go.
+pub fn destination<'d>(sender: &SenderAnswers, design: &'d Design) -> Option<&'d DestinationDesign> {
+    design.destinations.iter().find(|destination| destination.source == sender.name)
 }
 
 /// Whether what the sender hears within its limit is what a person sees.
-pub fn is_waited_for(sender: &SenderAnswers) -> bool {
-    let waits = sender.sender.is_some_and(|declared| declared.user_waits);
-    waits && sender.processing.answers_user && (sender.name != "slack" || asks_at_once(sender))
-}
-
-/// Slack's commands and interactions, which unlike its events are answered in the answer.
-pub fn asks_at_once(sender: &SenderAnswers) -> bool {
-    const INTERACTIONS: &[&str] = &["block_actions", "view_submission", "view_closed", "shortcut", "message_action"];
-    sender.name == "slack" && sender.events.iter().any(|t| t.starts_with('/') || INTERACTIONS.contains(&&**t))
+pub fn is_waited_for(sender: &SenderAnswers, design: &Design) -> bool {
+    design.routes_of(&sender.name).any(|route| route.answers.value)
 }
 
 pub fn must(sender: &SenderAnswers) -> bool {
@@ -118,21 +112,14 @@ pub fn wishes(sender: &SenderAnswers, kind: OrderKind) -> bool {
     sender.ordering.values().any(|wish| wish.kind == kind)
 }
 
-/// Whether failures that go on make it stop sending at all, rather than drop the event alone.
-pub fn quits(sender: &SenderAnswers) -> bool {
-    const QUITS: &[&str] = &["disable", "delete", "switch", "suspend", "unsubscribe", "revoke", "is off", "expires"];
-    let says = conduct(sender).gives_up;
-    !says.contains("nothing is switched off") && QUITS.iter().any(|word| says.contains(word))
-}
-
 pub fn had(intake: &Intake, trouble: Trouble) -> bool {
     intake.existing.troubles.contains(&trouble)
 }
 
-/// `Slack waits 3 s, GitHub 10 s`, the strictest first; empty where none says.
-pub fn limits_in_words(intake: &Intake) -> String {
+/// ` (Slack waits 3 s, GitHub 10 s)`: of those that say so the four strictest; empty where none does.
+pub fn limits_in_words<'i>(senders: impl Iterator<Item = &'i SenderAnswers>) -> String {
     let mut limits: Vec<(Duration, &str)> =
-        intake.senders.iter().filter_map(|sender| Some((limit(sender)?, title(sender)))).collect();
+        senders.filter_map(|sender| Some((limit(sender)?, title(sender)))).collect();
     limits.sort();
     let all: Vec<String> = limits
         .iter()
@@ -143,7 +130,18 @@ pub fn limits_in_words(intake: &Intake) -> String {
             _ => format!("{title} {}", span(*limit)),
         })
         .collect();
-    all.join(", ")
+    if all.is_empty() { String::new() } else { format!(" ({})", all.join(", ")) }
+}
+
+/// What keeps everybody else out, where these publish the addresses that they post from; begins with a blank.
+pub fn addresses_in_words(senders: &[&SenderAnswers]) -> String {
+    let published = |s: &&&SenderAnswers| s.sender.is_some_and(|declared| !declared.addresses.is_empty());
+    let titles: Vec<&str> = senders.iter().filter(published).map(|sender| title(sender)).collect();
+    match titles[..] {
+        [] => String::new(),
+        [one] => format!(" Only the addresses that {one} publishes get in with `allow = [\"published\"]`."),
+        _ => format!(" Only the addresses that {} publish get in with `allow = [\"published\"]`.", named(&titles)),
+    }
 }
 
 /// How long ids of these senders are remembered: `31 days`, or `7 days to 31 days`.
@@ -160,23 +158,39 @@ pub fn each_in_words(senders: &[&SenderAnswers], says: fn(&Conduct) -> &'static 
     let said = |sender: &&SenderAnswers| format!("{}: {}.", title(sender), says(&conduct(sender)));
     match senders {
         [] | [_] | [_, _] => senders.iter().map(said).collect::<Vec<_>>().join(" "),
-        many => format!("{}: {rest}", list(&many.iter().map(|sender| title(sender)).collect::<Vec<_>>())),
+        many => format!("{}: {rest}", named(&many.iter().map(|sender| title(sender)).collect::<Vec<_>>())),
     }
 }
 
 /// Types of a sender in a sentence: no more than four of them.
 pub fn types_in_words(types: &[&str]) -> String {
-    match types {
-        [a, b, c, _, more @ ..] if !more.is_empty() => format!("{a}, {b}, {c} and {} more", more.len() + 1),
-        _ => list(types),
+    first_of(types, 4)
+}
+
+/// Senders in a sentence: as many as one reads, and products of one house once.
+pub fn named(titles: &[&str]) -> String {
+    let mut each: Vec<&str> = Vec::new();
+    for title in titles {
+        if !each.contains(title) {
+            each.push(title);
+        }
+    }
+    first_of(&each, 16)
+}
+
+/// `a, b, c and 5 more`, where there are more than so many.
+fn first_of(all: &[&str], most: usize) -> String {
+    match all.get(..most.saturating_sub(1)) {
+        Some(first) if all.len() > most => format!("{} and {} more", first.join(", "), all.len() - first.len()),
+        _ => list(all),
     }
 }
 
 /// What works things off in the background, by the stack's own word; `None` if none is named.
 pub fn queue_of(intake: &Intake) -> Option<&str> {
     const QUEUES: &[&str] = &[
-        "bullmq", "bull", "celery", "sidekiq", "sqs", "kafka", "rabbitmq", "nats", "river", "oban", "faktory",
-        "resque", "rq", "pubsub", "temporal",
+        "bullmq", "bull", "celery", "sidekiq", "sqs", "kafka", "redpanda", "rabbitmq", "activemq", "nats", "pulsar",
+        "kinesis", "river", "oban", "faktory", "resque", "rq", "dramatiq", "asynq", "hangfire", "pubsub", "temporal",
     ];
     let of = |item: &String| {
         let mut words = item.split(|c: char| !c.is_alphanumeric());
@@ -185,8 +199,8 @@ pub fn queue_of(intake: &Intake) -> Option<&str> {
     intake.infrastructure.stack.iter().find(|item| of(item)).map(String::as_str)
 }
 
-/// A few words of the team's own, so that they cannot break a page: on one line, and no longer than a name.
-pub fn one_line(text: &str) -> String {
+/// A few words of the team's own, no longer than a name.
+pub fn short(text: &str) -> String {
     const CHARS_MAX: usize = 40;
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(CHARS_MAX).collect::<String>().trim().to_owned()
+    crate::words::one_line(text, CHARS_MAX)
 }

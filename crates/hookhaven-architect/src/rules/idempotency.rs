@@ -10,7 +10,6 @@ use super::prelude::*;
 /// Words of a stack in which a unique constraint can be had.
 const DATABASES: &[&str] = &[
     "postgres",
-    "postgresql",
     "mysql",
     "mariadb",
     "sqlite",
@@ -19,12 +18,13 @@ const DATABASES: &[&str] = &[
     "sql",
     "oracle",
     "mongo",
-    "mongodb",
     "dynamodb",
     "firestore",
     "supabase",
     "neon",
     "planetscale",
+    "turso",
+    "tidb",
     "aurora",
     "rds",
     "spanner",
@@ -63,7 +63,7 @@ pub const RULES: &[Rule] = &[
         mend: "Name the database if there is one. If there is none, keep the ids of handled events in the smallest that can \
                hold a unique constraint (SQLite will do), in the transaction that does the work.",
         fires_for: "idempotency.stripe = \"must\"\ninfrastructure.stack = [\"node 20\", \"express\"]",
-        rests_for: "idempotency.stripe = \"must\"\ninfrastructure.stack = [\"node 20\", \"express\", \"mysql\"]",
+        rests_for: "idempotency.stripe = \"must\"\ninfrastructure.stack = [\"node 20\", \"express\", \"MySQL 8\"]",
     },
     Rule {
         id: "seen-mark-in-redis",
@@ -125,16 +125,20 @@ pub const RULES: &[Rule] = &[
             let firing = longest.filter(|s| comes_back_within(s) > kept).map(|s| {
                 let again = comes_back_within(s);
                 let window = design.source(&s.name).map_or(again, |source| source.dedupe_window.value);
-                Firing::of(s).with("kept", span(kept)).with("again", span(again)).with("window", span(window))
+                let dead = match design.retention_dead.value {
+                    None => "stay until somebody replays or dismisses them, whatever the retention",
+                    Some(_) => "go with them: look at them every week",
+                };
+                let firing = Firing::of(s).with("kept", span(kept)).with("again", span(again)).with("dead", dead);
+                firing.with("window", span(window)).behind(design.retention_dead.answers.clone())
             });
             firing.map(|f| f.behind(["requirements.retention", "senders"])).into_iter().collect()
         },
         text: "Events are kept for {kept}, and {sender} can bring one back for {again}; its ids are remembered for {window}. A \
                copy is still dropped then, but there is nothing left to show what it was a copy of.",
-        mend: "Keep events for {again}, or accept that `hookhaven why` ends after {kept}. Dead letters are kept until \
-               somebody replays or dismisses them, whatever the retention.",
-        fires_for: r#"requirements.retention = "3d""#,
-        rests_for: r#"requirements.retention = "60d""#,
+        mend: "Keep events for {again}, or accept that `hookhaven why` ends after {kept}. Dead letters {dead}.",
+        fires_for: r#"requirements.retention = "29d""#,
+        rests_for: r#"requirements.retention = "30d""#,
     },
     Rule {
         id: "everything-must",
@@ -206,8 +210,7 @@ fn comes_back_within(sender: &SenderAnswers) -> Duration {
         Retries::For(window, _) => window,
         Retries::Never | Retries::Unknown => Duration::ZERO,
     };
-    let by_hand = declared.conduct.resend_within.or(declared.redelivery);
-    retries.max(by_hand.unwrap_or_default())
+    retries.max(declared.resend_within().unwrap_or_default())
 }
 
 fn careless(sender: &SenderAnswers) -> Option<Firing> {

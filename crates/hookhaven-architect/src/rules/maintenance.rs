@@ -14,11 +14,11 @@ pub const RULES: &[Rule] = &[
         id: "compare-with-the-sender",
         severity: Note,
         subject: Subject::Maintenance,
-        fires: |intake, _| {
+        fires: |intake, design| {
             // Of those that never come again the same is said with what a downtime costs; who waits for an answer asks again.
             let listed = |s: &&SenderAnswers| {
                 facts::must(s)
-                    && !facts::is_waited_for(s)
+                    && !facts::is_waited_for(s, design)
                     && facts::retries(s) != Retries::Never
                     && !facts::conduct(s).reconcile.is_empty()
             };
@@ -52,6 +52,6 @@ pub const RULES: &[Rule] = &[
         fires_for: r#"
             senders = ["stripe", "github", "slack", "shopify", "square", "paddle", "linear", "notion"]
         "#,
-        rests_for: r#"senders = ["stripe", "github"]"#,
+        rests_for: r#"senders = ["stripe", "github", "slack", "shopify", "square", "paddle", "linear", "docker-hub"]"#,
     },
 ];

@@ -4,6 +4,7 @@
 //! One file a subject, one item a rule, and one line here a file. What the rules ask of a sender stands in `facts`. Not
 //! here: the figures (`design`), the pages (`report`).
 
+mod brief;
 mod contradictions;
 mod existing;
 mod facts;
@@ -125,7 +126,7 @@ impl Firing {
     }
 }
 
-/// One firing for all of them, `{senders}` and `{names}`, rather than the same sentence for each; none for none.
+/// One firing for all of them, `{senders}`, rather than the same sentence for each; none for none.
 fn together<'i>(senders: impl IntoIterator<Item = &'i SenderAnswers>) -> Option<Firing> {
     let senders: Vec<&SenderAnswers> = senders.into_iter().collect();
     let titles: Vec<&str> = senders.iter().map(|sender| facts::title(sender)).collect();
@@ -135,7 +136,7 @@ fn together<'i>(senders: impl IntoIterator<Item = &'i SenderAnswers>) -> Option<
         [one] => Some(one.to_owned()),
         _ => None,
     };
-    let values = vec![("senders", crate::words::list(&titles)), ("names", crate::words::list(&names))];
+    let values = vec![("senders", facts::named(&titles))];
     Some(Firing { source, values, answers: vec!["senders".to_owned()] })
 }
 
@@ -146,6 +147,8 @@ pub struct Finding {
     pub source: Option<String>,
     pub text: String,
     pub mend: String,
+    /// Both in a sentence or two, where they are long.
+    pub brief: Option<String>,
     pub answers: Vec<String>,
 }
 
@@ -160,6 +163,7 @@ const TABLES: &[&[Rule]] = &[
     contradictions::RULES,
     receiver::RULES,
     incidents::RULES,
+    verification::PROOFS,
     verification::RULES,
     replay::RULES,
     idempotency::RULES,
@@ -175,7 +179,7 @@ const TABLES: &[&[Rule]] = &[
 ];
 
 /// What is still worth telling a team that needs none of this: nothing about a set-up that it will not run.
-const WITHOUT_IT: &[&[Rule]] = &[existing::RULES, contradictions::RULES, verification::RULES];
+const WITHOUT_IT: &[&[Rule]] = &[existing::RULES, contradictions::RULES, verification::PROOFS];
 
 /// What fires, in the rules' order.
 pub fn findings(intake: &Intake, design: &Design) -> Vec<Finding> {
@@ -185,6 +189,7 @@ pub fn findings(intake: &Intake, design: &Design) -> Vec<Finding> {
             rule,
             text: filled(rule.text, &firing),
             mend: filled(rule.mend, &firing),
+            brief: brief::of(rule.id).map(|text| filled(text, &firing)),
             source: firing.source,
             answers: broadest(firing.answers),
         })

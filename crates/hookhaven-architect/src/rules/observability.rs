@@ -26,15 +26,19 @@ pub const RULES: &[Rule] = &[
         severity: Note,
         subject: Subject::Observability,
         fires: |intake, _| {
-            let mail = intake.infrastructure.alert_channels.iter().all(|channel| channel == "email");
-            let told = !intake.infrastructure.alert_channels.is_empty();
-            let found = together(intake.senders.iter().filter(|s| facts::must(s))).filter(|_| mail && told);
+            let names = [("email", "e-mail"), ("slack", "Slack")];
+            let channels = &intake.infrastructure.alert_channels;
+            let quiet: Vec<&str> =
+                names.iter().filter(|(name, _)| channels.iter().any(|c| c == name)).map(|(_, words)| *words).collect();
+            let alone = !channels.is_empty() && quiet.len() == channels.len();
+            let found = together(intake.senders.iter().filter(|s| facts::must(s))).filter(|_| alone);
+            let found = found.map(|f| f.with("channels", list(&quiet)));
             found.map(|f| f.behind(["infrastructure.alerts", "idempotency"])).into_iter().collect()
         },
-        text: "Alerts go by e-mail alone. A dead letter of {senders} at night is read in the morning.",
-        mend: "Add a pager for `severities = [\"page\"]` and leave the mail for the rest; or say that the morning is soon \
-               enough, and it is.",
-        fires_for: "idempotency.stripe = \"must\"\ninfrastructure.alerts = [\"email\"]",
+        text: "Alerts go by {channels} alone. A dead letter of {senders} at night is read in the morning.",
+        mend: "Add a pager for `severities = [\"page\"]` and leave what there is for the rest; or decide that the morning is \
+               soon enough, and it is.",
+        fires_for: "idempotency.stripe = \"must\"\ninfrastructure.alerts = [\"email\", \"slack\"]",
         rests_for: "idempotency.stripe = \"must\"\ninfrastructure.alerts = [\"email\", \"pagerduty\"]",
     },
     Rule {
@@ -44,7 +48,7 @@ pub const RULES: &[Rule] = &[
         fires: |intake, _| {
             let channels = &intake.infrastructure.alert_channels;
             let only = channels.len() == 1;
-            let same = |s: &&SenderAnswers| only && channels.contains(&s.name);
+            let same = |s: &&SenderAnswers| only && channels.iter().any(|channel| facts::is(s, channel));
             let found = intake.senders.iter().filter(same);
             found.map(|s| Firing::of(s).behind(["infrastructure.alerts", "senders"])).collect()
         },
@@ -76,15 +80,15 @@ pub const RULES: &[Rule] = &[
         severity: Note,
         subject: Subject::Observability,
         fires: |intake, _| {
-            let quits = |s: &&SenderAnswers| facts::quits(s) && s.volume.per_day >= 1_000;
-            let found = together(intake.senders.iter().filter(quits));
+            let stops = |s: &&SenderAnswers| facts::conduct(s).stops && s.volume.per_day >= 1_000;
+            let found = together(intake.senders.iter().filter(stops));
             found.map(|f| f.behind(["volume"])).into_iter().collect()
         },
         text: "A subscription that is switched off by {senders} makes no error: events just stop, and every figure looks calm.",
         mend: "At your volume an hour without any is already odd. Alert in Prometheus on \
                `increase(webhook_received_total{source=\"…\"}[1h]) == 0` in working hours.",
-        fires_for: r#"volume.stripe = 5000"#,
-        rests_for: r#"volume.stripe = 50"#,
+        fires_for: r#"volume.stripe = 1000"#,
+        rests_for: r#"volume.stripe = 999"#,
     },
 ];
 

@@ -9,14 +9,18 @@ pub const RULES: &[Rule] = &[
         id: "another-id-passes-as-new",
         severity: Note,
         subject: Subject::Replay,
-        fires: |intake, _| together(intake.senders.iter().filter(|s| unsigned_id(s))).into_iter().collect(),
+        fires: |intake, _| {
+            let senders: Vec<&SenderAnswers> = intake.senders.iter().filter(|s| unsigned_id(s)).collect();
+            let addresses = facts::addresses_in_words(&senders);
+            together(senders).map(|f| f.with("addresses", addresses)).into_iter().collect()
+        },
         text: "Neither the time nor the event's id is signed by {senders}: a captured request passes as a new event once \
                its id is changed.",
-        mend: "Such copies are counted (`webhook_suspicious_total{kind=\"suspected_replay\"}`). Set `replay = \"refuse\"` on the \
-               source to refuse known bytes under a new id, unless the sender itself repeats bodies; and guard the effect \
-               by something inside the body (the commit, the order).",
+        mend: "Guard the effect by something inside the body (the commit, the order).{addresses} Such copies are counted \
+               (`webhook_suspicious_total{kind=\"suspected_replay\"}`); `replay = \"refuse\"` on the source refuses known bytes \
+               under a new id, where the sender itself never repeats bodies.",
         fires_for: r#"senders = ["github"]"#,
-        rests_for: r#"senders = ["stripe"]"#,
+        rests_for: r#"senders = ["notion"]"#,
     },
     Rule {
         id: "no-signed-time",
@@ -32,7 +36,7 @@ pub const RULES: &[Rule] = &[
         mend: "Leave `dedupe_window` at what it is or longer, and let the handler look at the object's state rather than \
                trust that the event is recent.",
         fires_for: r#"senders = ["notion"]"#,
-        rests_for: r#"senders = ["stripe"]"#,
+        rests_for: r#"senders = ["github"]"#,
     },
 ];
 

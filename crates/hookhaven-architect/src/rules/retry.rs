@@ -15,8 +15,8 @@ pub const RULES: &[Rule] = &[
         severity: Serious,
         subject: Subject::Retry,
         fires: |intake, design| never_again(intake, design, true),
-        text: "{sender} never comes again, and you say of its events that they must be processed: {downtime} without a \
-               gateway costs up to {events} of them, for good.",
+        text: "{sender} never comes again, and you call events of it \"must\": {downtime} without a gateway costs up to {lost}, \
+               for good.",
         mend: "{back} Put the gateway on a machine of its own: it is down for the seconds of an upgrade, whatever your \
                handlers do; a second node makes even that none.",
         fires_for: r#"
@@ -33,15 +33,17 @@ pub const RULES: &[Rule] = &[
         severity: Note,
         subject: Subject::Retry,
         fires: |intake, design| never_again(intake, design, false),
-        text: "{sender} never comes again: {downtime} without a gateway costs up to {events} events, for good.",
+        text: "{sender} {comes}: {downtime} without a gateway costs up to {lost}, for good.",
         mend: "{back} If that many do not matter, nothing has to be done.",
         fires_for: r#"
-            senders = ["github"]
-            idempotency.github = "no"
+            senders = ["slack"]
+            idempotency.slack = "no"
+            infrastructure.downtime = "7m"
         "#,
         rests_for: r#"
-            senders = ["github"]
-            idempotency.github = "must"
+            senders = ["slack"]
+            idempotency.slack = "no"
+            infrastructure.downtime = "6m"
         "#,
     },
     Rule {
@@ -50,16 +52,35 @@ pub const RULES: &[Rule] = &[
         subject: Subject::Retry,
         fires: |intake, design| intake.senders.iter().filter_map(|s| outlasted(s, intake, design)).collect(),
         text: "You are down for up to {downtime}, and {sender} comes again for {window}: if the gateway goes down with the \
-               rest, all but what came in the last {window} is lost{events}.",
+               rest, all but what came in the last {window} is lost: up to {lost}.",
         mend: "Keep the gateway up while your handlers are down: it needs nothing of theirs, so that their deploys and \
                migrations no longer count. {back}",
         fires_for: r#"
             senders = ["slack"]
+            idempotency.slack = "must"
             infrastructure.downtime = "4h"
         "#,
         rests_for: r#"
             senders = ["stripe"]
+            idempotency.stripe = "must"
             infrastructure.downtime = "4h"
+        "#,
+    },
+    Rule {
+        id: "retries-not-documented",
+        severity: Note,
+        subject: Subject::Retry,
+        fires: |intake, design| undocumented(intake, design).into_iter().collect(),
+        text: "Nothing says whether {senders} will come again after a failure: take what is sent while the gateway is down \
+               for lost.",
+        mend: "Keep the gateway's own downtime to the seconds of an upgrade, and compare after each. {places}",
+        fires_for: r#"
+            senders = ["pagerduty"]
+            idempotency.pagerduty = "must"
+        "#,
+        rests_for: r#"
+            senders = ["pagerduty"]
+            idempotency.pagerduty = "nice"
         "#,
     },
     Rule {
@@ -72,7 +93,10 @@ pub const RULES: &[Rule] = &[
         mend: "Say how long you are down at most (`infrastructure.downtime`), and upgrade the gateway by starting the new \
                process while the old one drains: the pause is seconds.",
         fires_for: r#"senders = ["slack"]"#,
-        rests_for: r#"senders = ["stripe"]"#,
+        rests_for: r#"
+            senders = ["slack"]
+            infrastructure.downtime = "5m"
+        "#,
     },
     Rule {
         id: "sender-switches-off",
@@ -82,8 +106,8 @@ pub const RULES: &[Rule] = &[
         text: "Failures cost more than the events they hit. {conduct}",
         mend: "As things are, that is near: {near}. Behind the gateway a failing handler is no failure at the sender, which \
                leaves the gateway's own downtime; after a long one, look whether the subscription is still there.",
-        fires_for: r#"existing.incidents = ["answers timed out"]"#,
-        rests_for: r#"existing.incidents = ["an event was processed twice"]"#,
+        fires_for: r#"infrastructure.downtime = "1h""#,
+        rests_for: r#"infrastructure.downtime = "59m""#,
     },
     Rule {
         id: "no-room-for-a-second-attempt",
@@ -95,56 +119,16 @@ pub const RULES: &[Rule] = &[
         mend: "That is right as an alarm (more than 1% late is told) and no reason to retry faster: an attempt failed \
                because something is down or wrong, and hurrying it adds load. If each second counts, keep the handler's \
                work to one fast write.",
-        fires_for: r#"latency.stripe = "3s""#,
-        rests_for: r#"latency.stripe = "1m""#,
-    },
-    Rule {
-        id: "command-that-runs-late",
-        severity: Warning,
-        subject: Subject::Retry,
-        fires: |intake, design| intake.senders.iter().filter_map(|s| runs_late(s, design)).collect(),
-        text: "What somebody asks for by {sender} ({types}) must be done, so it is tried for up to {covers}. Nobody who typed a \
-               command expects it to start hours later, when it has been forgotten or done by hand.",
-        mend: "Let the handler look at `hookhaven-received-at`: if it is older than a few minutes, do nothing, tell the user, and \
-               answer 200. Or say \"nice\" of these types: then they are tried for seconds.",
-        fires_for: r#"
-            senders = ["slack"]
-            events.slack = ["/deploy"]
-            processing.slack = "answer the command"
-            idempotency.slack = "must"
-            latency.slack = "5s"
-        "#,
-        rests_for: r#"
-            senders = ["slack"]
-            events.slack = ["/deploy"]
-            processing.slack = "answer the command"
-            idempotency.slack = "nice"
-            latency.slack = "5s"
-        "#,
+        fires_for: r#"latency.stripe = "5s""#,
+        rests_for: r#"latency.stripe = "6s""#,
     },
     Rule {
         id: "late-is-useless",
         severity: Note,
         subject: Subject::Retry,
-        fires: |intake, design| {
-            let briefly = |s: &&SenderAnswers| {
-                let short = design.routes_of(&s.name).any(|route| route.retry.value.max <= Duration::from_secs(60));
-                s.processing.answers_user && short
-            };
-            let found = intake.senders.iter().filter(briefly);
-            found
-                .map(|s| {
-                    Firing::of(s).behind([
-                        "senders".to_owned(),
-                        s.path("processing"),
-                        s.path("latency"),
-                        s.path("idempotency"),
-                    ])
-                })
-                .collect()
-        },
-        text: "Somebody waits for what is done with some of {sender}'s events. These are tried a few times within a minute \
-               and then end as dead letters: nobody wants an answer from an hour ago.",
+        fires: |intake, design| useless(intake, design).into_iter().collect(),
+        text: "Somebody waits for what is done with some events of {senders}. These are tried for {covers} and wait {age} at \
+               most; then they end as dead letters, since nobody wants an answer from an hour ago.",
         mend: "Let the handler say so to the user when it fails (\"that did not work, ask again\") and return 200; what then \
                still dies is a fault of yours to look at, not something to replay.",
         fires_for: r#"
@@ -170,39 +154,69 @@ fn back(sender: &SenderAnswers) -> String {
     }
 }
 
+/// Of senders whose events must be processed, those that never come again; of the rest, whatever is lost.
 fn never_again(intake: &Intake, design: &Design, must: bool) -> Vec<Firing> {
     let downtime = match intake.infrastructure.downtime {
         Some(said) => format!("your longest downtime ({})", span(said)),
         None => "an hour".to_owned(),
     };
     let one = |sender: &SenderAnswers| {
-        let Loss::Events(events) = design.source(&sender.name)?.loss.value else { return None };
+        let comes = match (facts::retries(sender), intake.infrastructure.downtime) {
+            (Retries::Never, _) => "never comes again".to_owned(),
+            // A downtime that nobody named is told of all of them at once.
+            (Retries::For(window, _), Some(_)) if !must => format!("comes again for {} only", span(window)),
+            _ => return None,
+        };
         // Whoever waits for an answer sees that there is none, and asks again.
-        let missed = facts::retries(sender) == Retries::Never && (must || !facts::is_waited_for(sender));
-        let firing = Firing::of(sender)
-            .with("events", count(events))
+        let missed = must || !facts::is_waited_for(sender, design);
+        let firing = lost(sender, design)?
+            .with("comes", comes)
             .with("downtime", &*downtime)
             .with("back", back(sender))
             .behind(["volume", "idempotency", "processing", "events"].map(|table| sender.path(table)))
-            .behind(["senders"]);
-        (missed && facts::must(sender) == must && events > 0).then(|| firing.behind(["infrastructure.downtime"]))
+            .behind(["senders", "infrastructure.downtime"]);
+        (missed && facts::must(sender) == must).then_some(firing)
     };
     intake.senders.iter().filter_map(one).collect()
 }
 
+/// About a sender of which events are gone for good: how many (`{events}`), and that with the noun (`{lost}`).
+fn lost(sender: &SenderAnswers, design: &Design) -> Option<Firing> {
+    let events = match design.source(&sender.name)?.loss.value {
+        Loss::Events(0) | Loss::NothingWithin(_) | Loss::Unknown => return None,
+        Loss::Events(events) => events,
+    };
+    let noun = if events == 1 { "event" } else { "events" };
+    Some(Firing::of(sender).with("events", count(events)).with("lost", format!("{} {noun}", count(events))))
+}
+
 fn outlasted(sender: &SenderAnswers, intake: &Intake, design: &Design) -> Option<Firing> {
     let Retries::For(window, _) = facts::retries(sender) else { return None };
-    let downtime = intake.infrastructure.downtime.filter(|downtime| *downtime > window)?;
-    let events = match design.source(&sender.name)?.loss.value {
-        Loss::Events(lost) => format!(": up to {} events", count(lost)),
-        Loss::NothingWithin(_) | Loss::Unknown => String::new(),
-    };
-    let firing = Firing::of(sender)
+    let downtime = intake.infrastructure.downtime?;
+    let firing = lost(sender, design)?
         .with("downtime", span(downtime))
         .with("window", span(window))
-        .with("events", events)
-        .with("back", back(sender));
-    Some(firing.behind(["senders".to_owned(), "infrastructure.downtime".to_owned(), sender.path("volume")]))
+        .with("back", back(sender))
+        .behind(["volume", "idempotency"].map(|table| sender.path(table)))
+        .behind(["senders", "infrastructure.downtime"]);
+    facts::must(sender).then_some(firing)
+}
+
+/// Of those that are described nobody knows anything, which is told as such.
+fn undocumented(intake: &Intake, design: &Design) -> Option<Firing> {
+    let silent = |s: &&SenderAnswers| {
+        let known = !facts::is_unknown(s) && s.sender.is_some_and(|declared| !declared.about.docs.is_empty());
+        known && facts::retries(s) == Retries::Unknown && facts::must(s) && !facts::is_waited_for(s, design)
+    };
+    let senders: Vec<&SenderAnswers> = intake.senders.iter().filter(silent).collect();
+    let known: Vec<&SenderAnswers> =
+        senders.iter().copied().filter(|s| !facts::conduct(s).reconcile.is_empty()).collect();
+    let rest = "what there is to compare with, each one's own section says.";
+    let places = match known.is_empty() {
+        true => "What was missed has to be found by comparing objects through the API.".to_owned(),
+        false => facts::each_in_words(&known, |conduct| conduct.reconcile, rest),
+    };
+    Some(together(senders)?.with("places", places).behind(["idempotency", "processing", "events"]))
 }
 
 fn retries_end_soon(intake: &Intake, _design: &Design) -> Vec<Firing> {
@@ -231,23 +245,21 @@ fn switches_off(intake: &Intake) -> Vec<Firing> {
             _ => return Vec::new(),
         }
     };
-    let quitters: Vec<&SenderAnswers> = intake.senders.iter().filter(|s| facts::quits(s)).collect();
+    let stopping: Vec<&SenderAnswers> = intake.senders.iter().filter(|s| facts::conduct(s).stops).collect();
     let rest = "each stops sending when failures go on, and its own section says when.";
-    let conduct = facts::each_in_words(&quitters, |conduct| conduct.gives_up, rest);
-    let found = together(quitters).map(|f| f.with("conduct", conduct).with("near", near));
+    let conduct = facts::each_in_words(&stopping, |conduct| conduct.gives_up, rest);
+    let found = together(stopping).map(|f| f.with("conduct", conduct).with("near", near));
     found.map(|f| f.behind(["existing", "infrastructure.downtime"])).into_iter().collect()
 }
 
-fn runs_late(sender: &SenderAnswers, design: &Design) -> Option<Firing> {
-    const LATE: Duration = Duration::from_secs(600);
-    let late = |route: &&RouteDesign| route.answers.value && route.retry.value.covers() > LATE;
-    let routes: Vec<&RouteDesign> = design.routes_of(&sender.name).filter(late).collect();
-    let covers = routes.iter().map(|route| route.retry.value.covers()).max()?;
-    let types: Vec<&str> = routes.iter().flat_map(|route| &route.events).map(String::as_str).collect();
-    let hours = Duration::from_secs(covers.as_secs().div_ceil(3_600) * 3_600);
-    let firing = Firing::of(sender).with("covers", span(hours)).with("types", facts::types_in_words(&types));
-    let answers = ["processing", "events", "idempotency", "latency", "ordering"].map(|table| sender.path(table));
-    Some(firing.behind(answers).behind(["senders"]))
+/// Routes that are given up while somebody may still remember what they asked for.
+fn useless(intake: &Intake, design: &Design) -> Option<Firing> {
+    let is_brief = |route: &&RouteDesign| route.retry.value.max_age.is_some();
+    let retry = &design.routes.iter().find(is_brief)?.retry.value;
+    let asked = |s: &&SenderAnswers| design.routes_of(&s.name).any(|route| is_brief(&route));
+    let found = together(intake.senders.iter().filter(asked))?;
+    let found = found.with("covers", span(retry.covers())).with("age", span(retry.max_age?));
+    Some(found.behind(["processing", "events", "latency", "idempotency"]))
 }
 
 fn no_second(sender: &SenderAnswers, design: &Design) -> Option<Firing> {

@@ -2,13 +2,10 @@
 //!
 //! Not here: how they sign (`verification`), whether they come again (`retry`).
 
-use hookhaven_core::senders::Retries;
+use hookhaven_core::senders::{Declaration, Retries};
 
 use super::prelude::*;
 use crate::intake::Planned;
-
-/// Senders whose subscriptions end by themselves, and after how long.
-const LAPSING: &[(&str, &str)] = &[("airtable", "7 days"), ("msgraph", "hours to days, depending on the resource")];
 
 pub const RULES: &[Rule] = &[
     Rule {
@@ -23,37 +20,32 @@ pub const RULES: &[Rule] = &[
                within its rate limit.",
         mend: "Fetch the object in the handler, and write it if it is newer than the row: then neither order nor repeats \
                matter. Keep the destination's `rate` below what the API grants.",
-        fires_for: r#"senders = ["openai"]"#,
-        rests_for: r#"senders = ["github"]"#,
+        fires_for: r#"events.stripe = ["v2.core.account.updated"]"#,
+        rests_for: r#"events.stripe = ["invoice.paid"]"#,
     },
     Rule {
         id: "several-events-a-request",
         severity: Note,
         subject: Subject::Sender,
         fires: |intake, _| {
-            // Of Twilio's products only Event Streams sends several at once.
-            let streams =
-                |s: &SenderAnswers| s.name != "twilio" || s.events.iter().any(|t| t.starts_with("com.twilio."));
-            let batches = |s: &&SenderAnswers| s.sender.is_some_and(|d| d.batch.is_some()) && streams(s);
-            together(intake.senders.iter().filter(batches)).map(|f| f.behind(["events"])).into_iter().collect()
+            let found = together(intake.senders.iter().filter(|s| in_batches(s)));
+            found.map(|f| f.behind(["events"])).into_iter().collect()
         },
         text: "Several events can come in one request of {senders}. As one event they succeed or fail together, and one bad \
                item sends all of them through the retries.",
         mend: "Set `split = true` on the source: each item becomes an event with its own id, type and deliveries, in the same \
                commit. Count items, not requests, in `volume`.",
         fires_for: r#"senders = ["sendgrid"]"#,
-        rests_for: r#"senders = ["stripe"]"#,
+        rests_for: r#"senders = ["twilio"]"#,
     },
     Rule {
         id: "subscription-lapses",
         severity: Warning,
         subject: Subject::Sender,
         fires: |intake, _| {
-            let lapses = |s: &SenderAnswers| {
-                let (_, after) = LAPSING.iter().find(|(name, _)| *name == s.name)?;
-                Some(Firing::of(s).with("after", *after).behind(["senders"]))
-            };
-            intake.senders.iter().filter_map(lapses).collect()
+            let lapses = |s: &&SenderAnswers| !facts::conduct(s).lapses.is_empty();
+            let after = |s: &SenderAnswers| Firing::of(s).with("after", facts::conduct(s).lapses).behind(["senders"]);
+            intake.senders.iter().filter(lapses).map(after).collect()
         },
         text: "A subscription of {sender} ends by itself unless it is renewed: after {after}. Then no event comes and no error \
                either.",
@@ -68,7 +60,7 @@ pub const RULES: &[Rule] = &[
         subject: Subject::Sender,
         fires: |intake, _| {
             let connect = |t: &String| t.starts_with("account.") || t.starts_with("capability.");
-            let found = intake.senders.iter().filter(|s| s.name == "stripe" && s.events.iter().any(connect));
+            let found = intake.senders.iter().filter(|s| facts::is(s, "stripe") && s.events.iter().any(connect));
             found.map(|s| Firing::of(s).behind([s.path("events"), "senders".to_owned()])).collect()
         },
         text: "A Connect endpoint gets test and live events of connected accounts alike.",
@@ -78,16 +70,29 @@ pub const RULES: &[Rule] = &[
         rests_for: r#"events.stripe = ["invoice.paid"]"#,
     },
     Rule {
+        id: "thin-beside-snapshots",
+        severity: Warning,
+        subject: Subject::Sender,
+        fires: |intake, _| intake.senders.iter().filter_map(both_shapes).collect(),
+        text: "At {sender} a destination is made for thin events or for snapshots. You name both ({thin} is thin), so there \
+               are two, each with a signing secret of its own: with one of them in the config, the other half is refused.",
+        mend: "Put both secrets into `secrets` of the source: either will do. Better, give the thin ones a source and a handler \
+               of their own (`{ name = \"{name}-thin\", sender = \"stripe\" }` under `senders`), since they are read \
+               differently.",
+        fires_for: r#"events.stripe = ["invoice.paid", "v1.billing.meter.error_report_triggered"]"#,
+        rests_for: r#"events.stripe = ["v1.billing.meter.error_report_triggered", "v2.core.account.updated"]"#,
+    },
+    Rule {
         id: "every-type-arrives",
         severity: Note,
         subject: Subject::Sender,
         fires: |intake, _| {
-            let open = |s: &&SenderAnswers| s.sender.is_some_and(|d| d.sample_types.len() > 4) && s.events.is_empty();
+            let open = |s: &&SenderAnswers| s.sender.is_some_and(|d| d.sample_types.len() > 1) && s.events.is_empty();
             together(intake.senders.iter().filter(open)).map(|f| f.behind(["events"])).into_iter().collect()
         },
-        text: "No types are named for {senders}, so one route takes whatever comes, and a type that is added at the sender \
-               reaches a handler that has never seen it.",
-        mend: "Subscribe at the sender to what you handle and name it in `events`: each type then gets its own deadline and \
+        text: "No types are named for {senders}, so whatever comes is taken, and a type that is added at the sender reaches a \
+               handler that has never seen it.",
+        mend: "Subscribe at the sender to what you handle and name it in `events`: a type can then have its own deadline and \
                severity. Let the handler answer 200 to a type it does not know, and count it.",
         fires_for: r#"senders = ["stripe"]"#,
         rests_for: r#"events.stripe = ["invoice.paid"]"#,
@@ -97,8 +102,7 @@ pub const RULES: &[Rule] = &[
         severity: Note,
         subject: Subject::Sender,
         fires: |intake, _| {
-            let resends =
-                |s: &&SenderAnswers| s.sender.is_some_and(|d| d.redelivery.is_some() || !d.conduct.resend.is_empty());
+            let resends = |s: &&SenderAnswers| !facts::conduct(s).resend.is_empty();
             together(intake.senders.iter().filter(resends)).into_iter().collect()
         },
         text: "An event can be sent again by hand at {senders}. Of one that was delivered here that changes nothing: it keeps \
@@ -114,7 +118,7 @@ pub const RULES: &[Rule] = &[
         subject: Subject::Verification,
         fires: |intake, _| {
             let open = intake.infrastructure.public_url.is_none();
-            let signs = |p: &&Planned| open && p.sender.is_some_and(facts::signs_url);
+            let signs = |p: &&Planned| open && p.sender.is_some_and(Declaration::signs_url);
             let answers = ["planned", "infrastructure.public_url"];
             intake.planned.iter().filter(signs).map(|p| to_come(p).behind(answers)).collect()
         },
@@ -146,8 +150,8 @@ pub const RULES: &[Rule] = &[
             intake.planned.iter().filter_map(one).collect()
         },
         text: "{sender} is to come{when} and {says}: with it, each of the gateway's own downtimes costs events.",
-        mend: "Have restarts and upgrades down to seconds by then, and mark its source `reserved`, so that it still gets in \
-               when the others fill the limits.",
+        mend: "Have restarts and upgrades down to seconds by then, and have this set-up made again with it among `senders`: \
+               its source is then `reserved`, so that it still gets in when the others fill the limits.",
         fires_for: r#"planned = [{ sender = "twilio", in_months = 6 }]"#,
         rests_for: r#"planned = [{ sender = "shopify", in_months = 6 }]"#,
     },
@@ -167,8 +171,24 @@ pub const RULES: &[Rule] = &[
     },
 ];
 
+/// Whether a type that they receive comes several in a request; all count where none is named.
+fn in_batches(sender: &SenderAnswers) -> bool {
+    let Some(declared) = sender.sender.filter(|declared| declared.batch.is_some()) else { return false };
+    let batched =
+        |event_type: &str| declared.batched.iter().any(|glob| hookhaven_core::glob::matches(glob, event_type));
+    if sender.events.is_empty() { batched("") } else { sender.events.iter().any(|event_type| batched(event_type)) }
+}
+
+fn both_shapes(sender: &SenderAnswers) -> Option<Firing> {
+    let thin = sender.events.iter().find(|event_type| facts::is_thin_type(sender, event_type))?;
+    let snapshot = |event_type: &String| event_type != "*" && !facts::is_thin_type(sender, event_type);
+    let both = facts::is(sender, "stripe") && sender.events.iter().any(snapshot);
+    let firing = Firing::of(sender).with("thin", &**thin).behind([sender.path("events"), "senders".to_owned()]);
+    both.then_some(firing)
+}
+
 fn to_come(planned: &Planned) -> Firing {
-    let title = planned.sender.map_or_else(|| facts::one_line(&planned.name), |sender| sender.title.to_owned());
+    let title = planned.sender.map_or_else(|| facts::short(&planned.name), |sender| sender.title.to_owned());
     let when = match planned.in_months {
         None | Some(0) => String::new(),
         Some(1) => " in a month".to_owned(),

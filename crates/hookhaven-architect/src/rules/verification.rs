@@ -6,7 +6,8 @@ use hookhaven_core::sender::Cover;
 
 use super::prelude::*;
 
-pub const RULES: &[Rule] = &[
+/// Of the senders, whatever receives them.
+pub const PROOFS: &[Rule] = &[
     Rule {
         id: "not-verified-today",
         severity: Serious,
@@ -22,40 +23,65 @@ pub const RULES: &[Rule] = &[
         rests_for: "existing.state = \"synchronous handler\"\nexisting.verifies = true",
     },
     Rule {
-        id: "unknown-sender",
-        severity: Warning,
+        id: "verification-not-said",
+        severity: Note,
         subject: Subject::Verification,
-        fires: |intake, _| together(intake.senders.iter().filter(|s| facts::is_unknown(s))).into_iter().collect(),
-        text: "How {senders} signs, how long it waits, and whether it comes again is not in the catalogue. The set-up \
-               takes events that arrive during a downtime for lost, and does not verify until the scheme is described.",
-        mend: "Read in its documentation: the signature's header, algorithm and encoding, the text that is signed, where id, \
-               type and time stand; then fill in `[sources.NAME.hmac]`. If it only shows a secret, use `bearer` or \
-               `basic-auth`; if it has nothing, `unverified` with `allow`.",
-        fires_for: r#"senders = ["acme-billing"]"#,
-        rests_for: r#"senders = ["stripe"]"#,
+        fires: |intake, _| {
+            let receives = matches!(intake.existing.kind, State::Synchronous | State::Queued);
+            let open = intake.existing.verifies.is_none() && !facts::had(intake, Trouble::BadSignature);
+            let answers = ["existing.verifies", "existing.state", "existing.kind", "existing.incidents"];
+            if receives && open { vec![Firing::whole().behind(answers)] } else { Vec::new() }
+        },
+        text: "You do not say whether signatures are checked today. If they are not, whoever finds the URL can post events, \
+               and your handler acts on them.",
+        mend: "Send what receives today a request with a wrong signature: it has to refuse it, with 401 or 400. Then say \
+               `existing.verifies`, true or false.",
+        fires_for: r#"existing.state = "synchronous handler""#,
+        rests_for: r#"existing.state = "synchronous handler; signatures are verified""#,
     },
     Rule {
         id: "nothing-proves-the-sender",
         severity: Serious,
         subject: Subject::Verification,
-        fires: |intake, _| together(intake.senders.iter().filter(|s| facts::proves_nothing(s))).into_iter().collect(),
+        fires: |intake, _| {
+            let unproved = |s: &&SenderAnswers| facts::proves_nothing(s) && !facts::is(s, "unverified");
+            together(intake.senders.iter().filter(unproved)).into_iter().collect()
+        },
         text: "Nothing in a request proves that it comes from {senders}: whoever knows the URL can post.",
         mend: "Allow only the addresses it posts from (`allow`), make the path one that cannot be guessed, and take an \
                event as a hint: fetch the object by the sender's API before acting on it.",
         fires_for: r#"senders = ["docker-hub"]"#,
-        rests_for: r#"senders = ["stripe"]"#,
+        rests_for: r#"senders = [{ name = "scanner", sender = "unverified" }]"#,
+    },
+    Rule {
+        id: "own-program-unsigned",
+        severity: Serious,
+        subject: Subject::Verification,
+        fires: |intake, _| {
+            let unverified = |s: &&SenderAnswers| facts::is(s, "unverified");
+            together(intake.senders.iter().filter(unverified)).into_iter().collect()
+        },
+        text: "Nothing is verified of {senders}: whoever can post from an allowed address can make events.",
+        mend: "If that is a program of your own, let it sign: say `standard-webhooks` for its sender, and sign there with \
+               that library, a few lines in every language. If it is a device that cannot, keep `allow` to its address \
+               alone.",
+        fires_for: r#"senders = [{ name = "scanner", sender = "unverified" }]"#,
+        rests_for: r#"senders = [{ name = "scanner", sender = "standard-webhooks" }]"#,
     },
     Rule {
         id: "secret-is-shown",
         severity: Warning,
         subject: Subject::Verification,
         fires: |intake, _| {
-            together(intake.senders.iter().filter(|s| facts::shows_its_secret(s))).map(shown).into_iter().collect()
+            let senders: Vec<&SenderAnswers> = intake.senders.iter().filter(|s| facts::shows_its_secret(s)).collect();
+            let (addresses, instead) = (facts::addresses_in_words(&senders), signs_instead(&senders));
+            let found = together(senders).map(|f| f.with("addresses", addresses).with("instead", instead));
+            found.into_iter().collect()
         },
-        text: "A shared secret instead of a signature is what {senders} shows: whoever sees one request, in a proxy's log \
+        text: "Requests of {senders} carry a shared secret instead of a signature: whoever sees one of them, in a proxy's log \
                or a trace, can make others.",
-        mend: "Keep request headers and query strings out of the logs of whatever stands in front, set `allow` where \
-               addresses are published, and change the secret on a date.{instead}",
+        mend: "Keep request headers and query strings out of the logs of whatever stands in front, and change the secret on a \
+               date.{addresses}{instead}",
         fires_for: r#"senders = ["gitlab"]"#,
         rests_for: r#"senders = ["github"]"#,
     },
@@ -69,6 +95,23 @@ pub const RULES: &[Rule] = &[
         mend: "Take the event as a hint: fetch the object by its API, and act on what that says, before money moves \
                or access is given.",
         fires_for: r#"senders = ["paypal"]"#,
+        rests_for: r#"senders = ["stripe"]"#,
+    },
+];
+
+/// Of the gateway.
+pub const RULES: &[Rule] = &[
+    Rule {
+        id: "unknown-sender",
+        severity: Warning,
+        subject: Subject::Verification,
+        fires: |intake, _| together(intake.senders.iter().filter(|s| facts::is_unknown(s))).into_iter().collect(),
+        text: "How {senders} signs, how long it waits, and whether it comes again is not in the catalogue. The set-up \
+               assumes the most usual scheme, refuses what does not fit it, and takes what arrives during a downtime for lost.",
+        mend: "Read in its documentation: the signature's header, algorithm and encoding, the text that is signed, where id, \
+               type and time stand; then fill in `[sources.NAME.hmac]`. If it only shows a secret, use `bearer` or \
+               `basic-auth`; if it has nothing, `unverified` with `allow`.",
+        fires_for: r#"senders = ["acme-billing"]"#,
         rests_for: r#"senders = ["stripe"]"#,
     },
     Rule {
@@ -124,7 +167,8 @@ pub const RULES: &[Rule] = &[
             };
             together(intake.senders.iter().filter(compares)).into_iter().collect()
         },
-        text: "Before its first event, {senders} asks for a token that you make up. Without it the subscription is refused.",
+        text: "A subscription of {senders} begins with a question for a token that you make up. Without it there is no first \
+               event.",
         mend: "Put a long random text into the variable of `verify_token` in `.env`, start the gateway, and only then \
                enter URL and token at the sender: it asks at that moment.",
         fires_for: r#"senders = ["meta"]"#,
@@ -132,14 +176,13 @@ pub const RULES: &[Rule] = &[
     },
 ];
 
-fn shown(firing: Firing) -> Firing {
-    let names = firing.values.iter().find(|(name, _)| *name == "names").map(|(_, names)| names.clone());
-    let instead = match names.as_deref() {
-        Some("gitlab") => " GitLab can sign instead: give the hook a signing token and use `gitlab-signed`.",
-        Some("buildkite-token") => " Buildkite can sign instead: switch that on and use `buildkite`.",
-        _ => "",
+/// Of those that can; begins with a blank.
+fn signs_instead(senders: &[&SenderAnswers]) -> String {
+    let one = |sender: &&SenderAnswers| {
+        let other = sender.sender?.signs_instead?;
+        Some(format!(" {} can sign instead: switch that on there, and say `{other}`.", facts::title(sender)))
     };
-    firing.with("instead", instead)
+    senders.iter().filter_map(one).collect()
 }
 
 fn partly(sender: &SenderAnswers) -> Option<Firing> {

@@ -23,8 +23,8 @@ pub fn of_markdown(text: &str) -> Vec<String> {
         let is_rule = line.starts_with("|-");
         if !is_rule {
             let said: Vec<String> = match line.strip_prefix('|') {
-                Some(_) => cells(line).iter().map(|cell| inline(cell)).collect(),
-                None => vec![inline(without_marks(line))],
+                Some(_) => cells(line).iter().map(|cell| inline(cell, true)).collect(),
+                None => vec![inline(without_marks(line), false)],
             };
             words.extend(said.join(" ").split_whitespace().map(str::to_owned));
         }
@@ -61,8 +61,8 @@ pub fn cells(line: &str) -> Vec<String> {
     cells
 }
 
-/// Without emphasis, code marks, links and escapes.
-fn inline(text: &str) -> String {
+/// Without emphasis, code marks, links and escapes; in a table a bar is escaped within code, too.
+fn inline(text: &str, in_table: bool) -> String {
     let chars: Vec<char> = text.chars().collect();
     let mut out = String::new();
     let mut at = 0;
@@ -79,7 +79,8 @@ fn inline(text: &str) -> String {
                 let close = close.unwrap_or_else(|| panic!("an open code span: {text}"));
                 let inner: String = chars[at + run..close].iter().collect();
                 let padded = inner.strip_prefix(' ').and_then(|i| i.strip_suffix(' '));
-                out.push_str(&padded.unwrap_or(&inner).replace("\\|", "|"));
+                let shown = padded.unwrap_or(&inner);
+                out.push_str(&if in_table { shown.replace("\\|", "|") } else { shown.to_owned() });
                 at = close + run;
             }
             '*' if chars.get(at + 1) == Some(&'*') => at += 2,

@@ -105,7 +105,7 @@ impl Common {
     }
 }
 
-/// Every other byte stays as it is. `Err` names the place that is not there.
+/// Every other byte stays as it is. `Err` names the place that is not there, or lies within another that is set.
 fn in_json<'s>(body: &[u8], set: &[(&'s str, String)]) -> Result<Vec<u8>, &'s str> {
     let mut pieces = Vec::new();
     for (at, text) in set {
@@ -114,13 +114,13 @@ fn in_json<'s>(body: &[u8], set: &[(&'s str, String)]) -> Result<Vec<u8>, &'s st
         // The value is a piece of the body.
         let start = found.bytes().as_ptr() as usize - body.as_ptr() as usize;
         let end = start + found.bytes().len();
-        pieces.retain(|(known, _, _): &(usize, usize, &String)| *known != start);
-        pieces.push((start, end, text));
+        pieces.retain(|(known, ..): &(usize, usize, &String, &str)| *known != start);
+        pieces.push((start, end, text, *at));
     }
     pieces.sort_unstable_by_key(|(start, ..)| *start);
     let (mut out, mut from) = (Vec::with_capacity(body.len() + 64), 0);
-    for (start, end, text) in pieces {
-        out.extend_from_slice(&body[from..start]);
+    for (start, end, text, at) in pieces {
+        out.extend_from_slice(body.get(from..start).ok_or(at)?);
         out.extend_from_slice(text.as_bytes());
         from = end;
     }
@@ -152,6 +152,7 @@ mod tests {
         let changed = in_json(body, &set(&[("/data/list/1/x", "7"), ("/id", "\"b\""), ("/id", "\"long\"")])).unwrap();
         assert_eq!(changed, b"{\n  \"id\": \"long\",\n  \"data\": { \"list\": [1, {\"x\": 7}] }\n}");
         assert_eq!(in_json(body, &set(&[("/data/none", "1")])), Err("/data/none"));
+        assert_eq!(in_json(body, &set(&[("/data", "{}"), ("/data/list", "[]")])), Err("/data/list"), "not both");
     }
 
     #[test]

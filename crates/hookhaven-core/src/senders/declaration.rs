@@ -32,6 +32,8 @@ pub struct Declaration {
     pub id: &'static [&'static str],
     /// Places of the event type.
     pub event_type: &'static [&'static str],
+    /// What people subscribe to under a name that no event has, and the type under which it arrives.
+    pub subscribed: &'static [(&'static str, &'static str)],
     /// Places of the time at which it happened.
     pub time: &'static [&'static str],
     /// Places of what deliveries would be ordered by, narrowest first.
@@ -40,8 +42,12 @@ pub struct Declaration {
     pub version: &'static [&'static str],
     /// How long after the event a person may have it sent again, where that is longer than its own retries go on.
     pub redelivery: Option<Duration>,
+    /// The catalogue's name for the same third party where it signs, for those that can be told to.
+    pub signs_instead: Option<&'static str>,
     /// The array whose items are events, as a pointer: empty for the body itself.
     pub batch: Option<&'static str>,
+    /// Globs over the types of which several come in one request, where there is a `batch`.
+    pub batched: &'static [&'static str],
     /// How far a signed time may be off unless the source says otherwise.
     pub tolerance: Duration,
     /// The largest events must fit.
@@ -52,8 +58,8 @@ pub struct Declaration {
     /// Where it publishes the addresses that it posts from, if it does so for programs.
     pub addresses: &'static [AddressList],
     pub answer: Told,
-    /// Whether somebody waits for the answer and sees what it says.
-    pub user_waits: bool,
+    /// Globs over the types for which somebody waits for the answer and sees what it says; empty: for none.
+    pub asks: &'static [&'static str],
     /// Where it takes answers that come too late.
     pub late_answers: Option<LateAnswers>,
     /// Beginnings of texts that are no secret of this sender but are often taken for one, and the mend.
@@ -136,6 +142,7 @@ pub struct Told {
 pub struct About {
     /// Where the secret is found, or who makes it up.
     pub secret: &'static str,
+    pub rotation: Rotation,
     /// Where the source's URL is entered.
     pub paste: &'static str,
     pub quirks: &'static [&'static str],
@@ -154,6 +161,9 @@ pub struct About {
 pub struct Conduct {
     /// Whether it promises that events arrive in the order in which they happened.
     pub order: OrderPromise,
+    /// Globs over the types whose events hold the whole state of what their ordering key names, or only say that it
+    /// changed: a newer one leaves nothing for an older one to tell.
+    pub whole: &'static [&'static str],
     /// How events are sent again by hand or by program.
     pub resend: &'static str,
     /// How long after the event it can be; where that is what [`Declaration::redelivery`] says, only there.
@@ -164,6 +174,24 @@ pub struct Conduct {
     pub gives_up: &'static str,
     /// Common types of which a dead letter should wake somebody.
     pub critical: &'static [&'static str],
+    /// Whether failures that go on make it stop sending for a time or for good, rather than drop the event alone.
+    pub stops: bool,
+    /// After how long a subscription ends unless it is renewed, in words.
+    pub lapses: &'static str,
+    /// Types whose events only say that something changed, so that what it is now has to be asked of the API; `*`: all.
+    pub thin: &'static [&'static str],
+    /// Where one thing that happened makes several events.
+    pub siblings: &'static [Siblings],
+}
+
+/// Types of which one thing that happened makes several, each an event with an id of its own.
+#[derive(Clone, Copy, Debug)]
+pub struct Siblings {
+    /// What happened, as in "one payment".
+    pub cause: &'static str,
+    pub types: &'static [&'static str],
+    /// How a handler does what it has to do once, in a sentence or two.
+    pub instead: &'static str,
 }
 
 /// What a sender says of the order of its events.
@@ -180,12 +208,37 @@ pub enum OrderPromise {
 impl Conduct {
     pub const UNKNOWN: Conduct = Conduct {
         order: OrderPromise::Silent,
+        whole: &[],
         resend: "",
         resend_within: None,
         reconcile: "",
         gives_up: "",
         critical: &[],
+        stops: false,
+        lapses: "",
+        thin: &[],
+        siblings: &[],
     };
+}
+
+/// How a secret is replaced: whether the new one can be here before anything is signed with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rotation {
+    /// When the new one begins to sign is not known.
+    Unknown,
+    /// The team makes it up, and enters it where the old one stands.
+    MadeUp,
+    /// The sender makes it, where the words say, and signs with both for so long; without a length, until the old one is
+    /// taken away there.
+    Both(&'static str, Option<Duration>),
+    /// The sender makes it and goes on signing with the old one; in words, where, and what makes the new one sign.
+    Ahead(&'static str),
+    /// The sender makes it, where the words say, and signs with it alone from then on.
+    AtOnce(&'static str),
+    /// Each webhook that is made has its own and keeps it.
+    PerHook,
+    /// What is given here signs nothing: a public key, or an account beside keys that are fetched.
+    Public,
 }
 
 /// Whether a sender comes again.
@@ -222,8 +275,15 @@ impl Told {
 }
 
 impl About {
-    pub const DEFAULT: About =
-        About { secret: "", paste: "", quirks: &[], docs: "", timeout_s: None, retries: Retries::Unknown };
+    pub const DEFAULT: About = About {
+        secret: "",
+        rotation: Rotation::Unknown,
+        paste: "",
+        quirks: &[],
+        docs: "",
+        timeout_s: None,
+        retries: Retries::Unknown,
+    };
 }
 
 impl Declaration {
@@ -235,18 +295,21 @@ impl Declaration {
         prefixes: &[""],
         id: &[],
         event_type: &["json:/type"],
+        subscribed: &[],
         time: &[],
         order_key: &[],
         version: &[],
         redelivery: None,
+        signs_instead: None,
         batch: None,
+        batched: &["*"],
         tolerance: Duration::from_secs(300),
         body_bytes_max: 1 << 20,
         content_types: &["application/json"],
         handshakes: &[],
         addresses: &[],
         answer: Told::EMPTY,
-        user_waits: false,
+        asks: &[],
         late_answers: None,
         not_secrets: &[],
         sample_types: &["sample"],
@@ -280,6 +343,25 @@ impl Declaration {
     /// How long after an event a person or program can have it sent again; `None`: not known, or not at all.
     pub fn resend_within(&self) -> Option<Duration> {
         self.conduct.resend_within.or(self.redelivery)
+    }
+
+    /// Whether there are events of it whose answer somebody sees.
+    pub fn user_waits(&self) -> bool {
+        !self.asks.is_empty()
+    }
+
+    /// Whether it makes the secret and posts it.
+    pub fn hands_over(&self) -> bool {
+        self.handshakes.iter().any(Handshake::hands_over)
+    }
+
+    /// Whether it signs the URL that it posts to.
+    pub fn signs_url(&self) -> bool {
+        match &self.scheme {
+            Scheme::Signed(spec) => spec.signed.contains("{url}"),
+            Scheme::Own { signs_url, .. } => *signs_url,
+            Scheme::Shared(_) | Scheme::Nothing => false,
+        }
     }
 
     /// Whether it proves anything. Where not, a source needs an allow-list of addresses instead of secrets.

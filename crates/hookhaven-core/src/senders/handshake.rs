@@ -68,6 +68,11 @@ impl Handshake {
     pub fn compares_token(&self) -> bool {
         matches!(self, Handshake::Hub { .. })
     }
+
+    /// Whether with it the sender makes the secret and posts it.
+    pub fn hands_over(&self) -> bool {
+        matches!(self, Handshake::SecretInHeader(_) | Handshake::SecretInBody(_))
+    }
 }
 
 /// How a challenge is given back.

@@ -38,7 +38,7 @@ mod catalogue {
 pub use addresses::{AddressList, BadList, LIST_BYTES_MAX, ListForm, NETS_MAX};
 pub use catalogue::hmac::{HmacOptions, TimestampOptions};
 pub use chain::{Chain, Common, Overlay, Step};
-pub use declaration::{About, Code, Conduct, Declaration, OrderPromise, Retries, Scheme, Told};
+pub use declaration::{About, Code, Conduct, Declaration, OrderPromise, Retries, Rotation, Scheme, Siblings, Told};
 pub use facts::{FactPlaces, Item, KEY_BYTES_MAX, TYPE_BYTES_MAX, bounded, facts_or_fallback};
 pub use form::{FIELDS_MAX, FORM, field, field_text, fields, is_form};
 pub use handshake::{CHALLENGE_BYTES_MAX, Echoed, HANDSHAKE_BYTES_MAX, Handshake};
@@ -63,7 +63,8 @@ mod prelude {
 
     pub use super::{
         About, AddressList, Algorithm::*, Chain, Code, Conduct, Declaration, Echoed, Encoding, Form, Handshake,
-        KeyForm, LateAnswers, Mechanism, OrderPromise, Retries, Scheme, SharedSpec, SignedSpec, Step, Told, Unit,
+        KeyForm, LateAnswers, Mechanism, OrderPromise, Retries, Rotation, Scheme, SharedSpec, Siblings, SignedSpec,
+        Step, Told, Unit,
     };
 }
 

@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use super::{
-    Algorithm, Conduct, Declaration, Echoed, Encoding, Form, Handshake, KeyForm, Mechanism, OrderPromise, Retries,
-    Scheme, SenderOptions, SharedSpec, SignedSpec, Told,
+    About, Algorithm, Conduct, Declaration, Echoed, Encoding, Form, Handshake, KeyForm, Mechanism, OrderPromise,
+    Retries, Rotation, Scheme, SenderOptions, SharedSpec, SignedSpec, Told,
 };
 use crate::sender::Cover;
 
@@ -70,7 +70,7 @@ impl Declaration {
     /// How long it waits for that, and whether somebody reads it.
     pub fn waits_in_words(&self) -> String {
         let waits = self.about.timeout_s.map(|s| format!("{s} s"));
-        match (waits, self.user_waits) {
+        match (waits, self.user_waits()) {
             (Some(waits), true) => format!("{waits}; what is answered counts, so a route may ask the handler for it"),
             (waits, _) => waits.unwrap_or_default(),
         }
@@ -98,6 +98,22 @@ impl Declaration {
         match self.resend_within().filter(|_| !how.is_empty()) {
             Some(within) => format!("{how}, for {}", duration(within)),
             None => how.to_owned(),
+        }
+    }
+}
+
+impl About {
+    /// How its secret is replaced; empty if that is not known.
+    pub fn rotation_in_words(&self) -> String {
+        match self.rotation {
+            Rotation::Unknown => String::new(),
+            Rotation::MadeUp => "made up by you: put it beside the old one here, then enter it there".to_owned(),
+            Rotation::Both(how, Some(within)) => format!("{how}; both sign for up to {}", duration(within)),
+            Rotation::Both(how, None) => format!("{how}; both sign until the old one is taken away there"),
+            Rotation::Ahead(how) => format!("{how}; until then the old one signs"),
+            Rotation::AtOnce(how) => format!("{how}; the new one signs at once, and alone"),
+            Rotation::PerHook => "each webhook keeps its own: make a second one, then delete the first".to_owned(),
+            Rotation::Public => "none to replace: what is given here signs nothing".to_owned(),
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::{position::Position, record::Record, seam::StoreError};
 
 /// How long records are gathered, unless a reader waits. Keys lie anywhere in their tree: the more of them
 /// one transaction brings, the more of them share a page.
-const GATHER: Duration = Duration::from_millis(400);
+const GATHER: Duration = Duration::from_millis(800);
 const TRANSACTION_RECORDS_MAX: usize = 20_000;
 /// Between two tries after an error.
 const PAUSE: Duration = Duration::from_secs(1);

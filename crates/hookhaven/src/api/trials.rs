@@ -290,7 +290,8 @@ async fn bring(
     let now = api.parts.clock.now();
     let id = sample::fresh_id(&*api.parts.entropy);
     let signed = sample::signed(&source, &event_type, &id, None, now).map_err(|why| cannot_sign(&source, &why.0))?;
-    let key = sample::key_of(&source, &signed);
+    // Of a list that is taken apart the first item's event is shown.
+    let key = sample::keys_of(&source, &signed).into_iter().next().unwrap_or_default();
     let answered = match begin(&api)?.sample(&name, signed).await {
         Err(NotBrought::NoDoor) => {
             let detail = "this node only makes attempts (role = \"worker\"); ask a node that takes requests in";

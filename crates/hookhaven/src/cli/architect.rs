@@ -26,7 +26,7 @@ use hookhaven_store::clock::{Clock, SystemClock};
 use super::{
     Context, DONE, FAILED, UsageError,
     args::{ArchitectArgs, Part},
-    print::{Screen, clean},
+    print::{Screen, clean, clean_lines},
 };
 use crate::config::Refused;
 
@@ -67,8 +67,16 @@ impl Source {
             std::fs::File::open(&path).and_then(|file| file.take(limit).read_to_end(&mut bytes))
         };
         done.map_err(|error| UsageError(format!("cannot read {}: {error}", path.display())))?;
-        let text = String::from_utf8(bytes)
-            .map_err(|_| UsageError(format!("{} is not UTF-8; save it as UTF-8", path.display())))?;
+        let text = String::from_utf8(bytes).or_else(|error| {
+            let whole = error.utf8_error().valid_up_to();
+            let bytes = error.into_bytes();
+            // Cut within a character: it is refused for its length.
+            if bytes.len() > FILE_BYTES_MAX {
+                return Ok(String::from_utf8_lossy(&bytes).into_owned());
+            }
+            let line = bytes[..whole].iter().filter(|c| **c == b'\n').count() + 1;
+            Err(UsageError(format!("{}:{line}: this is not UTF-8; save the file as UTF-8", path.display())))
+        })?;
         Ok(Source { name: path, text, found: true })
     }
 }
@@ -97,11 +105,22 @@ fn act(
         Some(out) => {
             let mut files = files(&plan, &args.only);
             files.push(File::new(INTAKE_FILE, whole(&source.text, &given)));
-            let own = is_same_file(&source.name, &out.join(INTAKE_FILE)).then_some(INTAKE_FILE);
-            place::place(out, &files, args.force, own)?
+            match place::place(out, &files, args.force, own(&source, out)) {
+                Ok(placed) => placed,
+                Err(error) => {
+                    if !given.is_empty() {
+                        keep(args, &source, &given, screen)?;
+                    }
+                    return Err(error);
+                }
+            }
         }
         None => Vec::new(),
     };
+    if args.out.is_none() && !given.is_empty() {
+        screen
+            .remark(format!("\nYour answers, to be kept in a file:\n\n{}", clean_lines(&whole(&source.text, &given))));
+    }
     if screen.json {
         screen.value(&show::json(&plan, args.out.as_deref(), &placed))?;
         return Ok(DONE);
@@ -140,45 +159,45 @@ fn missing(source: &Source, questions: &[Question]) -> String {
     let n = questions.len();
     let (answers, them) = if n == 1 { ("1 answer is", "it") } else { ("answers are", "them") };
     let number = if n == 1 { String::new() } else { format!("{n} ") };
-    let place = if source.found { source.name.display().to_string() } else { "an intake file".to_owned() };
-    let mut text = format!(
-        "{number}{answers} missing; write {them} into {place}, answer at a terminal, or take the usual ones with --defaults:\n"
-    );
-    for question in questions {
-        text.push_str(&format!("\n{}: {}\n", question.path, question.ask));
-        for line in question.example.lines() {
-            text.push_str(&format!("    {line}\n"));
-        }
-    }
-    if questions.iter().any(|question| question.path == "senders") {
-        text.push_str("\nOf each sender more is asked. `hookhaven architect --example` prints a whole intake.");
-    }
-    text.trim_end().to_owned()
+    let name = source.name.display().to_string();
+    let place = if source.found { clean(&name).into_owned() } else { "an intake file".to_owned() };
+    format!(
+        "{number}{answers} missing; write {them} into {place}, answer at a terminal, or take the usual ones with \
+         --defaults. Such as:\n\n{}",
+        intake::template(&source.text, questions).trim_end()
+    )
 }
 
-/// Nothing that was typed is lost.
 fn give_up(args: &ArchitectArgs, source: &Source, given: &Given, screen: &mut Screen) -> anyhow::Result<u8> {
     if given.is_empty() {
         screen.remark("Nothing was answered, and nothing is written.");
-        return Ok(FAILED);
-    }
-    let text = whole(&source.text, given);
-    let kept = args.out.as_ref().map(|out| {
-        let own = is_same_file(&source.name, &out.join(INTAKE_FILE)).then_some(INTAKE_FILE);
-        place::place(out, &[File::new(INTAKE_FILE, text.clone())], false, own).map(|_| out.join(INTAKE_FILE))
-    });
-    match kept {
-        Some(Ok(path)) => {
-            let path = path.display().to_string();
-            screen.remark(format!("The answers so far are in {}; the same command goes on from there.", clean(&path)));
-        }
-        // Where they cannot be kept, they are at least shown.
-        _ => {
-            screen.remark("Nothing is written. The answers so far:");
-            screen.bytes(text.as_bytes())?;
-        }
+    } else {
+        keep(args, source, given, screen)?;
     }
     Ok(FAILED)
+}
+
+/// Nothing that was typed is lost: where it cannot be kept, it is at least shown.
+fn keep(args: &ArchitectArgs, source: &Source, given: &Given, screen: &mut Screen) -> anyhow::Result<()> {
+    let text = whole(&source.text, given);
+    let Some(out) = &args.out else {
+        screen.remark("\nThe answers so far, to be kept in a file:\n");
+        return screen.bytes(text.as_bytes());
+    };
+    match place::place(out, &[File::new(INTAKE_FILE, text.clone())], false, own(source, out)) {
+        Ok(_) => {
+            let path = out.join(INTAKE_FILE).display().to_string();
+            // A file that was named is read again.
+            let named = args.intake.is_some() && own(source, out).is_none();
+            let command = if named { "the same command without its intake" } else { "the same command" };
+            screen.remark(format!("The answers so far are in {}; {command} goes on from there.", clean(&path)));
+            Ok(())
+        }
+        Err(why) => {
+            screen.remark(format!("{}\nThe answers so far, to be kept in a file:\n", clean(&format!("{why:#}"))));
+            screen.bytes(text.as_bytes())
+        }
+    }
 }
 
 /// The file with what was typed in it; what has no place there stands at its end, to be put right by hand.
@@ -187,6 +206,11 @@ fn whole(text: &str, given: &Given) -> String {
         let lines: String = given.iter().map(|(path, value)| format!("# {path} = {value}\n")).collect();
         format!("{}\n# Also answered; put it into its table:\n{lines}", text.trim_end())
     })
+}
+
+/// The file of answers in `out` may be replaced if it is the one that was read.
+fn own(source: &Source, out: &Path) -> Option<&'static str> {
+    is_same_file(&source.name, &out.join(INTAKE_FILE)).then_some(INTAKE_FILE)
 }
 
 fn is_same_file(a: &Path, b: &Path) -> bool {

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::client::{Client, NotNow, Query};
 use crate::live_feed::BEAT_EVERY;
@@ -58,6 +59,8 @@ pub struct Follower<'c> {
     seen: Seen,
     /// Before the next try to connect; `None` before the first, where nobody knows yet whether there is a gateway.
     pause: Option<Duration>,
+    /// When that pause is over, once it is waited for.
+    again_at: Option<Instant>,
     was_lost: bool,
 }
 
@@ -85,6 +88,7 @@ impl<'c> Follower<'c> {
             lines: Lines::default(),
             seen: known,
             pause,
+            again_at: None,
             was_lost: false,
         }
     }
@@ -129,11 +133,14 @@ impl<'c> Follower<'c> {
 
     async fn connect(&mut self) -> anyhow::Result<Option<Followed>> {
         if let Some(pause) = self.pause {
-            tokio::time::sleep(pause).await;
+            // Who is given up while waiting goes on from there: callers do so again and again.
+            tokio::time::sleep_until(*self.again_at.get_or_insert_with(|| Instant::now() + pause)).await;
         }
         let since = self.since.as_ref().filter(|_| self.cursor.is_none());
         let query = self.query.clone().with("since", since);
-        match self.client.stream("/stream", &query, self.cursor.as_deref()).await {
+        let answer = self.client.stream("/stream", &query, self.cursor.as_deref()).await;
+        self.again_at = None;
+        match answer {
             Ok(body) => {
                 self.body = Some(body);
                 self.pause = Some(AGAIN_FIRST);

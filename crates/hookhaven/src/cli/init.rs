@@ -83,7 +83,7 @@ fn verifies(sender: &str) -> bool {
 
 /// Whether the sender hands its secret over itself.
 fn hands_over(sender: &str) -> bool {
-    has_handshake(sender, |h| matches!(h, Handshake::SecretInHeader(_) | Handshake::SecretInBody(_)))
+    has_handshake(sender, Handshake::hands_over)
 }
 
 /// Whether the sender must be told a token before it asks for it.
@@ -124,7 +124,7 @@ pub fn text(senders: &[&str]) -> String {
     for sender in senders {
         // Writing to a String cannot fail.
         let _ = write!(text, "\n[[routes]]\nsource = \"{sender}\"\n{ROUTE}");
-        if senders::find(sender).is_some_and(|sender| sender.user_waits) {
+        if senders::find(sender).is_some_and(|sender| sender.user_waits()) {
             text.push_str(ANSWER);
         }
     }
@@ -233,7 +233,7 @@ const REDACT: &str = "\
 ";
 
 const DESTINATION: &str = "
-[destinations.app]         # your handler: answer 2xx within the timeout, and do the work afterwards
+[destinations.app]         # your handler: does the work within the timeout, then answers 2xx; else it comes again
 url = \"http://127.0.0.1:3000/webhooks\"
 # timeout     = \"10s\"
 # concurrency = 16         # attempts in flight at once

@@ -4,7 +4,12 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use hookhaven_architect::{Intake, Plan, config::variables, intake};
+use hookhaven_architect::{
+    Intake, Plan,
+    config::variables,
+    design::OrderingDesign,
+    intake::{self, Effect, Once, OrderKind},
+};
 use hookhaven_core::{
     Secret,
     senders::{self, SenderOptions},
@@ -28,6 +33,7 @@ const MEANT: &[(&str, &str)] = &[
     ("nothing that comes in here is verified", "CHANGE THIS to the addresses that may post here"),
     ("some events also go to", "`check` says that some events also go by one above"),
     ("is a long time to wait for an answer", "answer at once"),
+    ("over several event types", "`check` warns of several types"),
 ];
 
 fn read(name: &str, text: &str) -> Option<Intake> {
@@ -142,6 +148,28 @@ fn every_sender_and_one_that_nobody_knows_can_be_set_up_at_every_place() {
         );
         holds(hosts[n % hosts.len()], &Plan::of(team(&some, &[], &more)));
     }
+}
+
+#[test]
+fn every_order_that_is_chosen_is_one_that_can_be_had() {
+    let (mut latest, mut fifo) = (0, 0);
+    for name in names() {
+        for (kind, newest) in [(OrderKind::Strict, false), (OrderKind::Wished, true)] {
+            let mut intake =
+                team(&[name], &[], "hosting = \"one machine\"\npublic_url = \"https://hooks.example.com\"");
+            let sender = &mut intake.senders[0];
+            sender.events = sender.sender.into_iter().flat_map(|d| d.conduct.whole).map(|t| (*t).to_owned()).collect();
+            sender.once.all = Once::Nice;
+            (sender.processing.effects, sender.processing.answers_user) = (vec![Effect::Database], false);
+            (sender.ordering.all.kind, sender.ordering.all.newest) = (kind, newest);
+            let plan = Plan::of(intake);
+            let orders = plan.design.routes.iter().map(|route| &route.ordering.value);
+            latest += orders.clone().filter(|order| matches!(order, OrderingDesign::Latest { .. })).count();
+            fifo += orders.filter(|order| matches!(order, OrderingDesign::Fifo { .. })).count();
+            holds(name, &plan);
+        }
+    }
+    assert!(latest > 5 && fifo > 50, "{latest} {fifo}");
 }
 
 #[test]

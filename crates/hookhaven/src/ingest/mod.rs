@@ -39,6 +39,7 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
 use hyper::body::{Body, Incoming};
 
+pub use self::split::keys_of;
 use self::{
     answer::{Line, Novelty, Outcome, Refusal, Stored},
     client::client_address,

@@ -32,7 +32,6 @@ pub(super) fn events(
     correlation_id: &Arc<str>,
 ) -> Vec<NewEvent> {
     let source = taken.source;
-    let items = if source.splits { source.sender.items(request, PARTS_MAX) } else { None };
     let mut kept = headers::kept(&taken.head.headers);
     if shows_secret(source, taken.body) {
         kept.push(mark_body());
@@ -62,7 +61,7 @@ pub(super) fn events(
         NewEvent { event, key_until, deliveries, revives: true, refuses_replay: source.refuses_replay }
     };
     let whole = taken.body;
-    match items {
+    match items(source, request) {
         None => vec![event(facts_or_fallback(&*source.sender, request), whole.clone(), None)],
         Some(items) => {
             let of = items.len() as u32;
@@ -73,6 +72,19 @@ pub(super) fn events(
             (1..).zip(items).map(part).collect()
         }
     }
+}
+
+/// The idempotency keys of the events that a request becomes.
+pub fn keys_of(source: &Source, request: &Request<'_>) -> Vec<String> {
+    match items(source, request) {
+        None => vec![facts_or_fallback(&*source.sender, request).0],
+        Some(items) => items.into_iter().map(|item| bounded(item.facts, item.bytes).0).collect(),
+    }
+}
+
+/// `None`: it is one event.
+fn items<'a>(source: &Source, request: &Request<'a>) -> Option<Vec<Item<'a>>> {
+    if source.splits { source.sender.items(request, PARTS_MAX) } else { None }
 }
 
 /// Whether its sender signs nothing and shows its secret in the body, so that the body must not be stored as it is.

@@ -190,7 +190,7 @@ async fn failure_mode_crash() {
 #[tokio::test]
 async fn failure_mode_handler_down() {
     let mut handler = Handler::answering(200).await;
-    handler.stop();
+    handler.stop().await;
 
     // Down for shorter than the retries last: nobody has to do anything.
     let patient = "retry = { attempts = 100, initial = \"50ms\", factor = 1.0 }";
@@ -204,7 +204,7 @@ async fn failure_mode_handler_down() {
     assert_eq!(ids(&handler).len(), 3, "everything arrives");
 
     // Down for longer: dead letters, which stay until somebody acts.
-    handler.stop();
+    handler.stop().await;
     gateway.configure(&config(&handler, "retry = { attempts = 2, initial = \"1ms\" }", ""));
     assert!(gateway.terminate().await.success());
     gateway.serve().await;

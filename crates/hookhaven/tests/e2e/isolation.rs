@@ -48,7 +48,7 @@ async fn a_hanging_and_a_refusing_destination_delay_nobody() {
     let mut refusing = Handler::answering(200).await;
     let fast = Handler::answering(200).await;
     let gateway = Gateway::start(&config(&hanging, &refusing, &fast)).await;
-    refusing.stop();
+    refusing.stop().await;
 
     let sender = Stripe::new("shop", SECRET);
     assert_eq!(sender.send(gateway.ingest(), 16, EVENTS).await.answered(200), EVENTS);

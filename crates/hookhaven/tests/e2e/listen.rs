@@ -37,6 +37,17 @@ fn ids(received: &[Received]) -> Vec<String> {
     received.iter().map(id).collect()
 }
 
+/// In the gateway's order, which is that of their arrival to the microsecond.
+async fn in_order(gateway: &Gateway) -> Vec<String> {
+    let events = gateway.items("/api/v1/events?limit=500").await;
+    events.iter().rev().map(|event| event["idempotency_key"].to_string()).collect()
+}
+
+fn sorted(mut ids: Vec<String>) -> Vec<String> {
+    ids.sort();
+    ids
+}
+
 fn expected(numbers: std::ops::Range<u64>) -> Vec<String> {
     numbers.map(|number| format!("\"evt_{number}\"")).collect()
 }
@@ -52,7 +63,7 @@ fn is_signed(received: &Received) -> bool {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn events_wait_for_a_server_that_is_down_and_come_in_order_each_once() {
     let mut handler = Handler::answering(200).await;
-    handler.stop();
+    handler.stop().await;
     let gateway = Gateway::start(CONFIG).await;
     for number in 0..10 {
         post(&gateway, number).await;
@@ -68,9 +79,10 @@ async fn events_wait_for_a_server_that_is_down_and_come_in_order_each_once() {
     let lines = listening.until("ten lines", |lines| lines.len() >= 10).await;
     assert!(lines[3].contains("  500  ") && lines[4].contains("  200  "), "{lines:#?}");
     let received = handler.received();
-    assert_eq!(ids(&received), expected(0..10));
+    assert_eq!(ids(&received), in_order(&gateway).await);
+    assert_eq!(sorted(ids(&received)), expected(0..10));
     assert!(received.iter().all(is_signed));
-    assert_eq!(&received[0].body[..], b"{\"id\":\"evt_0\",  \"type\":\"invoice.paid\"}\n");
+    assert!(received.iter().any(|r| &r.body[..] == b"{\"id\":\"evt_0\",  \"type\":\"invoice.paid\"}\n"));
     assert_eq!(received[0].header("hookhaven-source"), "shop");
     assert!(received[0].header("stripe-signature").starts_with("t="), "the sender's own");
     assert!(listening.interrupt().await.success());
@@ -83,9 +95,7 @@ async fn events_wait_for_a_server_that_is_down_and_come_in_order_each_once() {
     let lines = listening.until("the rest", |lines| lines.len() >= 5).await;
     assert!(lines.iter().all(|line| line.contains("\"status\":200")), "{lines:#?}");
     assert!(listening.interrupt().await.success());
-    let mut rest = ids(&handler.received())[10..].to_vec();
-    rest.sort();
-    assert_eq!(rest, expected(10..15));
+    assert_eq!(sorted(ids(&handler.received())[10..].to_vec()), expected(10..15));
     let deliveries = gateway.items("/api/v1/deliveries").await;
     assert!(deliveries.is_empty(), "the gateway made none: {deliveries:?}");
 }
@@ -97,9 +107,9 @@ async fn a_server_that_breaks_off_is_asked_again_and_only_wanted_types_come() {
     let listening = listen(&gateway, &handler, &["--since", "1h", "--type", "invoice.*"]);
     let other = br#"{"id":"evt_other","type":"charge.failed"}"#;
     assert_eq!(gateway.post("/webhooks/shop", &signed::stripe(SECRET, other), other).await.status, 200);
-    for number in 0..2 {
-        post(&gateway, number).await;
-    }
+    post(&gateway, 0).await;
+    listening.until("a line", |lines| !lines.is_empty()).await;
+    post(&gateway, 1).await;
     listening.until("two lines", |lines| lines.len() >= 2).await;
     assert_eq!(ids(&handler.received()), ["\"evt_0\"", "\"evt_0\"", "\"evt_1\""]);
     assert!(listening.interrupt().await.success());
@@ -144,6 +154,9 @@ async fn what_was_answered_does_not_come_again_however_the_command_ends() {
             post(&gateway, round * 10 + number).await;
         }
         listening.until("five lines", |lines| lines.len() >= 5).await;
+        if round > 1 {
+            listening.until_remarked("--since is for a beginning").await;
+        }
         listening.kill().await;
     }
     let received = handler.received();
@@ -165,8 +178,8 @@ async fn what_is_under_way_when_the_command_is_killed_comes_again_and_says_so() 
     let arguments = ["--since", "1h", "--state", state.to_str().expect("a path in UTF-8")];
     let listening = listen(&gateway, &handler, &arguments);
     post(&gateway, 1).await;
-    post(&gateway, 2).await;
     handler.until(1).await;
+    post(&gateway, 2).await;
     assert!(listening.kill().await.is_empty(), "it was not answered");
     gate.open();
     let listening = listen(&gateway, &handler, &arguments);
@@ -177,6 +190,25 @@ async fn what_is_under_way_when_the_command_is_killed_comes_again_and_says_so() 
     let of = |name: &str| received.iter().map(|r| r.header(name).to_owned()).collect::<Vec<_>>();
     assert_eq!(of("hookhaven-attempt"), ["1", "2", "1"]);
     assert_eq!(of("webhook-id")[0], of("webhook-id")[1], "a handler can tell");
+    assert!(listening.interrupt().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ctrl_c_does_not_wait_for_a_server_that_does_not_answer() {
+    let handler = Handler::start(|r| if r.number <= 8 { Reply::Hang } else { Reply::Status(200) }).await;
+    let gateway = Gateway::start(CONFIG).await;
+    let state = gateway.directory().join("listen.json");
+    let state = state.to_str().expect("a path in UTF-8");
+    let listening = listen(&gateway, &handler, &["--since", "1h", "--state", state, "--in-flight", "8"]);
+    for number in 0..8 {
+        post(&gateway, number).await;
+    }
+    handler.until(8).await;
+    assert!(listening.interrupt().await.success());
+    let listening = listen(&gateway, &handler, &["--state", state, "--in-flight", "8"]);
+    listening.until("all lines", |lines| lines.len() >= 8).await;
+    let attempts: Vec<_> = handler.received()[8..].iter().map(|r| r.header("hookhaven-attempt").to_owned()).collect();
+    assert_eq!(attempts, vec!["2"; 8], "nobody knows whether they were handled");
     assert!(listening.interrupt().await.success());
 }
 
@@ -245,7 +277,7 @@ async fn no_event_is_missing_or_doubled_over_kills_suspensions_and_restarts() {
     for _ in 0..14 {
         let act = chance.below(5);
         match act {
-            1 => local.stop(),
+            1 => local.stop().await,
             2 => listening.signal("STOP").await,
             _ => {}
         }

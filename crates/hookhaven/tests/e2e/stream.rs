@@ -1,7 +1,7 @@
 //! The live stream and `hookhaven tail`: who reads misses nothing, whatever becomes of the connection, the gateway or
 //! the node that took an event in; and nobody is in the way of anybody's end.
 
-use std::{collections::BTreeSet, net::TcpListener, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc};
 
 use hookhaven_load::{
     event::Events,
@@ -10,12 +10,15 @@ use hookhaven_load::{
 };
 use serde_json::Value;
 
-use crate::support::{
-    PATIENCE,
-    follow::{Reader, Running},
-    gateway::Gateway,
-    handler::{Handler, Reply},
-    sign, soon,
+use crate::{
+    newcomer::port,
+    support::{
+        PATIENCE,
+        follow::{Reader, Running},
+        gateway::Gateway,
+        handler::{Handler, Reply},
+        sign, soon,
+    },
 };
 
 const SECRET: &str = "whsec_stream";
@@ -137,14 +140,13 @@ async fn post(gateway: &Gateway, number: u64) {
     assert_eq!(gateway.post("/webhooks/shop", &sign::stripe(SECRET, &body), &body).await.status, 200);
 }
 
-/// Ports that nobody has just now.
+/// Ports that it gets again after a restart.
 fn fixed_ports(gateway: &Gateway, config: &str) {
-    let free = || TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
     let data = gateway.data();
     gateway.write_file(&format!(
-        "[server]\ningest = \"{}\"\nadmin = \"{}\"\n[store]\nurl = \"file:{}\"\n{config}",
-        free(),
-        free(),
+        "[server]\ningest = \"127.0.0.1:{}\"\nadmin = \"127.0.0.1:{}\"\n[store]\nurl = \"file:{}\"\n{config}",
+        port(),
+        port(),
         data.display()
     ));
 }

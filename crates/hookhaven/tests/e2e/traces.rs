@@ -225,7 +225,7 @@ async fn a_collector_that_was_away_gets_what_waited() {
     let mut collector = Collector::start().await;
     let handler = Handler::answering(200).await;
     let gateway = Gateway::start(&(config(&handler, "") + &collector.config(""))).await;
-    collector.handler.stop();
+    collector.handler.stop().await;
     assert_eq!(post(&gateway, "evt_1", SECRET, &[(PARENT, &sampled())]).await, 200);
     handler.until(1).await;
     collector.handler.revive().await;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     gateway::Gateway,
-    handler::{Handler, Reply},
+    handler::{Handler, Reply, refusing},
     output::{items, stdout, well},
     soon,
 };
@@ -53,8 +53,8 @@ async fn a_handler_is_tried_past_pause_and_queue_and_nothing_is_kept_of_it() {
 
 #[tokio::test]
 async fn a_handler_that_is_away_is_said_to_be_so_with_the_mend() {
-    let gone = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("its address");
-    let gateway = Gateway::start(&config(&format!("http://{gone}/"), "")).await;
+    let gone = refusing();
+    let gateway = Gateway::start(&config(&format!("http://{}/", gone.address), "")).await;
     let (status, trial) = post(&gateway, "/api/v1/destinations/app/test", &json!({})).await;
     assert_eq!((status, &trial["ok"], &trial["class"]), (200, &json!(false), &json!("connect")), "{trial}");
     assert!(trial["mend"].as_str().is_some_and(|mend| mend.contains("start the handler")), "{trial}");

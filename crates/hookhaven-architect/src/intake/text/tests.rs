@@ -28,6 +28,11 @@ fn effects_are_what_is_done_and_not_what_is_only_named() {
         ("send an SMS", &[Message]),
         ("archive messages", &[]),
         ("update rows, no e-mail", &[Database]),
+        ("mark the order as paid", &[Database]),
+        ("record the scan", &[Record]),
+        ("e-mail the warehouse", &[Mail]),
+        ("post to the general ledger", &[]),
+        ("post to a channel", &[Message]),
         ("nothing yet", &[]),
         ("", &[]),
     ] {
@@ -72,6 +77,22 @@ fn an_order_is_a_wish_unless_the_words_leave_no_way_out() {
 }
 
 #[test]
+fn only_the_newest_counts_where_it_is_said_and_not_denied() {
+    for (text, is) in [
+        ("only the latest state counts", true),
+        ("order does not matter, the newest version wins", true),
+        ("the newest version of an order wins", true),
+        ("ideally in order; only the newest matters", true),
+        ("not only the newest: each one counts", false),
+        ("created before updated, ideally", false),
+        ("strictly in sequence", false),
+        ("", false),
+    ] {
+        assert_eq!(newest(text), is, "{text}");
+    }
+}
+
+#[test]
 fn it_runs_where_it_runs_today() {
     for (hosting, stack, host_said) in [
         ("serverless functions; a long-running service is being considered", &[][..], Host::Serverless),
@@ -82,6 +103,7 @@ fn it_runs_where_it_runs_today() {
         ("a VM with docker", &[], Host::Containers),
         ("AWS Lambda behind API Gateway", &[], Host::Serverless),
         ("Fly.io", &[], Host::Platform),
+        ("ECS Fargate behind a load balancer", &[], Host::Platform),
         ("EKS", &[], Host::Kubernetes),
         ("Kubernetes is planned", &[], Host::Kubernetes),
         ("somewhere", &["next.js", "vercel"], Host::Serverless),
@@ -133,6 +155,11 @@ fn what_is_there_today_is_read_with_its_denials() {
         ("Hookdeck", State::Hosted),
         ("self-hosted on Heroku", State::Synchronous),
         ("queue, no dead letters, no idempotency", State::Queued),
+        ("IBM MQ with a receiver that verifies and enqueues", State::Queued),
+        ("a job polls their API every minute", State::Nothing),
+        ("scanners write to the database directly", State::Nothing),
+        ("a handler that writes to the database directly", State::Synchronous),
+        ("don't know", State::Nothing),
     ] {
         assert_eq!(state(text), kind, "{text}");
     }
@@ -162,6 +189,8 @@ fn troubles_are_what_happened() {
         ("an older update overwrote a newer one", &[OutOfOrder]),
         ("a memory leak crashed it", &[Overload]),
         ("the signing secret was leaked", &[LeakedSecret]),
+        ("a secret was in a log file", &[LeakedSecret]),
+        ("a push was never built", &[Lost]),
         ("somebody posted forged events", &[BadSignature]),
         ("the handler did not answer in time", &[TimedOut]),
         ("we slowed down a release", &[]),

@@ -5,6 +5,7 @@ use super::{Diagram, cut, wrapped};
 use crate::report::html::escaped;
 
 const WIDTH: usize = 960;
+const EDGE: usize = 8;
 const BOX_WIDTH: usize = 260;
 const BOX_HEIGHT: usize = 56;
 const GAP: usize = 14;
@@ -13,17 +14,18 @@ const MIDDLE_WIDTH: usize = 320;
 const RIGHT_X: usize = WIDTH - BOX_WIDTH;
 const LINE_HEIGHT: usize = 19;
 const STEP_CHARS: usize = 40;
-const BOX_CHARS: usize = 35;
+/// Of a name, which is larger and bold, and of the lines below it.
+const NAME_CHARS: usize = 30;
+const LINE_CHARS: usize = 39;
 
 /// `in_words` is what a reader hears instead of it.
 pub fn svg(diagram: &Diagram, in_words: &str) -> String {
-    let gate = Gate::of(diagram);
     let boxes = diagram.senders.len().max(diagram.handlers.len());
-    let height = (boxes * (BOX_HEIGHT + GAP)).max(gate.height) + 40;
-    let top = |count: usize| {
-        let needed = count * (BOX_HEIGHT + GAP) - GAP.min(count * GAP);
-        gate.height.saturating_sub(needed) / 2 + 8
-    };
+    let column = |count: usize| (count * (BOX_HEIGHT + GAP)).saturating_sub(GAP);
+    let gate = Gate::of(diagram, column(boxes));
+    let inner = column(boxes).max(gate.height);
+    let height = inner + 54;
+    let top = |count: usize| EDGE + (inner - column(count)) / 2;
     let mut out = format!(
         "<svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-labelledby=\"path-title path-desc\">\n\
          <title id=\"path-title\">The path of an event</title>\n<desc id=\"path-desc\">{}</desc>\n\
@@ -55,10 +57,12 @@ struct Gate {
     line: Vec<String>,
     after: Vec<String>,
     height: usize,
+    /// Where it begins: in the middle of columns that are higher than it is.
+    y: usize,
 }
 
 impl Gate {
-    fn of(diagram: &Diagram) -> Gate {
+    fn of(diagram: &Diagram, column_height: usize) -> Gate {
         let numbered = |steps: &[String], first: usize| -> Vec<String> {
             let lines = |(i, step): (usize, &String)| {
                 let mut lines = wrapped(step, STEP_CHARS);
@@ -71,24 +75,24 @@ impl Gate {
         let after = numbered(&diagram.after, diagram.before.len() + 1);
         let line = wrapped(&diagram.line, STEP_CHARS);
         let height = (before.len() + line.len() + after.len() + 3) * LINE_HEIGHT;
-        Gate { before, line, after, height }
+        Gate { before, line, after, height, y: EDGE + column_height.saturating_sub(height) / 2 }
     }
 
     fn inlet_y(&self) -> usize {
-        8 + LINE_HEIGHT * 5 / 2
+        self.y + LINE_HEIGHT * 5 / 2
     }
 
     fn outlet_y(&self) -> usize {
-        8 + self.height - LINE_HEIGHT * 3 / 2
+        self.y + self.height - LINE_HEIGHT * 3 / 2
     }
 
     fn drawn(&self) -> String {
         let mut out = format!(
-            "<rect class=\"gate\" x=\"{MIDDLE_X}\" y=\"8\" width=\"{MIDDLE_WIDTH}\" height=\"{}\" rx=\"8\"/>\n",
-            self.height
+            "<rect class=\"gate\" x=\"{MIDDLE_X}\" y=\"{}\" width=\"{MIDDLE_WIDTH}\" height=\"{}\" rx=\"8\"/>\n",
+            self.y, self.height
         );
         let x = MIDDLE_X + 14;
-        let mut y = 8 + LINE_HEIGHT + 4;
+        let mut y = self.y + LINE_HEIGHT + 4;
         out.push_str(&line_of_text("name", x, y, "start", "Hookhaven"));
         let mut put = |lines: &[String], class: &str, y: &mut usize| {
             for line in lines {
@@ -110,9 +114,9 @@ impl Gate {
 fn labelled(x: usize, y: usize, name: &str, lines: &[&String]) -> String {
     let mut out = format!(
         "<rect class=\"box\" x=\"{x}\" y=\"{y}\" width=\"{BOX_WIDTH}\" height=\"{BOX_HEIGHT}\" rx=\"6\"/>\n{}",
-        line_of_text("name", x + 10, y + 18, "start", &cut(name, BOX_CHARS))
+        line_of_text("name", x + 10, y + 18, "start", &cut(name, NAME_CHARS))
     );
-    for (i, line) in lines.iter().flat_map(|line| wrapped(line, BOX_CHARS + 4)).take(2).enumerate() {
+    for (i, line) in lines.iter().flat_map(|line| wrapped(line, LINE_CHARS)).take(2).enumerate() {
         out.push_str(&line_of_text("small", x + 10, y + 34 + i * 15, "start", &line));
     }
     out

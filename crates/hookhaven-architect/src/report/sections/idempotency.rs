@@ -7,7 +7,7 @@ use crate::{
     design::SourceDesign,
     intake::{Effect, Once, SenderAnswers},
     report::{
-        document::{Block, Text, plain, prose, say, strong},
+        document::{Block, Text, codes, plain, prose, quoted, say, strong},
         said,
     },
     words::span,
@@ -20,13 +20,13 @@ pub fn blocks(plan: &Plan) -> Vec<Block> {
         say!(
             "Three layers, because each sees what the one before cannot. The gateway knows what the sender sent \
              twice. The handler's inbox knows what the gateway delivered twice: delivery is at least once, and an \
-             answer that got lost is a second attempt. Only the key of the effect itself knows whether the mail left \
-             before the process died."
+             answer that got lost is a second attempt. Only the key of the effect itself knows whether it took \
+             place before the process died."
         )
         .into(),
     ];
     for sender in &plan.intake.senders {
-        blocks.push(Block::heading(say!("{}: {}", sender.title(), strictest(sender))));
+        blocks.push(Block::heading(say!("{}: ", sender.title()) + wanted(sender)));
         blocks.push(layers(sender));
     }
     blocks
@@ -37,7 +37,10 @@ fn row(sender: &SenderAnswers, source: &SourceDesign) -> [Text; 4] {
         Some((declared, _)) if declared.id.is_empty() => plain("it sends no id: a SHA-256 of the body"),
         Some((declared, checks)) => {
             let signed = if checks.signs_id() { ", signed" } else { ", not signed" };
-            said::places(declared.id) + plain(signed)
+            // What stands in a header is there whatever the kind of request.
+            let is_by_kind = declared.code.facts.is_some() && declared.id[0].starts_with("json:");
+            let further = if is_by_kind { "; other kinds of its requests by what its documentation names" } else { "" };
+            said::places(declared, declared.id) + plain(signed) + plain(further)
         }
         None => say!("the place that you describe as `id`; without one a SHA-256 of the body"),
     };
@@ -45,18 +48,32 @@ fn row(sender: &SenderAnswers, source: &SourceDesign) -> [Text; 4] {
     [plain(sender.title()), key, window, plain("the store, in the commit of the event")]
 }
 
-fn strictest(sender: &SenderAnswers) -> &'static str {
-    said::once(sender.once.values().copied().max().unwrap_or(Once::Free))
+/// What they said of it, type by type where they did.
+fn wanted(sender: &SenderAnswers) -> Text {
+    let of_type = |(event_type, once): &(String, Once)| say!("`{}` {}", quoted(event_type), said::once(*once));
+    let rest = if sender.once.some.is_empty() { "" } else { "; the rest " };
+    let mut text = Text::default();
+    for (i, some) in sender.once.some.iter().enumerate() {
+        text = text + plain(if i == 0 { "" } else { "; " }) + of_type(some);
+    }
+    text + say!("{}{}", rest, said::once(sender.once.all))
+}
+
+/// Which of its types a layer is for.
+fn needed(sender: &SenderAnswers, from: Once) -> Text {
+    if sender.once.all >= from {
+        return plain("yes");
+    }
+    let some: Vec<&String> = sender.once.some.iter().filter(|(_, once)| *once >= from).map(|(name, _)| name).collect();
+    if some.is_empty() { plain("not needed for what you said") } else { say!("for ") + codes(&some) }
 }
 
 fn layers(sender: &SenderAnswers) -> Block {
-    let strictest = sender.once.values().copied().max().unwrap_or(Once::Free);
-    let wanted = |from: Once| if strictest >= from { "yes" } else { "not needed for what you said" };
     let mut rows = vec![
         [
             strong("1. the gateway"),
             say!("{} sends the same event again", sender.title()),
-            plain("answered as the first was; no delivery is made"),
+            plain("it is answered as the first was; no delivery is made"),
             plain("always there"),
         ],
         [
@@ -66,12 +83,12 @@ fn layers(sender: &SenderAnswers) -> Block {
                 "a unique constraint on (`source`, `webhook-id`), inserted in the transaction of the work; refused: \
                  answer 200 and do nothing"
             ),
-            plain(wanted(Once::Nice)),
+            needed(sender, Once::Nice),
         ],
     ];
     for effect in &sender.processing.effects {
         let (what, how) = guard(*effect);
-        rows.push([strong("3. the effect's own key"), plain(what), prose(how), plain(wanted(Once::Must))]);
+        rows.push([strong("3. the effect's own key"), plain(what), prose(how), needed(sender, Once::Must)]);
     }
     if sender.processing.effects.is_empty() {
         let none = "no effect was recognised in what your handler does";
@@ -79,7 +96,7 @@ fn layers(sender: &SenderAnswers) -> Block {
             strong("3. the effect's own key"),
             plain(none),
             say!("give each call that leaves your database `webhook-id` as its key"),
-            plain(wanted(Once::Must)),
+            needed(sender, Once::Must),
         ]);
     }
     Block::table(["layer", "what comes twice", "what stops it", "here"], rows)

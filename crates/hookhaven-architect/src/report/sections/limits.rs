@@ -4,12 +4,13 @@
 
 use hookhaven_core::senders::Retries;
 
+use super::VERIFICATION;
 use crate::{
     Plan,
     design::Loss,
     intake::{Effect, SenderAnswers},
     report::{
-        document::{Block, Text, codes, plain, quoted, say, strong},
+        document::{Block, Text, codes, link, plain, quoted, say, strong},
         said,
     },
     words::{self, count, span},
@@ -62,7 +63,10 @@ fn expired(plan: &Plan) -> Text {
             Retries::Unknown => "nobody says after how long".to_owned(),
         };
         let events = match source.loss.value {
-            Loss::Events(events) => format!(", {} events in a downtime as you named it, or of an hour", count(events)),
+            Loss::Events(events) => {
+                let noun = if events == 1 { "event" } else { "events" };
+                format!(", {} {noun} {}", count(events), said::downtime(plan))
+            }
             Loss::NothingWithin(_) | Loss::Unknown => String::new(),
         };
         text = text + say!(" {}: {}{}.", sender.title(), after, events);
@@ -93,13 +97,23 @@ fn leaked(plan: &Plan) -> Text {
              nothing is signed, whoever posts from an allowed address can make events."
         );
     }
-    say!("Whoever holds one of ")
+    let published = |sender: &&SenderAnswers| sender.sender.is_some_and(|d| !d.addresses.is_empty());
+    let published: Vec<&str> = plan.intake.senders.iter().filter(published).map(|sender| sender.title()).collect();
+    let still = match published.as_slice() {
+        [] => say!("The gateway sees no difference. "),
+        names => say!(
+            "The gateway sees no difference; what still stands is `allow = [\"published\"]`, for {} alone. ",
+            words::list(names)
+        ),
+    };
+    let holds = if variables.len() == 1 { "Whoever holds " } else { "Whoever holds one of " };
+    plain(holds)
         + codes(&variables)
-        + say!(
-            " can make events that verify, until it is taken out. The gateway sees no difference; the allow-list of \
-             published addresses is what still stands, where there is one. How to change it at once stands under \
-             Signature verification."
-        )
+        + say!(" can make events that verify, until it is taken out. ")
+        + still
+        + say!("How to change it at once stands under ")
+        + link(VERIFICATION)
+        + say!(".")
 }
 
 fn lag(plan: &Plan) -> Text {

@@ -2,11 +2,12 @@
 //!
 //! Not here: what alerts ask for at once (`observability`).
 
+use super::{LIMITS, VERIFICATION};
 use crate::{
     Plan,
     design::{Loss, StorePlace},
     report::{
-        document::{Block, Text, codes, outside, plain, say},
+        document::{Block, Text, codes, link, outside, plain, say},
         said,
     },
     words::{self, bytes, span},
@@ -43,11 +44,11 @@ fn weekly(plan: &Plan) -> Vec<Text> {
         .map(|source| said::title(plan, &source.name))
         .collect();
     if !losing.is_empty() {
-        items.push(say!(
-            "{}: compare its own list of deliveries with `hookhaven events list`, for as far back as it can send \
-             again.",
-            words::list(&losing)
-        ));
+        items.push(
+            say!("{}: look for gaps, as the table under ", words::list(&losing))
+                + link(LIMITS)
+                + say!(" says. A job every day is better: some lists end after days."),
+        );
     }
     items
 }
@@ -62,7 +63,11 @@ fn quarterly(plan: &Plan) -> Vec<Text> {
         say!("Change the secrets: ") + codes(&variables) + say!("; and the handlers': ")
     };
     vec![
-        rotate + codes(&handlers) + say!(". `hookhaven secrets` lists their age and which can go."),
+        rotate
+            + codes(&handlers)
+            + say!(". `hookhaven secrets` lists their age and which can go; in which order stands under ")
+            + link(VERIFICATION)
+            + say!("."),
         say!(
             "`hookhaven audit --since 90d`: who replayed, dismissed, paused, and whether they should still be able to \
              (`hookhaven tokens list`)."
@@ -82,25 +87,34 @@ fn quarterly(plan: &Plan) -> Vec<Text> {
 fn restore(plan: &Plan) -> Text {
     match plan.design.store.value {
         StorePlace::Embedded => say!(
-            "Restore a backup somewhere else: `hookhaven backup DIR`, then `hookhaven serve --data DIR` there. A \
-             backup that was never read is none."
+            "Restore a backup on another machine: `hookhaven backup DIR`, then `hookhaven serve --data DIR` there, \
+             with `state = \"paused\"` at every destination of its config, or it delivers what was pending a second \
+             time. A backup that was never read is none."
         ),
         StorePlace::Postgres => say!(
-            "Restore the database's backup somewhere else and start a gateway on it. A backup that was never read is \
-             none."
+            "Restore the database's backup elsewhere and start a gateway on it, with `state = \"paused\"` at every \
+             destination of its config, or it delivers what was pending a second time. A backup that was never read \
+             is none."
         ),
     }
 }
 
 fn yearly(plan: &Plan) -> Vec<Text> {
-    let mut items = Vec::new();
-    for sender in &plan.intake.senders {
-        let how = sender.sender.map_or("", |declared| declared.conduct.reconcile);
-        let docs = sender.sender.map_or("", |declared| declared.about.docs);
-        let compare =
-            if how.is_empty() { say!("compare a month of its records with yours") } else { said::catalogue(how) };
-        let versions = if docs.is_empty() { Text::default() } else { say!("; read what changed at ") + outside(docs) };
-        items.push(say!("**{}**: reconcile: ", sender.title()) + compare + versions + say!("."));
+    let mut items = vec![
+        say!(
+            "Reconcile: hold a whole month of each sender's own records against the rows in your database, and not \
+             only against the gateway. Where they are stands in the table under "
+        ) + link(LIMITS)
+            + say!("."),
+    ];
+    let mut changed = say!("Read what has changed:");
+    let documented = || plan.intake.senders.iter().filter_map(|s| s.sender).filter(|d| !d.about.docs.is_empty());
+    for (i, declared) in documented().enumerate() {
+        let apart = if i == 0 { " " } else { "; " };
+        changed = changed + say!("{}{}, ", apart, declared.title) + outside(declared.about.docs);
+    }
+    if documented().next().is_some() {
+        items.push(changed + say!("."));
     }
     items.push(say!(
         "Handlers: the Standard Webhooks library, the framework, and the versions of the senders' APIs that events \

@@ -15,6 +15,7 @@ mod path;
 mod receiver;
 mod replay;
 mod retry;
+mod rotation;
 mod senders;
 mod short;
 mod skeleton;

@@ -4,9 +4,9 @@
 
 use std::time::Duration;
 
-use hookhaven_core::senders::Retries;
+use hookhaven_core::senders::{Declaration, Retries};
 
-use super::TESTING;
+use super::{LIMITS, TESTING};
 use crate::{
     Plan,
     intake::{SenderAnswers, State, Trouble},
@@ -14,7 +14,7 @@ use crate::{
         document::{Block, Text, link, plain, quoted, say},
         said,
     },
-    words::span,
+    words::{self, span},
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -22,15 +22,22 @@ const DAY: Duration = Duration::from_secs(86_400);
 pub fn blocks(plan: &Plan) -> Vec<Block> {
     let existing = &plan.intake.existing;
     let today = say!("Today: {} (“{}”). ", said::state(existing.kind), quoted(&existing.state));
+    let turns = turns(plan);
     let mut blocks = vec![
         (today + why(plan)).into(),
-        Block::Steps(steps(plan)),
+        Block::Steps(steps(plan, turns.first().copied())),
         Block::heading(say!("The way back")),
         way_back(plan).into(),
-        Block::heading(say!("In which order")),
-        say!("One sender at a time, the one that is least harmed first, each for some days before the next:").into(),
-        Block::table(["turn", "sender", "what can go wrong"], order(plan)),
     ];
+    if turns.len() > 1 {
+        blocks.push(Block::heading(say!("In which order")));
+        blocks.push(
+            say!("One sender at a time, the one that is least harmed first, each for some days before the next:")
+                .into(),
+        );
+        let rows = turns.iter().enumerate().map(|(i, sender)| turn(i + 1, sender)).collect();
+        blocks.push(Block::table(["turn", "sender", "what can go wrong"], rows));
+    }
     if existing.incidents.is_empty() {
         return blocks;
     }
@@ -60,8 +67,8 @@ fn why(plan: &Plan) -> Text {
     }
 }
 
-fn steps(plan: &Plan) -> Vec<Text> {
-    let first = plan.intake.senders.first();
+/// With the sender that goes first.
+fn steps(plan: &Plan, first: Option<&SenderAnswers>) -> Vec<Text> {
     let name = first.map_or("", |sender| sender.name.as_str());
     let beside = say!(
         "Run the gateway beside what is there, with the files of this directory; no sender knows of it yet. Go through "
@@ -70,20 +77,26 @@ fn steps(plan: &Plan) -> Vec<Text> {
     let kind = plan.intake.existing.kind;
     if kind == State::Nothing {
         steps.push(say!(
-            "Enter `{}` in the sender's test mode; look at some days of events with `hookhaven tail`.",
-            said::url(plan, name)
+            "Enter `{}` at {}, in its test mode if it has one; look at some days of events with `hookhaven tail`.",
+            said::url(plan, name),
+            said::title(plan, name)
         ));
-        steps.push(say!("Enter the address in live mode, with the live secret."));
+        steps.push(say!("Then enter it where the live events come from, with the live secret."));
         return steps;
     }
     steps.extend(before_the_switch(kind));
+    if kind == State::Mature {
+        // Whether to begin at all comes before the first step.
+        steps.swap(0, 1);
+    }
     steps.push(inbox(first));
     steps.extend([
         say!(
-            "**Parallel run.** Where the sender takes a second endpoint, add `{}` beside the old one, with a secret \
-             of its own; where it takes only one, let the old receiver post a copy of each request, headers and bytes \
-             unchanged, to the gateway. Compare for some days: what the old side handled has to be in `hookhaven \
-             events list --source {}`, and the other way round.",
+            "**Parallel run.** If {} takes a second endpoint, add `{}` beside the old one, with a secret of its own; \
+             if it takes only one, let the old receiver post a copy of each request, headers and bytes unchanged, to \
+             the gateway. Compare for some days: what the old side handled has to be in `hookhaven events list \
+             --source {}`, and the other way round.",
+            said::title(plan, name),
             said::url(plan, name),
             name
         ),
@@ -126,8 +139,8 @@ fn before_the_switch(kind: State) -> Option<Text> {
              verifies the gateway's signature. Queue and gateway now lead to the same work."
         ),
         State::Mature => say!(
-            "Compare first what you have with the table of senders and the list of what this will not solve. If \
-             nothing is gained for a sender, leave it where it is."
+            "Compare what you have with this report, first of all with its findings. If nothing is gained for a \
+             sender, leave it where it is."
         ),
         State::Hosted => say!(
             "Let the service forward to the gateway as one more destination, with that service as the source's \
@@ -138,8 +151,10 @@ fn before_the_switch(kind: State) -> Option<Text> {
 
 /// The one thing that makes a parallel run safe.
 fn inbox(first: Option<&SenderAnswers>) -> Text {
-    let id = match first.and_then(|sender| Some((sender.title(), sender.sender?.id))) {
-        Some((title, [place, ..])) => say!(" (of {}: `{}`, which reaches your handler as it was sent)", title, place),
+    let id = match first.and_then(|sender| Some((sender.title(), sender.sender?, sender.sender?.id))) {
+        Some((title, declared, [place, ..])) => {
+            say!(" (of {}: `{}`, which reaches your handler as it was sent)", title, said::place(declared, place))
+        }
         _ => Text::default(),
     };
     let both = say!("Let both ways write into one inbox before they work, under the sender's own id of the event");
@@ -151,14 +166,18 @@ fn inbox(first: Option<&SenderAnswers>) -> Text {
 }
 
 fn way_back(plan: &Plan) -> Text {
-    let slowest = said::each(plan).filter_map(|(sender, _)| sender.sender).find(|d| d.about.retries == Retries::Never);
-    let careful = match slowest {
-        Some(declared) => say!(
-            " {} does not come again by itself: change its address in a quiet hour, and compare its own list of \
-             deliveries afterwards.",
-            declared.title
-        ),
-        None => Text::default(),
+    let never = |declared: &&Declaration| declared.about.retries == Retries::Never;
+    let never: Vec<&str> = plan.intake.senders.iter().filter_map(|s| s.sender).filter(never).map(|d| d.title).collect();
+    let careful = match never.as_slice() {
+        [] => Text::default(),
+        never => {
+            say!(
+                " What is missed meanwhile does not come again from {}: change the address in a quiet hour, and look \
+                 for a gap afterwards, as said under ",
+                words::list(never)
+            ) + link(LIMITS)
+                + say!(".")
+        }
     };
     match plan.intake.existing.kind {
         State::Nothing => {
@@ -178,7 +197,7 @@ fn way_back(plan: &Plan) -> Text {
 }
 
 /// Those of whose events the least must not happen twice, and whose senders come again, go first.
-fn order(plan: &Plan) -> Vec<[Text; 3]> {
+fn turns(plan: &Plan) -> Vec<&SenderAnswers> {
     let mut all: Vec<&SenderAnswers> = plan.intake.senders.iter().collect();
     let weight = |sender: &SenderAnswers| {
         let strictest = sender.once.values().copied().max();
@@ -186,16 +205,18 @@ fn order(plan: &Plan) -> Vec<[Text; 3]> {
         (strictest, never, sender.volume.per_day)
     };
     all.sort_by_key(|sender| weight(sender));
-    let row = |(i, sender): (usize, &&SenderAnswers)| {
-        let harm = sender.once.values().copied().max().map_or("", said::once);
-        let loss = match sender.sender.map_or(Retries::Unknown, |declared| declared.about.retries) {
-            Retries::For(length, _) => format!("the sender comes again for {}", span(length)),
-            Retries::Never => "what is missed is gone".to_owned(),
-            Retries::Unknown => "whether it comes again is not known".to_owned(),
-        };
-        [plain((i + 1).to_string()), plain(sender.title()), say!("its events {}; {}", harm, loss)]
+    all
+}
+
+fn turn(number: usize, sender: &SenderAnswers) -> [Text; 3] {
+    let harm = sender.once.values().copied().max().map_or("", said::once);
+    let whose = if sender.once.some.is_empty() { "its events" } else { "some of its events" };
+    let loss = match sender.sender.map_or(Retries::Unknown, |declared| declared.about.retries) {
+        Retries::For(length, _) => format!("it comes again for {}", span(length)),
+        Retries::Never => "what is missed does not come again".to_owned(),
+        Retries::Unknown => "whether it comes again is not known".to_owned(),
     };
-    all.iter().enumerate().map(row).collect()
+    [plain(number.to_string()), plain(sender.title()), say!("{} {}; {}", whose, harm, loss)]
 }
 
 fn incidents(plan: &Plan) -> Vec<[Text; 2]> {
@@ -205,7 +226,9 @@ fn incidents(plan: &Plan) -> Vec<[Text; 2]> {
         Trouble::Lost => "no 2xx before the event is on disk; what dies stays until a person decides",
         Trouble::OutOfOrder => "the guard under Ordering: an older event changes nothing",
         Trouble::BadSignature => "verified before anything else; what fails is kept, with the reason",
-        Trouble::LeakedSecret => "two secrets side by side while one is changed; see Signature verification",
+        Trouble::LeakedSecret => {
+            "two secrets side by side while one is changed: how stands under Signature verification"
+        }
         Trouble::Overload => "what comes at once waits on disk; the handler gets what its limits allow",
     };
     if plan.intake.existing.troubles.is_empty() {

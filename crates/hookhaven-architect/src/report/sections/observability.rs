@@ -8,14 +8,20 @@ use std::time::Duration;
 
 use hookhaven_core::alert::{Metric, Rule, Severity, Unit, runbook};
 
+use super::{RETRY, WORKERS};
 use crate::{
     Plan,
+    design::load::busiest_day,
     report::{
-        document::{Block, Text, code, codes, plain, say},
+        document::{Block, Text, code, codes, link, plain, say},
         said,
     },
-    words::span,
+    words::{count, span},
 };
+
+/// A queue that is deep sooner than that in the busiest hour is no alarm.
+const SOON_S: f64 = 60.0;
+const HOUR_S: f64 = 3_600.0;
 
 pub fn blocks(plan: &Plan) -> Vec<Block> {
     let rules = Rule::defaults();
@@ -54,11 +60,12 @@ fn condition(rule: &Rule) -> String {
     let title = runbook(rule.metric).title;
     let amount = match rule.metric.unit() {
         Unit::Count if rule.threshold == 0.0 => "any".to_owned(),
-        Unit::Count => format!("more than {}", rule.threshold),
+        Unit::Count => format!("more than {}", count(rule.threshold as u64)),
         Unit::Seconds if rule.threshold == 0.0 => "any".to_owned(),
         Unit::Seconds => format!("more than {}", span(Duration::from_secs_f64(rule.threshold))),
         Unit::Percent => format!("more than {}%", rule.threshold),
     };
+    let amount = if rule.metric == Metric::AnswerP95 { format!("5 in 100 take {amount}") } else { amount };
     let window = if windowed(rule.metric) { format!(" in {}", span(rule.window)) } else { String::new() };
     let hold = if rule.hold.is_zero() { String::new() } else { format!(", for {}", span(rule.hold)) };
     format!("{title}: {amount}{window}{hold}")
@@ -74,17 +81,13 @@ fn yours(plan: &Plan, rule: &Rule) -> Text {
     let handlers: Vec<&str> = plan.design.destinations.iter().map(|d| d.name.as_str()).collect();
     match rule.metric {
         Metric::DeadLettersCritical => {
-            let critical = plan.design.routes.iter().filter(|r| r.critical.value).flat_map(|r| &r.events);
-            match critical.collect::<Vec<_>>().as_slice() {
-                [] => plain("no route is critical, so it never fires"),
-                types => codes(types),
-            }
+            said::critical(plan).unwrap_or_else(|| plain("no route is critical, so it never fires"))
         }
         Metric::DeadlinesMissed => deadlines(plan),
         Metric::SignaturesInvalid => {
             codes(&plan.intake.senders.iter().map(|sender| sender.name.as_str()).collect::<Vec<_>>())
         }
-        Metric::QueueDepth => deepest(plan),
+        Metric::QueueDepth => deepest(plan, rule),
         Metric::BreakerOpen | Metric::DestinationPaused | Metric::DestinationGone | Metric::DeadLetters => {
             codes(&handlers)
         }
@@ -98,24 +101,35 @@ fn deadlines(plan: &Plan) -> Text {
     for (i, route) in plan.design.routes.iter().enumerate() {
         let apart = if i == 0 { "" } else { "; " };
         let title = said::title(plan, &route.source);
-        text = text + say!("{}{} ", apart, title) + said::types(route) + say!(": {}", span(route.deadline.value));
+        text = text + say!("{}{} ", apart, title) + said::types(plan, route) + say!(": {}", span(route.deadline.value));
     }
     text
 }
 
 /// How long the busiest source may pile up before it fires.
-fn deepest(plan: &Plan) -> Text {
-    let busiest = plan.design.sources.iter().max_by(|a, b| a.per_second.peak.total_cmp(&b.per_second.peak));
-    match busiest.filter(|source| source.per_second.peak > 0.0) {
-        Some(source) => {
-            let full = Duration::from_secs_f64((1_000.0 / source.per_second.peak).ceil().min(1e9));
-            say!(
-                "a stopped handler of {} gets there in {} of its busiest hour",
-                said::title(plan, &source.name),
-                span(full)
-            )
-        }
-        None => plain("nothing comes in, so nothing piles up"),
+fn deepest(plan: &Plan, rule: &Rule) -> Text {
+    let busiest = said::each(plan).max_by(|(_, a), (_, b)| a.per_second.peak.total_cmp(&b.per_second.peak));
+    let Some((sender, source)) = busiest.filter(|(_, source)| source.per_second.peak > 0.0) else {
+        return plain("nothing comes in, so nothing piles up");
+    };
+    let title = sender.title();
+    let full_s = rule.threshold / source.per_second.peak;
+    let days = rule.threshold / busiest_day(&sender.volume) as f64;
+    if full_s < SOON_S {
+        say!(
+            "a handler of {} that stops for {} in the busiest hour is enough: raise `threshold` under \
+             `[alerts.rules.{}]`",
+            title,
+            span(Duration::from_secs_f64(full_s.ceil())),
+            rule.name
+        )
+    } else if full_s <= HOUR_S {
+        let full = Duration::from_secs_f64(full_s.ceil());
+        say!("a stopped handler of {} gets there in {} of its busiest hour", title, span(full))
+    } else if days <= 1.0 {
+        say!("a stopped handler of {} gets there on its busiest day", title)
+    } else {
+        say!("a stopped handler of {} gets there after {} of its busiest days", title, count(days.ceil() as u64))
     }
 }
 
@@ -140,19 +154,22 @@ fn figures(plan: &Plan) -> Vec<[Text; 2]> {
             "webhook_received_duration_seconds",
             say!("from arrival to answer, which is what a sender's limit is held against"),
         ),
-        figure("webhook_signature_invalid_total", say!("by `source` and `reason`")),
+        figure(
+            "webhook_signature_invalid_total",
+            say!("by `source` and `reason`: whether a secret is wrong, or somebody tries"),
+        ),
         figure("webhook_duplicate_total", say!("how often senders come again; a rise means that answers get lost")),
         figure(
             &format!("webhook_queue_depth{{destination=\"{destination}\"}}"),
-            say!("what waits; see the hour's downtime under Queue and workers"),
+            say!("what waits; what an hour's downtime brings stands under ") + link(WORKERS),
         ),
         figure("webhook_queue_oldest_seconds", say!("whether deadlines are about to be missed")),
         figure("webhook_end_to_end_seconds", say!("from arrival to delivered: what your latency was meant for")),
         figure(
             "webhook_delivery_failed_total",
-            say!("by `destination` and `class`: which remedy of the table of failures"),
+            say!("by `destination` and `class`: which remedy of the table under ") + link(RETRY),
         ),
-        figure("webhook_deadline_missed_total", say!("by `source` and `destination`")),
+        figure("webhook_deadline_missed_total", say!("by `source` and `destination`: what began later than you allow")),
         figure("webhook_dlq_size", say!("by `critical`: what waits for a person")),
         figure(
             "webhook_unrouted_total",

@@ -2,6 +2,11 @@
 //!
 //! Not here: what the sender itself sends again (`idempotency`).
 
+use hookhaven_core::{
+    sender::{Cover, Sender},
+    senders::Declaration,
+};
+
 use crate::{
     Plan,
     design::SourceDesign,
@@ -31,27 +36,37 @@ pub fn blocks(plan: &Plan) -> Vec<Block> {
 fn row(sender: &SenderAnswers, source: &SourceDesign) -> [Text; 4] {
     let window = span(source.dedupe_window.value);
     let title = plain(sender.title());
-    let Some((_, checks)) = said::known(sender) else {
+    let Some((declared, checks)) = said::known(sender) else {
         let unknown = say!("a duplicate for {}, by the id that you describe", window);
-        let more = say!("sign a time along if {} can", sender.title());
+        let more = say!("have a time signed along, if {} can", sender.title());
         return [title, unknown, plain("stored, unless the id is part of what is signed"), more];
     };
+    let fresh = span(source.tolerance.value);
     let old = if checks.signs_time() {
-        say!("refused after {}; a duplicate for {}", span(source.tolerance.value), window)
+        say!("a duplicate for {}, refused afterwards", fresh)
     } else {
         say!("a duplicate for {}; after that a new event", window)
     };
-    let renamed = match (checks.signs_id(), checks.signs_time()) {
-        (true, _) => say!("refused: the id is signed"),
-        (false, true) => say!("stored within {}, and counted as suspicious", span(source.tolerance.value)),
-        (false, false) => say!("stored, and counted as suspicious"),
+    let renamed = match (checks.covers(), checks.signs_id(), checks.signs_time()) {
+        (Cover::Nothing, ..) => say!("stored, and so is any other: nothing in a request is signed"),
+        (Cover::Checksum, ..) => say!("stored, if somebody makes other bytes of the same checksum: little work"),
+        _ if declared.id.is_empty() => say!("not possible: its key is a hash of the body"),
+        (_, true, _) => say!("refused: the id is signed"),
+        (_, false, true) => say!("stored for {}, and counted as suspicious; refused afterwards", fresh),
+        (_, false, false) => say!("stored, and counted as suspicious"),
     };
-    [title, old, renamed, settings(checks.signs_time(), checks.signs_id())]
+    [title, old, renamed, settings(declared, &*checks)]
 }
 
-fn settings(signs_time: bool, signs_id: bool) -> Text {
-    match (signs_time, signs_id) {
-        (true, true) => plain("nothing is missing"),
+fn settings(declared: &Declaration, checks: &dyn Sender) -> Text {
+    if !declared.verifies() {
+        return say!("nothing beside `allow`: whoever posts from those addresses is believed");
+    }
+    if checks.covers() == Cover::Nothing {
+        return say!("`allow`, if its addresses are known; whoever sees one request can make others");
+    }
+    match (checks.signs_time(), checks.signs_id()) {
+        (true, true) => plain("no more is needed"),
         (_, false) => say!(
             "`replay = \"refuse\"` answers 401 to known bytes under a new id; `max_age` refuses what happened long ago"
         ),
@@ -72,10 +87,10 @@ fn addresses(plan: &Plan) -> Option<Block> {
         (say!("The senders of ")
             + codes(&publishing)
             + say!(
-                " publish the addresses that they post from. `allow = [\"published\"]` stands in the config with a \
-                 mark before it: it refuses everybody else, which stops a stolen request and a leaked secret alike. \
-                 Take the mark off once the first events show the right client; behind a proxy that takes \
-                 `server.trusted_proxies`."
+                " publish the addresses that they post from. `allow = [\"published\"]` stands in the config, \
+                 switched off by the `#` before it: it refuses everybody else, which stops a stolen request and a \
+                 leaked secret alike. Switch it on once the first events show the right client; behind a proxy that \
+                 takes `server.trusted_proxies`."
             ))
         .into()
     })

@@ -7,11 +7,13 @@ use std::{net::IpAddr, time::Duration};
 
 use hookhaven_core::{attempt::ErrorClass, retry::RetryPolicy};
 
+use super::SKELETON;
 use crate::{
     Plan,
     design::{RetryDesign, RouteDesign},
+    intake::Host,
     report::{
-        document::{Block, Text, code, codes, plain, prose, say},
+        document::{Block, Text, code, codes, link, plain, prose, say},
         said,
     },
     words::{self, span},
@@ -25,7 +27,7 @@ pub fn blocks(plan: &Plan) -> Vec<Block> {
         Block::table(["sender", "types", "attempts", "waits between them", "the last begins after", "why"], routes),
         say!(
             "Each wait may be up to a tenth longer, never shorter, so that what failed together does not come back \
-             together. A `Retry-After` of the handler counts where it is longer."
+             together. Where the handler answers with a longer `Retry-After`, that is the wait."
         )
         .into(),
         Block::heading(say!("Each kind of failure: its cause, its remedy")),
@@ -36,9 +38,13 @@ pub fn blocks(plan: &Plan) -> Vec<Block> {
     blocks.push(channels(plan).into());
     blocks.push(
         say!(
-            "A dead letter stays until somebody decides: `hookhaven dlq groups` shows them by root cause, `hookhaven \
-             dlq replay --group ID --one-first` delivers one and the others once that worked, `hookhaven dlq dismiss` \
-             is for what nobody needs any more."
+            "A dead letter stays {}: `hookhaven dlq groups` shows them by root cause, `hookhaven dlq replay --group ID \
+             --one-first` delivers one and the others once that worked, `hookhaven dlq dismiss` is for what nobody \
+             needs any more.",
+            match plan.design.retention_dead.value {
+                None => "until somebody decides".to_owned(),
+                Some(length) => format!("until somebody decides, and for {} at most", span(length)),
+            }
         )
         .into(),
     );
@@ -46,23 +52,29 @@ pub fn blocks(plan: &Plan) -> Vec<Block> {
 }
 
 fn schedule(plan: &Plan, (route, types): (&RouteDesign, Text)) -> [Text; 6] {
-    let waits = waits(&route.retry.value);
-    let last = waits.iter().sum();
+    let waits = waits(&policy(&route.retry.value));
+    let last = span(waits.iter().sum());
+    let last = match route.retry.value.max_age {
+        Some(max_age) => format!("{last}; ended after {} at most", span(max_age)),
+        None => last,
+    };
     [
         plain(said::title(plan, &route.source)),
         types,
         plain(route.retry.value.attempts.to_string()),
         plain(spelled(&waits)),
-        plain(span(last)),
+        plain(last),
         prose(&route.retry.why),
     ]
 }
 
 /// Between an attempt and the next, without the jitter.
-fn waits(design: &RetryDesign) -> Vec<Duration> {
-    let RetryDesign { attempts, initial, factor, max } = design.clone();
-    let policy = RetryPolicy { attempts, initial, factor, max };
-    (1..attempts).map_while(|failed| policy.wait(failed, 0.0)).collect()
+fn waits(policy: &RetryPolicy) -> Vec<Duration> {
+    (1..policy.attempts).map_while(|failed| policy.wait(failed, 0.0)).collect()
+}
+
+fn policy(design: &RetryDesign) -> RetryPolicy {
+    RetryPolicy { attempts: design.attempts, initial: design.initial, factor: design.factor, max: design.max }
 }
 
 /// Equal waits in a row are said once.
@@ -98,38 +110,50 @@ fn channels(plan: &Plan) -> Text {
         channels => {
             say!("Pages and notices go to ")
                 + codes(channels)
-                + say!("; `hookhaven alerts test` tries each before it is needed.")
+                + say!("; try each before it is needed: `hookhaven alerts test {}`.", channels[0])
         }
     }
 }
 
 /// Where it fails, in this team's set-up. A success is none.
 fn failure(plan: &Plan, class: ErrorClass) -> Option<[Text; 4]> {
-    let handlers = &plan.intake.infrastructure.handler_url;
-    let host = handlers.split("://").nth(1).unwrap_or(handlers).split(['/', ':']).next().unwrap_or(handlers);
+    let handlers = Handlers::of(plan);
     let timeouts = timeouts(plan);
+    let is_function = plan.intake.infrastructure.host == Host::Serverless;
+    let cold = if is_function { ", or a function that starts cold comes on top of it" } else { "" };
     let (cause, remedy, does) = match class {
         ErrorClass::Ok => return None,
-        ErrorClass::Dns if host.parse::<IpAddr>().is_ok() => (
-            say!("does not happen while your handlers are addressed by number (`{}`)", host),
+        ErrorClass::Dns if !handlers.is_said => (
+            say!("the name in the destination's `url` does not resolve from where the gateway runs"),
+            say!("look it up there (`getent hosts NAME`); mend it in `url`, or the resolver of that machine"),
+            RETRIED,
+        ),
+        ErrorClass::Dns if handlers.is_number => (
+            say!("does not happen while your handlers are addressed by number (`{}`)", handlers.host),
             say!("once they have a name: mend it in `url`, or the resolver of the gateway's machine"),
             RETRIED,
         ),
         ErrorClass::Dns => (
-            say!("the name `{}` does not resolve from where the gateway runs", host),
-            say!("look it up there (`getent hosts {}`); mend the name in `url`, or the resolver of that machine", host),
+            say!("the name `{}` does not resolve from where the gateway runs", handlers.host),
+            say!(
+                "look it up there (`getent hosts {}`); mend the name in `url`, or the resolver of that machine",
+                handlers.host
+            ),
             RETRIED,
         ),
         ErrorClass::Connect => (
-            say!("nothing listens at `{}`, or a firewall stands between", handlers),
+            match handlers.is_said {
+                true => say!("nothing listens at `{}`, or a firewall stands between", handlers.url),
+                false => say!("nothing listens at the destination's `url`, or a firewall stands between"),
+            },
             say!(
                 "start the handler; try `hookhaven destinations test NAME`; after a deploy see that it listens on the \
                  same port"
             ),
             RETRIED,
         ),
-        ErrorClass::Tls if handlers.starts_with("http:") => (
-            say!("does not happen while your handlers are reached without TLS (`{}`)", handlers),
+        ErrorClass::Tls if handlers.is_said && handlers.url.starts_with("http:") => (
+            say!("does not happen while your handlers are reached without TLS (`{}`)", handlers.url),
             say!("keep that way to one machine or a private network: bodies pass in the clear"),
             RETRIED,
         ),
@@ -142,7 +166,7 @@ fn failure(plan: &Plan, class: ErrorClass) -> Option<[Text; 4]> {
             RETRIED,
         ),
         ErrorClass::Timeout => (
-            say!("the handler works longer than {}", timeouts),
+            say!("the handler works longer than {}{}", timeouts, cold),
             say!(
                 "let it store the work, answer, and work afterwards; raise `timeout` only if the work cannot be \
                  shortened; lower `concurrency` if it is slow because of too much at once"
@@ -161,7 +185,7 @@ fn failure(plan: &Plan, class: ErrorClass) -> Option<[Text; 4]> {
         ErrorClass::RateLimited => (
             say!("the handler, or what stands in front of it, takes less than it is given"),
             say!("set the destination's `rate` to what it takes; `hookhaven analyze` says how much that was"),
-            "tried again; `Retry-After` holds the whole destination",
+            "tried again by the schedule; a `Retry-After` holds the whole destination, for a minute at most",
         ),
         ErrorClass::Http5xx => (
             say!("the handler failed: an exception, its database, something it calls"),
@@ -174,25 +198,29 @@ fn failure(plan: &Plan, class: ErrorClass) -> Option<[Text; 4]> {
         ),
         ErrorClass::Http4xx => (
             say!(
-                "401 or 403: the handler has another secret than the destination; 404: another path; 413: a body \
-                 limit in front of it; 400 or 422: it does not take this event"
+                "401 or 403: the handler has another secret than the destination; 404: another path; 410: it says that \
+                 it is gone; 413: a body limit in front of it; 400 or 422: it does not take this event"
             ),
-            say!(
-                "compare the variables in the handler with those of the table under Skeleton; mend `url`; raise the \
-                 limit in front of the handler; teach it the type, or narrow the route's `events`"
-            ),
-            "tried again, shown as needing a person",
+            say!("compare the handler's variables with the table under ")
+                + link(SKELETON)
+                + say!(
+                    "; mend `url`; raise the limit in front of the handler; teach it the type, or narrow the route's \
+                     `events`"
+                ),
+            "tried again by the schedule, shown as needing a person; 410 to several deliveries in a row pauses the \
+             destination",
         ),
         ErrorClass::Http3xx => (
             say!("the handler moved: a redirect to HTTPS, to a slash at the end, to a login"),
             say!(
-                "put the address it redirects to into `url`; a redirect is never followed, because the signature is \
-                 for one address"
+                "put the address it redirects to into `url`; none is ever followed, because no answer may say where \
+                 signed events go"
             ),
-            "tried again, shown as needing a person",
+            "tried again by the schedule, shown as needing a person",
         ),
         ErrorClass::Refused => {
-            (say!("the address is the gateway's own, or one that it must not call"), say!("mend `url`"), RETRIED)
+            let does = "tried again by the schedule, shown as needing a person";
+            (say!("the address is the gateway's own, or one that it must not call"), say!("mend `url`"), does)
         }
         ErrorClass::Lost => (
             say!("the node that made the attempt died or lost its session; whether the handler got it is not known"),
@@ -204,14 +232,42 @@ fn failure(plan: &Plan, class: ErrorClass) -> Option<[Text; 4]> {
         ),
         ErrorClass::Store => (
             say!("the stored event cannot be read: the disk damaged it"),
-            say!("`hookhaven doctor` names what is damaged; fetch the event from its sender; replace the disk"),
+            say!(
+                "`hookhaven doctor`, with the gateway stopped, names what is damaged; fetch the event from its sender; \
+                 replace the disk"
+            ),
             "ends the delivery; `store_damaged` wakes somebody",
         ),
     };
     Some([code(class.as_str()), cause, remedy, prose(does)])
 }
 
-const RETRIED: &str = "tried again by the schedule; ten in a row over five deliveries let the destination rest";
+const RETRIED: &str =
+    "tried again by the schedule; ten in a row, of five deliveries at least, let the destination rest";
+
+/// Where attempts go, as far as that is known.
+struct Handlers<'p> {
+    url: &'p str,
+    host: &'p str,
+    is_number: bool,
+    /// What was only assumed says nothing of where they will be.
+    is_said: bool,
+}
+
+impl<'p> Handlers<'p> {
+    fn of(plan: &'p Plan) -> Self {
+        let url = plan.intake.infrastructure.handler_url.as_str();
+        let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+        // An address of IPv6 stands in brackets and is full of colons.
+        let host = match authority.strip_prefix('[').and_then(|address| address.split_once(']')) {
+            Some((address, _)) => address,
+            None => authority.split(':').next().unwrap_or(authority),
+        };
+        let is_said = !said::is_assumed(plan, "infrastructure.handler_url");
+        Handlers { url, host, is_number: host.parse::<IpAddr>().is_ok(), is_said }
+    }
+}
 
 /// Of the destinations, shortest and longest.
 fn timeouts(plan: &Plan) -> String {
@@ -230,8 +286,7 @@ mod tests {
     #[test]
     fn a_schedule_is_spelled_out_in_times() {
         let s = Duration::from_secs;
-        let design = RetryDesign { attempts: 8, initial: s(5), factor: 5.0, max: s(3_600) };
-        let waits = waits(&design);
+        let waits = waits(&RetryPolicy { attempts: 8, initial: s(5), factor: 5.0, max: s(3_600) });
         assert_eq!(spelled(&waits), "5 s, 25 s, 2.1 minutes, 10.4 minutes, 52.1 minutes and 2 times 1 hour");
         assert_eq!(spelled(&[]), "none: one attempt and no more");
     }

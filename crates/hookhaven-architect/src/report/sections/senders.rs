@@ -2,6 +2,8 @@
 //!
 //! Not here: its signature (`verification`), what only Stripe or GitHub has (`stripe`, `github`).
 
+use hookhaven_core::senders::{Declaration, Retries};
+
 use crate::{
     Plan,
     design::{Loss, RouteDesign, SourceDesign},
@@ -10,7 +12,7 @@ use crate::{
         document::{Block, Text, code, codes, outside, plain, prose, say},
         said,
     },
-    words::{bytes, span},
+    words::{bytes, count, span},
 };
 
 pub fn blocks(plan: &Plan) -> Vec<Block> {
@@ -21,8 +23,10 @@ pub fn blocks(plan: &Plan) -> Vec<Block> {
         blocks.push(routes(plan, sender));
         blocks.extend(quirks(sender));
     }
-    blocks.push(Block::heading(say!("Senders that are to come")));
-    blocks.extend(planned(plan));
+    if !plan.intake.planned.is_empty() {
+        blocks.push(Block::heading(say!("Senders that are to come")));
+        blocks.push(planned(plan));
+    }
     blocks
 }
 
@@ -63,9 +67,8 @@ fn facts(plan: &Plan, sender: &SenderAnswers, source: &SourceDesign) -> Vec<[Tex
     rows
 }
 
-fn resend(declared: &hookhaven_core::senders::Declaration) -> String {
-    let within = declared.conduct.resend_within.or(declared.redelivery);
-    match (declared.conduct.resend, within) {
+fn resend(declared: &Declaration) -> String {
+    match (declared.conduct.resend, declared.resend_within()) {
         ("", None) => String::new(),
         ("", Some(length)) => format!("for {}", span(length)),
         (how, None) => how.to_owned(),
@@ -76,7 +79,8 @@ fn resend(declared: &hookhaven_core::senders::Declaration) -> String {
 fn loss(source: &SourceDesign) -> Text {
     let lost = match source.loss.value {
         Loss::NothingWithin(length) => say!("nothing is lost within {}. ", span(length)),
-        Loss::Events(events) => say!("**{} events are lost.** ", crate::words::count(events)),
+        Loss::Events(1) => say!("**1 event is lost.** "),
+        Loss::Events(events) => say!("**{} events are lost.** ", count(events)),
         Loss::Unknown => say!("not known. "),
     };
     lost + prose(&source.loss.why)
@@ -86,7 +90,7 @@ fn routes(plan: &Plan, sender: &SenderAnswers) -> Block {
     let row = |route: &RouteDesign| {
         let critical = if route.critical.value { "yes" } else { "no" };
         [
-            said::types(route),
+            said::types(plan, route),
             code(&route.to),
             plain(span(route.deadline.value)),
             plain(critical),
@@ -105,10 +109,16 @@ fn quirks(sender: &SenderAnswers) -> Option<Block> {
     }
 }
 
-fn planned(plan: &Plan) -> Vec<Block> {
-    if plan.intake.planned.is_empty() {
-        return vec![say!("You named none.").into()];
+/// A sentence.
+fn again(declared: &Declaration) -> String {
+    match declared.about.retries {
+        Retries::Unknown => "Whether it comes again is not documented.".to_owned(),
+        Retries::Never => "It never comes again: a lost request is lost.".to_owned(),
+        Retries::For(..) => format!("It comes again {}.", declared.retries_in_words()),
     }
+}
+
+fn planned(plan: &Plan) -> Block {
     let row = |planned: &Planned| {
         let when = match planned.in_months {
             Some(0) => "now".to_owned(),
@@ -122,11 +132,7 @@ fn planned(plan: &Plan) -> Vec<Block> {
                 let waits = if waits.is_empty() { String::new() } else { format!("It waits {waits}. ") };
                 (
                     declared.title,
-                    said::catalogue(&format!(
-                        "{waits}It comes again {}. {}",
-                        declared.retries_in_words(),
-                        declared.about.quirks.join(" ")
-                    )),
+                    said::catalogue(&format!("{waits}{} {}", again(declared), declared.about.quirks.join(" "))),
                 )
             }
             None => {
@@ -135,5 +141,5 @@ fn planned(plan: &Plan) -> Vec<Block> {
         };
         [plain(title), plain(when), know]
     };
-    vec![Block::table(["sender", "when", "know before it comes"], plan.intake.planned.iter().map(row).collect())]
+    Block::table(["sender", "when", "know before it comes"], plan.intake.planned.iter().map(row).collect())
 }

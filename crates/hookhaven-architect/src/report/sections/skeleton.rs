@@ -2,11 +2,13 @@
 //!
 //! Not here: what is in them.
 
+use super::{MOVING, TESTING};
 use crate::{
     File, Plan, config, deploy,
+    intake::Host,
     report::{
         HTML, MARKDOWN,
-        document::{Block, Text, code, codes, plain, say},
+        document::{Block, Text, code, codes, link, plain, prose, say},
         said,
     },
     skeletons, words,
@@ -21,8 +23,14 @@ pub fn blocks(plan: &Plan) -> Vec<Block> {
         &config::files(plan),
         "the configuration, with the reason for each choice beside it, and the variables that it reads",
     );
-    let place = said::host(plan.intake.infrastructure.host);
-    rows.extend(folders(&deploy::files(plan), &format!("what it is deployed with, for {place}")));
+    let place = match plan.intake.infrastructure.host {
+        Host::Serverless => "a machine beside the functions",
+        host => said::host(host),
+    };
+    rows.extend(folders(
+        &deploy::files(plan),
+        &format!("what it is deployed with, on {place}; begin with `README.md`"),
+    ));
     rows.extend(folders(
         &handlers,
         "a handler to begin with: verifies the gateway's signature, keeps an inbox, has a test",
@@ -54,7 +62,7 @@ fn folders(files: &[File], what: &str) -> Vec<[Text; 3]> {
     }
     let row = |(folder, names): (String, Vec<&str>)| {
         let folder = if folder.is_empty() { plain("here") } else { code(folder) };
-        [folder, codes(&names), plain(what)]
+        [folder, codes(&names), prose(what)]
     };
     folders.into_iter().map(row).collect()
 }
@@ -116,12 +124,19 @@ fn running(plan: &Plan) -> Vec<Text> {
             "`set -a; . ./.env; set +a; hookhaven check` says what is wrong with it, and how to mend it, without \
              starting."
         ),
-        say!("`hookhaven serve`. It prints a link to the dashboard once."),
+        say!(
+            "Start it as `deploy/README.md` says. To try it on this machine, `hookhaven serve` is enough; it prints a \
+             link to the dashboard once."
+        ),
         say!(
             "Start the handler; `hookhaven destinations test {}` sends it one signed request that says it is a test.",
             first_destination(plan)
         ),
-        say!("Only then enter the addresses of the senders' table at the senders."),
+        say!("No sender knows of it yet. Go on with ")
+            + link(TESTING)
+            + say!(", then with ")
+            + link(MOVING)
+            + say!("."),
     ]
 }
 

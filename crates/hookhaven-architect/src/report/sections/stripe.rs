@@ -5,7 +5,10 @@
 use crate::{
     Plan,
     intake::SenderAnswers,
-    report::document::{Block, Text, code, codes, plain, prose, say},
+    report::{
+        document::{Block, Text, code, codes, plain, prose, say},
+        said,
+    },
 };
 
 /// What a family of types tells, and what to take from it.
@@ -97,10 +100,9 @@ fn families(sender: &SenderAnswers) -> Block {
 }
 
 fn critical(plan: &Plan) -> Block {
-    let all: Vec<&String> = plan.design.routes.iter().filter(|r| r.critical.value).flat_map(|r| &r.events).collect();
-    match all.as_slice() {
-        [] => say!("None of them is critical here: no dead letter wakes anybody.").into(),
-        all => (say!("A dead letter wakes somebody for: ") + codes(all) + say!(".")).into(),
+    match said::critical(plan) {
+        None => say!("None of them is critical here: no dead letter wakes anybody.").into(),
+        Some(types) => (say!("A dead letter wakes somebody for: ") + types + say!(".")).into(),
     }
 }
 

@@ -8,13 +8,13 @@ use std::cmp::Reverse;
 use super::{FINDINGS, section_of};
 use crate::{
     Finding, Plan,
-    design::Loss,
+    design::{Loss, SourceDesign},
     report::{
-        document::{Block, Text, codes, link, prose, say},
+        document::{Block, Text, link, prose, say},
         said,
     },
     rules::{Severity, Subject},
-    words::{self, span},
+    words::{self, count, span},
 };
 
 const TAKEAWAYS_MIN: usize = 4;
@@ -22,8 +22,8 @@ const TAKEAWAYS_MAX: usize = 6;
 /// Of them findings; the rest says what is run.
 const FINDINGS_MAX: usize = 4;
 /// Of what is said of a finding, and of its mend; a shorter sentence needs the next one.
-const TEXT_CHARS_MIN: usize = 60;
-const MEND_CHARS_MIN: usize = 25;
+const TEXT_CHARS_MIN: usize = 25;
+const MEND_CHARS_MIN: usize = 15;
 
 pub fn blocks(plan: &Plan) -> Vec<Block> {
     vec![Block::Steps(all(plan))]
@@ -65,13 +65,15 @@ fn of_finding(plan: &Plan, finding: &Finding) -> Text {
         others => say!(" The same holds for {}.", words::list(others)),
     };
     let place = if plan.design.needed.value { section_of(finding.rule.subject) } else { FINDINGS };
-    prose(beginning(&finding.text, TEXT_CHARS_MIN))
-        + say!(" ")
-        + prose(beginning(&finding.mend, MEND_CHARS_MIN))
-        + more
-        + say!(" More: ")
-        + link(place)
-        + say!(".")
+    let told = match &finding.brief {
+        Some(brief) => prose(brief),
+        None => {
+            prose(beginning(&finding.text, TEXT_CHARS_MIN))
+                + say!(" ")
+                + prose(beginning(&finding.mend, MEND_CHARS_MIN))
+        }
+    };
+    told + more + say!(" More: ") + link(place) + say!(".")
 }
 
 /// What it begins with: whole sentences, as few as say something. One ends with a full stop before a blank and a capital
@@ -116,33 +118,43 @@ fn without(plan: &Plan) -> Vec<(Subject, Text)> {
         ),
         (
             Subject::Idempotency,
-            Some(say!("Let a unique constraint on the sender's event id refuse the second of two equal events.")),
+            Some(say!("Should twice ever hurt: a unique constraint on the sender's event id refuses the second copy.")),
         ),
     ];
     all.into_iter().filter_map(|(subject, text)| text.map(|text| (subject, text))).collect()
 }
 
 fn runs(plan: &Plan) -> Text {
-    let (nodes, store) = (&plan.design.nodes, &plan.design.store);
-    say!("**It runs on {}.** ", plan.design.hosting.value.size) + prose(&nodes.why) + say!(" ") + prose(&store.why)
+    say!("**It runs on {}.** ", plan.design.hosting.value.size) + prose(&plan.design.nodes.why)
 }
 
 /// Those whose events are gone when nobody receives.
 fn lost(plan: &Plan) -> Option<Text> {
-    let losing = plan.design.sources.iter().filter(|s| matches!(s.loss.value, Loss::Events(_)));
-    let first = losing.clone().next()?;
-    let others: Vec<&str> = losing.skip(1).map(|source| said::title(plan, &source.name)).collect();
-    let more = if others.is_empty() { Text::default() } else { say!(" So it is with {}.", words::list(&others)) };
-    Some(prose(&first.loss.why) + more)
+    let of = |source: &SourceDesign| match source.loss.value {
+        Loss::Events(events) => Some(format!("{} of {}", count(events), said::title(plan, &source.name))),
+        Loss::NothingWithin(_) | Loss::Unknown => None,
+    };
+    let lost: Vec<String> = plan.design.sources.iter().filter_map(of).collect();
+    (!lost.is_empty()).then(|| {
+        say!(
+            "**Events are gone for good** {} of the receiver, at the worst time: {}.",
+            said::downtime(plan),
+            words::list(&lost)
+        )
+    })
 }
 
 fn wakes(plan: &Plan) -> Text {
-    let critical: Vec<&String> =
-        plan.design.routes.iter().filter(|r| r.critical.value).flat_map(|r| &r.events).collect();
-    match critical.as_slice() {
-        [] => say!("**Nobody is woken for a dead letter**: no route is critical, and what dies waits for the morning."),
-        [all] if *all == "*" => say!("**Every dead letter wakes somebody**: no type was named that could wait."),
-        types => say!("**Somebody is woken for a dead letter of** ") + codes(types) + say!(", and for no other type."),
+    if plan.design.routes.iter().all(|route| route.critical.value) {
+        return say!("**Every dead letter wakes somebody**: you named no type that could wait.");
+    }
+    match said::critical(plan) {
+        None => {
+            say!("**Nobody is woken for a dead letter**: no route is critical, and what dies waits for the morning.")
+        }
+        Some(types) => {
+            say!("**Somebody is woken for a dead letter of** ") + types + say!(". No other type wakes anybody.")
+        }
     }
 }
 
@@ -150,8 +162,8 @@ fn answer_limit(plan: &Plan) -> Option<Text> {
     let waits = |sender: &crate::intake::SenderAnswers| sender.sender.and_then(|d| d.about.timeout_s);
     let soonest = plan.intake.senders.iter().filter(|s| waits(s).is_some()).min_by_key(|s| waits(s))?;
     Some(say!(
-        "**{} waits {} s for its answer.** It gets it as soon as the event is on disk; the {} that your handler needs \
-         for the work come afterwards.",
+        "**{} waits {} s for its answer.** It gets it as soon as the event is on disk; your handler's {} come \
+         afterwards.",
         soonest.title(),
         waits(soonest)?,
         span(soonest.processing.takes)
@@ -160,8 +172,21 @@ fn answer_limit(plan: &Plan) -> Option<Text> {
 
 fn takes(plan: &Plan) -> Text {
     let longest = plan.intake.senders.iter().max_by_key(|sender| sender.processing.takes);
-    let takes = longest.map(|sender| span(sender.processing.takes)).unwrap_or_default();
-    say!("Your handler takes {}: answer within that, and look again when it grows.", takes)
+    let Some(sender) = longest else { return say!("Measure how long your handler takes before it answers.") };
+    let takes = said::takes(plan, sender);
+    match sender.sender.and_then(|declared| declared.about.timeout_s) {
+        Some(limit_s) => {
+            say!(
+                "{} waits {} s, and your handler takes {}: look again when that grows.",
+                sender.title(),
+                limit_s,
+                takes
+            )
+        }
+        None => {
+            say!("Your handler takes {}, and {} does not say how long it waits: stay short.", takes, sender.title())
+        }
+    }
 }
 
 fn window(plan: &Plan) -> Option<Text> {

@@ -2,6 +2,8 @@
 //!
 //! Not here: the handlers' own tests (`skeletons`).
 
+use hookhaven_core::{glob, senders::Chain};
+
 use crate::{
     Plan,
     design::StorePlace,
@@ -10,14 +12,15 @@ use crate::{
         document::{Block, Text, code, plain, say},
         said,
     },
-    words::{self, count, rate},
+    words,
 };
 
 pub fn blocks(plan: &Plan) -> Vec<Block> {
-    let mut blocks =
-        vec![
-        say!("`trigger` signs samples as the sender would, so the whole way is tried: signature, store, route, \
-              handler.").into(),
+    vec![
+        say!(
+            "`trigger` signs samples as the sender would, so the whole way is tried: signature, store, route, handler."
+        )
+        .into(),
         Block::code("sh", commands(plan)),
         Block::heading(say!("What has to be true afterwards")),
         Block::table(["tried", "expected"], expected(plan)),
@@ -27,8 +30,8 @@ pub fn blocks(plan: &Plan) -> Vec<Block> {
              ten minutes ({} in that hour, {} at the worst), waits until all of it was delivered, and ends with 1 if \
              anything was refused, lost, dead or late. Run it against a gateway and handlers that nobody needs: its \
              events are made up, its effects are not.",
-            rate(plan.design.load.peak_per_second),
-            rate(plan.design.load.burst_per_second)
+            words::rate(plan.design.load.peak_per_second),
+            words::rate(plan.design.load.burst_per_second)
         )
         .into(),
         Block::heading(say!("The promise itself")),
@@ -38,15 +41,12 @@ pub fn blocks(plan: &Plan) -> Vec<Block> {
         )
         .into(),
         Block::code("sh", torture(plan)),
-    ];
-    blocks.push(
         say!(
             "Then kill the handler for a minute while `trigger` runs: deliveries wait, the breaker rests it, and when \
              it is back everything arrives, each event once in your tables."
         )
         .into(),
-    );
-    blocks
+    ]
 }
 
 fn commands(plan: &Plan) -> String {
@@ -60,7 +60,7 @@ fn commands(plan: &Plan) -> String {
         }
         lines.push(format!("hookhaven trigger {name} {event_type} --follow"));
         lines.push(format!("hookhaven trigger {name} {event_type} --duplicate"));
-        lines.push(match sender.sender.and_then(|declared| declared.chains.first()) {
+        lines.push(match chain(plan, sender) {
             Some(chain) => format!("hookhaven trigger {name} {} --out-of-order", chain.name),
             None => format!("hookhaven trigger {name} {event_type} --count 20 --out-of-order"),
         });
@@ -68,11 +68,22 @@ fn commands(plan: &Plan) -> String {
     lines.join("\n")
 }
 
+/// One of which at least two steps are taken by a route: in a single event nothing is out of order.
+fn chain(plan: &Plan, sender: &SenderAnswers) -> Option<&'static Chain> {
+    let routed = |event_type: &str| {
+        let globs = || plan.design.routes_of(&sender.name).flat_map(|route| &route.events);
+        globs().any(|glob| glob::matches(glob, event_type))
+    };
+    let steps = |chain: &&Chain| chain.steps.iter().filter(|step| routed(step.event_type)).count();
+    sender.sender?.chains.iter().find(|chain| steps(chain) > 1)
+}
+
 fn expected(plan: &Plan) -> Vec<[Text; 2]> {
-    let first = plan.intake.senders.first();
+    let known = |sender: &&SenderAnswers| said::known(sender).is_some();
+    let first = plan.intake.senders.iter().find(known).or(plan.intake.senders.first());
     let name = first.map_or("NAME", |sender| sender.name.as_str());
     let effects = first.map(effects).unwrap_or_default();
-    vec![
+    let mut rows = vec![
         [
             plain("one of each"),
             say!("`hookhaven events list --source {}` shows it delivered at the first attempt", name),
@@ -83,31 +94,36 @@ fn expected(plan: &Plan) -> Vec<[Text; 2]> {
         ],
         [
             code("--out-of-order"),
-            plain("the row keeps the newest state, whichever came last; the older ones changed nothing"),
+            plain("a row that keeps a state keeps the newest, whichever came last; each event was handled once"),
         ],
         [
             plain("a wrong secret in the handler"),
-            say!("401 from the handler, a dead letter after the schedule; `hookhaven dlq groups` names the cause"),
+            say!(
+                "401 from the handler: `hookhaven tail --failed` shows it at once, `hookhaven analyze` names the \
+                 cause; it would be a dead letter after the last attempt"
+            ),
         ],
+    ];
+    let secret = said::each(plan).find(|(_, s)| s.name == name).and_then(|(_, s)| s.secret_variables.first());
+    rows.extend(secret.map(|secret| {
         [
-            plain("one byte of a body changed"),
-            say!("401 from the gateway, no event; `hookhaven rejected list --source {}` has it", name),
-        ],
-    ]
+            say!("`trigger` with another secret in `{}` than the gateway has", secret),
+            say!("401 from the gateway, no event; `hookhaven rejected list --source {}` has it, with the reason", name),
+        ]
+    }));
+    rows
 }
 
 fn effects(sender: &SenderAnswers) -> String {
     let all: Vec<&str> = sender.processing.effects.iter().map(|effect| said::effect(*effect)).collect();
-    if all.is_empty() { "its effect once".to_owned() } else { format!("once each: it {}", words::list(&all)) }
+    if all.is_empty() { "once".to_owned() } else { format!("once (it {})", words::list(&all)) }
 }
 
 fn torture(plan: &Plan) -> String {
     match plan.design.store.value {
         StorePlace::Embedded => "hookhaven torture --minutes 10 --data /path/on/that/disk".to_owned(),
-        StorePlace::Postgres => format!(
-            "# {} nodes on a database that nobody else uses\nhookhaven torture --minutes 10 --store \
-             postgres://USER@HOST/torture",
-            count(plan.design.nodes.value.into())
-        ),
+        StorePlace::Postgres => "# three nodes of its own, on a database that nobody else uses\nhookhaven torture \
+                                 --minutes 10 --store postgres://USER@HOST/torture"
+            .to_owned(),
     }
 }

@@ -4,6 +4,7 @@
 
 use crate::{
     Plan,
+    design::load::{BURST_SHARE, BURST_WITHIN},
     intake::{Assumed, Once, PerType, SenderAnswers, Understood},
     report::{
         document::{Block, Text, code, plain, quoted, say},
@@ -65,14 +66,18 @@ fn volume(plan: &Plan, sender: &SenderAnswers) -> Text {
     let burst = plan.design.source(&sender.name).map_or(0.0, |source| source.per_second.burst);
     let at_once = match volume.burst {
         Some(burst) => format!("{} within {} at the worst", count(burst.events), span(burst.within)),
-        None => "no burst was named, so a share of the busiest day is taken".to_owned(),
+        None => format!(
+            "no burst was named, so {:.0}% of the busiest day within {} are taken",
+            BURST_SHARE * 100.0,
+            span(BURST_WITHIN)
+        ),
     };
     say!(
         "{} events a day, {} on the busiest; {}: {}; bodies of {}",
         count(volume.per_day),
         count(volume.peak_day),
         at_once,
-        said::pace(burst),
+        words::rate(burst),
         words::bytes(volume.body_bytes)
     )
 }

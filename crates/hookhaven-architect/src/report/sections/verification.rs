@@ -1,7 +1,8 @@
-//! How each sender proves that a request is its own, what that proof leaves out, and how its secret is changed.
+//! How each sender proves that a request is its own, what that proof leaves out, and where its secret is.
 //!
-//! Not here: what stops a proof from being used twice (`replay`).
+//! Not here: how a secret is changed (`rotation`), what stops a proof from being used twice (`replay`).
 
+use super::rotation;
 use crate::{
     Plan,
     design::SourceDesign,
@@ -32,7 +33,7 @@ pub fn blocks(plan: &Plan) -> Vec<Block> {
     ];
     blocks.extend(described(plan));
     blocks.push(Block::heading(say!("Changing a secret without losing a request")));
-    blocks.push(Block::Steps(rotation(plan)));
+    blocks.extend(rotation::blocks(plan));
     blocks
 }
 
@@ -93,36 +94,4 @@ fn described(plan: &Plan) -> Option<Block> {
         )
         .into()
     })
-}
-
-fn rotation(plan: &Plan) -> Vec<Text> {
-    let first = plan.design.sources.iter().find_map(|source| Some((&source.name, source.secret_variables.first()?)));
-    let (source, variable) = match first {
-        Some((source, variable)) => (source.as_str(), variable.as_str()),
-        None => ("NAME", "NAME_WEBHOOK_SECRET"),
-    };
-    vec![
-        say!(
-            "Have the new secret made at the sender, if it allows two at a time; else make it up now and enter it \
-             there in step 3."
-        ),
-        say!(
-            "Put it beside the old one, the new one first: under `[sources.{}]`, `secrets = [\"env:{}_NEW\", \
-             \"env:{}\"]`. Each request is tried against both; the file is picked up without a restart, a new \
-             variable needs one.",
-            source,
-            variable,
-            variable
-        ),
-        say!("Let the sender sign with the new one."),
-        say!(
-            "`hookhaven secrets` says by fingerprint when each of them last matched, and when the old one is safe to \
-             remove. Take it out then, not by the calendar: what a sender tries again may be signed with it."
-        ),
-        say!(
-            "After a leak the order is another: take the old one out at once, and release what was refused meanwhile \
-             with `hookhaven rejected release --source {}` once the new one signs.",
-            source
-        ),
-    ]
 }

@@ -20,13 +20,7 @@ pub fn holds(plan: &Plan) -> bool {
 
 pub fn blocks(plan: &Plan) -> Vec<Block> {
     let mut blocks = vec![
-        say!(
-            "At {} in the busiest hour and {} at the worst, what comes in and what is worked off are two loads that \
-             grow apart.",
-            rate(plan.design.load.peak_per_second),
-            rate(plan.design.load.burst_per_second)
-        )
-        .into(),
+        say!("At {}, what comes in and what is worked off are two loads that grow apart.", at_most(plan)).into(),
         Block::heading(say!("Backpressure, and what is shed first")),
         Block::table(["when", "what happens", "why there"], shedding(plan)),
         Block::table(["sender", "heard 429 beyond", "a share kept for it"], said::each(plan).map(sheds).collect()),
@@ -37,6 +31,14 @@ pub fn blocks(plan: &Plan) -> Vec<Block> {
     ];
     blocks.extend(roles(plan));
     blocks
+}
+
+fn at_most(plan: &Plan) -> String {
+    let (peak, burst) = (plan.design.load.peak_per_second, plan.design.load.burst_per_second);
+    match (rate(peak), rate(burst)) {
+        (peak, burst) if peak == burst => format!("{peak} at the worst"),
+        (peak, burst) => format!("{peak} in the busiest hour and {burst} at the worst"),
+    }
 }
 
 /// For all sources alike, in the order in which it is felt.
@@ -84,7 +86,7 @@ fn partitions(plan: &Plan) -> Vec<[Text; 3]> {
         };
         let by = key.map_or_else(|| say!("the sender's own ordering key"), |key| say!("`{}`", key));
         rows.push([
-            say!("lines of {}: ", said::title(plan, &route.source)) + said::types(route),
+            say!("lines of {}: ", said::title(plan, &route.source)) + said::types(plan, route),
             by,
             plain("one at a time within a key, side by side across keys"),
         ]);

@@ -19,7 +19,7 @@ const DOWNTIME: Duration = Duration::from_secs(3_600);
 
 pub fn blocks(plan: &Plan) -> Vec<Block> {
     let limits = plan.design.destinations.iter().map(limits).collect();
-    let law = served(plan).map(|(sender, source, destination)| law(sender, source, destination)).collect();
+    let law = served(plan).map(|(sender, source, destination)| law(plan, sender, source, destination)).collect();
     let drains = served(plan).map(|(sender, source, destination)| drain(sender, source, destination)).collect();
     vec![
         say!(
@@ -42,10 +42,20 @@ pub fn blocks(plan: &Plan) -> Vec<Block> {
         )
         .into(),
         Block::table(["sender", "waits by then", "drains at", "done after"], drains),
-        (say!("None of it is lost meanwhile: up to {} deliveries may wait. ", count(plan.design.pending_max.value))
-            + prose(&plan.design.pending_max.why))
-        .into(),
+        waiting(plan).into(),
     ]
+}
+
+/// Whether there is room for what an hour brings.
+fn waiting(plan: &Plan) -> Text {
+    let room = plan.design.pending_max.value;
+    let hour = (plan.design.load.peak_per_second * DOWNTIME.as_secs_f64()).round() as u64;
+    let room = if hour <= room {
+        say!("None of it is lost meanwhile: up to {} deliveries may wait. ", count(room))
+    } else {
+        say!("That is more than may wait ({}): after that senders hear 503, before the hour is over. ", count(room))
+    };
+    room + prose(&plan.design.pending_max.why)
 }
 
 /// Each sender with the destination of its handler.
@@ -68,7 +78,7 @@ fn limits(destination: &DestinationDesign) -> [Text; 4] {
     ]
 }
 
-fn law(sender: &SenderAnswers, source: &SourceDesign, destination: &DestinationDesign) -> [Text; 5] {
+fn law(plan: &Plan, sender: &SenderAnswers, source: &SourceDesign, destination: &DestinationDesign) -> [Text; 5] {
     let (burst, takes) = (source.per_second.burst, sender.processing.takes);
     let busy = burst * takes.as_secs_f64();
     let allowed = destination.concurrency.value;
@@ -78,16 +88,19 @@ fn law(sender: &SenderAnswers, source: &SourceDesign, destination: &DestinationD
         say!("{}: the burst waits its turn, as its latency allows", allowed)
     };
     let product = say!("{} × {} s = {}", rate(burst), seconds(takes), amount(busy));
-    [plain(sender.title()), plain(said::pace(burst)), plain(span(takes)), product, verdict]
+    [plain(sender.title()), plain(rate(burst)), plain(said::takes(plan, sender)), product, verdict]
 }
 
 fn drain(sender: &SenderAnswers, source: &SourceDesign, destination: &DestinationDesign) -> [Text; 4] {
     let arriving = source.per_second.peak;
     let waits = arriving * DOWNTIME.as_secs_f64();
     let capacity = capacity(sender, destination);
-    let backlog = say!("{} × {} s = {}", rate(arriving), count(DOWNTIME.as_secs()), count(waits.ceil() as u64));
+    let backlog = say!("{}, so {}", rate(arriving), count(waits.round() as u64));
     let net = capacity - arriving;
     let title = plain(sender.title());
+    if arriving == 0.0 {
+        return [title, plain("nothing"), plain("–"), plain("–")];
+    }
     if net <= 0.0 {
         let speed = say!("{}, and {} arrive", rate(capacity), rate(arriving));
         return [
@@ -97,7 +110,7 @@ fn drain(sender: &SenderAnswers, source: &SourceDesign, destination: &Destinatio
             plain("not in the busiest hour: it drains when less arrives, or with more room"),
         ];
     }
-    let speed = say!("{} − {} = {}", rate(capacity), rate(arriving), rate(net));
+    let speed = say!("{} less {}: {}", rate(capacity), rate(arriving), rate(net));
     let done = Duration::from_secs_f64((waits / net).ceil().min(1e9));
     [title, backlog, speed, plain(span(done))]
 }

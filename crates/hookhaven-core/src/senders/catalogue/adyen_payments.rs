@@ -41,6 +41,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["AUTHORISATION", "REFUND"],
     about: About {
         secret: "Developers → Webhooks → the Standard webhook → HMAC key (hex)",
+        rotation: Rotation::Unknown,
         paste: "Developers → Webhooks → Standard webhook → URL",
         quirks: &[
             "Only eight fields are signed: reference, merchant, amount, currency, event and success.",

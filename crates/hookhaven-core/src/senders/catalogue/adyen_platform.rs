@@ -20,6 +20,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["balancePlatform.transfer.created"],
     about: About {
         secret: "Developers → Webhooks → the webhook → HMAC key (hex)",
+        rotation: Rotation::Unknown,
         paste: "Developers → Webhooks → Create",
         quirks: &[
             "No time is signed: only the idempotency key stops replays.",

@@ -20,6 +20,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["base.changed"],
     about: About {
         secret: "`macSecretBase64` of the answer that made the webhook",
+        rotation: Rotation::PerHook,
         paste: "`notificationUrl` of POST /v0/bases/{base}/webhooks",
         quirks: &[
             "Webhooks expire after 7 days unless they are refreshed.",
@@ -29,8 +30,10 @@ pub static SENDER: Declaration = Declaration {
         ..About::DEFAULT
     },
     conduct: Conduct {
+        whole: &["*"],
         reconcile: "`GET /v0/bases/{base}/webhooks/{id}/payloads?cursor=…` holds what changed for 7 days: the notification is only a nudge",
-        gives_up: "a webhook expires after 7 days unless it is refreshed",
+        lapses: "7 days",
+        thin: &["*"],
         ..Conduct::UNKNOWN
     },
     ..Declaration::DEFAULT

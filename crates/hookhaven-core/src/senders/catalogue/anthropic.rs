@@ -23,6 +23,6 @@ pub static SENDER: Declaration = Declaration {
         docs: "https://docs.claude.com",
         ..ABOUT
     },
-    conduct: Conduct { reconcile: "fetch the object (`/data/id`) by the API", ..CONDUCT },
+    conduct: Conduct { reconcile: "fetch the object (`/data/id`) by the API", thin: &["*"], ..CONDUCT },
     ..STANDARD
 };

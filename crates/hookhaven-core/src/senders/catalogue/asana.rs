@@ -18,6 +18,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["task.changed", "task.added"],
     about: About {
         secret: "handed over when the hook is made: name a file as the source's `handover`",
+        rotation: Rotation::PerHook,
         paste: "`target` of POST /webhooks; one source for each hook",
         quirks: &[
             "Asana promises at most once, and deletes a hook after 24 hours of failure: poll as well.",
@@ -30,6 +31,8 @@ pub static SENDER: Declaration = Declaration {
     conduct: Conduct {
         reconcile: "`GET /events?resource=…&sync=…` tells what changed since a sync token; Asana itself asks for it, since it promises at most once",
         gives_up: "after 24 hours of failures it deletes the hook, and a new one needs a new handshake",
+        stops: true,
+        thin: &["*"],
         ..Conduct::UNKNOWN
     },
     ..Declaration::DEFAULT

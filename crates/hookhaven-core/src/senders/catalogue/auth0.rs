@@ -17,6 +17,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["user.created"],
     about: About {
         secret: "made up by you and entered as Authorization Token, as it stands in the header",
+        rotation: Rotation::MadeUp,
         paste: "Monitoring → Streams → Custom Webhook → Payload URL",
         quirks: &["Nothing is signed.", "Log streams send batches."],
         docs: "https://auth0.com/docs/customize/log-streams/custom-log-streams",

@@ -44,6 +44,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["Notification"],
     about: About {
         secret: "the topic's ARN, which messages must come from (it is no secret, but must be listed)",
+        rotation: Rotation::Public,
         paste: "SNS → the topic → Create subscription → HTTPS → Endpoint; raw message delivery off",
         quirks: &[
             "A subscription is confirmed by itself if its topic is among the secrets.",

@@ -15,6 +15,7 @@ pub static SENDER: Declaration = Declaration {
     content_types: &[],
     about: About {
         secret: "\"user:password\"",
+        rotation: Rotation::MadeUp,
         paste: "where the sender asks for a URL",
         quirks: &["Nothing is signed: whoever sees one request can make others."],
         ..About::DEFAULT

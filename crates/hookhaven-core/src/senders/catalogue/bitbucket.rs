@@ -21,6 +21,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["repo:push", "pullrequest:created"],
     about: About {
         secret: "a text that you make up and enter as Secret",
+        rotation: Rotation::MadeUp,
         paste: "Repository settings → Webhooks → Add webhook",
         quirks: &[
             "No time is signed: only the idempotency key stops replays.",

@@ -16,6 +16,7 @@ pub static SENDER: Declaration = Declaration {
     time: &["json:/job/finished_at", "json:/build/finished_at", "json:/build/created_at"],
     order_key: &["json:/job/id", "json:/build/id"],
     addresses: &[AddressList::json("https://api.buildkite.com/v2/meta", "/webhook_ips")],
+    signs_instead: Some("buildkite"),
     sample_types: &["build.finished"],
     about: About {
         secret: "the webhook's Token",

@@ -21,6 +21,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["invitee.created", "invitee.canceled"],
     about: About {
         secret: "`signing_key` given when the subscription is made",
+        rotation: Rotation::PerHook,
         paste: "`url` of POST /webhook_subscriptions",
         quirks: &["After about a day of failure the subscription is disabled."],
         docs: "https://developer.calendly.com/api-docs/ZG9jOjM2MzE2MDM4-webhook-signatures",
@@ -30,6 +31,7 @@ pub static SENDER: Declaration = Declaration {
     conduct: Conduct {
         reconcile: "`GET /scheduled_events?min_start_time=…` and each one's `/invitees`",
         gives_up: "after about a day of failures it disables the subscription",
+        stops: true,
         ..Conduct::UNKNOWN
     },
     ..Declaration::DEFAULT

@@ -19,6 +19,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["workflow-completed", "job-completed"],
     about: About {
         secret: "a text that you make up and enter as Secret token",
+        rotation: Rotation::MadeUp,
         paste: "Project Settings → Webhooks → Add Webhook",
         quirks: &["No time is signed: only the idempotency key stops replays."],
         docs: "https://circleci.com/docs/webhooks/",

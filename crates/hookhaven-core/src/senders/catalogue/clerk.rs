@@ -23,6 +23,7 @@ pub static SENDER: Declaration = Declaration {
         ..ABOUT
     },
     conduct: Conduct {
+        whole: &["*"],
         resend: "Configure → Webhooks → the endpoint → the message → Resend, or Recover failed messages since a time",
         reconcile: "`GET /v1/users?order_by=-updated_at` shows the present state",
         gives_up: "after 5 days of failures it disables the endpoint",

@@ -15,6 +15,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["universal_ssl_event_type"],
     about: About {
         secret: "made up by you and entered as Secret",
+        rotation: Rotation::MadeUp,
         paste: "Notifications → Destinations → Webhooks",
         quirks: &["Nothing is signed.", "There is no event id: the key is a hash of the body."],
         docs: "https://developers.cloudflare.com/notifications/get-started/configure-webhooks/",

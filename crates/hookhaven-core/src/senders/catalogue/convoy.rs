@@ -18,6 +18,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["charge.success"],
     about: About {
         secret: "the endpoint's secret",
+        rotation: Rotation::Both("the endpoint → Rotate secret", None),
         paste: "the endpoint's URL",
         quirks: &["A project may name the header otherwise: then describe it with sender `hmac`."],
         docs: "https://docs.getconvoy.io",

@@ -22,10 +22,11 @@ pub static SENDER: Declaration = Declaration {
     order_key: &["json:/channel_id"],
     handshakes: &[Handshake::Ping { at: "json:/type", value: "1", answer: Told::json(r#"{"type":1}"#) }],
     answer: Told::status(202),
-    user_waits: true,
+    asks: &["*"],
     sample_types: &["interaction.2", "interaction.3"],
     about: About {
         secret: "Developer Portal → the application → General Information → Public Key",
+        rotation: Rotation::Public,
         paste: "the same page → Interactions Endpoint URL",
         quirks: &[
             "202 tells Discord to wait: the handler must answer through the interaction's callback within 3 seconds of it being sent.",

@@ -23,12 +23,17 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["APPLICATION_AUTHORIZED", "ENTITLEMENT_CREATE"],
     about: About {
         secret: "Developer Portal → the application → General Information → Public Key",
+        rotation: Rotation::Public,
         paste: "the application → Webhooks → Endpoint URL",
         quirks: &["There is no event id: the key is a hash of the body."],
         docs: "https://discord.com/developers/docs/events/webhook-events",
         timeout_s: Some(3),
         retries: Retries::minutes(10, "with growing pauses; then it is switched off"),
     },
-    conduct: Conduct { gives_up: "after 10 minutes of failures it switches the endpoint off", ..Conduct::UNKNOWN },
+    conduct: Conduct {
+        gives_up: "after 10 minutes of failures it switches the endpoint off",
+        stops: true,
+        ..Conduct::UNKNOWN
+    },
     ..Declaration::DEFAULT
 };

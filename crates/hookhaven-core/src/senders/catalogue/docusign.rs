@@ -23,6 +23,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["envelope-completed", "envelope-sent"],
     about: About {
         secret: "Settings → Connect → Connect Keys",
+        rotation: Rotation::Both("Settings → Connect → Connect Keys: another key", None),
         paste: "Settings → Connect → Add Configuration → URL to publish",
         quirks: &[
             "HMAC must be switched on in the configuration (\"Include HMAC Signature\").",

@@ -28,6 +28,7 @@ pub static SENDER: Declaration = Declaration {
     },
     conduct: Conduct {
         reconcile: "`/files/list_folder/continue` with the last cursor of each account tells what changed: the notification is only a nudge",
+        thin: &["*"],
         ..Conduct::UNKNOWN
     },
     ..Declaration::DEFAULT

@@ -72,6 +72,7 @@ pub static SENDER: Declaration = Declaration {
     chains: CHAINS,
     about: About {
         secret: "a text that you make up and enter as the hook's Secret",
+        rotation: Rotation::MadeUp,
         paste: "the repository's, organisation's or app's Settings → Webhooks → Payload URL; content type \
                 application/json",
         quirks: &[
@@ -85,9 +86,16 @@ pub static SENDER: Declaration = Declaration {
         retries: Retries::Never,
     },
     conduct: Conduct {
+        whole: &["pull_request.*", "issues.*", "workflow_run.*"],
         order: OrderPromise::None,
         resend: "the hook's Recent Deliveries → Redeliver, or `POST /repos/{owner}/{repo}/hooks/{id}/deliveries/{delivery_id}/attempts`",
         reconcile: "`GET /repos/{owner}/{repo}/hooks/{id}/deliveries` lists three days of deliveries with their status; redeliver those that failed",
+        siblings: &[Siblings {
+            cause: "one push to a branch with an open pull request",
+            types: &["push", "pull_request.synchronize"],
+            instead: "Start the work for one of the two, or make it unique by repository and commit (`/after` of the one, \
+                      `/pull_request/head/sha` of the other) rather than by the event.",
+        }],
         ..Conduct::UNKNOWN
     },
     code: Code { facts: Some(facts), sample: Some(sample_of), sign: Some(sign), ..Code::NONE },

@@ -18,6 +18,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["sample"],
     about: About {
         secret: "Project Settings → Secrets → Signing Secret",
+        rotation: Rotation::Both("Project Settings → Secrets", None),
         paste: "the destination's URL",
         quirks: &[
             "The event id is a header and not signed.",

@@ -23,6 +23,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["contact.creation", "deal.propertyChange"],
     about: About {
         secret: "the app → Auth → Client secret",
+        rotation: Rotation::Unknown,
         paste: "the app → Webhooks → Target URL",
         quirks: &[
             "The URL is signed: `server.public_url` must be what HubSpot posts to.",

@@ -22,6 +22,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["conversation.user.created", "ping"],
     about: About {
         secret: "Developer Hub → the app → Basic information → Client secret",
+        rotation: Rotation::Unknown,
         paste: "Developer Hub → the app → Webhooks → Endpoint URL",
         quirks: &[
             "More than 1,000 errors in a row pause the webhook for 15 minutes.",
@@ -34,6 +35,7 @@ pub static SENDER: Declaration = Declaration {
     conduct: Conduct {
         reconcile: "`POST /conversations/search` and `/contacts/search` by `updated_at`",
         gives_up: "more than 1,000 errors in a row within 15 minutes pause it for 15 minutes; 7 days of that suspend it",
+        stops: true,
         ..Conduct::UNKNOWN
     },
     ..Declaration::DEFAULT

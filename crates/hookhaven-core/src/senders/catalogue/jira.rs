@@ -22,6 +22,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["jira:issue_created", "jira:issue_updated"],
     about: About {
         secret: "a text that you make up and enter as Secret",
+        rotation: Rotation::MadeUp,
         paste: "System → WebHooks → Create",
         quirks: &["No time is signed: only the idempotency key stops replays."],
         docs: "https://developer.atlassian.com/cloud/jira/platform/webhooks/",

@@ -16,6 +16,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["order_created", "subscription_updated"],
     about: About {
         secret: "a text that you make up and enter as Signing secret",
+        rotation: Rotation::MadeUp,
         paste: "Settings → Webhooks",
         quirks: &["No time is signed: only the idempotency key stops replays.", "Only 200 counts as success."],
         docs: "https://docs.lemonsqueezy.com/help/webhooks",

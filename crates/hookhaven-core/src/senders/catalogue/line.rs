@@ -34,6 +34,7 @@ pub static SENDER: Declaration = Declaration {
     conduct: Conduct {
         order: OrderPromise::None,
         gives_up: "after long failure it suspends the webhook; LINE Developers Console shows the errors",
+        stops: true,
         ..Conduct::UNKNOWN
     },
     ..Declaration::DEFAULT

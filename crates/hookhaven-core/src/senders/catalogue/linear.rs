@@ -30,8 +30,10 @@ pub static SENDER: Declaration = Declaration {
         ..About::DEFAULT
     },
     conduct: Conduct {
+        whole: &["*"],
         reconcile: "the GraphQL API, by `updatedAt`",
         gives_up: "it may disable a webhook that keeps failing",
+        stops: true,
         ..Conduct::UNKNOWN
     },
     ..Declaration::DEFAULT

@@ -40,6 +40,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["delivered", "failed"],
     about: About {
         secret: "Sending → Webhooks → HTTP webhook signing key (not an API key)",
+        rotation: Rotation::Unknown,
         paste: "Sending → Webhooks → Add webhook",
         quirks: &["The event itself is not signed: take it as a hint, and ask the API where it matters."],
         docs: "https://documentation.mailgun.com/docs/mailgun/user-manual/webhooks/webhooks",

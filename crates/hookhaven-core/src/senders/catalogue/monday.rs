@@ -44,6 +44,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["update_column_value", "create_pulse"],
     about: About {
         secret: "Developer Center → the app → Basic information → Signing secret",
+        rotation: Rotation::Unknown,
         paste: "the board's Integrations → Webhooks, or create_webhook of the API with the app's token",
         quirks: &[
             "The body is not signed: ask the API where it matters.",

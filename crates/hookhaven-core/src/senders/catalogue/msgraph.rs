@@ -42,6 +42,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["created", "updated"],
     about: About {
         secret: "made up by you and given as the subscription's `clientState` (at most 128 characters)",
+        rotation: Rotation::MadeUp,
         paste: "`notificationUrl` (and `lifecycleNotificationUrl`) of POST /v1.0/subscriptions",
         quirks: &[
             "Nothing is signed: fetch the resource.",
@@ -55,6 +56,8 @@ pub static SENDER: Declaration = Declaration {
     conduct: Conduct {
         reconcile: "a delta query (`…/delta`) tells what changed since a token; the lifecycle event `missed` says when to ask",
         gives_up: "after 4 hours it drops the event; a tenth of slow answers is throttled, and subscriptions end unless they are renewed",
+        lapses: "hours to days, depending on the resource",
+        thin: &["*"],
         ..Conduct::UNKNOWN
     },
     code: Code { verify: Some(verify), sign: Some(sign), ..Code::NONE },

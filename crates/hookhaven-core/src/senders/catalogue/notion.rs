@@ -20,6 +20,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["page.created", "comment.created"],
     about: About {
         secret: "handed over by Notion's first post: name a file as the source's `handover`, then enter its content in Notion",
+        rotation: Rotation::PerHook,
         paste: "the integration → Webhooks → Create a subscription",
         quirks: &["No time is signed: only the idempotency key stops replays."],
         docs: "https://developers.notion.com/reference/webhooks",
@@ -27,9 +28,11 @@ pub static SENDER: Declaration = Declaration {
         ..About::DEFAULT
     },
     conduct: Conduct {
+        whole: &["*"],
         order: OrderPromise::None,
         reconcile: "`POST /v1/search` and data source queries by `last_edited_time`",
         gives_up: "after about eight attempts in a day it drops the event",
+        thin: &["*"],
         ..Conduct::UNKNOWN
     },
     ..Declaration::DEFAULT

@@ -18,6 +18,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["package:publish"],
     about: About {
         secret: "the text given to `npm hook add`",
+        rotation: Rotation::MadeUp,
         paste: "`npm hook add <package> <url> <secret>`",
         quirks: &[
             "No time is signed: only the idempotency key stops replays.",

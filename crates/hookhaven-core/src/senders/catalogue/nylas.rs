@@ -15,11 +15,17 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["message.created", "grant.expired"],
     about: About {
         secret: "`webhook_secret` of the answer that made the webhook",
+        rotation: Rotation::Unknown,
         paste: "Notifications → Create webhook",
         quirks: &["No time is signed: only the idempotency key stops replays."],
         docs: "https://developer.nylas.com/docs/v3/notifications/",
         timeout_s: Some(10),
-        retries: Retries::hours(1, "twice; failing for days switches it off"),
+        retries: Retries::hours(1, "twice"),
+    },
+    conduct: Conduct {
+        gives_up: "after days of failures it switches the webhook off",
+        stops: true,
+        ..Conduct::UNKNOWN
     },
     ..Declaration::DEFAULT
 };

@@ -20,6 +20,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["user.session.start", "user.lifecycle.create"],
     about: About {
         secret: "made up by you and entered as the hook's Authentication secret",
+        rotation: Rotation::MadeUp,
         paste: "Workflow → Event Hooks → URL",
         quirks: &[
             "Okta comes again at most once, and never after a 4xx.",

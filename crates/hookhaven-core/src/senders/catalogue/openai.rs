@@ -26,6 +26,8 @@ pub static SENDER: Declaration = Declaration {
     conduct: Conduct {
         reconcile: "fetch the object (`/data/id`) by the API",
         gives_up: "after 72 hours it drops the event",
+        stops: false,
+        thin: &["*"],
         ..CONDUCT
     },
     ..STANDARD

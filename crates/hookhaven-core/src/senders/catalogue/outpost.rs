@@ -18,6 +18,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["user.created"],
     about: About {
         secret: "the destination's secret (\"whsec_…\", used whole)",
+        rotation: Rotation::Both("the destination → Rotate secret", None),
         paste: "the destination's URL",
         quirks: &[
             "An operator may name the headers otherwise: then describe them with sender `hmac`.",

@@ -1,7 +1,5 @@
 //! Paddle Billing: `Paddle-Signature: ts=<s>;h1=<hex>`, over `<ts>:<body>`. Several `h1` while a secret is rotated.
-//! Paddle Classic signs otherwise and is not this.
-//!
-//! Facts: Paddle's SDK and documentation.
+//! Paddle Classic signs otherwise and is not this. Facts: Paddle's SDK and documentation.
 
 use super::super::prelude::*;
 
@@ -29,6 +27,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["transaction.completed", "subscription.created"],
     about: About {
         secret: "Developer tools → Notifications → the destination → Secret key",
+        rotation: Rotation::Both("Developer tools → Notifications → the destination", None),
         paste: "Developer tools → Notifications → New destination",
         quirks: &["`/notification_id` is the delivery; the event is `/event_id`."],
         docs: "https://developer.paddle.com/webhooks/overview",
@@ -36,6 +35,7 @@ pub static SENDER: Declaration = Declaration {
         retries: Retries::hours(72, "60 times; three times in 15 minutes in the sandbox"),
     },
     conduct: Conduct {
+        whole: &["*"],
         order: OrderPromise::None,
         resend: "Developer tools → Notifications → the notification → Replay, or `POST /notifications/{id}/replay`",
         reconcile: "`GET /events` lists events, `GET /notifications?status=failed` what was not delivered",

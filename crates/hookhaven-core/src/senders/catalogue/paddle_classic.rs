@@ -41,6 +41,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["payment_succeeded", "subscription_created"],
     about: About {
         secret: "Developer Tools → Public Key, as PEM or as the base64 in it",
+        rotation: Rotation::Public,
         paste: "Developer Tools → Alerts / Webhooks",
         quirks: &[
             "Bodies are forms: `json:/alert_id` means the field `alert_id`.",

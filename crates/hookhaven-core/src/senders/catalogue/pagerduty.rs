@@ -23,6 +23,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["incident.triggered", "pagey.ping"],
     about: About {
         secret: "shown once when the subscription is made",
+        rotation: Rotation::Both("Integrations → Generic Webhooks (v3) → the subscription", None),
         paste: "Integrations → Generic Webhooks (v3)",
         quirks: &[
             "No time is signed: only the idempotency key stops replays.",
@@ -37,6 +38,7 @@ pub static SENDER: Declaration = Declaration {
         reconcile: "`GET /log_entries?since=…` lists what happened to incidents",
         gives_up: "after long failure it disables the subscription for a while",
         critical: &["incident.triggered"],
+        stops: true,
         ..Conduct::UNKNOWN
     },
     ..Declaration::DEFAULT

@@ -44,6 +44,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["PAYMENT.CAPTURE.COMPLETED", "CHECKOUT.ORDER.APPROVED"],
     about: About {
         secret: "the webhook's id: Apps & Credentials → the app → Webhooks → Webhook ID",
+        rotation: Rotation::Public,
         paste: "Apps & Credentials → the app → Webhooks → Add Webhook",
         quirks: &[
             "Only a CRC-32 binds the body: fetch the event from the API before money moves.",
@@ -55,6 +56,7 @@ pub static SENDER: Declaration = Declaration {
         retries: Retries::hours(72, "up to 25 times"),
     },
     conduct: Conduct {
+        whole: &["*"],
         resend: "Developer Dashboard → Event Logs → Webhook Events → Resend, or `POST /v1/notifications/webhooks-events/{id}/resend`",
         reconcile: "`GET /v1/notifications/webhooks-events?start_time=…` lists events; the transaction search what was paid",
         gives_up: "after 25 attempts in 3 days the event has failed, until it is sent again",
@@ -64,6 +66,11 @@ pub static SENDER: Declaration = Declaration {
             "CUSTOMER.DISPUTE.CREATED",
             "BILLING.SUBSCRIPTION.CANCELLED",
         ],
+        siblings: &[Siblings {
+            cause: "one payment",
+            types: &["CHECKOUT.ORDER.APPROVED", "PAYMENT.CAPTURE.COMPLETED"],
+            instead: "Approved is not paid: act on `PAYMENT.CAPTURE.COMPLETED`, and make it unique by the order's id.",
+        }],
         ..Conduct::UNKNOWN
     },
     code: Code {

@@ -39,6 +39,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["TRANSACTIONS.SYNC_UPDATES_AVAILABLE", "ITEM.ERROR"],
     about: About {
         secret: "Developers → Keys, as \"production:CLIENT_ID:SECRET\" or \"sandbox:CLIENT_ID:SECRET\"",
+        rotation: Rotation::Public,
         paste: "`webhook` of /link/token/create, or /item/webhook/update",
         quirks: &[
             "Keys are fetched from Plaid (HTTPS, egress to *.plaid.com) and kept for a day.",
@@ -52,6 +53,7 @@ pub static SENDER: Declaration = Declaration {
         order: OrderPromise::None,
         reconcile: "`/transactions/sync` with the last cursor tells what changed; `/item/get` shows an item's last webhook",
         gives_up: "after 24 hours it drops the webhook",
+        thin: &["*"],
         ..Conduct::UNKNOWN
     },
     code: Code {

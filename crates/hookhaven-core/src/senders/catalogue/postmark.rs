@@ -17,6 +17,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["Delivery", "Bounce"],
     about: About {
         secret: "made up by you, as \"user:password\"",
+        rotation: Rotation::MadeUp,
         paste: "the message stream → Webhooks, as https://user:password@…",
         quirks: &[
             "Nothing is signed; Postmark publishes its addresses for `allow`.",

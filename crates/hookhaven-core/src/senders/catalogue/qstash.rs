@@ -42,6 +42,9 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["message"],
     about: About {
         secret: "Console → QStash → Signing Keys: both, current and next",
+        rotation: Rotation::Ahead(
+            "Console → QStash → Signing Keys → Roll: the next key signs, and another one is next",
+        ),
         paste: "the destination of the message or schedule",
         quirks: &[
             "The URL is signed: `server.public_url` must be what the message was published to.",

@@ -16,6 +16,7 @@ pub static SENDER: Declaration = Declaration {
     content_types: &[],
     about: About {
         secret: "a long random text",
+        rotation: Rotation::MadeUp,
         paste: "where the sender asks for a URL, with ?token=… after it",
         quirks: &["Nothing is signed: whoever sees one request can make others."],
         ..About::DEFAULT

@@ -19,6 +19,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["payment.captured", "order.paid"],
     about: About {
         secret: "a text that you make up and enter as Secret",
+        rotation: Rotation::MadeUp,
         paste: "Account & Settings → Webhooks",
         quirks: &[
             "After 24 hours of failure the webhook is disabled.",
@@ -35,6 +36,7 @@ pub static SENDER: Declaration = Declaration {
         reconcile: "`GET /v1/payments?from=…` and `/v1/orders?from=…` list by time",
         gives_up: "after 24 hours of failures it disables the webhook",
         critical: &["payment.captured", "order.paid", "payment.dispute.created", "subscription.halted"],
+        stops: true,
         ..Conduct::UNKNOWN
     },
     ..Declaration::DEFAULT

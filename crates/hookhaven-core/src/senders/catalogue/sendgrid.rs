@@ -26,6 +26,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["delivered", "bounce"],
     about: About {
         secret: "Settings → Mail Settings → Event Webhook → Signature Verification → Verification Key",
+        rotation: Rotation::Public,
         paste: "Settings → Mail Settings → Event Webhook → Post URL",
         quirks: &["Events come in batches. Inbound Parse is another product and not signed so."],
         docs: "https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/event",

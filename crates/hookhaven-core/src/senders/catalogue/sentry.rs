@@ -28,6 +28,7 @@ pub static SENDER: Declaration = Declaration {
     conduct: Conduct {
         reconcile: "`GET /api/0/organizations/{org}/issues/` by `lastSeen`",
         gives_up: "1,000 timeouts in 24 hours unsubscribe it",
+        stops: true,
         ..Conduct::UNKNOWN
     },
     ..Declaration::DEFAULT

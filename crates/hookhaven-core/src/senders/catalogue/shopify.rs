@@ -18,6 +18,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["orders/create", "products/update"],
     about: About {
         secret: "the app's client secret; for hooks made in the shop's admin, the key shown below their list",
+        rotation: Rotation::Ahead("the app → Settings → Rotate: it may be an hour until the new client secret signs"),
         paste: "shopify.app.toml, the API, or Settings → Notifications → Webhooks",
         quirks: &[
             "Shopify waits 5 seconds, 1 of them to connect, and deletes a subscription after 8 failures in a row.",
@@ -30,6 +31,7 @@ pub static SENDER: Declaration = Declaration {
         retries: Retries::hours(4, "eight times"),
     },
     conduct: Conduct {
+        whole: &["orders/*", "products/*", "customers/*"],
         order: OrderPromise::None,
         reconcile: "the Admin API by `updated_at_min`, for each kind of object: Shopify itself asks for such a job",
         gives_up: "after 8 failures in a row, some 4 hours, it deletes a subscription that was made by API",
@@ -41,6 +43,13 @@ pub static SENDER: Declaration = Declaration {
             "shop/redact",
             "customers/data_request",
         ],
+        stops: true,
+        siblings: &[Siblings {
+            cause: "one order",
+            types: &["orders/create", "orders/paid", "orders/updated"],
+            instead: "Hang what must happen once on one of them, unique by the order's id; let the others write the order's \
+                      state and nothing else.",
+        }],
         ..Conduct::UNKNOWN
     },
     ..Declaration::DEFAULT

@@ -38,11 +38,21 @@ pub static SENDER: Declaration = Declaration {
     }),
     id: &["json:/event_id"],
     event_type: &["json:/event/type", "json:/type"],
+    // By kind of channel; what arrives says the kind in `/event/channel_type`.
+    subscribed: &[
+        ("message.channels", "message"),
+        ("message.groups", "message"),
+        ("message.im", "message"),
+        ("message.mpim", "message"),
+        ("message.app_home", "message"),
+    ],
     time: &["json:/event/event_ts", "json:/event_time", "json:/minute_rate_limited", SENT_AT],
     order_key: &["json:/event/channel", "json:/team_id"],
     version: &["json:/event/event_ts"],
     content_types: &["application/json", FORM],
-    user_waits: true,
+    // What these are answered is shown. A button or a shortcut is only acknowledged: what comes of it goes to the
+    // `response_url`.
+    asks: &["/*", "view_submission", "block_suggestion"],
     late_answers: Some(LateAnswers {
         at: &["response_url", "payload /response_url", "payload /response_urls/0/response_url"],
         hosts: &["hooks.slack.com"],
@@ -62,9 +72,10 @@ pub static SENDER: Declaration = Declaration {
     }],
     about: About {
         secret: "the app's Basic Information → App Credentials → Signing Secret (not a token)",
+        rotation: Rotation::AtOnce("the app's Basic Information → App Credentials → Signing Secret → Regenerate"),
         paste: "Event Subscriptions → Request URL; Interactivity → Request URL; each slash command's Request URL",
         quirks: &[
-            "A new signing secret counts at once: add it here before it is made in Slack.",
+            "A new signing secret counts at once: put it here at once, and release what was refused in between.",
             "Commands and interactions are not sent again, and their `trigger_id` dies after 3 seconds.",
             "Above 95% of failures in an hour Slack switches the subscriptions off.",
             "Offers mutual TLS: `client_certificate = { names = [\"platform-tls-client.slack.com\"] }`, DigiCert's roots as `client_ca`.",
@@ -76,6 +87,7 @@ pub static SENDER: Declaration = Declaration {
     conduct: Conduct {
         reconcile: "`conversations.history` with `oldest` lists the messages of a channel; commands and clicks are nowhere",
         gives_up: "when more than 95% of attempts fail within an hour (of apps with 1,000 events and more) it switches the subscriptions off and mails",
+        stops: true,
         ..Conduct::UNKNOWN
     },
     code: Code {

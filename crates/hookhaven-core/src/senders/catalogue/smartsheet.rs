@@ -20,11 +20,16 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["row.updated", "cell.updated"],
     about: About {
         secret: "`sharedSecret` of the answer that made the webhook",
+        rotation: Rotation::PerHook,
         paste: "`callbackUrl` of POST /2.0/webhooks",
         quirks: &["Events are thin and come in batches.", "No time is signed: only the idempotency key stops replays."],
         docs: "https://developers.smartsheet.com/api/smartsheet/guides/webhooks",
         ..About::DEFAULT
     },
-    conduct: Conduct { reconcile: "the sheet by `rowsModifiedSince`; events name what changed", ..Conduct::UNKNOWN },
+    conduct: Conduct {
+        reconcile: "the sheet by `rowsModifiedSince`; events name what changed",
+        thin: &["*"],
+        ..Conduct::UNKNOWN
+    },
     ..Declaration::DEFAULT
 };

@@ -21,6 +21,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["payment.created", "refund.updated"],
     about: About {
         secret: "Developer Console → the app → Webhooks → Subscriptions → Signature key",
+        rotation: Rotation::Unknown,
         paste: "the same page → Notification URL",
         quirks: &[
             "The URL is signed: `server.public_url` must be what was registered, byte for byte.",

@@ -50,6 +50,7 @@ pub const STANDARD: Declaration = Declaration {
 };
 
 pub const ABOUT: About = About {
+    rotation: Rotation::Both("where the endpoint's secret is shown", None),
     quirks: &["An answer of 410 switches the endpoint off; Hookhaven never gives one."],
     timeout_s: Some(15),
     retries: Retries::hours(75, "after 5 s, 5 min, 30 min, 2 h, 5 h, 10 h …"),
@@ -60,5 +61,6 @@ pub const CONDUCT: Conduct = Conduct {
     order: OrderPromise::None,
     resend: "the service's list of messages, where it has one: by message, or all that failed since a time",
     gives_up: "most switch an endpoint off after some 5 days of failures, and at once on a 410",
+    stops: true,
     ..Conduct::UNKNOWN
 };

@@ -17,6 +17,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["activity.create", "athlete.update"],
     about: About {
         secret: "none: Strava signs nothing, so `allow` must say who may post; `verify_token` is made up by you",
+        rotation: Rotation::Unknown,
         paste: "`callback_url` of POST /api/v3/push_subscriptions",
         quirks: &["Nothing is verified: fetch the object by the API."],
         docs: "https://developers.strava.com/docs/webhooks/",
@@ -24,7 +25,9 @@ pub static SENDER: Declaration = Declaration {
         retries: Retries::minutes(10, "three times"),
     },
     conduct: Conduct {
+        whole: &["*"],
         reconcile: "`GET /athlete/activities?after=…` lists activities of each athlete",
+        thin: &["*"],
         ..Conduct::UNKNOWN
     },
     ..Declaration::DEFAULT

@@ -54,6 +54,7 @@ pub static SENDER: Declaration = Declaration {
     about: About {
         secret: "Developers → Webhooks → the endpoint → Signing secret (\"whsec_…\"); each endpoint has its own, and \
                  the CLI's listen mode another",
+        rotation: Rotation::Both("Developers → Webhooks → the endpoint → Roll secret", Some(Duration::from_secs(86_400))),
         paste: "Developers → Webhooks → Add destination → Endpoint URL",
         quirks: &[
             "Order is not promised: `subscription.updated` may come before `created`.",
@@ -66,12 +67,31 @@ pub static SENDER: Declaration = Declaration {
         retries: Retries::hours(72, "with growing pauses; three times in a few hours in sandboxes"),
     },
     conduct: Conduct {
+        whole: &[
+            "customer.*",
+            "invoice.*",
+            "payment_intent.*",
+            "charge.*",
+            "checkout.session.*",
+            "product.*",
+            "price.*",
+        ],
         order: OrderPromise::None,
         resend: "Developers → Events → the event → Resend, or `stripe events resend ID`",
         resend_within: Some(Duration::from_secs(30 * 86_400)),
         reconcile: "`GET /v1/events?created[gte]=…&delivery_success=false` lists what was not delivered, for 30 days back",
         gives_up: "after days of failures it disables the endpoint and mails the account's owner",
         critical: &["payment_intent.succeeded", "customer.subscription.deleted", "charge.dispute.created"],
+        stops: true,
+        thin: &["v1.*", "v2.*"],
+        siblings: &[Siblings {
+            cause: "one payment",
+            types: &["checkout.session.completed", "payment_intent.succeeded", "charge.succeeded", "invoice.paid"],
+            instead: "Act on one of them for each way to pay (`invoice.paid` for subscriptions, `checkout.session.completed` or \
+                      `payment_intent.succeeded` for the rest) and only record the others; or make the work unique by \
+                      what was paid for (your order, the invoice) rather than by the event.",
+        }],
+        ..Conduct::UNKNOWN
     },
     code: Code { sample: Some(sample_of), ..Code::NONE },
     ..Declaration::DEFAULT
@@ -109,16 +129,17 @@ const CHAINS: &[Chain] = &[
         name: "payment",
         title: "A payment that goes through, is refunded and disputed all the same",
         steps: &[
+            Step { event_type: "charge.succeeded", after_s: 0, set: &[CHARGE] },
             Step {
                 event_type: "payment_intent.succeeded",
-                after_s: 0,
+                after_s: 1,
                 set: &[&[
                     ("/data/object/id", "\"pi_{{of}}\""),
+                    ("/data/object/created", "{{began_s}}"),
                     ("/data/object/latest_charge", "\"ch_{{of}}\""),
                     CUSTOMER,
                 ]],
             },
-            Step { event_type: "charge.succeeded", after_s: 1, set: &[CHARGE] },
             Step { event_type: "charge.refunded", after_s: 20, set: &[CHARGE] },
             Step {
                 event_type: "charge.dispute.created",
@@ -127,6 +148,7 @@ const CHAINS: &[Chain] = &[
                     ("/data/object/id", "\"du_{{of}}\""),
                     ("/data/object/charge", "\"ch_{{of}}\""),
                     ("/data/object/payment_intent", "\"pi_{{of}}\""),
+                    ("/data/object/is_charge_refundable", "false"),
                 ]],
             },
         ],

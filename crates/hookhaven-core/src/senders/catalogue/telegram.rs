@@ -19,6 +19,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["message", "callback_query"],
     about: About {
         secret: "made up by you (A-Z a-z 0-9 _ -) and given to setWebhook as `secret_token`",
+        rotation: Rotation::MadeUp,
         paste: "`url` of setWebhook",
         quirks: &[
             "Nothing is signed; Telegram posts from 149.154.160.0/20 and 91.108.4.0/22.",

@@ -36,6 +36,7 @@ pub static SENDER: Declaration = Declaration {
     conduct: Conduct {
         reconcile: "`GET /1/boards/{id}/actions?since=…` lists the actions that the events are made of",
         gives_up: "long failure disables the webhook, and 410 deletes it",
+        stops: true,
         ..Conduct::UNKNOWN
     },
     ..Declaration::DEFAULT

@@ -47,15 +47,20 @@ pub static SENDER: Declaration = Declaration {
     event_type: &["json:/0/type", "json:/type"],
     time: &["json:/0/time", "json:/time"],
     batch: Some(""),
+    batched: &["com.twilio.*"],
     content_types: &[],
     // Instructions that do nothing. Plain text would be sent to the customer as a message.
     answer: Told { status: 200, content_type: Some("text/xml"), body: "<Response/>" },
-    user_waits: true,
+    // Answered with instructions; other callbacks only tell.
+    asks: &["call.ringing", "call.in-progress", "message.received"],
     sample_types: &["message.delivered", "message.failed", "message.received", "call.completed", "call.ringing"],
     chains: CHAINS,
     about: About {
         secret: "the account's auth token (primary; add the secondary before it is promoted); sub-accounts have \
                  their own",
+        rotation: Rotation::Ahead(
+            "Console → Account → API keys & tokens: a secondary auth token, which signs once it is promoted",
+        ),
         paste: "the phone number's, service's or request's webhook or status callback URL",
         quirks: &[
             "The URL is signed: `server.public_url` must be what Twilio posts to, and query and path must reach \
@@ -98,7 +103,7 @@ const CHAINS: &[Chain] = &[
     },
     Chain {
         name: "call",
-        title: "A call: begun, ringing, answered, ended",
+        title: "A call that you make: begun, ringing, answered, ended",
         steps: &[
             Step { event_type: "call.initiated", after_s: 0, set: &[CALL, &[("SequenceNumber", "0")]] },
             Step { event_type: "call.ringing", after_s: 2, set: &[CALL, &[("SequenceNumber", "1")]] },
@@ -113,7 +118,16 @@ const CHAINS: &[Chain] = &[
 ];
 
 const MESSAGE: &[Overlay] = &[("MessageSid", "SM{{hex}}"), ("SmsSid", "SM{{hex}}")];
-const CALL: &[Overlay] = &[("CallSid", "CA{{hex}}"), ("CallDuration", "0")];
+/// Of a call that comes in, Twilio tells only the end.
+const CALL: &[Overlay] = &[
+    ("CallSid", "CA{{hex}}"),
+    ("CallDuration", "0"),
+    ("Direction", "outbound-api"),
+    ("From", "+15005550006"),
+    ("Caller", "+15005550006"),
+    ("To", "+14155550100"),
+    ("Called", "+14155550100"),
+];
 
 const HMAC_SHA1: Mechanism = Mechanism::Hmac(Sha1);
 const SIGNATURE: HeaderName = HeaderName::from_static("x-twilio-signature");

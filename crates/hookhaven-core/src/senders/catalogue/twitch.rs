@@ -1,7 +1,5 @@
 //! Twitch: `Twitch-Eventsub-Message-Signature: sha256=<hex>`, over message id, timestamp (RFC 3339) and body, with
-//! nothing between. A verification wants its challenge back as text.
-//!
-//! Facts: Twitch's documentation, from memory.
+//! nothing between. A verification wants its challenge back as text. Facts: Twitch's documentation, from memory.
 
 use super::super::prelude::*;
 
@@ -30,6 +28,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["channel.follow", "stream.online"],
     about: About {
         secret: "made up by you (10 to 100 characters) and given as `transport.secret`",
+        rotation: Rotation::MadeUp,
         paste: "`transport.callback` of POST /helix/eventsub/subscriptions",
         quirks: &["After many failures the subscription is revoked; the revocation is an event."],
         docs: "https://dev.twitch.tv/docs/eventsub/handling-webhook-events/",
@@ -38,6 +37,7 @@ pub static SENDER: Declaration = Declaration {
     conduct: Conduct {
         reconcile: "`GET /helix/eventsub/subscriptions` shows which subscriptions still live; missed events are nowhere",
         gives_up: "after many failures it revokes the subscription (`notification_failures_exceeded`)",
+        stops: true,
         ..Conduct::UNKNOWN
     },
     ..Declaration::DEFAULT

@@ -20,6 +20,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["form_response"],
     about: About {
         secret: "a text that you make up and enter as Secret",
+        rotation: Rotation::MadeUp,
         paste: "the form → Connect → Webhooks",
         quirks: &[
             "404 and 410 switch the webhook off at once.",
@@ -33,6 +34,7 @@ pub static SENDER: Declaration = Declaration {
         reconcile: "`GET /forms/{id}/responses?since=…` lists the answers",
         gives_up: "404 and 410 switch it off at once",
         critical: &["form_response"],
+        stops: true,
         ..Conduct::UNKNOWN
     },
     ..Declaration::DEFAULT

@@ -18,6 +18,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["deployment.created", "deployment.succeeded"],
     about: About {
         secret: "shown once when the webhook is made; for integrations, the integration's client secret",
+        rotation: Rotation::PerHook,
         paste: "Team Settings → Webhooks",
         quirks: &["No time is signed: only the idempotency key stops replays."],
         docs: "https://vercel.com/docs/webhooks",

@@ -22,6 +22,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["order.created", "product.updated"],
     about: About {
         secret: "WooCommerce → Settings → Advanced → Webhooks → Secret",
+        rotation: Rotation::MadeUp,
         paste: "the same page → Delivery URL",
         quirks: &[
             "WooCommerce does not come again, and switches a hook off after 5 failures in a row: mark the source `reserved`.",
@@ -32,9 +33,17 @@ pub static SENDER: Declaration = Declaration {
         ..About::DEFAULT
     },
     conduct: Conduct {
+        whole: &["order.*"],
         reconcile: "`GET /wp-json/wc/v3/orders?modified_after=…` lists what changed",
         gives_up: "after 5 failures in a row it disables the hook",
         critical: &["order.created", "order.updated"],
+        stops: true,
+        siblings: &[Siblings {
+            cause: "one new order",
+            types: &["order.created", "order.updated"],
+            instead: "Let `order.updated` write the order's state and nothing else, and hang what must happen once on a \
+                      constraint that is unique by the order's id.",
+        }],
         ..Conduct::UNKNOWN
     },
     ..Declaration::DEFAULT

@@ -24,6 +24,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["tweet_create_events", "follow_events"],
     about: About {
         secret: "developer portal → the app → Keys and tokens → API key secret (consumer secret)",
+        rotation: Rotation::Unknown,
         paste: "`url` of POST /2/webhooks; without a port",
         quirks: &[
             "The URL may not have a port.",
@@ -34,6 +35,10 @@ pub static SENDER: Declaration = Declaration {
         timeout_s: Some(10),
         retries: Retries::minutes(5, "three times, enterprise"),
     },
-    conduct: Conduct { gives_up: "a URL that fails the hourly challenge gets no more events", ..Conduct::UNKNOWN },
+    conduct: Conduct {
+        gives_up: "a URL that fails the hourly challenge gets no more events",
+        stops: true,
+        ..Conduct::UNKNOWN
+    },
     ..Declaration::DEFAULT
 };

@@ -21,6 +21,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["INVOICE.UPDATE", "CONTACT.CREATE"],
     about: About {
         secret: "developer.xero.com → My Apps → the app → Webhooks → Webhooks key",
+        rotation: Rotation::Unknown,
         paste: "the same page → Send notifications to",
         quirks: &[
             "Events are thin and come in batches; `firstEventSequence` and `lastEventSequence` show gaps.",
@@ -37,6 +38,8 @@ pub static SENDER: Declaration = Declaration {
         ),
         reconcile: "the accounting API with `If-Modified-Since`, per tenant",
         gives_up: "long failure switches the webhook off",
+        stops: true,
+        thin: &["*"],
         ..Conduct::UNKNOWN
     },
     ..Declaration::DEFAULT

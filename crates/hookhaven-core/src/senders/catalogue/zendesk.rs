@@ -35,6 +35,7 @@ pub static SENDER: Declaration = Declaration {
     conduct: Conduct {
         reconcile: "`GET /api/v2/incremental/tickets/cursor?start_time=…` lists what changed",
         gives_up: "a circuit breaker stops it for a while when most attempts fail",
+        stops: true,
         ..Conduct::UNKNOWN
     },
     ..Declaration::DEFAULT

@@ -26,6 +26,7 @@ pub static SENDER: Declaration = Declaration {
     sample_types: &["meeting.started", "recording.completed"],
     about: About {
         secret: "App Marketplace → the app → Features → Secret Token",
+        rotation: Rotation::Unknown,
         paste: "the same page → Event notification endpoint URL",
         quirks: &["There is no event id: event, time and the object's uuid stand in for it."],
         docs: "https://developers.zoom.us/docs/api/webhooks/",
@@ -35,6 +36,7 @@ pub static SENDER: Declaration = Declaration {
     conduct: Conduct {
         reconcile: "the meetings', recordings' and reports' APIs by date",
         gives_up: "an endpoint that fails its challenge, which comes every 72 hours, is switched off",
+        stops: true,
         ..Conduct::UNKNOWN
     },
     ..Declaration::DEFAULT

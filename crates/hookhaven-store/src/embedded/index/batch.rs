@@ -8,7 +8,7 @@ use std::{collections::HashMap, sync::Arc};
 use hookhaven_core::{
     Attempt, DeliveryId, DeliveryState, EndReason, Event, EventId, LineId, Policy, Time, Version, event::PUBLISHED,
 };
-use rusqlite::{Connection, params};
+use rusqlite::{CachedStatement, Connection, params};
 
 use super::{
     IndexError,
@@ -27,6 +27,14 @@ use crate::{
 
 /// Distinct policies whose number is remembered; beyond, they are asked for again.
 const POLICIES_MAX: usize = 4_096;
+
+pub(super) const INSERT_DELIVERY: &str =
+    "INSERT OR REPLACE INTO deliveries VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16,
+     ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30)";
+const UPDATE_DELIVERY: &str =
+    "UPDATE deliveries SET state = ?2, due_at = ?3, attempts = ?4, tries = ?5, lost = ?6, ended_at = ?7,
+     end_reason = ?8, replaced_by = ?9, dismissed_at = ?10, last_at = ?11, last_class = ?12, last_status = ?13,
+     last_error = ?14, cancel_asked_at = ?15, ordering = ?16, parks_until = ?17 WHERE id = ?1";
 
 pub(super) struct Batch<'a> {
     pub(super) connection: &'a Connection,
@@ -301,11 +309,16 @@ impl<'a> Batch<'a> {
     }
 
     fn write_deliveries(&mut self) -> Result<(), IndexError> {
-        for draft in std::mem::take(&mut self.drafts).iter().flatten() {
+        let drafts = std::mem::take(&mut self.drafts);
+        // Held for all of them: to fetch one from the cache takes about as long as to run it.
+        let connection = self.connection;
+        let (mut insert, mut update) =
+            (connection.prepare_cached(INSERT_DELIVERY)?, connection.prepare_cached(UPDATE_DELIVERY)?);
+        for draft in drafts.iter().flatten() {
             match &draft.birth {
-                Ok(birth) => self.insert_delivery(birth, &draft.now)?,
+                Ok(birth) => self.insert_delivery(&mut insert, birth, &draft.now)?,
                 Err(known) => {
-                    self.update_delivery(draft.id, &draft.now)?;
+                    update_delivery(&mut update, draft.id, &draft.now)?;
                     let Known { event, source, event_type, destination, route } = known;
                     let kind = Kind { source, event_type, destination, route, ..draft.now.kind() };
                     self.kinds.note(self.connection, kind, &[draft.id.as_bytes(), event.as_bytes()])?;
@@ -315,17 +328,19 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    pub(super) fn insert_delivery(&mut self, birth: &Birth<'_>, now: &Changing<'_>) -> Result<(), IndexError> {
+    /// By [`INSERT_DELIVERY`].
+    pub(super) fn insert_delivery(
+        &mut self,
+        insert: &mut CachedStatement<'_>,
+        birth: &Birth<'_>,
+        now: &Changing<'_>,
+    ) -> Result<(), IndexError> {
         let Birth { event, source, event_type, new, accepted_at, replaces, event_at } = birth;
         let policy = self.policy(&new.policy)?;
         let (destination, route) = (&*new.destination, &*new.route);
         let kind = Kind { source, event_type, destination, route, ..now.kind() };
         self.kinds.note(self.connection, kind, &[new.id.as_bytes(), event.as_bytes()])?;
         let last = now.last.parts();
-        let mut insert = self.connection.prepare_cached(
-            "INSERT OR REPLACE INTO deliveries VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,
-             ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30)",
-        )?;
         insert.execute(params![
             new.id.as_bytes(),
             event.as_bytes(),
@@ -341,35 +356,6 @@ impl<'a> Batch<'a> {
             event_at.segment,
             event_at.offset as i64,
             event_at.len,
-            now.state.as_str(),
-            now.due_at.as_us(),
-            now.attempts,
-            now.tries,
-            now.lost,
-            now.ended_at.map(Time::as_us),
-            now.end_reason.map(EndReason::as_str),
-            now.replaced_by.as_ref().map(DeliveryId::as_bytes),
-            now.dismissed_at.map(Time::as_us),
-            last.0,
-            last.1,
-            last.2,
-            last.3,
-            now.cancel_asked_at.map(Time::as_us),
-            now.order.as_deref().map(codec::encode_order),
-            now.order.as_ref().and_then(|order| order.parks_until).map(Time::as_us),
-        ])?;
-        Ok(())
-    }
-
-    fn update_delivery(&self, id: DeliveryId, now: &Changing<'_>) -> Result<(), IndexError> {
-        let last = now.last.parts();
-        let mut update = self.connection.prepare_cached(
-            "UPDATE deliveries SET state = ?2, due_at = ?3, attempts = ?4, tries = ?5, lost = ?6, ended_at = ?7,
-             end_reason = ?8, replaced_by = ?9, dismissed_at = ?10, last_at = ?11, last_class = ?12,
-             last_status = ?13, last_error = ?14, cancel_asked_at = ?15, ordering = ?16, parks_until = ?17 WHERE id = ?1",
-        )?;
-        update.execute(params![
-            id.as_bytes(),
             now.state.as_str(),
             now.due_at.as_us(),
             now.attempts,
@@ -435,4 +421,29 @@ impl<'a> Batch<'a> {
         self.policies.insert(bytes, number);
         Ok(number)
     }
+}
+
+/// By [`UPDATE_DELIVERY`].
+fn update_delivery(update: &mut CachedStatement<'_>, id: DeliveryId, now: &Changing<'_>) -> Result<(), IndexError> {
+    let last = now.last.parts();
+    update.execute(params![
+        id.as_bytes(),
+        now.state.as_str(),
+        now.due_at.as_us(),
+        now.attempts,
+        now.tries,
+        now.lost,
+        now.ended_at.map(Time::as_us),
+        now.end_reason.map(EndReason::as_str),
+        now.replaced_by.as_ref().map(DeliveryId::as_bytes),
+        now.dismissed_at.map(Time::as_us),
+        last.0,
+        last.1,
+        last.2,
+        last.3,
+        now.cancel_asked_at.map(Time::as_us),
+        now.order.as_deref().map(codec::encode_order),
+        now.order.as_ref().and_then(|order| order.parks_until).map(Time::as_us),
+    ])?;
+    Ok(())
 }

@@ -6,7 +6,7 @@ use rusqlite::params;
 
 use super::{
     IndexError,
-    batch::{Batch, Birth, EventDraft},
+    batch::{Batch, Birth, EventDraft, INSERT_DELIVERY},
     changing::{Changing, Last},
     keys,
 };
@@ -65,7 +65,7 @@ impl<'a> Batch<'a> {
             published: &*d.source == PUBLISHED,
             last: carried.attempts.last().map_or(Last::AsIs(None), |a| Last::New(a)),
         };
-        self.insert_delivery(&birth, &now)?;
+        self.insert_delivery(&mut self.connection.prepare_cached(INSERT_DELIVERY)?, &birth, &now)?;
         let sql = "DELETE FROM attempts WHERE delivery = ?1";
         self.connection.prepare_cached(sql)?.execute([d.id.as_bytes()])?;
         self.attempts.extend(carried.attempts.iter().map(|a| (&**a, at)));

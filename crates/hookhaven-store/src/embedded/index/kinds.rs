@@ -4,7 +4,7 @@
 //! A moment may name kinds that nothing in it is any more, never the other way round. Not here: how lists use it
 //! (`look`).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use rusqlite::{Connection, params};
 
@@ -12,6 +12,8 @@ use super::{IndexError, rows};
 
 /// Kinds whose number is remembered; beyond, they are asked for again.
 const KINDS_MAX: usize = 4_096;
+/// So many notes back the same one is looked for.
+const NOTED_BEFORE: usize = 4;
 /// A moment is so many bits of milliseconds long.
 const MOMENT_BITS: u32 = 5;
 
@@ -45,7 +47,8 @@ pub struct Kind<'a> {
 #[derive(Debug, Default)]
 pub struct Kinds {
     numbers: HashMap<Box<[u8]>, i64>,
-    noted: HashSet<(i64, i64)>,
+    /// Kinds and moments, most of them once: of many rows in a row all have the same few.
+    noted: Vec<(i64, i64)>,
     /// The kind asked for last, as a key of `numbers`.
     key: Vec<u8>,
 }
@@ -54,16 +57,21 @@ impl Kinds {
     /// That a row with this id is, or has become, of that kind.
     pub fn note(&mut self, connection: &Connection, kind: Kind<'_>, ids: &[&[u8; 16]]) -> Result<(), IndexError> {
         let number = self.number(connection, kind)?;
-        self.noted.extend(ids.iter().map(|id| (number, moment_of(id))));
+        for id in ids {
+            let note = (number, moment_of(id));
+            if !self.noted.iter().rev().take(NOTED_BEFORE).any(|before| *before == note) {
+                self.noted.push(note);
+            }
+        }
         Ok(())
     }
 
     /// Writes what was noted.
     pub fn write(&mut self, connection: &Connection) -> Result<(), IndexError> {
-        let mut noted: Vec<_> = self.noted.drain().collect();
-        noted.sort_unstable();
+        self.noted.sort_unstable();
+        self.noted.dedup();
         let mut insert = connection.prepare_cached("INSERT OR IGNORE INTO moments VALUES (?1, ?2)")?;
-        for (kind, moment) in noted {
+        for (kind, moment) in self.noted.drain(..) {
             insert.execute([kind, moment])?;
         }
         Ok(())

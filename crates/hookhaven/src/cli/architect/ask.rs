@@ -12,7 +12,7 @@ use crate::{
     config::{Problem, Refused},
 };
 
-/// Of a line that is typed.
+/// Of a line that is typed: more than any answer may have.
 const LINE_BYTES_MAX: u64 = 8_192;
 /// Answers in a row that cannot be read.
 const TRIES_MAX: usize = 20;
@@ -39,23 +39,43 @@ pub fn ask(
     for problem in &so_far.problems {
         screen.remark(clean(&problem.to_string()));
     }
-    let mut begun = false;
     // Without a file nothing was left out on purpose.
     let offers = !source.found && !defaults;
+    if next(&so_far, offers).is_some() {
+        screen.remark(
+            "Return takes what stands in brackets, ? shows an example, < goes back to the question before, Ctrl-D stops \
+             and keeps what was answered.",
+        );
+    }
+    let mut answered: Vec<String> = Vec::new();
     while let Some(question) = next(&so_far, offers).cloned() {
-        if !begun {
-            screen.remark(
-                "Return takes what stands in brackets, ? shows an example, Ctrl-D stops and keeps what was answered.",
-            );
-            begun = true;
-        }
+        let path = question.path.clone();
         let mut asking = Asking { question, keyboard: &mut *keyboard, screen: &mut *screen };
         match asking.until_readable(given, &read)? {
-            Some(read) => so_far = read,
-            None => return Ok(None),
+            Came::Answer(read) => {
+                answered.push(path);
+                so_far = *read;
+            }
+            // What is asked first is what was answered last: everything before it has its answer.
+            Came::Back => {
+                if let Some(before) = answered.pop() {
+                    given.remove(&before);
+                    so_far = read(given);
+                }
+            }
+            Came::Nothing => return Ok(None),
         }
     }
     Ok(so_far.intake)
+}
+
+/// What came of asking.
+enum Came {
+    /// With the answer, which stands in `given` then.
+    Answer(Box<Read>),
+    /// The question before is to be asked again.
+    Back,
+    Nothing,
 }
 
 fn next(read: &Read, offers: bool) -> Option<&Question> {
@@ -69,15 +89,15 @@ struct Asking<'a> {
 }
 
 impl Asking<'_> {
-    /// What is known with the answer; it stands in `given` then. `None`: no answer came.
-    fn until_readable(&mut self, given: &mut Given, read: &dyn Fn(&Given) -> Read) -> anyhow::Result<Option<Read>> {
+    fn until_readable(&mut self, given: &mut Given, read: &dyn Fn(&Given) -> Read) -> anyhow::Result<Came> {
         self.put()?;
         for _ in 0..TRIES_MAX {
             let default = self.question.default.clone();
-            let Some(typed) = self.line()? else { return Ok(None) };
+            let Some(typed) = self.line()? else { return Ok(Came::Nothing) };
             let answer = match typed.as_str() {
+                "<" => return Ok(Came::Back),
                 "?" => {
-                    let line = self.question.example.lines().last().unwrap_or_default();
+                    let line = self.question.example_line();
                     self.screen.remark(format!("  For example: {}\n  In a file: {line}", self.question.typed));
                     None
                 }
@@ -98,7 +118,7 @@ impl Asking<'_> {
                 given.insert(self.question.path.clone(), answer.clone());
                 let now = read(given);
                 if !self.is_doubtful(&now, default.as_ref() == Some(&answer)) {
-                    return Ok(Some(now));
+                    return Ok(Came::Answer(Box::new(now)));
                 }
                 given.remove(&self.question.path);
                 // What was only doubted may be kept by pressing return.
@@ -108,7 +128,8 @@ impl Asking<'_> {
             }
             self.prompt()?;
         }
-        Ok(None)
+        self.screen.remark(format!("  None of {TRIES_MAX} answers could be read."));
+        Ok(Came::Nothing)
     }
 
     /// Says what is wrong with the answer. A warning is taken back by saying the same again.
@@ -123,7 +144,8 @@ impl Asking<'_> {
     }
 
     fn is_about(&self, problem: &Problem) -> bool {
-        problem.file.is_none() && problem.key.starts_with(&self.question.path)
+        let below = problem.key.strip_prefix(&self.question.path);
+        problem.file.is_none() && below.is_some_and(|below| below.is_empty() || below.starts_with(['.', '[']))
     }
 
     fn put(&mut self) -> anyhow::Result<()> {
@@ -146,6 +168,10 @@ impl Asking<'_> {
         if bytes.is_empty() {
             self.screen.remark("");
             return Ok(None);
+        }
+        if bytes.len() as u64 == LINE_BYTES_MAX {
+            // The rest of the line is no answer to the next question. What is refused as too long may be cut anywhere.
+            self.keyboard.skip_until(b'\n')?;
         }
         Ok(Some(String::from_utf8_lossy(&bytes).trim().to_owned()))
     }

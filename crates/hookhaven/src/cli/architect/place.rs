@@ -81,11 +81,14 @@ impl<'f> Found<'f> {
             bail!("{:?} does not lie below the directory", file.path);
         }
         let target = out.join(path);
-        let there = match fs::read(&target) {
-            Ok(bytes) => Some(bytes),
+        // What is no file may be one that reading waits for.
+        let there = match fs::metadata(&target) {
+            Ok(found) if !found.is_file() => bail!("cannot write {}: what is there is no file", target.display()),
+            Ok(_) => Some(fs::read(&target)),
             Err(error) if error.kind() == ErrorKind::NotFound => None,
-            Err(error) => return Err(error).with_context(|| format!("cannot write {}", target.display())),
+            Err(error) => Some(Err(error)),
         };
+        let there = there.transpose().with_context(|| format!("cannot write {}", target.display()))?;
         Ok(Found { file, target, there })
     }
 
@@ -221,6 +224,12 @@ mod tests {
         place(dir.path(), &files, true, None).unwrap_err();
         assert_eq!(all_below(dir.path()), [".z.architect", "x"]);
         assert_eq!(fs::read_to_string(dir.path().join("x")).unwrap(), "mine");
+        let below_a_file = place(&dir.path().join("x"), &[file("y", "")], true, None).unwrap_err();
+        assert!(below_a_file.to_string().starts_with("cannot write ") && !below_a_file.is::<UsageError>());
+        fs::create_dir(dir.path().join("report.md")).unwrap();
+        let no_file = place(dir.path(), &[file("w", ""), file("report.md", "")], true, None).unwrap_err();
+        assert!(no_file.to_string().ends_with("report.md: what is there is no file"), "{no_file}");
+        assert!(!dir.path().join("w").exists());
         for outside in ["../x", "/x", "", "a/../../x"] {
             assert!(place(dir.path(), &[file(outside, "")], true, None).is_err(), "{outside}");
         }

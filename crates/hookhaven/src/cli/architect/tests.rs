@@ -129,12 +129,13 @@ fn without_a_file_everything_is_asked_and_kept() {
 #[test]
 fn an_answer_that_cannot_be_read_is_asked_again_with_the_reason() {
     let desk = Desk::new();
-    let typed = "\n?\nGitHub\ngithub\nmany\n?\n\n\nmost\nmust\nsoon\n10\n10s\n\n\n\n\n\n";
+    let typed = "\n?\ngit hub!\ngithub\nmany\n?\n\n\nmost\nmust\nsoon\n10\n10s\n\n\n\n\n\n";
     let ran = desk.run("--out @/hooks", Some(typed));
     for said in [
         "There is nothing to take here",
         "For example: stripe, github",
-        "\"GitHub\" cannot be a name; did you mean \"github\"?",
+        "In a file: senders = [\"stripe\", \"github\"]",
+        "\"git-hub!\" cannot be a name; did you mean \"github\"?",
         "\"many\" is not a number of events; type one such as 5000 or 5k",
         "For example: 5000, peak 20000, burst 2000 in 1m",
         "\"most\" is not known here; did you mean \"must\"?",
@@ -178,6 +179,67 @@ fn who_gives_up_loses_nothing_and_goes_on_later() {
     assert_eq!((nothing.code.unwrap(), desk.path("none").exists()), (FAILED, false));
     let nowhere = desk.run("--explain", Some("github\n"));
     assert!(nowhere.out.contains("senders = [\"github\"]"), "{}", nowhere.out);
+    let shown = desk.run("--explain --defaults", Some("github\n"));
+    assert!(shown.err.contains("Your answers, to be kept in a file:") && shown.err.contains("senders = [\"github\"]"));
+    shown.done();
+}
+
+#[test]
+fn what_was_typed_outlives_a_directory_that_is_somebody_elses() {
+    let desk = Desk::new();
+    fs::create_dir(desk.path("hooks")).unwrap();
+    fs::write(desk.path("hooks/hookhaven.toml"), "mine").unwrap();
+    let ran = desk.run("--out @/hooks --defaults", Some("github\n"));
+    assert!(
+        ran.err.contains("The answers so far are in") && ran.err.contains("the same command goes on"),
+        "{}",
+        ran.err
+    );
+    assert!(ran.refused().contains("1 file in"));
+    assert!(desk.text("hooks/intake.toml").contains("senders = [\"github\"]"));
+    assert_eq!((desk.text("hooks/hookhaven.toml").as_str(), desk.all("hooks").len()), ("mine", 2));
+
+    fs::write(desk.path("hooks/intake.toml"), "theirs").unwrap();
+    fs::write(desk.path("mine.toml"), "").unwrap();
+    let ran = desk.run("@/mine.toml --out @/hooks --defaults", Some("github\n"));
+    assert!(ran.err.contains("intake.toml; --force") && ran.out.contains("senders = [\"github\"]"), "{}", ran.err);
+    ran.refused();
+    assert_eq!(desk.text("hooks/intake.toml"), "theirs");
+
+    fs::remove_file(desk.path("hooks/intake.toml")).unwrap();
+    let ran = desk.run("@/mine.toml --out @/hooks", Some("github\n"));
+    assert!(ran.err.contains("the same command without its intake goes on from there"), "{}", ran.err);
+}
+
+#[test]
+fn an_answer_can_be_taken_back() {
+    let desk = Desk::new();
+    let typed = "<\nstripe\n5\n<\n<\ngithub\n500\n";
+    let ran = desk.run("--out @/hooks", Some(typed));
+    assert_eq!(ran.err.matches("Which senders post to you?").count(), 3, "{}", ran.err);
+    assert_eq!(ran.err.matches("How many events a day come from stripe?").count(), 2, "{}", ran.err);
+    let kept = desk.text("hooks/intake.toml");
+    assert!(kept.contains("github = 500") && !kept.contains("stripe"), "{kept}");
+}
+
+#[test]
+fn a_line_that_is_too_long_is_one_answer_and_is_refused() {
+    let desk = Desk::new();
+    let ran = desk.run("--out @/hooks", Some(&format!("{}\ngithub\n", "stripe,".repeat(3_000))));
+    assert!(ran.err.contains("longer than 2000 characters"), "{}", ran.err);
+    assert_eq!(ran.err.matches("> ").count(), 3, "twice for the senders, once for the volume: {}", ran.err);
+    assert!(desk.text("hooks/intake.toml").contains("senders = [\"github\"]"));
+}
+
+#[test]
+fn an_answer_is_not_doubted_for_what_was_said_of_another() {
+    let desk = Desk::new();
+    // The events of "ab" are doubted and kept; those of "a" are asked for next, and not doubted.
+    let typed = format!("ab, a\n{}all\n\n\npush\n\n", "\n".repeat(11));
+    let ran = desk.run("--out @/hooks", Some(&typed));
+    assert_eq!(ran.err.matches("did you mean \"*\"?").count(), 1, "{}", ran.err);
+    ran.done();
+    assert!(desk.text("hooks/intake.toml").contains("a = [\"push\"]\nab = [\"all\"]\n"));
 }
 
 #[test]
@@ -200,18 +262,19 @@ fn where_nobody_can_be_asked_everything_that_is_missing_is_told_at_once() {
     let wanted = "5 answers are missing; write them into";
     assert!(why.starts_with(wanted) && why.contains("mine.toml") && why.contains("--defaults"), "{why}");
     for line in [
-        "volume.stripe: How many",
-        "    [volume]\n    stripe = { per_day = 5000, peak_day = 20000 }",
-        "processing.stripe: ",
-        "idempotency.stripe: ",
-        "    [latency]\n    stripe = \"30s\"",
-        "infrastructure.hosting: ",
+        "\n[volume]\n# How many events a day come from stripe? On the busiest day, and at once, if you know.\n\
+         stripe = { per_day = 5000, peak_day = 20000 }\n",
+        "\n[processing]\n# What does",
+        "\n[idempotency]\n# Must an",
+        "\n[latency]\n# How soon after it arrived should an event of stripe have been handled?\nstripe = \"30s\"\n",
+        "\n# Below [infrastructure], which is there:\n# Where does it run",
     ] {
         assert!(why.contains(line), "{line}\n{why}");
     }
     assert!(!desk.path("hooks").exists());
     let nothing = Desk::new().run("--out @/hooks", None).refused();
-    assert!(nothing.contains("senders = [\"stripe\", \"github\"]") && nothing.contains("--example"), "{nothing}");
+    let (_, example) = nothing.split_once("Such as:\n\n").unwrap();
+    Desk::with(example).run("@/mine.toml --out @/hooks", None).done();
     let one = Desk::with(&WORKED.replace("state = \"synchronous handler\"\n", "")).run("@/mine.toml --explain", None);
     assert!(one.refused().starts_with("1 answer is missing; write it into"));
 }
@@ -252,7 +315,13 @@ fn what_is_wrong_with_the_file_is_told_and_not_asked_away() {
     let gone = desk.run("@/nowhere.toml --out @/hooks", None).refused();
     assert!(gone.contains("cannot read"), "{gone}");
     fs::write(desk.path("mine.toml"), b"\xff").unwrap();
-    assert!(desk.run("@/mine.toml --explain", None).refused().contains("is not UTF-8"));
+    assert!(desk.run("@/mine.toml --explain", None).refused().contains("mine.toml:1: this is not UTF-8"));
+    // One byte and then characters of two: the limit lies within one of them.
+    fs::write(desk.path("mine.toml"), format!("#{}", "é".repeat(FILE_BYTES_MAX / 2 + 9))).unwrap();
+    assert!(desk.run("@/mine.toml --explain", None).refused().contains("longer than 1MiB is no intake"));
+    fs::write(desk.path("mine.toml"), format!("\u{feff}{}", WORKED.replace('\n', "\r\n"))).unwrap();
+    desk.run("@/mine.toml --explain", None).done();
+    assert!(desk.run(". --explain", None).refused().contains("cannot read .: "));
     assert!(!desk.path("hooks").exists());
 }
 

@@ -50,7 +50,8 @@ pub struct ListenArgs {
     /// Only events of these types: a pattern such as 'invoice.*'
     #[arg(long = "type", value_name = "PATTERN", value_parser = values::pattern)]
     pub event_type: Option<String>,
-    /// Begin with what came since then: how long ago (2h, 7d) or a time (2026-11-21T09:30:00Z) [default: now]
+    /// Begin with what came since then: how long ago (2h, 7d) or a time (2026-11-21T09:30:00Z); a --state that came
+    /// somewhere goes on from there all the same [default: now]
     #[arg(long, value_name = "WHEN", value_parser = values::moment)]
     pub since: Option<Moment>,
     /// What requests are signed with, as a destination's secret signs them [default: one is made and printed]

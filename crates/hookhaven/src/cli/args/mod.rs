@@ -341,6 +341,23 @@ mod tests {
     }
 
     #[test]
+    fn what_the_architect_s_report_says_to_type_can_be_typed() {
+        use clap::error::ErrorKind::*;
+        let report = include_str!("../../../../hookhaven-architect/tests/report/worked.md");
+        let code = report.split('`').skip(1).step_by(2).flat_map(str::lines);
+        let commands: Vec<&str> = code.filter(|line| line.starts_with("hookhaven ")).collect();
+        assert!(commands.len() >= 40, "{}", commands.len());
+        for command in commands {
+            // What stands for a value (ID, NAME) need not be one, and what is named need not be whole.
+            let is_typed = parse(command).map_or_else(
+                |e| matches!(e.kind(), MissingRequiredArgument | ValueValidation | InvalidValue),
+                |_| true,
+            );
+            assert!(is_typed, "{command}: {}", parse(command).unwrap_err());
+        }
+    }
+
+    #[test]
     fn shared_options_stand_before_or_after_the_command() {
         for line in ["hookhaven --config a.toml check", "hookhaven check --config a.toml"] {
             let config = parse(line).ok().and_then(|cli| cli.globals.config);

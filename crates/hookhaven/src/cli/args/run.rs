@@ -156,9 +156,9 @@ pub struct TriggerArgs {
     /// With --profile: the hour passes in so long
     #[arg(long = "for", value_name = "DURATION", value_parser = values::time_span)]
     pub length: Option<Duration>,
-    /// With --profile: a burst so many times as large as it says; 0x leaves it out
-    #[arg(long, value_name = "N", default_value = "1x", value_parser = values::times)]
-    pub burst: f64,
+    /// With --profile: a burst so many times as large as it says; 0x leaves it out [default: 1x]
+    #[arg(long, value_name = "N", value_parser = values::times)]
+    pub burst: Option<f64>,
     /// Wait until all that was sent has been delivered or is dead; say how soon, and which deadlines were missed
     #[arg(long)]
     pub follow: bool,

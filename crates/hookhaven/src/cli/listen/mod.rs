@@ -35,9 +35,9 @@ use super::{
     print::{Colour, Screen, clean, clean_json, millisecond, short, span},
     settings::Settings,
 };
-use crate::api::view::EventView;
+use crate::{api::view::EventView, stage::Stop};
 
-/// Waited for each answer that is still to come when it is ended.
+/// Waited for the answers that are still to come when it is ended; asked to end again, it does so at once.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
 pub async fn run(args: ListenArgs, context: &Context) -> anyhow::Result<ExitCode> {
@@ -56,6 +56,7 @@ async fn act(
     entropy: &dyn Entropy,
     screen: &mut Screen,
 ) -> anyhow::Result<u8> {
+    let mut stop = Stop::listen().context("listening for Ctrl-C")?;
     let query = Query::default()
         .with("kind", Some("event"))
         .with("source", args.source.as_ref())
@@ -66,6 +67,9 @@ async fn act(
         None => (None, Progress::default()),
     };
     let (cursor, done) = (progress.cursor(), progress.done());
+    if cursor.is_some() && since.is_some() {
+        screen.remark("It goes on from where --state says; --since is for a beginning.");
+    }
     let secret = match args.secret {
         Some(secret) => secret,
         None => make_secret(entropy, screen)?,
@@ -76,31 +80,25 @@ async fn act(
 
     let mut follower = Follower::new(client, query, since, cursor, done);
     let mut under_way = FuturesUnordered::new();
-    let ended = tokio::signal::ctrl_c();
-    tokio::pin!(ended);
     while !screen.unread {
         let room = under_way.len() < args.in_flight.get();
         tokio::select! {
             biased;
-            _ = &mut ended => break,
+            () = stop.asked() => break,
             Some(done) = under_way.next(), if !under_way.is_empty() => {
                 let (id, event, became): (EventId, EventView, Became) = done;
+                note(id, &became, &mut progress, &mut file)?;
+                report(&event, &became, screen)?;
                 if let Some(tries) = became.again() {
                     // Nobody is there to take it: it is tried until somebody is.
-                    under_way.push(bring(&local, id, event.clone(), tries));
-                } else {
-                    progress.over(id);
-                    if let Some(file) = &mut file {
-                        file.over(id, &progress)?;
-                    }
+                    under_way.push(bring(&local, id, event, tries));
                 }
-                report(&event, &became, screen)?;
             }
             followed = follower.next(), if room => match followed? {
                 Followed::Message(message) => {
                     if let Some((id, event)) = begin(message, &mut progress)? {
                         if let Some(file) = &mut file {
-                            file.begun(id)?;
+                            file.begun(id, &progress)?;
                         }
                         let tries = if progress.is_unsure(id) { Tries::unsure() } else { Tries::default() };
                         if progress.is_unsure(id) {
@@ -120,17 +118,32 @@ async fn act(
             },
         }
     }
-    // A request that is being answered need not be asked again next time.
-    while let Ok(Some((id, event, became))) = tokio::time::timeout(LAST_ANSWERS, under_way.next()).await {
-        if became.again().is_none() {
-            progress.over(id);
-            if let Some(file) = &mut file {
-                file.over(id, &progress)?;
-            }
-            report(&event, &became, screen)?;
-        }
+    // What is being answered need not come again next time.
+    let last = tokio::time::sleep(LAST_ANSWERS);
+    tokio::pin!(last);
+    loop {
+        let (id, event, became) = tokio::select! {
+            biased;
+            () = stop.asked() => break,
+            () = &mut last => break,
+            done = under_way.next() => match done {
+                Some(done) => done,
+                None => break,
+            },
+        };
+        note(id, &became, &mut progress, &mut file)?;
+        report(&event, &became, screen)?;
     }
     Ok(DONE)
+}
+
+/// What is over is written down, before anybody hears of it.
+fn note(id: EventId, became: &Became, progress: &mut Progress, file: &mut Option<StateFile>) -> anyhow::Result<()> {
+    if became.again().is_some() {
+        return Ok(());
+    }
+    progress.over(id);
+    file.as_mut().map_or(Ok(()), |file| file.over(id, progress))
 }
 
 /// One try, after the pause that is due before it.

@@ -9,13 +9,14 @@
 
 use std::{
     collections::{BTreeSet, HashSet, VecDeque},
-    fs::{File, OpenOptions, TryLockError},
-    io::Write as _,
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{Read as _, Write as _},
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use hookhaven_core::EventId;
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +26,8 @@ const TOLD_AGAIN: Duration = Duration::from_secs(180);
 const DONE_MAX: usize = 200_000;
 /// Lines after which the file is written anew.
 const LINES_MAX: usize = 20_000;
+/// Several times what that comes to: a longer file is another's.
+const FILE_BYTES_MAX: u64 = 64 << 20;
 
 /// What is begun, in the order of the stream, and what is over.
 #[derive(Debug, Default)]
@@ -142,37 +145,39 @@ impl StateFile {
     /// # Errors
     /// Another process holds it; it is of another gateway, or of nobody; it cannot be read or written.
     pub fn open(path: PathBuf, gateway: &str) -> anyhow::Result<(StateFile, Progress)> {
-        let reading = || format!("reading {}", path.display());
-        let file = OpenOptions::new().read(true).append(true).create(true).open(&path).with_context(reading)?;
-        hold(&file, &path)?;
-        let text = std::fs::read_to_string(&path).with_context(reading)?;
-        let progress = read(&text, &path, gateway)?;
+        let file = open_held(&path)?;
+        // Where it is now: a link to it stays, and so does the place when somebody changes directory.
+        let path = path.canonicalize().with_context(|| format!("reading {}", path.display()))?;
+        let progress = read(&contents(&file, &path)?, &path, gateway)?;
         let mut state = StateFile { path, gateway: gateway.to_owned(), file, lines: 0 };
         state.rewrite(&progress)?;
         Ok((state, progress))
     }
 
     /// Before it is posted.
-    pub fn begun(&mut self, id: EventId) -> anyhow::Result<()> {
-        self.append(&Line::Begun(id))
+    pub fn begun(&mut self, id: EventId, progress: &Progress) -> anyhow::Result<()> {
+        self.append(&Line::Begun(id), progress)
     }
 
     /// When its answer is there, with what `progress` has come to by it. It is on the disk when this returns.
     pub fn over(&mut self, id: EventId, progress: &Progress) -> anyhow::Result<()> {
-        self.append(&Line::Over(id, progress.cursor()))?;
-        self.file.sync_data().with_context(|| self.writing())?;
-        if self.lines > LINES_MAX { self.rewrite(progress) } else { Ok(()) }
+        self.append(&Line::Over(id, progress.cursor()), progress)?;
+        self.file.sync_data().with_context(|| self.writing())
     }
 
     /// Nothing came, but the cursor moved.
     pub fn caught_up(&mut self, progress: &Progress) -> anyhow::Result<()> {
         match progress.cursor() {
-            Some(cursor) => self.append(&Line::Cursor(cursor)),
+            Some(cursor) => self.append(&Line::Cursor(cursor), progress),
             None => Ok(()),
         }
     }
 
-    fn append(&mut self, line: &Line) -> anyhow::Result<()> {
+    /// `progress` has it already.
+    fn append(&mut self, line: &Line, progress: &Progress) -> anyhow::Result<()> {
+        if self.lines >= LINES_MAX {
+            return self.rewrite(progress);
+        }
         let mut text = serde_json::to_vec(line)?;
         text.push(b'\n');
         self.lines += 1;
@@ -201,7 +206,9 @@ impl StateFile {
         };
         let file = write().with_context(|| self.writing())?;
         hold(&file, &self.path)?;
-        std::fs::rename(&draft, &self.path).with_context(|| self.writing())?;
+        let directory = self.path.parent().unwrap_or(Path::new("/"));
+        let replace = || fs::rename(&draft, &self.path).and_then(|()| File::open(directory)?.sync_all());
+        replace().with_context(|| self.writing())?;
         (self.file, self.lines) = (file, 0);
         Ok(())
     }
@@ -209,6 +216,34 @@ impl StateFile {
     fn writing(&self) -> String {
         format!("writing {}", self.path.display())
     }
+}
+
+/// The file at this path, which nobody else holds.
+fn open_held(path: &Path) -> anyhow::Result<File> {
+    let reading = || format!("reading {}", path.display());
+    loop {
+        let file = OpenOptions::new().read(true).append(true).create(true).open(path).with_context(reading)?;
+        let of_it = file.metadata().with_context(reading)?;
+        ensure!(of_it.is_file(), "{} is no file; name another", path.display());
+        hold(&file, path)?;
+        // Who held it until now may have put another in its place meanwhile.
+        let there = fs::metadata(path).with_context(reading)?;
+        if (there.dev(), there.ino()) == (of_it.dev(), of_it.ino()) {
+            return Ok(file);
+        }
+    }
+}
+
+fn contents(file: &File, path: &Path) -> anyhow::Result<String> {
+    let mut bytes = Vec::new();
+    let read = file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes);
+    read.with_context(|| format!("reading {}", path.display()))?;
+    let text = String::from_utf8(bytes).ok().filter(|text| text.len() as u64 <= FILE_BYTES_MAX);
+    text.with_context(|| of_others(path))
+}
+
+fn of_others(path: &Path) -> String {
+    format!("{} is no state of `listen`, or it is damaged; name another file", path.display())
 }
 
 /// Two processes that went on from one place would bring everything twice.
@@ -226,9 +261,8 @@ fn read(text: &str, path: &Path, gateway: &str) -> anyhow::Result<Progress> {
     if text.is_empty() {
         return Ok(Progress::default());
     }
-    let of_others = || format!("{} is no state of `listen`; name another file", path.display());
     let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
-    let kept: Kept = serde_json::from_str(first).with_context(of_others)?;
+    let kept: Kept = serde_json::from_str(first).with_context(|| of_others(path))?;
     if kept.gateway != gateway {
         let (path, known) = (path.display(), kept.gateway);
         bail!("{path} says how far it came with {known}, not with {gateway}; name another file");
@@ -238,7 +272,7 @@ fn read(text: &str, path: &Path, gateway: &str) -> anyhow::Result<Progress> {
     // A line without an end was being written when the process ended, and nothing was done upon it.
     let whole = rest.rfind('\n').map_or("", |end| &rest[..end]);
     for line in whole.lines() {
-        progress.apply(serde_json::from_str(line).with_context(of_others)?);
+        progress.apply(serde_json::from_str(line).with_context(|| of_others(path))?);
     }
     Ok(progress)
 }
@@ -250,110 +284,4 @@ fn draft(path: &Path) -> PathBuf {
 }
 
 #[cfg(test)]
-mod tests {
-    use hookhaven_core::Time;
-
-    use super::*;
-
-    fn id(n: u8) -> EventId {
-        EventId::mint(Time::from_s(1_790_000_000 + i64::from(n)), [n; 10])
-    }
-
-    #[test]
-    fn the_cursor_waits_for_the_first_that_is_not_over() {
-        let mut progress = Progress::default();
-        for n in 1..=3 {
-            progress.begun(id(n), format!("c{n}"));
-        }
-        progress.over(id(2));
-        assert_eq!(progress.cursor(), None, "the first is not over");
-        assert_eq!(progress.done(), [id(2).to_string()]);
-        progress.over(id(1));
-        assert_eq!(progress.cursor().as_deref(), Some("c2"));
-        progress.caught_up("c4".into());
-        assert_eq!(progress.cursor().as_deref(), Some("c2"), "the third may yet be lost");
-        progress.over(id(3));
-        assert_eq!(progress.cursor().as_deref(), Some("c4"));
-        progress.caught_up("c5".into());
-        assert_eq!(progress.cursor().as_deref(), Some("c5"));
-    }
-
-    #[test]
-    fn what_no_cursor_brings_again_is_forgotten() {
-        let mut progress = Progress::default();
-        let at = |s: i64| EventId::mint(Time::from_s(1_790_000_000 + s), [0; 10]);
-        for s in 0..1_000 {
-            progress.begun(at(s), format!("c{s}"));
-            progress.over(at(s));
-        }
-        assert_eq!(progress.done.len() as u64, TOLD_AGAIN.as_secs() + 1);
-        // As long as the first is not over, all behind it would come again.
-        progress.begun(at(1_000), "c1000".into());
-        for s in 1_001..3_000 {
-            progress.begun(at(s), format!("c{s}"));
-            progress.over(at(s));
-        }
-        assert_eq!(progress.done.len() as u64, TOLD_AGAIN.as_secs() + 1 + 1_999);
-        progress.over(at(1_000));
-        assert_eq!(
-            (progress.cursor().as_deref(), progress.done.len() as u64),
-            (Some("c2999"), TOLD_AGAIN.as_secs() + 1)
-        );
-    }
-
-    #[test]
-    fn a_file_brings_back_how_far_it_came_with_the_same_gateway() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("state.json");
-        let open = |gateway: &str| StateFile::open(path.clone(), gateway);
-        {
-            let (mut file, mut progress) = open("http://a").unwrap();
-            for n in 1..=3 {
-                progress.begun(id(n), format!("c{n}"));
-                file.begun(id(n)).unwrap();
-            }
-            for n in [3, 1] {
-                progress.over(id(n));
-                file.over(id(n), &progress).unwrap();
-            }
-            assert!(open("http://a").unwrap_err().to_string().contains("another `listen`"), "it is held");
-        }
-        // Killed in the middle of a line.
-        OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"over\":[\"evt_").unwrap();
-        for _ in 0..2 {
-            let (_, progress) = open("http://a").unwrap();
-            assert_eq!(progress.cursor().as_deref(), Some("c1"));
-            assert_eq!(progress.done(), [id(1).to_string(), id(3).to_string()]);
-            assert_eq!([1, 2, 3].map(|n| progress.is_unsure(id(n))), [false, true, false]);
-        }
-        let refused = open("http://b").unwrap_err().to_string();
-        assert!(refused.contains("http://a") && refused.contains("http://b"), "{refused}");
-        std::fs::write(&path, "something else").unwrap();
-        assert!(open("http://a").unwrap_err().to_string().contains("no state of `listen`"));
-    }
-
-    #[test]
-    fn a_file_of_the_version_before_is_read() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("state.json");
-        std::fs::write(&path, format!(r#"{{"gateway":"g","cursor":"c","done":["{}"]}}"#, id(1))).unwrap();
-        let (_, progress) = StateFile::open(path, "g").unwrap();
-        assert_eq!((progress.cursor().as_deref(), progress.done()), (Some("c"), vec![id(1).to_string()]));
-    }
-
-    #[test]
-    fn it_does_not_grow_without_end() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("state.json");
-        let (mut file, mut progress) = StateFile::open(path.clone(), "g").unwrap();
-        file.lines = LINES_MAX;
-        progress.begun(id(1), "c1".into());
-        progress.begun(id(2), "c2".into());
-        progress.over(id(1));
-        file.over(id(1), &progress).unwrap();
-        assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 1);
-        drop(file);
-        let (_, progress) = StateFile::open(path, "g").unwrap();
-        assert!(progress.is_unsure(id(2)) && progress.cursor().as_deref() == Some("c1"));
-    }
-}
+mod tests;

@@ -6,6 +6,7 @@ mod find;
 mod jobs;
 mod keys;
 mod look;
+mod pages;
 mod reference;
 mod routes;
 mod search;

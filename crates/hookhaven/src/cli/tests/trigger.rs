@@ -145,6 +145,8 @@ async fn what_does_not_fit_together_is_said() {
     for (line, said) in [
         ("--profile /nowhere/intake.toml", "/nowhere/intake.toml"),
         ("stripe a.b --speed 2x", "--rate paces the rest"),
+        ("stripe a.b --burst 2x", "--count says how many"),
+        ("stripe a.b --seed 7", "--seed is for --out-of-order"),
         ("stripe a.b --to 127.0.0.1:1", "no gateway takes webhooks at http://127.0.0.1:1/webhooks/stripe"),
     ] {
         let error = typed(&url, line).await.code.unwrap_err();
@@ -155,10 +157,42 @@ async fn what_does_not_fit_together_is_said() {
         "--list --profile x",
         "stripe a.b --speed fast",
         "stripe a.b --rate fast",
+        "stripe a.b --rate 0/s",
+        "stripe a.b --rate 1/0s",
+        "stripe a.b --rate 4294967296/s",
+        "stripe a.b --count 0",
+        "stripe a.b --count -1",
+        "stripe a.b --count 100001",
         "stripe a.b --duplicate 0",
+        "stripe a.b --duplicate 101",
+        "--profile x --speed nan",
+        "--profile x --speed infx",
+        "--profile x --speed -1x",
+        "--profile x --speed 1x --for 1m",
+        "--profile x --for 0s",
+        "--profile x --burst 100001x",
+        "stripe a.b --seed 18446744073709551616",
     ] {
         let words = ["hookhaven", "trigger"].into_iter().chain(wrong.split(' '));
         assert!(Cli::try_parse_from(words).is_err(), "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn an_hour_has_a_length_and_a_number_that_can_be_sent() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("intake.toml");
+    std::fs::write(&file, include_str!("../../../../hookhaven-architect/tests/intakes/worked.toml")).unwrap();
+    let url = nobody().await;
+    for (how, said) in [
+        ("--speed 0x", "takes more than 30 days"),
+        ("--speed 1e-300x", "takes more than 30 days"),
+        ("--for 31d", "takes more than 30 days"),
+        ("--burst 100000x --duplicate 100", "are too many for one run"),
+    ] {
+        let ran = typed(&url, &format!("--profile {} {how}", file.display())).await;
+        let error = format!("{:#}", ran.code.unwrap_err());
+        assert!(error.contains(said), "{how}: {error}");
     }
 }
 

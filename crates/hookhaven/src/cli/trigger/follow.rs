@@ -12,6 +12,7 @@ use std::{
 
 use anyhow::Context as _;
 use hookhaven_core::{EventId, Time};
+use hookhaven_store::clock::Clock;
 use serde::{Deserialize as _, de::DeserializeOwned};
 use serde_json::{Value, json};
 
@@ -23,13 +24,14 @@ use crate::{
     api::view::{DeliveryView, EventView, Listing},
     cli::{
         client::{Client, Query},
-        jobs::Bar,
-        print::{Screen, clean, count, span},
+        jobs::{Bar, deliveries},
+        print::{Screen, clean, span},
     },
+    stage::Stop,
 };
 
 /// Events that are followed; each is remembered.
-const EVENTS_MAX: usize = 1_000_000;
+pub(super) const EVENTS_MAX: u64 = 1_000_000;
 /// Events that were not found since the beginning and are looked for in all of the past: they were sent with an old id.
 const OLD_MAX: usize = 200;
 /// Clocks of gateway and command may differ by so much.
@@ -41,6 +43,8 @@ const PAGE: usize = 500;
 #[derive(Debug, Default)]
 pub(super) struct Followed {
     pub events: u64,
+    /// Accepted as duplicates of events that came before this run, whose deliveries are not of this run.
+    pub before: u64,
     /// Accepted, and the gateway does not have it.
     pub lost: u64,
     /// No route takes them.
@@ -68,44 +72,45 @@ struct OfRoute {
     end_to_end: Times,
 }
 
-/// Waits until all of it has ended, or somebody stops it.
+/// Waits until all of it has ended, or somebody stops it: then what is known is what comes of a last look, and a second
+/// stop does without that.
 ///
 /// # Errors
-/// The gateway cannot be asked.
+/// The gateway cannot be asked; it was stopped before anything was known.
 pub(super) async fn follow(
     report: &Report,
     admin: &Client,
     stand: &Stand<'_>,
     began: Time,
+    stop: &mut Stop,
     screen: &Screen,
 ) -> anyhow::Result<Followed> {
-    let known: usize = report.keys.values().map(HashSet::len).sum();
-    anyhow::ensure!(known <= EVENTS_MAX, "{known} events are too many to be followed; {EVENTS_MAX} are the most");
-    let since = began.minus(CLOCKS_APART);
-    let looking = Looking { admin, since };
+    let looking = Looking { admin, clock: stand.clock, since: began.minus(CLOCKS_APART) };
     let bar = Bar::new(screen);
-    let (events, lost) = looking.events(&report.keys).await?;
-    let ended = tokio::signal::ctrl_c();
-    tokio::pin!(ended);
-    let deliveries = loop {
-        if !looking.is_any_waiting(&events).await? {
-            let all = looking.deliveries(&events).await?;
-            if all.iter().all(has_ended) {
-                break all;
-            }
-        }
-        bar.tell(0, events.len() as u64, "waiting until all has been delivered".to_owned());
-        tokio::select! {
-            _ = &mut ended => break looking.deliveries(&events).await?,
-            () = stand.clock.sleep_until(stand.clock.now().plus(LOOK_EVERY)) => {}
-        }
+    let found = unless(stop, looking.events(&report.keys)).await?;
+    let Found { events, before, lost } = found.context("stopped before it was known what became of the events")?;
+    let waited = match unless(stop, looking.until_all_ended(&events, &bar)).await? {
+        Some(all) => Some(all),
+        None => unless(stop, looking.deliveries(&events)).await?,
     };
     let unrouted = events.values().filter(|routed| !**routed).count() as u64;
-    let mut followed = Followed { events: events.len() as u64, lost, unrouted, ..Followed::default() };
+    let mut followed = Followed { events: events.len() as u64, before, lost, unrouted, ..Followed::default() };
     let deadlines: HashMap<&str, Duration> =
         stand.config.routes.iter().map(|route| (&*route.name, route.policy.deadline)).collect();
-    deliveries.iter().for_each(|delivery| followed.add(delivery, deadlines.get(&*delivery.route).copied()));
+    match waited {
+        Some(all) => all.iter().for_each(|one| followed.add(one, deadlines.get(&*one.route).copied())),
+        None => followed.waiting = followed.events - unrouted,
+    }
     Ok(followed)
+}
+
+/// `None`: somebody stopped it.
+async fn unless<T>(stop: &mut Stop, done: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<Option<T>> {
+    tokio::select! {
+        biased;
+        () = stop.asked() => Ok(None),
+        done = done => done.map(Some),
+    }
 }
 
 fn has_ended(delivery: &DeliveryView) -> bool {
@@ -115,21 +120,30 @@ fn has_ended(delivery: &DeliveryView) -> bool {
 /// Our events, and whether each has deliveries.
 type Events = HashMap<EventId, bool>;
 
+/// Where the accepted events are.
+#[derive(Default)]
+struct Found {
+    events: Events,
+    before: u64,
+    lost: u64,
+}
+
 struct Looking<'c> {
     admin: &'c Client,
+    clock: &'c dyn Clock,
     since: Time,
 }
 
 impl Looking<'_> {
-    /// Those with these keys, and how many are nowhere.
-    async fn events(&self, keys: &BTreeMap<Arc<str>, HashSet<String>>) -> anyhow::Result<(Events, u64)> {
-        let (mut events, mut lost) = (Events::new(), 0);
+    /// Those with these keys.
+    async fn events(&self, keys: &BTreeMap<Arc<str>, HashSet<String>>) -> anyhow::Result<Found> {
+        let mut found = Found::default();
         for (source, keys) in keys {
             let mut missing: HashSet<&str> = keys.iter().map(String::as_str).collect();
             let query = Query::default().with("source", Some(source)).with("since", Some(self.since));
             self.each("/events", &query, |event: EventView| {
                 if missing.remove(&*event.idempotency_key) {
-                    events.insert(event.id, event.delivery_count > 0);
+                    found.events.insert(event.id, event.delivery_count > 0);
                 }
                 missing.is_empty()
             })
@@ -137,11 +151,28 @@ impl Looking<'_> {
             for key in missing.iter().take(OLD_MAX) {
                 let query = Query::default().with("source", Some(source)).with("key", Some(key)).with("limit", Some(1));
                 let page: Listing<EventView> = self.admin.get("/events", &query).await?;
-                lost += u64::from(page.items.is_empty());
+                match page.items.is_empty() {
+                    true => found.lost += 1,
+                    false => found.before += 1,
+                }
             }
-            lost += missing.len().saturating_sub(OLD_MAX) as u64;
+            found.lost += missing.len().saturating_sub(OLD_MAX) as u64;
         }
-        Ok((events, lost))
+        Ok(found)
+    }
+
+    /// All their deliveries, once none is pending any more.
+    async fn until_all_ended(&self, events: &Events, bar: &Bar) -> anyhow::Result<Vec<DeliveryView>> {
+        loop {
+            if !self.is_any_waiting(events).await? {
+                let all = self.deliveries(events).await?;
+                if all.iter().all(has_ended) {
+                    return Ok(all);
+                }
+            }
+            bar.tell(0, events.len() as u64, "waiting until all has been delivered".to_owned());
+            self.clock.sleep_until(self.clock.now().plus(LOOK_EVERY)).await;
+        }
     }
 
     async fn is_any_waiting(&self, events: &Events) -> anyhow::Result<bool> {
@@ -236,6 +267,9 @@ impl Followed {
 
     pub fn lines(&self) -> Vec<String> {
         let mut lines = vec![format!("events      {}, {} lost", self.events, self.lost)];
+        if self.before > 0 {
+            lines.push(format!("known       {}: events with these ids came before this run", self.before));
+        }
         if self.unrouted > 0 {
             lines.push(format!("unrouted    {}: no route takes them", self.unrouted));
         }
@@ -246,7 +280,7 @@ impl Followed {
             }
         }
         lines.push(format!("end to end  {}", self.end_to_end.words()));
-        lines.push(format!("deadlines   {} missed", count(self.late, "delivery").replace("deliverys", "deliveries")));
+        lines.push(format!("deadlines   {} missed", deliveries(self.late)));
         for (name, route) in &self.routes {
             let deadline = route.deadline.map_or("no deadline".to_owned(), |d| format!("deadline {}", span(d)));
             let OfRoute { deliveries, late, end_to_end, .. } = route;
@@ -271,6 +305,7 @@ impl Followed {
         };
         json!({
             "events": self.events,
+            "known_before": self.before,
             "lost": self.lost,
             "unrouted": self.unrouted,
             "delivered": self.delivered,

@@ -20,7 +20,7 @@ use hookhaven_store::clock::{Clock, Entropy, OsEntropy, SystemClock};
 
 use self::report::Report;
 use super::{Context, DONE, FAILED, UsageError, args::TriggerArgs, client::Client, print::Screen, settings::Settings};
-use crate::{config::Config, sample::Door};
+use crate::{config::Config, sample::Door, stage::Stop};
 
 /// No body that we send is longer.
 const BODY_BYTES_MAX: u64 = 64 << 20;
@@ -38,7 +38,9 @@ pub(super) struct Stand<'a> {
 }
 
 pub async fn run(args: TriggerArgs, context: &Context) -> anyhow::Result<ExitCode> {
-    if context.url.is_some() && !args.follow {
+    // What the environment says is for all commands, and here it may be of no use.
+    let typed = context.url.as_deref().is_some_and(|url| context.environment.get("HOOKHAVEN_URL") != Some(url));
+    if typed && !args.follow {
         return Err(UsageError("--url says where --follow asks; --to says where events go".to_owned()).into());
     }
     let clock = SystemClock::start();
@@ -53,11 +55,7 @@ pub async fn run(args: TriggerArgs, context: &Context) -> anyhow::Result<ExitCod
 }
 
 pub(super) async fn act(args: TriggerArgs, stand: &Stand<'_>, screen: &mut Screen) -> anyhow::Result<u8> {
-    if args.profile.is_none() && (args.speed.is_some() || args.length.is_some()) {
-        return Err(
-            UsageError("--speed and --for compress the hour of a --profile; --rate paces the rest".to_owned()).into()
-        );
-    }
+    fits(&args)?;
     if args.list {
         return list::act(args.source.as_deref(), stand.config, screen);
     }
@@ -65,6 +63,13 @@ pub(super) async fn act(args: TriggerArgs, stand: &Stand<'_>, screen: &mut Scree
         Some(file) => profile::plan(file, &args, stand)?,
         None => plan::of(&args, stand)?,
     };
+    let (total, follows) = (plan.total, stand.admin.is_some());
+    if follows && plan.events > follow::EVENTS_MAX {
+        let (events, most) = (plan.events, follow::EVENTS_MAX);
+        return Err(UsageError(format!("{events} events are too many for --follow; {most} are the most")).into());
+    }
+    // From here on, so that none is missed.
+    let mut stop = Stop::listen().context("listening for Ctrl-C")?;
     plan.told.iter().for_each(|line| screen.remark(line));
     let says = Says {
         lines: plan.total <= LINES_MAX && !screen.json,
@@ -73,13 +78,33 @@ pub(super) async fn act(args: TriggerArgs, stand: &Stand<'_>, screen: &mut Scree
     let server = &stand.config.server;
     let door = Door::of(args.to.unwrap_or(server.ingest), server.tls.ingest.as_deref());
     let started = stand.clock.now();
-    let (total, follows) = (plan.total, stand.admin.is_some());
-    let mut report = send::all(plan, &door, stand.clock, follows, &says, screen).await?;
+    let mut report = send::all(plan, &door, stand.clock, follows, &says, &mut stop, screen).await?;
     report.planned = total;
+    let mut unknown = None;
     if let Some(admin) = stand.admin {
-        report.followed = Some(follow::follow(&report, admin, stand, started, screen).await?);
+        match follow::follow(&report, admin, stand, started, &mut stop, screen).await {
+            Ok(followed) => report.followed = Some(followed),
+            Err(error) => unknown = Some(error),
+        }
     }
-    end(&report, &says, screen)
+    // What was sent was sent, even if nobody can say what became of it.
+    let code = end(&report, &says, screen)?;
+    unknown.map_or(Ok(code), Err)
+}
+
+/// Whether what is said of one thing has that thing.
+fn fits(args: &TriggerArgs) -> Result<(), UsageError> {
+    let (is_profile, is_shuffled) = (args.profile.is_some(), args.out_of_order || args.profile.is_some());
+    let why = if !is_profile && (args.speed.is_some() || args.length.is_some()) {
+        "--speed and --for compress the hour of a --profile; --rate paces the rest"
+    } else if !is_profile && args.burst.is_some() {
+        "--burst is that of a --profile; --count says how many else"
+    } else if !is_shuffled && args.seed.is_some() {
+        "--seed is for --out-of-order and --profile: without them nothing is left to chance but ids"
+    } else {
+        return Ok(());
+    };
+    Err(UsageError(why.to_owned()))
 }
 
 /// What is printed.
@@ -101,12 +126,15 @@ fn end(report: &Report, says: &Says, screen: &mut Screen) -> anyhow::Result<u8> 
     } else if says.report {
         report.lines().into_iter().try_for_each(|line| screen.line(line))?;
     }
-    let refused = report.refused();
+    let (refused, unanswered) = (report.refused(), report.unanswered);
     if refused > 0 && !screen.json {
         screen.remark(format!("{refused} of {} refused; the gateway's log says why.", report.sent));
     }
+    if unanswered > 0 && !screen.json {
+        screen.remark(format!("{unanswered} of {} without an answer; is the gateway still there?", report.sent));
+    }
     let lost = report.followed.as_ref().is_some_and(|followed| !followed.is_well());
-    Ok(if refused == 0 && !lost { DONE } else { FAILED })
+    Ok(if refused == 0 && unanswered == 0 && !lost { DONE } else { FAILED })
 }
 
 pub(super) fn source<'c>(config: &'c Config, name: &str) -> anyhow::Result<&'c Arc<Source>> {

@@ -85,6 +85,8 @@ pub(super) type Row = Vec<Shot>;
 pub(super) struct Plan<'a> {
     /// Requests in all.
     pub total: u64,
+    /// Of them, those that no other one repeats.
+    pub events: u64,
     pub rows: Box<dyn Iterator<Item = Row> + 'a>,
     /// Rows under way at once.
     pub in_flight: usize,
@@ -120,18 +122,20 @@ pub(super) fn of<'a>(args: &TriggerArgs, stand: &Stand<'a>) -> anyhow::Result<Pl
             let why = format!("{what} is a chain of events, each with an id and a body of its own");
             return Err(UsageError(format!("{why}; leave out --id and --body")).into());
         }
-        let total = u64::from(count) * u64::from(times) * chain.steps.len() as u64;
+        let events = u64::from(count) * chain.steps.len() as u64;
         let rows = chain_rows(Chained { source, chain, times, pace, order }, count, clock, entropy);
-        return Ok(Plan { total, rows: Box::new(rows), in_flight, is_mixed: true, told });
+        let total = events * u64::from(times);
+        return Ok(Plan { total, events, rows: Box::new(rows), in_flight, is_mixed: true, told });
     }
     let body = args.body.as_deref().map(read_body).transpose()?.map(Bytes::from);
     let kind = OneType { source, event_type: what.as_str().into(), body, id: args.id.as_deref().map(Into::into) };
+    let events = if args.id.is_some() { 1 } else { u64::from(count) };
     let total = u64::from(count) * u64::from(times);
     let rows: Box<dyn Iterator<Item = Row>> = match order {
         Some(order) => Box::new(disordered(kind, count, times, pace, order, clock.now(), entropy)),
         None => Box::new(in_order(kind, count, times, pace, entropy)),
     };
-    Ok(Plan { total, rows, in_flight, is_mixed: false, told })
+    Ok(Plan { total, events, rows, in_flight, is_mixed: false, told })
 }
 
 pub(super) fn fresh_seed(entropy: &dyn Entropy) -> u64 {

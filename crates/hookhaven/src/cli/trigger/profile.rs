@@ -2,8 +2,9 @@
 //! its middle, of every sender that the config file has a source for.
 //!
 //! The types that the intake names come in turn; each event comes somewhere in its own slot, so that the hour is even
-//! but not regular. `--speed` and `--for` compress the hour: then everything comes so many times as often, and limits of
-//! destinations, which are not compressed, may be too low for it. Not here: what an intake means (`hookhaven_architect`).
+//! but not regular. `--speed` and `--for` compress the hour: then everything comes so many times as often, and the rates of
+//! sources and destinations, which are the gateway's and not compressed, may be too low for it: that is said beforehand.
+//! Not here: what an intake means (`hookhaven_architect`).
 
 use std::{iter::Peekable, path::Path, sync::Arc, time::Duration};
 
@@ -13,7 +14,7 @@ use hookhaven_architect::{
     design::load::{burst_of, of_source},
     intake::{self, Given, Intake, SenderAnswers},
 };
-use hookhaven_core::{Time, glob::Glob, source::Source};
+use hookhaven_core::{Destination, Time, destination::Rate, glob::Glob, source::Source};
 use hookhaven_store::clock::Entropy;
 
 use super::{
@@ -22,13 +23,15 @@ use super::{
 };
 use crate::{
     cli::{UsageError, args::TriggerArgs, print::span},
-    config::Config,
+    config::{Config, size::print_rate},
     sample::{self, fresh_id},
 };
 
 const HOUR: Duration = Duration::from_secs(3_600);
 /// Requests of one run.
 const REQUESTS_MAX: u64 = 20_000_000;
+/// A slow hour takes no longer.
+const LENGTH_MAX: Duration = Duration::from_secs(30 * 86_400);
 
 /// The plan, and in `told` what it is.
 ///
@@ -37,22 +40,23 @@ const REQUESTS_MAX: u64 = 20_000_000;
 pub(super) fn plan<'a>(file: &Path, args: &TriggerArgs, stand: &Stand<'a>) -> anyhow::Result<Plan<'a>> {
     let intake = read(file)?;
     let mut told = Vec::new();
-    let streams = streams(&intake, args.burst, stand, &mut told)?;
+    let streams = streams(&intake, args.burst.unwrap_or(1.0), stand, &mut told)?;
     let length = streams.iter().map(|s| s.burst_within).max().unwrap_or_default().max(HOUR);
     let speed = match (args.speed, args.length) {
-        (Some(speed), _) if speed <= 0.0 => {
-            return Err(UsageError("--speed is more than 0; 1x is as fast as it would come".to_owned()).into());
-        }
         (Some(speed), _) => speed,
-        (None, Some(length_wanted)) => length.as_secs_f64() / length_wanted.as_secs_f64(),
+        (None, Some(wanted)) => length.as_secs_f64() / wanted.as_secs_f64(),
         (None, None) => 1.0,
     };
-    let events: u64 = streams.iter().map(|s| s.in_hour + s.in_burst).sum();
+    if speed * LENGTH_MAX.as_secs_f64() < length.as_secs_f64() {
+        let why = format!("so slow the hour takes more than {}; 1x is as fast as it would come", span(LENGTH_MAX));
+        return Err(UsageError(why).into());
+    }
+    let events = streams.iter().fold(0u64, |sum, s| sum.saturating_add(s.in_hour).saturating_add(s.in_burst));
     if events == 0 {
         bail!("{} says that nothing comes", file.display());
     }
     let times = 1 + args.duplicate.unwrap_or(0);
-    let total = events * u64::from(times);
+    let total = events.saturating_mul(u64::from(times));
     anyhow::ensure!(total <= REQUESTS_MAX, "{total} requests are too many for one run; {REQUESTS_MAX} are the most");
     let seed = args.seed.unwrap_or_else(|| fresh_seed(stand.entropy));
     let mut said = vec![format!(
@@ -62,9 +66,10 @@ pub(super) fn plan<'a>(file: &Path, args: &TriggerArgs, stand: &Stand<'a>) -> an
     )];
     said.extend(streams.iter().map(|stream| stream.words(length, speed)));
     said.append(&mut told);
+    said.extend(too_slow(&streams, times, length, speed, stand.config));
     let shots = Shots { streams, times, length, speed, seed };
     let rows = Box::new(shots.rows(stand.entropy));
-    Ok(Plan { total, rows, in_flight: IN_FLIGHT_MAX, is_mixed: true, told: said })
+    Ok(Plan { total, events, rows, in_flight: IN_FLIGHT_MAX, is_mixed: true, told: said })
 }
 
 fn read(file: &Path) -> anyhow::Result<Intake> {
@@ -73,8 +78,10 @@ fn read(file: &Path) -> anyhow::Result<Intake> {
     if let Some(intake) = read.intake {
         return Ok(intake);
     }
-    let missing =
-        read.missing.iter().map(|question| format!("{}: {} ({})", file.display(), question.ask, question.example));
+    let missing = read
+        .missing
+        .iter()
+        .map(|question| format!("{}: {} ({})", file.display(), question.ask, question.example_line()));
     let problems: Vec<String> = read.problems.iter().map(ToString::to_string).chain(missing).collect();
     Err(UsageError(format!("no whole intake:\n{}", problems.join("\n"))).into())
 }
@@ -149,17 +156,50 @@ fn types(arriving: &[String], source: &Source, now: Time) -> (Vec<Arc<str>>, Str
     (types, why)
 }
 
+/// A line for each source and each destination whose `rate` is less than what comes in the middle of the burst.
+fn too_slow(streams: &[Stream], times: u32, length: Duration, speed: f64, config: &Config) -> Vec<String> {
+    let exceeds = |per_second: f64, rate: Rate| per_second > f64::from(rate.count.get()) / rate.per.as_secs_f64();
+    let refuses = |stream: &Stream| {
+        let (name, comes) = (&stream.source.name, stream.worst(length, speed) * f64::from(times));
+        let rate = stream.source.rate.filter(|rate| exceeds(comes, *rate))?;
+        Some(format!("  {name}: {comes:.1}/s at the worst; its rate of {} refuses what is more", print_rate(&rate)))
+    };
+    let share = |stream: &Stream, to: &Arc<str>| {
+        let goes = |event_type: &Arc<str>| {
+            config.routes.iter().any(|r| r.takes_type(&stream.source.name, event_type) && r.to.contains(to))
+        };
+        stream.types.iter().filter(|event_type| goes(event_type)).count() as f64 / stream.types.len() as f64
+    };
+    let waits = |to: &Arc<Destination>| {
+        let comes: f64 = streams.iter().map(|stream| stream.worst(length, speed) * share(stream, &to.name)).sum();
+        let rate = print_rate(&to.rate.filter(|rate| exceeds(comes, *rate))?);
+        Some(format!("  {}: {comes:.1}/s at the worst; its rate of {rate} lets what is more wait", to.name))
+    };
+    streams.iter().filter_map(refuses).chain(config.destinations.values().filter_map(waits)).collect()
+}
+
 impl Stream {
+    /// Events a second in the middle of its burst.
+    fn worst(&self, length: Duration, speed: f64) -> f64 {
+        (per_second(self.in_hour, length) + per_second(self.in_burst, self.burst_within)) * speed
+    }
+
     fn words(&self, length: Duration, speed: f64) -> String {
         let Stream { source, types, in_hour, in_burst, burst_within } = self;
-        let per_second = |events: u64, within: Duration| events as f64 / within.as_secs_f64() * speed;
         let burst = match in_burst {
             0 => "no burst".to_owned(),
-            n => format!("a burst of {n} within {} ({:.1}/s)", span(*burst_within), per_second(*n, *burst_within)),
+            n => {
+                let rate = per_second(*n, *burst_within) * speed;
+                format!("a burst of {n} within {} ({rate:.1}/s)", span(burst_within.div_f64(speed)))
+            }
         };
-        let steady = per_second(*in_hour, length);
+        let steady = per_second(*in_hour, length) * speed;
         format!("  {}: {in_hour} in the hour ({steady:.1}/s), {burst}; {}", source.name, types.join(", "))
     }
+}
+
+fn per_second(events: u64, within: Duration) -> f64 {
+    events as f64 / within.as_secs_f64()
 }
 
 /// All requests of all streams, in the order in which they are due.

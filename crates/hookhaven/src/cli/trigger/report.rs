@@ -10,7 +10,7 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{follow::Followed, send::Sent};
-use crate::cli::print::{clean, count, span};
+use crate::cli::print::{count, span};
 
 #[derive(Debug, Default)]
 pub(super) struct Report {
@@ -19,8 +19,10 @@ pub(super) struct Report {
     pub accepted: u64,
     /// Of them, those whose id was sent before.
     pub duplicates: u64,
-    /// By what was answered instead of a success.
-    refused: BTreeMap<String, u64>,
+    /// By the status that was answered instead of a success.
+    refused: BTreeMap<u16, u64>,
+    /// No whole answer came: the gateway may have accepted them or not.
+    pub unanswered: u64,
     answers: Times,
     /// The latest after it was due.
     late: Duration,
@@ -36,22 +38,19 @@ impl Report {
     pub fn add(&mut self, sent: Sent) {
         self.sent += 1;
         self.late = self.late.max(sent.late);
-        let why = match sent.result {
-            Ok(answer) => {
-                self.answers.add(sent.took);
-                (!answer.status.is_success()).then(|| answer.status.as_u16().to_string())
-            }
-            Err(_) => Some("no answer".to_owned()),
+        let Ok(answer) = sent.result else {
+            self.unanswered += 1;
+            return;
         };
-        match why {
-            Some(why) => *self.refused.entry(why).or_default() += 1,
-            None => {
-                self.accepted += 1;
-                self.duplicates += u64::from(sent.shot.again);
-                if let Some(key) = sent.key {
-                    self.keys.entry(sent.shot.source.name.clone()).or_default().insert(key);
-                }
-            }
+        self.answers.add(sent.took);
+        if !answer.status.is_success() {
+            *self.refused.entry(answer.status.as_u16()).or_default() += 1;
+            return;
+        }
+        self.accepted += 1;
+        self.duplicates += u64::from(sent.shot.again);
+        if !sent.keys.is_empty() {
+            self.keys.entry(sent.shot.source.name.clone()).or_default().extend(sent.keys);
         }
     }
 
@@ -69,7 +68,10 @@ impl Report {
             0 => format!("accepted    {}", self.accepted),
             n => format!("accepted    {}, {} of them", self.accepted, count(n, "duplicate")),
         });
-        lines.extend(self.refused.iter().map(|(why, n)| format!("refused     {n}: {}", clean(why))));
+        lines.extend(self.refused.iter().map(|(status, n)| format!("refused     {n}: {status}")));
+        if self.unanswered > 0 {
+            lines.push(format!("no answer   {}", self.unanswered));
+        }
         lines.push(format!("answers     {}", self.answers.words()));
         if self.late >= LATE_SHOWN {
             lines.push(format!("late        the latest was sent {} after it was due", span(self.late)));
@@ -85,6 +87,7 @@ impl Report {
             "accepted": self.accepted,
             "duplicates": self.duplicates,
             "refused": self.refused,
+            "unanswered": self.unanswered,
             "answers": self.answers.json(),
             "sent_late_max_us": micros(self.late),
             "took_us": micros(self.took),

@@ -1,7 +1,7 @@
 //! Sends what a plan says, each request when it is due, signed at that moment; several at once where the plan allows.
 //!
 //! A request that is late is sent at once and never left out; how late the latest was is reported. Ctrl-C ends it: what
-//! is under way is answered, and what was not begun is not sent.
+//! is under way is answered, and what was not begun is not sent. A second one does not wait for the answers either.
 
 use std::time::Duration;
 
@@ -24,6 +24,7 @@ use crate::{
         print::{Colour, Screen, clean, clean_bytes, short, span},
     },
     sample::{self, Answer, Door, NoAnswer, OpenDoor},
+    stage::Stop,
 };
 
 /// For a whole exchange.
@@ -32,8 +33,8 @@ const TIMEOUT: Duration = Duration::from_secs(120);
 /// A request that was made, and what came of it.
 pub(super) struct Sent {
     pub shot: Shot,
-    /// By which the gateway knows its event; `None` if it becomes none, or nobody asked.
-    pub key: Option<String>,
+    /// By which the gateway knows its events; none if it becomes none, or nobody asked.
+    pub keys: Vec<String>,
     pub result: Result<Answer, NoAnswer>,
     /// Until the answer was there.
     pub took: Duration,
@@ -51,27 +52,32 @@ pub(super) async fn all(
     clock: &dyn Clock,
     keys: bool,
     says: &Says,
+    stop: &mut Stop,
     screen: &mut Screen,
 ) -> anyhow::Result<Report> {
     let (total, in_flight) = (plan.total, plan.in_flight);
     let (tell, mut told) = unbounded_channel();
-    let stop = CancellationToken::new();
-    let sending = Sending { door: door.open()?, clock, began: clock.now(), keys, tell, stop: stop.clone() };
+    let stopped = CancellationToken::new();
+    let sending = Sending { door: door.open()?, clock, began: clock.now(), keys, tell, stopped: stopped.clone() };
     let bar = (!says.lines).then(|| Bar::new(screen));
     let mut report = Report::default();
     let mut rows = plan.rows;
     let mut next = rows.next();
     let mut under_way = FuturesUnordered::new();
-    let ended = tokio::signal::ctrl_c();
-    tokio::pin!(ended);
     loop {
         let due = next.as_ref().and_then(|row| row.first()).map(|shot| sending.began.plus(shot.due));
         let room = under_way.len() < in_flight;
         tokio::select! {
             biased;
-            _ = &mut ended, if !report.stopped => {
+            () = stop.asked() => {
+                if report.stopped {
+                    break;
+                }
                 (report.stopped, next) = (true, None);
-                stop.cancel();
+                stopped.cancel();
+                if !under_way.is_empty() {
+                    screen.remark("Waiting for answers that are still to come; Ctrl-C again leaves them.");
+                }
             }
             Some(sent) = told.recv() => {
                 let sent: Sent = sent;
@@ -110,14 +116,14 @@ struct Sending<'a> {
     keys: bool,
     tell: UnboundedSender<Sent>,
     /// Nothing more is to be sent.
-    stop: CancellationToken,
+    stopped: CancellationToken,
 }
 
 impl Sending<'_> {
     async fn row(&self, row: Row) -> Result<(), CannotSign> {
         for shot in row {
             let due = self.clock.sleep_until(self.began.plus(shot.due));
-            if self.stop.is_cancelled() || self.stop.run_until_cancelled(due).await.is_none() {
+            if self.stopped.is_cancelled() || self.stopped.run_until_cancelled(due).await.is_none() {
                 break;
             }
             let now = self.clock.now();
@@ -125,11 +131,11 @@ impl Sending<'_> {
             let late = if shot.due.is_zero() { Duration::ZERO } else { now.since(self.began.plus(shot.due)) };
             let signed = sample::sign(&shot.source, &shot.sample(now)?, now)?;
             let becomes = self.keys && sample::becomes_event(&shot.source, &signed);
-            let key = becomes.then(|| sample::key_of(&shot.source, &signed));
+            let keys = if becomes { sample::keys_of(&shot.source, &signed) } else { Vec::new() };
             let result = self.door.post(&shot.source.name, signed, TIMEOUT).await;
             let took = self.clock.now().since(now);
             // Who listens lives as long as this does.
-            let _ = self.tell.send(Sent { shot, key, result, took, late });
+            let _ = self.tell.send(Sent { shot, keys, result, took, late });
         }
         Ok(())
     }

@@ -117,8 +117,7 @@ struct Handed {
 /// `handover`, for the senders that do.
 fn handover(table: &mut Table<'_>, def: Option<&Declaration>, resolver: &Resolver<'_>) -> Option<Handed> {
     let item = table.take("handover")?;
-    let hands_over = |h: &Handshake| matches!(h, Handshake::SecretInHeader(_) | Handshake::SecretInBody(_));
-    if let Some(def) = def.filter(|def| !def.handshakes.iter().any(hands_over)) {
+    if let Some(def) = def.filter(|def| !def.hands_over()) {
         item.error(format!("{} hands over no secret", def.name), "take it out, and give its secrets");
         return None;
     }

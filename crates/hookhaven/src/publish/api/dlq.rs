@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     Answer, Received, empty,
-    found::{self, Found},
+    found::{self, Found, Stretch},
     json as answer_json, messages, ok,
 };
 use crate::publish::{
@@ -19,11 +19,13 @@ use crate::publish::{
 
 /// Of a page, and of a bulk call.
 const COUNT_DEFAULT: usize = 100;
+/// In a cursor, before the dead letter that was the newest when somebody began.
+const BOUND: char = '.';
 
 /// `GET /v2/dlq`
 pub(super) async fn list(request: &Received<'_>, query: &str) -> Answer {
     let selection = selection::from_query(Kind::DeadLetters, query)?;
-    let found = select(request, &selection).await?;
+    let found = select(request, &selection, None).await?;
     let mut shown = Vec::with_capacity(found.seen.len());
     for seen in &found.seen {
         shown.push(Value::Object(show(request, seen).await?));
@@ -49,7 +51,7 @@ pub(super) async fn delete(request: &Received<'_>, id: &str) -> Answer {
 /// `DELETE /v2/dlq`: by ids, by filter, or all; at most `count` at once.
 pub(super) async fn delete_many(request: &Received<'_>, query: &str) -> Answer {
     let selection = messages::of_query_or_body(Kind::DeadLetters, request, query)?;
-    let found = meant(request, &selection).await?;
+    let found = meant(request, &selection, None).await?;
     let deleted = dismiss(request, &ids_of(&found)).await?;
     ok(&with_cursor(json!({ "deleted": deleted }), found.next))
 }
@@ -63,21 +65,32 @@ pub(super) async fn retry(request: &Received<'_>, id: &str) -> Answer {
 }
 
 /// `POST /v2/dlq/retry`: each becomes a new message and leaves the queue in the same commit.
+///
+/// Whoever goes on by the cursor retries what was there at the first call: a message that is dead again meanwhile is a
+/// newer one, and would be met over and over.
 pub(super) async fn retry_many(request: &Received<'_>, query: &str) -> Answer {
     let selection = messages::of_query_or_body(Kind::DeadLetters, request, query)?;
-    let found = meant(request, &selection).await?;
+    let newest = match selection.cursor.as_deref().and_then(|cursor| cursor.split_once(BOUND)) {
+        Some((_, newest)) => Some(ids::parse_dead_letter(newest).ok_or_else(bad_cursor)?),
+        None => found::newest(request.store()).await?,
+    };
+    let found = meant(request, &selection, newest).await?;
     let asked_for_some = selection.ids.as_ref().is_some_and(|ids| !ids.is_empty());
     if asked_for_some && found.seen.is_empty() {
         return Err(unknown());
     }
     let replayed = replay(request, &ids_of(&found)).await?;
     let responses: Value = replayed.iter().map(|id| json!({ "messageId": id })).collect();
-    answer_json(StatusCode::CREATED, &with_cursor(json!({ "responses": responses }), found.next))
+    let mut answer = with_cursor(json!({ "responses": responses }), found.next);
+    if let (Some(next), Some(newest)) = (found.next, newest) {
+        answer["cursor"] = format!("{}{BOUND}{}", ids::dead_letter(next), ids::dead_letter(newest)).into();
+    }
+    answer_json(StatusCode::CREATED, &answer)
 }
 
 /// By ids, of which unknown ones are skipped, or by filter.
-async fn meant(request: &Received<'_>, selection: &Selection) -> Result<Found, ApiError> {
-    let Some(ids) = &selection.ids else { return select(request, selection).await };
+async fn meant(request: &Received<'_>, selection: &Selection, newest: Option<DeliveryId>) -> Result<Found, ApiError> {
+    let Some(ids) = &selection.ids else { return select(request, selection, newest).await };
     let mut found = Found::default();
     for id in ids {
         if let Some(seen) = one(request, id).await? {
@@ -90,7 +103,7 @@ async fn meant(request: &Received<'_>, selection: &Selection) -> Result<Found, A
     Ok(found)
 }
 
-async fn select(request: &Received<'_>, selection: &Selection) -> Result<Found, ApiError> {
+async fn select(request: &Received<'_>, selection: &Selection, newest: Option<DeliveryId>) -> Result<Found, ApiError> {
     if let Some(texts) = &selection.ids {
         let by_ids = Selection { ids: None, ..selection.clone() };
         let mut found = Found::default();
@@ -99,10 +112,10 @@ async fn select(request: &Received<'_>, selection: &Selection) -> Result<Found, 
         }
         return Ok(found);
     }
-    let after = selection.cursor.as_deref().map(ids::parse_dead_letter);
-    let after = after.map(|id| id.ok_or_else(|| ApiError::bad("invalid cursor"))).transpose()?;
+    let after = selection.cursor.as_deref().map(|cursor| cursor.split_once(BOUND).map_or(cursor, |(after, _)| after));
+    let after = after.map(|id| ids::parse_dead_letter(id).ok_or_else(bad_cursor)).transpose()?;
     let limit = selection.count.unwrap_or(COUNT_DEFAULT);
-    found::dead_letters(request.store(), selection, after, limit).await
+    found::dead_letters(request.store(), selection, Stretch { after, newest }, limit).await
 }
 
 /// A message that is a dead letter now.
@@ -148,6 +161,10 @@ fn with_cursor(mut answer: Value, next: Option<DeliveryId>) -> Value {
         answer["cursor"] = ids::dead_letter(next).into();
     }
     answer
+}
+
+fn bad_cursor() -> ApiError {
+    ApiError::bad("invalid cursor")
 }
 
 fn unknown() -> ApiError {

@@ -48,11 +48,20 @@ pub(super) async fn pending(
     Ok((ids, next))
 }
 
-/// Dead letters: at most `limit` that the selection means, after `after`.
+/// The part of the dead letters that a call is about.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Stretch {
+    /// Behind this one.
+    pub after: Option<DeliveryId>,
+    /// None that was made later than this one.
+    pub newest: Option<DeliveryId>,
+}
+
+/// Dead letters: at most `limit` that the selection means.
 pub(super) async fn dead_letters(
     store: &dyn Store,
     selection: &Selection,
-    after: Option<DeliveryId>,
+    Stretch { after, newest }: Stretch,
     limit: usize,
 ) -> Result<Found, ApiError> {
     let filter = DeliveryFilter { dead_letters: true, ..filter(selection) };
@@ -65,7 +74,12 @@ pub(super) async fn dead_letters(
         let is_last = rows.len() < page.limit;
         for row in rows {
             let id = row.delivery.id;
-            if let Some(seen) = seen(store, &mut events, row).await?.filter(|seen| means(selection, seen)) {
+            let later = newest.is_some_and(|newest| id > newest);
+            if later && oldest_first {
+                return Ok(found);
+            }
+            let seen = if later { None } else { seen(store, &mut events, row).await? };
+            if let Some(seen) = seen.filter(|seen| means(selection, seen)) {
                 if found.seen.len() == limit {
                     found.next = page.after;
                     return Ok(found);
@@ -84,6 +98,13 @@ pub(super) async fn dead_letters(
         }
         page.limit = PAGE;
     }
+}
+
+/// The dead letter that was made last.
+pub(super) async fn newest(store: &dyn Store) -> Result<Option<DeliveryId>, ApiError> {
+    let filter = DeliveryFilter { dead_letters: true, ..filter(&Selection::default()) };
+    let rows = store.deliveries(&filter, Page { after: None, limit: 1, oldest_first: false }).await?;
+    Ok(rows.first().map(|row| row.delivery.id))
 }
 
 /// What the store itself can tell apart.

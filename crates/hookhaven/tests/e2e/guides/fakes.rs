@@ -37,18 +37,23 @@ impl Fake {
         })
     }
 
-    /// Two events, a page each; the second one never reached the gateway.
+    /// A list of two events, a page each; the second one never reached the gateway. By their ids, those that are genuine.
     pub fn stripe() -> Self {
         Self::start(|_, target| {
+            let event = |id: &str| {
+                format!(
+                    r#"{{"id":"{id}","object":"event","api_version":"2026-10-28","created":1795000000,
+                        "type":"invoice.paid","livemode":false,"data":{{"object":{{"id":"in_1","object":"invoice"}}}}}}"#
+                )
+            };
+            if let Some(id) = target.strip_prefix("/v1/events/") {
+                return ["evt_before", "evt_after"].contains(&id).then(|| (event(id), None));
+            }
             let query = target.strip_prefix("/v1/events?")?;
             let (id, more) =
                 if query.contains("starting_after=evt_known") { ("evt_lost", false) } else { ("evt_known", true) };
-            let event = format!(
-                r#"{{"id":"{id}","object":"event","api_version":"2026-10-28","created":1795000000,"type":"invoice.paid",
-                    "livemode":false,"data":{{"object":{{"id":"in_1","object":"invoice"}}}}}}"#
-            );
             let whole = query.contains("types%5B%5D=invoice.paid") && query.contains("created%5Bgte%5D=");
-            whole.then(|| (format!(r#"{{"object":"list","data":[{event}],"has_more":{more}}}"#), None))
+            whole.then(|| (format!(r#"{{"object":"list","data":[{}],"has_more":{more}}}"#, event(id)), None))
         })
     }
 

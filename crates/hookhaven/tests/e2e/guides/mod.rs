@@ -80,7 +80,7 @@ fn thousands_a_second() {
 
 #[test]
 fn rotating_a_leaked_secret() {
-    followed("rotating-a-leaked-secret");
+    followed_with("rotating-a-leaked-secret", &[("STRIPE_API", Fake::stripe().url())]);
 }
 
 #[test]
@@ -104,12 +104,34 @@ fn each_guide_is_followed_and_in_the_index() {
         let stem = name.strip_suffix(".md").unwrap_or_else(|| panic!("{name} is no guide"));
         assert!(tests.contains(&format!("(\"{stem}\"")), "no test follows {name}");
         assert!(index.contains(&format!("({name})")), "{name} is not in the index");
-        let text = guide(stem);
-        let links = text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
-        for link in links.filter(|link| link.ends_with(".md")) {
-            assert!(folder().join(link).exists(), "{name} leads to {link}, which is not there");
+        let text = prose(&guide(stem));
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        for link in links.filter(|link| !link.starts_with("https://")) {
+            let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+            let page = fs::read_to_string(folder().join(if file.is_empty() { &name } else { file }));
+            let page = page.unwrap_or_else(|error| panic!("{name} leads to {link}: {error}"));
+            let there = heading.is_empty() || headings(&prose(&page)).any(|anchor| anchor == heading);
+            assert!(there, "{name} leads to {link}, and there is no such heading");
         }
     }
+}
+
+/// A page without its blocks.
+fn prose(page: &str) -> String {
+    page.split("```").step_by(2).collect()
+}
+
+/// The anchors of a page's headings, as they are made where Markdown is shown.
+fn headings(page: &str) -> impl Iterator<Item = String> {
+    let titles = page.lines().filter_map(|line| line.strip_prefix('#')).map(|line| line.trim_start_matches('#').trim());
+    titles.map(|title| {
+        let kept = title
+            .to_lowercase()
+            .chars()
+            .filter(|it| it.is_alphanumeric() || matches!(it, ' ' | '-' | '_'))
+            .collect::<String>();
+        kept.replace(' ', "-")
+    })
 }
 
 /// What the runner says of a guide that is not as it says.

@@ -76,6 +76,11 @@ impl Program {
         ended.then(|| self.child.wait().ok()).flatten()
     }
 
+    /// Nobody is left who could print: it ended by itself.
+    pub fn is_over(&self) -> bool {
+        self.printed.lock().ended
+    }
+
     /// Ctrl-C, and how it ended.
     pub fn interrupt(&mut self) -> Option<ExitStatus> {
         self.signal("INT");

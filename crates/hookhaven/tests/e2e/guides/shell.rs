@@ -102,7 +102,8 @@ impl Shell {
             let next = blocks.get(index + 1).map(|next| Block { text: self.with_ports(&next.text), ..next.clone() });
             self.step(&block, next.as_ref()).map_err(|trouble| failed(block.line, &block.text, trouble))?;
         }
-        Ok(())
+        let over = self.background.iter().find_map(|(name, program)| goes_on(name, program).err());
+        over.map_or(Ok(()), |trouble| Err(failed(guide.lines().count(), "", trouble)))
     }
 
     fn step(&mut self, block: &Block, next: Option<&Block>) -> Result<(), Trouble> {
@@ -213,6 +214,7 @@ impl Shell {
 
     fn stop(&mut self, name: &str) -> Result<(), Trouble> {
         let mut program = self.background.remove(name).ok_or_else(|| plain(&format!("there is no {name}")))?;
+        goes_on(name, &program)?;
         match program.interrupt() {
             Some(_) => Ok(()),
             None => Err((format!("{name} does not end at Ctrl-C"), program.output())),
@@ -243,6 +245,11 @@ impl Shell {
     fn with_ports(&self, text: &str) -> String {
         with_ports(text, &self.ports)
     }
+}
+
+/// What a guide has started goes on until the guide ends it.
+fn goes_on(name: &str, program: &Program) -> Result<(), Trouble> {
+    if program.is_over() { Err((format!("{name} ended by itself"), program.output())) } else { Ok(()) }
 }
 
 fn plain(what: &str) -> Trouble {
@@ -306,4 +313,16 @@ fn ports_are_replaced_where_they_stand_alone() {
     let ports = [(8080, 12_345), (3000, 12_346)];
     let text = "http://127.0.0.1:8080/a?n=18080 \"3000\" a3000 3000ms, :3000";
     assert_eq!(with_ports(text, &ports), "http://127.0.0.1:12345/a?n=18080 \"12346\" a3000 3000ms, :12346");
+}
+
+#[test]
+fn a_program_that_ended_by_itself_is_found() {
+    let mut shell = Shell::new(&[]);
+    for text in ["echo ready", "echo ready; exit 1"] {
+        shell.start("a", "ready", text).expect("it begins");
+        shell.background.get_mut("a").expect("it is there").ended();
+        let failure = shell.follow("a guide", "# A guide\n").expect_err("it ended");
+        assert_eq!((failure.what.as_str(), failure.output.as_str()), ("a ended by itself", "ready\n"));
+        assert!(shell.stop("a").is_err_and(|(what, _)| what == "a ended by itself"));
+    }
 }

@@ -123,6 +123,11 @@ impl Gateway {
         self.running().reload().await.expect("a process of ours takes a signal");
     }
 
+    /// `STOP` suspends it, `CONT` lets it go on.
+    pub async fn signal(&self, name: &str) {
+        self.running().signal(name).await.expect("a process of ours takes a signal");
+    }
+
     pub fn ingest(&self) -> SocketAddr {
         self.running().ingest
     }

@@ -19,7 +19,7 @@ use tokio::{
     net::{TcpListener, TcpSocket},
     sync::watch,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::soon;
 
@@ -100,7 +100,17 @@ struct Shared {
 pub struct Handler {
     pub address: SocketAddr,
     shared: Arc<Shared>,
+    /// Bound for as long as this lives, and never listening: while the handler is stopped its port is nobody else's, so
+    /// that connections are refused and not answered by a stranger.
+    _port: TcpSocket,
+    process: Process,
+}
+
+/// What dies when the handler is stopped.
+#[derive(Default)]
+struct Process {
     stop: CancellationToken,
+    tasks: TaskTracker,
 }
 
 impl Handler {
@@ -108,10 +118,10 @@ impl Handler {
     pub async fn start(script: impl Fn(&Received) -> Reply + Send + Sync + 'static) -> Self {
         let shared =
             Shared { script: Mutex::new(Arc::new(script)), received: Mutex::default(), count: watch::Sender::new(0) };
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("a bound address");
-        let mut handler = Handler { address, shared: Arc::new(shared), stop: CancellationToken::new() };
-        handler.listen(listener);
+        let port = reserved();
+        let address = port.local_addr().expect("a bound address");
+        let mut handler = Handler { address, shared: Arc::new(shared), _port: port, process: Process::default() };
+        handler.revive().await;
         handler
     }
 
@@ -129,18 +139,31 @@ impl Handler {
         *self.shared.script.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(script);
     }
 
-    /// As if the handler's process had died: connections are cut, new ones refused.
-    pub fn stop(&mut self) {
-        self.stop.cancel();
+    /// As if the handler's process had died: when this is over, connections are cut and new ones refused.
+    pub async fn stop(&mut self) {
+        self.process.stop.cancel();
+        self.process.tasks.close();
+        soon("the handler's end", self.process.tasks.wait()).await;
     }
 
     /// Back on the same port, remembering what it had received.
     pub async fn revive(&mut self) {
-        let rebound = hookhaven_load::gateway::poll(super::PATIENCE, async || {
-            TcpListener::bind(self.address).await.ok() // the old listener may not be closed yet
-        });
-        let listener = rebound.await.expect("its own port is free again");
-        self.listen(listener);
+        let listener = TcpListener::bind(self.address).await.expect("its own port, where nobody listens");
+        self.process = Process::default();
+        let (shared, Process { stop, tasks }) = (Arc::clone(&self.shared), &self.process);
+        let (stopped, connections) = (stop.clone(), tasks.clone());
+        tasks.spawn(stop.clone().run_until_cancelled_owned(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let shared = Arc::clone(&shared);
+                let service = service_fn(move |request| respond(Arc::clone(&shared), request));
+                let connection = async move {
+                    let server = auto::Builder::new(TokioExecutor::new());
+                    // Cut connections end with the error that cut them.
+                    let _ = server.serve_connection(TokioIo::new(stream), service).await;
+                };
+                connections.spawn(stopped.clone().run_until_cancelled_owned(connection));
+            }
+        }));
     }
 
     /// The `number`th request (from 1), as soon as it is there.
@@ -159,28 +182,11 @@ impl Handler {
     pub fn received(&self) -> Vec<Received> {
         self.shared.received.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
-
-    fn listen(&mut self, listener: TcpListener) {
-        self.stop = CancellationToken::new();
-        let (shared, stop) = (Arc::clone(&self.shared), self.stop.clone());
-        tokio::spawn(stop.clone().run_until_cancelled_owned(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let shared = Arc::clone(&shared);
-                let service = service_fn(move |request| respond(Arc::clone(&shared), request));
-                let connection = async move {
-                    let server = auto::Builder::new(TokioExecutor::new());
-                    // Cut connections end with the error that cut them.
-                    let _ = server.serve_connection(TokioIo::new(stream), service).await;
-                };
-                tokio::spawn(stop.clone().run_until_cancelled_owned(connection));
-            }
-        }));
-    }
 }
 
 impl Drop for Handler {
     fn drop(&mut self) {
-        self.stop.cancel();
+        self.process.stop.cancel();
     }
 }
 
@@ -232,9 +238,16 @@ pub struct Refusing {
 }
 
 pub fn refusing() -> Refusing {
-    let port = TcpSocket::new_v4().expect("a socket");
-    port.bind(([127, 0, 0, 1], 0).into()).expect("a free port");
+    let port = reserved();
     Refusing { address: port.local_addr().expect("a bound address"), _port: port }
+}
+
+/// A port that nobody else is given, neither to listen on nor to connect from; who says its number may listen on it.
+fn reserved() -> TcpSocket {
+    let port = TcpSocket::new_v4().expect("a socket");
+    port.set_reuseaddr(true).expect("an option of every socket");
+    port.bind(([127, 0, 0, 1], 0).into()).expect("a free port");
+    port
 }
 
 #[cfg(test)]
@@ -268,7 +281,8 @@ mod tests {
         assert_eq!((third.header("x-a"), &third.body[..], third.path.as_str()), ("b", &b"body"[..], "/hook"));
 
         assert!(send(refusing().address).await.is_err());
-        handler.stop();
+        handler.stop().await;
+        assert!(send(handler.address).await.is_err());
         handler.revive().await;
         assert_eq!(send(handler.address).await.unwrap().status, 200);
         assert_eq!(handler.received().len(), 4);

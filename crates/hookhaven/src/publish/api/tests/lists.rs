@@ -117,6 +117,32 @@ async fn dead_letters_are_listed_retried_and_deleted() {
     assert_eq!(api.call("POST", "/v2/dlq/retry?label=none", &[], "").await.json(), json!({"responses": []}));
 }
 
+#[tokio::test]
+async fn all_are_retried_once_though_they_die_again_meanwhile() {
+    let api = Api::new();
+    for _ in 0..3 {
+        api.publish(TO, &[("upstash-retries", "0")]).await;
+        api.clock.advance(Duration::from_secs(1));
+    }
+    assert_eq!(api.attempt_all(false).await, 3);
+    let (mut retried, mut cursor) = (0, String::new());
+    loop {
+        api.clock.advance(Duration::from_secs(1));
+        let page = api.call("POST", &format!("/v2/dlq/retry?count=1{cursor}"), &[], "").await.json();
+        let news = page["responses"].as_array().unwrap().len();
+        assert_eq!(api.attempt_all(false).await, news, "each is dead again at once");
+        retried += news;
+        let Some(next) = page["cursor"].as_str() else { break };
+        assert!(retried <= 3, "over and over");
+        cursor = format!("&cursor={next}");
+    }
+    assert_eq!(retried, 3);
+    assert_eq!(api.get("/v2/dlq").await.json()["messages"].as_array().unwrap().len(), 3);
+    for bad in ["x.y", "dlq_x.dlq_y", "."] {
+        assert_eq!(api.call("POST", &format!("/v2/dlq/retry?cursor={bad}"), &[], "").await.status, 400, "{bad}");
+    }
+}
+
 async fn states(api: &Api, target: &str) -> Vec<String> {
     let answered = api.get(target).await;
     assert_eq!(answered.status, 200, "{}", answered.text);

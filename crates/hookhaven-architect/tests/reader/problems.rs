@@ -1,38 +1,10 @@
-//! The reader of answers: every problem with its place, key and mend; what is missing; answers given beside the file.
+//! What is wrong with an intake: every problem with its place, key and mend; what is only doubted; limits.
+//!
+//! Not here: what is missing (`answers`).
 
-#![allow(clippy::unwrap_used)]
+use hookhaven_architect::intake::{EVENTS_MAX, FILE_BYTES_MAX, SENDERS_MAX};
 
-use std::path::Path;
-
-use hookhaven_architect::intake::{
-    self, EVENTS_MAX, EXAMPLE, FILE_BYTES_MAX, Given, Intake, Once, OrderKind, Read, SENDERS_MAX, Trouble,
-};
-
-/// What a small intake needs beside what a case is about.
-const PLAIN: &str = "senders = [\"stripe\"]\n[volume]\nstripe = 10\n[processing]\nstripe = \"update a row\"\n\
-    [idempotency]\nstripe = \"must\"\n[latency]\nstripe = \"30s\"\n\
-    [infrastructure]\nstack = [\"node\"]\nhosting = \"a VM\"\n[existing]\nstate = \"nothing yet\"\n";
-
-fn read(text: &str) -> Read {
-    intake::read(Path::new("intake.toml"), text, &Given::new())
-}
-
-fn whole(text: &str) -> Intake {
-    let read = read(text);
-    assert!(read.problems.is_empty() && read.missing.is_empty(), "{:?} {:?}", read.problems, read.missing);
-    read.intake.unwrap()
-}
-
-fn problems(text: &str) -> Vec<String> {
-    let read = read(text);
-    read.problems.iter().map(ToString::to_string).collect()
-}
-
-/// With one piece of the plain intake put in place of another.
-fn with(from: &str, to: &str) -> String {
-    assert!(PLAIN.contains(from), "{from}");
-    PLAIN.replacen(from, to, 1)
-}
+use crate::{PLAIN, problems, read, whole, with};
 
 #[test]
 fn every_problem_has_its_place_its_key_and_its_mend() {
@@ -40,8 +12,26 @@ fn every_problem_has_its_place_its_key_and_its_mend() {
         (
             "stripe = 10",
             "stripe = \"ten\"",
-            "intake.toml:3:10: volume.stripe: expected events a day, or a table such as { per_day = 5000, peak_day = 20000 }, not a text",
+            "intake.toml:3:10: volume.stripe: \"ten\" is a text, not a number of events a day; write a whole number, without quotes",
         ),
+        (
+            "stripe = 10",
+            "stripe = \"about 2M/day, peak 3M\"",
+            "is a text, not a number of events a day; write { per_day = 2000000, peak_day = 3000000 }",
+        ),
+        (
+            "stripe = 10",
+            "stripe = { per_day = \"5k\" }",
+            "volume.stripe.per_day: \"5k\" is a text, not a number; write 5000, without quotes",
+        ),
+        (
+            "stripe = 10",
+            "stripe = 1e400",
+            "volume.stripe: expected events a day, or a table such as { per_day = 5000, peak_day = 20000 }, not a number with a point or an exponent",
+        ),
+        ("stripe = 10", "stripe = nan", "not a number with a point or an exponent"),
+        ("stripe = 10", "stripe = 99999999999999999999", "must lie between 0 and 10000000000"),
+        ("stripe = 10", "stripe = 2M", "intake.toml:3:10: not TOML"),
         ("stripe = 10", "stripe = -1", "intake.toml:3:10: volume.stripe: must lie between 0 and 10000000000"),
         (
             "stripe = 10",
@@ -70,6 +60,14 @@ fn every_problem_has_its_place_its_key_and_its_mend() {
         ("\"must\"", "{ \"a b\" = \"must\" }", "\"a b\" is no event type; ' ' has no meaning"),
         ("\"must\"", "{ \"a\\u200bb\" = \"must\" }", "is no event type; nobody sees '\\u{200b}' in it; take it out"),
         ("\"30s\"", "\"30\"", "latency.stripe: \"30\" is not a duration; write"),
+        ("\"30s\"", "\"15 min\"", "latency.stripe: \"15 min\" is not a duration; did you mean \"15m\"?"),
+        ("\"30s\"", "\"99p < 2s\"", "latency.stripe: \"99p < 2s\" is not a duration; write"),
+        ("\"30s\"", "30", "latency.stripe: expected a duration in quotes, such as"),
+        (
+            "\"update a row\"",
+            "\"update a row, takes 3 days\"",
+            "processing.stripe: 3d is out of range for one event; say how long it takes outright",
+        ),
         ("\"30s\"", "\"400d\"", "is out of range; must lie between \"100ms\" and \"30d\""),
         (
             "\"update a row\"",
@@ -121,7 +119,7 @@ fn every_problem_has_its_place_its_key_and_its_mend() {
         (
             "[volume]",
             "[ordering]\nstripe = { key = \"json:/a\" }\n[volume]",
-            "ordering.stripe: mode is missing; add mode = \"strict\", \"wished\" or \"none\"",
+            "ordering.stripe: mode is missing; add mode = \"strict\", \"wished\", \"newest\" or \"none\"",
         ),
         (
             "[volume]",
@@ -176,6 +174,21 @@ fn every_problem_has_its_place_its_key_and_its_mend() {
         ("[existing]", "[requirements]\nretention = \"1h\"\n[existing]", "requirements.retention:"),
         (
             "[existing]",
+            "[requirements]\nretention = \"6y\"\n[existing]",
+            "\"6y\" is not a duration; did you mean \"2190d\"?",
+        ),
+        (
+            "hosting =",
+            "downtime = \"100000d\"\nhosting =",
+            "infrastructure.downtime: \"100000d\" is out of range; must lie between \"1s\" and \"30d\"",
+        ),
+        (
+            "\"must\"",
+            "\"don't know\"",
+            "idempotency.stripe: \"don't know\" is not known here; choose one of: must, nice, no; who does not know leaves",
+        ),
+        (
+            "[existing]",
             "[requirements]\nbudget = 5\n[existing]",
             "requirements.budget: unknown key; known keys: retention, regulated, budget_per_month",
         ),
@@ -191,8 +204,34 @@ fn every_problem_has_its_place_its_key_and_its_mend() {
 }
 
 #[test]
+fn a_refused_name_is_one_problem_however_much_is_said_under_it() {
+    let text = with("[\"stripe\"]", "[\"stripe\", \"GitHub\"]")
+        .replace("stripe = 10\n", "stripe = 10\nGitHub = 5\nother = 5\n");
+    let found = problems(&text);
+    assert_eq!(found.len(), 2, "{found:#?}");
+    assert!(
+        found[0].contains("senders[1]: \"GitHub\" cannot be a name") && found[1].contains("\"other\" is not among")
+    );
+}
+
+#[test]
 fn what_may_be_meant_is_warned_of_and_taken() {
     for (from, to, wanted) in [
+        (
+            "[\"stripe\"]",
+            "[\"stripe\"]\nplanned = [\"twilio\", \"stripe\"]",
+            "warning: planned[1]: \"stripe\" is there already; take it out of those that are planned",
+        ),
+        (
+            "\"update a row\"",
+            "\"update a row, takes 2-3 s\"",
+            "warning: processing.stripe: how long it takes is not understood: \"2-3 s\"; say how long it takes outright",
+        ),
+        (
+            "[volume]",
+            "[events]\nstripe = [\"all\"]\n[volume]",
+            "warning: events.stripe[0]: \"all\" is not among the types that are known; did you mean \"*\"?",
+        ),
         (
             "[\"stripe\"]",
             "[\"stripe\"]\nplanned = [\"twillio\"]",
@@ -240,6 +279,12 @@ fn limits_hold() {
     let types = many(EVENTS_MAX + 1, &|n| format!("\"t{n}\""));
     let types = with("[volume]", &format!("[events]\nstripe = [{types}]\n[volume]"));
     assert!(problems(&types).iter().any(|p| p.contains("use patterns")));
+    let types = many(EVENTS_MAX + 1, &|n| format!("t{n} = \"must\""));
+    let types = with("\"must\"", &format!("{{ {types} }}"));
+    assert!(problems(&types).iter().any(|p| p.contains("idempotency.stripe: more than 500 types")));
+    let planned =
+        with("[\"stripe\"]", &format!("[\"stripe\"]\nplanned = [{}]", many(SENDERS_MAX + 1, &|n| format!("\"s{n}\""))));
+    assert!(problems(&planned).iter().any(|p| p.contains("planned: more than 64 senders")), "{:?}", problems(&planned));
     let long = with("nothing yet", &"x".repeat(1_001));
     assert!(problems(&long).iter().any(|p| p.contains("longer than 1000 characters; say it in fewer words")));
     let file = format!("{PLAIN}#{}", "x".repeat(FILE_BYTES_MAX));
@@ -265,170 +310,4 @@ fn no_text_can_leave_its_line() {
     assert!(texts.iter().all(|text| text == "a # b c d [2J | e"), "{texts:?}");
     let said = intake.answers.by_path.values().chain(intake.understood.iter().map(|u| &u.text));
     assert!(said.into_iter().all(|text| !text.contains(|c: char| c.is_control() || c == '\u{202e}')));
-}
-
-#[test]
-fn everything_that_is_missing_is_told_in_the_order_of_asking() {
-    let missing = |text: &str| read(text).missing.iter().map(|q| q.path.clone()).collect::<Vec<_>>();
-    assert_eq!(missing(""), ["senders", "infrastructure.stack", "infrastructure.hosting", "existing.state"]);
-    assert_eq!(
-        missing(
-            "senders = [\"stripe\"]\n[latency]\nstripe = \"1m\"\n[existing]\nstate = \"x\"\n[infrastructure]\nstack = []\n"
-        ),
-        ["volume.stripe", "processing.stripe", "idempotency.stripe", "infrastructure.hosting"]
-    );
-    // What each shows, written into the file, answers it.
-    let mut text = "senders = [\"stripe\"]\n".to_owned();
-    let mut tables: Vec<String> = Vec::new();
-    for question in read(&text).missing {
-        let (table, line) = question.example.split_once('\n').unwrap();
-        if tables.iter().any(|known| known == table) {
-            text.push_str(&format!("{line}\n"));
-        } else {
-            text.push_str(&format!("{}\n", question.example));
-            tables.push(table.to_owned());
-        }
-    }
-    whole(&text);
-}
-
-#[test]
-fn answers_beside_the_file_count_where_it_says_nothing() {
-    let given = |answers: &[(&str, &str)]| {
-        let given: Given = answers.iter().map(|(path, value)| ((*path).to_owned(), (*value).to_owned())).collect();
-        intake::read(Path::new("intake.toml"), PLAIN.replace("stripe = 10\n", "").as_str(), &given)
-    };
-    let intake = given(&[("volume.stripe", "{ per_day = 7 }"), ("latency.stripe", "\"5s\"")]).intake.unwrap();
-    assert_eq!(intake.senders[0].volume.per_day, 7);
-    assert_eq!(intake.answers.of("volume.stripe.per_day"), "7");
-    assert_eq!(intake.answers.of("latency.stripe"), "30s", "the file counts");
-    let read = given(&[("volume.stripe", "\"many\"")]);
-    assert!(read.intake.is_none());
-    assert_eq!(
-        read.problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        ["volume.stripe: expected events a day, or a table such as { per_day = 5000, peak_day = 20000 }, not a text"]
-    );
-    assert!(given(&[("volume.stripe", "[")]).problems[0].to_string().starts_with("volume.stripe: not TOML"));
-}
-
-#[test]
-fn defaults_are_taken_and_stand_among_what_was_assumed() {
-    let read = intake::read_with_defaults(Path::new("intake.toml"), "senders = [\"github\"]\n", &Given::new());
-    let intake = read.intake.unwrap();
-    let assumed: Vec<&str> = intake.assumed.iter().map(|assumed| &*assumed.path).collect();
-    for path in [
-        "volume.github",
-        "processing.github",
-        "idempotency.github",
-        "latency.github",
-        "infrastructure.stack",
-        "infrastructure.hosting",
-        "existing.state",
-    ] {
-        assert!(assumed.contains(&path), "{path} {assumed:?}");
-    }
-    assert_eq!((intake.senders[0].volume.per_day, &intake.senders[0].once.all), (1_000, &Once::Nice));
-    assert_eq!(intake.answers.of("volume.github"), "(not said)");
-    let read = intake::read_with_defaults(Path::new("intake.toml"), "", &Given::new());
-    assert_eq!(read.missing.len(), 1, "nobody can guess who sends");
-}
-
-#[test]
-fn words_are_understood_and_can_be_said_outright_instead() {
-    let intake = whole(
-        &with("nothing yet", "no verification")
-            .replace("[\"stripe\"]", "[\"stripe\", { name = \"code\", sender = \"github\" }]")
-            .replace("stripe = 10", "stripe = 10\ncode = 5\n[events]\ncode = [\"pull_request\"]")
-            .replace(
-                "\"update a row\"",
-                "\"update a row\"\ncode = { does = \"whatever\", effects = [\"build\"], answers_user = true }",
-            )
-            .replace("\"must\"", "\"must\"\ncode = { pull_request = \"must\" }")
-            .replace(
-                "\"30s\"",
-                "\"30s\"\ncode = \"1m\"\n[ordering]\ncode = { mode = \"strict\", key = \"json:/repository/id\" }",
-            ),
-    );
-    let code = &intake.senders[1];
-    assert_eq!((code.sender.unwrap().name, &*code.name), ("github", "code"));
-    assert_eq!(
-        (code.events.clone(), code.once.some.clone()),
-        (vec!["pull_request".to_owned()], vec![("pull_request".to_owned(), Once::Must)])
-    );
-    assert!(code.processing.answers_user && code.processing.effects == [intake::Effect::Build]);
-    assert_eq!(
-        (code.ordering.all.kind, code.ordering.all.key.as_deref()),
-        (OrderKind::Strict, Some("json:/repository/id"))
-    );
-    assert_eq!(intake.existing.verifies, Some(false));
-    let understood: Vec<(&str, &str)> = intake.understood.iter().map(|u| (&*u.path, &*u.taken_for)).collect();
-    assert_eq!(
-        understood,
-        [
-            ("processing.stripe", "effects: database; nobody waits for its answer"),
-            ("processing.code", "effects: build; somebody waits for its answer"),
-            ("infrastructure.hosting", "a machine, or a few"),
-            ("infrastructure.stack", "handlers for fastify"),
-            ("infrastructure.stack", "no PostgreSQL is there"),
-            ("existing.state", "a handler that works before it answers"),
-            ("existing.state", "signatures are not verified"),
-        ]
-    );
-    let outright =
-        with("state =", "kind = \"mature\"\ntroubles = [\"lost\"]\nverifies = true\nincidents = [\"twice\"]\nstate =");
-    let existing = whole(
-        &outright.replace("hosting =", "host = \"kubernetes\"\npostgres = true\nframeworks = [\"go\"]\nhosting ="),
-    )
-    .existing;
-    assert_eq!(
-        (existing.kind, existing.troubles, existing.verifies),
-        (intake::State::Mature, vec![Trouble::Lost], Some(true))
-    );
-}
-
-#[test]
-fn the_example_is_whole_and_so_is_what_stands_in_its_comments() {
-    let intake = whole(EXAMPLE);
-    assert_eq!(intake.senders.len(), 3);
-    // One line at a time, in place of the one that says the same.
-    for (n, line) in EXAMPLE.lines().enumerate() {
-        let Some(setting) = line.strip_prefix("# ").filter(|line| line.contains(" = ")) else { continue };
-        let key = setting.split('=').next().unwrap().trim();
-        let says = |line: &&str| line.split('=').next().unwrap().trim() != key || line.starts_with('#');
-        let before: Vec<&str> = EXAMPLE.lines().take(n).collect();
-        let table = before.iter().rposition(|line| line.starts_with('[')).unwrap_or(0);
-        let kept = before.iter().enumerate().filter(|(at, line)| *at < table || says(line)).map(|(_, line)| *line);
-        let text: Vec<&str> = kept.chain([setting]).chain(EXAMPLE.lines().skip(n + 1)).collect();
-        let read = read(&text.join("\n"));
-        let errors: Vec<_> = read.problems.iter().filter(|problem| problem.is_error()).collect();
-        assert!(errors.is_empty(), "{setting}: {errors:?}");
-    }
-}
-
-#[test]
-fn the_page_for_users_has_every_key() {
-    const PAGE: &str = include_str!("../../../docs/architect.md");
-    let keys = EXAMPLE.lines().filter_map(|line| {
-        let line = line.strip_prefix("# ").unwrap_or(line);
-        let (key, _) = line.split_once(" = ")?;
-        key.trim().chars().all(|c| c.is_ascii_lowercase() || c == '_').then(|| key.trim())
-    });
-    let senders = ["stripe", "github", "slack"];
-    let mut keys: Vec<&str> = keys.filter(|key| !senders.contains(key)).collect();
-    keys.extend([
-        "per_day",
-        "peak_day",
-        "burst",
-        "body",
-        "does",
-        "takes",
-        "answers_user",
-        "effects",
-        "mode",
-        "key",
-        "text",
-    ]);
-    let has = |key: &str| PAGE.contains(&format!("`{key}`")) || PAGE.contains(&format!(".{key}`"));
-    let missing: Vec<&str> = keys.iter().copied().filter(|key| !has(key)).collect();
-    assert!(missing.is_empty() && keys.len() > 25, "{missing:?} of {keys:?}");
 }
