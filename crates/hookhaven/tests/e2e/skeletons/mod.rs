@@ -1,5 +1,5 @@
-//! Handler skeletons, as the architect writes them: each is started behind a gateway and sent what senders send at their
-//! worst, and each one's own test is run by its own runner.
+//! Handler skeletons, as the architect writes them: each is started behind a gateway, which runs the config file that was
+//! written with it, and sent what senders send at their worst; and each one's own test is run by its own runner.
 //!
 //! Not here: the text of the files (`hookhaven-architect/tests/skeletons.rs`); the own test of the project for axum, which
 //! is a member of the workspace and so a suite of its own.
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use self::{
     project::Project,
-    stage::{GITHUB_SECRET, STRIPE_SECRET, Stage},
+    stage::{GITHUB_SECRET, SLACK_SECRET, STRIPE_SECRET, Stage},
 };
 use crate::support::{chance::Chance, sign};
 
@@ -73,7 +73,8 @@ fn changed(object: usize, version: usize) -> (String, Vec<u8>) {
     (id, body.to_string().into_bytes())
 }
 
-/// Out of order, some of it twice, then replayed whole: each effect is there once, and the newest state.
+/// Out of order, some of it twice, some while the database is away, then replayed whole: each effect is there once, and
+/// the newest state.
 async fn ends_in_the_right_state(framework: Framework) {
     let (_, chance) = Chance::new();
     let stage = Stage::start(framework).await;
@@ -81,12 +82,21 @@ async fn ends_in_the_right_state(framework: Framework) {
     for n in (1..events.len()).rev() {
         events.swap(n, usize::try_from(chance.below(n as u64 + 1)).expect("it is small"));
     }
-    for (object, version) in &events {
-        let (_, body) = changed(*object, *version);
+    let [first, while_away, rest @ ..] = &events[..] else { panic!("some events") };
+    change(&stage, first).await;
+    stage.gateway.until_drained().await;
+    stage.outbox_performed().await;
+    stage.database_is_away(true);
+    change(&stage, while_away).await;
+    let failed = |list: &Value| list["items"][0]["attempt_count"].as_u64() >= Some(1);
+    stage.gateway.until("/api/v1/deliveries?state=pending", failed).await;
+    stage.database_is_away(false);
+    stage.gateway.until_drained().await;
+
+    for event in rest {
         // Stripe itself sends one in four twice.
         for _ in 0..if chance.below(4) == 0 { 2 } else { 1 } {
-            let answer = stage.gateway.post("/webhooks/stripe", &sign::stripe(STRIPE_SECRET, &body), &body).await;
-            assert_eq!(answer.status, 200);
+            change(&stage, event).await;
         }
     }
     for n in 0..PUSHES {
@@ -97,6 +107,7 @@ async fn ends_in_the_right_state(framework: Framework) {
     // Rightly signed by Stripe, and still nothing that anybody can handle.
     let broken = b"{\"id\": \"evt_broken\", \"type\": \"invoice.payment_failed\", \"data\": \"\\u0000\"}";
     stage.gateway.post("/webhooks/stripe", &sign::stripe(STRIPE_SECRET, broken), broken).await;
+    command_is_answered(&stage).await;
     stage.gateway.until_drained().await;
     stage.replay_everything_delivered().await;
     stage.outbox_performed().await;
@@ -109,9 +120,22 @@ async fn ends_in_the_right_state(framework: Framework) {
     stage.end().await;
 }
 
+async fn change(stage: &Stage, (object, version): &(usize, usize)) {
+    let (_, body) = changed(*object, *version);
+    let answer = stage.gateway.post("/webhooks/stripe", &sign::stripe(STRIPE_SECRET, &body), &body).await;
+    assert_eq!(answer.status, 200);
+}
+
+/// Slack shows the answer to the person who typed the command: to whom it is nothing that it was `handled`.
+async fn command_is_answered(stage: &Stage) {
+    let body = b"command=%2Fdeploy&text=web&trigger_id=1.2.3";
+    let answer = stage.gateway.post("/webhooks/slack", &sign::slack(SLACK_SECRET, body), body).await;
+    assert_eq!((answer.status, String::from_utf8_lossy(&answer.body).as_ref()), (200, ""));
+}
+
 fn check_inbox(stage: &Stage, stripe_events: usize) {
     let inbox = stage.rows("SELECT source, count(*) FROM webhook_inbox GROUP BY source ORDER BY source");
-    assert_eq!(inbox, [format!("github|{PUSHES}"), format!("stripe|{stripe_events}")]);
+    assert_eq!(inbox, [format!("github|{PUSHES}"), "slack|1".to_owned(), format!("stripe|{stripe_events}")]);
 }
 
 /// The last change of each, which is its deletion; GitHub's handlers keep no state.
@@ -123,7 +147,7 @@ fn check_state(stage: &Stage) {
     assert_eq!(state, (0..OBJECTS).map(newest).collect::<Vec<_>>());
 }
 
-/// Each under a key of its own, and never twice; access follows the newest state.
+/// Each under a key of its own, and never twice; access follows the newest state, and never goes back.
 fn check_effects(stage: &Stage, stripe_events: usize) {
     let mut performed: BTreeMap<String, usize> = BTreeMap::new();
     let mut keys = BTreeSet::new();
@@ -137,14 +161,17 @@ fn check_effects(stage: &Stage, stripe_events: usize) {
         if effect == "fulfilment" {
             let object = &payload["body"]["data"]["object"];
             let (id, version) = (object["id"].as_str().expect("an id"), object["version"].as_i64().expect("a version"));
-            let newest = granted.entry(id.to_owned()).or_insert(version);
-            *newest = version.max(*newest);
+            let before = granted.insert(id.to_owned(), version);
+            assert!(before < Some(version), "{id}: {version} after {before:?}");
         }
     }
     let fulfilled = performed.remove("fulfilment").unwrap_or_default();
-    assert!((OBJECTS..stripe_events).contains(&fulfilled), "{fulfilled}: never by what came late");
+    assert!(
+        (OBJECTS..stripe_events).contains(&fulfilled),
+        "{fulfilled}: not by what came late, nor by what was overtaken"
+    );
     assert!(granted.len() == OBJECTS && granted.values().all(|v| *v == VERSIONS as i64 - 1), "{granted:?}");
-    let expected = [("build", PUSHES), ("mail", stripe_events), ("record", stripe_events)];
+    let expected = [("build", PUSHES + 1), ("mail", stripe_events), ("message", 1), ("record", stripe_events)];
     assert_eq!(performed, expected.map(|(effect, n)| (effect.to_owned(), n)).into());
 }
 

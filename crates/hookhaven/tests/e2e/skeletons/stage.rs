@@ -11,13 +11,15 @@ use crate::support::{
     gateway::Gateway,
     handler::{Handler, Reply},
 };
-use hookhaven_architect::{Plan, intake::Framework};
+use hookhaven_architect::{Plan, config, intake::Framework};
 
 pub const STRIPE_SECRET: &str = "whsec_of_stripe";
 pub const GITHUB_SECRET: &str = "the hook's own secret";
+pub const SLACK_SECRET: &str = "the app's signing secret";
 /// Of the destinations: the gateway signs with them, the handlers verify.
 const STRIPE_HANDLER: &str = "whsec_c3RyaXBlLWhhbmRsZXItc2VjcmV0LW9mLXRoZS10ZXN0cw==";
 const GITHUB_HANDLER: &str = "whsec_Z2l0aHViLWhhbmRsZXItc2VjcmV0LW9mLXRoZS10ZXN0cw==";
+const SLACK_HANDLER: &str = "whsec_c2xhY2staGFuZGxlci1zZWNyZXQtb2YtdGhlLXRlc3Rz";
 /// What it replaced: still accepted.
 const OLD_HANDLER: &str = "whsec_dGhlLXNlY3JldC1iZWZvcmUtdGhlLXJvdGF0aW9u";
 
@@ -40,14 +42,15 @@ impl Stage {
             ("DATABASE_URL".to_owned(), database.clone()),
             ("STRIPE_HANDLER_SECRET".to_owned(), format!("{STRIPE_HANDLER} {OLD_HANDLER}")),
             ("GITHUB_HANDLER_SECRET".to_owned(), GITHUB_HANDLER.to_owned()),
+            ("SLACK_HANDLER_SECRET".to_owned(), SLACK_HANDLER.to_owned()),
         ];
-        for effect in ["mail", "record", "build", "fulfilment"] {
+        for effect in ["mail", "record", "build", "message", "fulfilment"] {
             let url = format!("http://{}/{effect}", effects.address);
             environment.push((format!("{}_URL", effect.to_uppercase()), url));
         }
         let handlers = project.listen(&environment).await;
         let outbox = project.outbox(&environment);
-        let gateway = Gateway::start(&config(&plan(&handlers.url))).await;
+        let gateway = Gateway::start_written(&written(&plan(&handlers.url)), gateway_environment()).await;
         Stage { gateway, effects, database, handlers, outbox, _project: project }
     }
 
@@ -70,7 +73,7 @@ impl Stage {
     pub async fn replay_everything_delivered(&self) {
         let delivered = self.gateway.items("/api/v1/deliveries?state=delivered&limit=500").await;
         // The one that can never succeed is of another type.
-        for event_type in ["customer.subscription.*", "push"] {
+        for event_type in ["customer.subscription.*", "push", "/deploy"] {
             let order = json!({ "act": "replay", "of": "events", "filter": { "type": event_type } });
             let asked = self.gateway.admin().post("/api/v1/jobs", &order).await.expect("a job");
             let path = format!("/api/v1/jobs/{}", asked["id"].as_str().expect("an id"));
@@ -79,6 +82,16 @@ impl Stage {
         self.gateway.until_drained().await;
         let now = self.gateway.items("/api/v1/deliveries?state=delivered&limit=500").await;
         assert_eq!(now.len(), 2 * delivered.len(), "each came once more");
+    }
+
+    /// Cuts every connection to the handlers' database, and lets none in until the next call.
+    pub fn database_is_away(&self, away: bool) {
+        let databases = hookhaven_testbed::shared().unwrap_or_else(|error| panic!("{error:#}"));
+        let name = self.database.rsplit('/').next().expect("a URL with a database");
+        let cut = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {away} AND datname = '{name}'");
+        for statement in [format!("ALTER DATABASE {name} ALLOW_CONNECTIONS {}", !away), cut] {
+            databases.sql("postgres", &statement).unwrap_or_else(|error| panic!("{error:#}"));
+        }
     }
 
     /// Waits until no effect is due any more.
@@ -90,23 +103,21 @@ impl Stage {
     }
 }
 
-/// What the design says, with secrets in place.
-fn config(plan: &Plan) -> String {
-    let mut config = String::new();
-    for (source, secret) in [("stripe", STRIPE_SECRET), ("github", GITHUB_SECRET)] {
-        config += &format!("[sources.{source}]\nsender = \"{source}\"\nsecrets = [\"{secret}\"]\n\n");
-    }
-    for (destination, secret) in plan.design.destinations.iter().zip([STRIPE_HANDLER, GITHUB_HANDLER]) {
-        config += &format!(
-            "[destinations.{}]\nurl = \"{}\"\nsecret = \"{secret}\"\nconcurrency = {}\n\n",
-            destination.name, destination.url, destination.concurrency.value
-        );
-    }
-    for route in &plan.design.routes {
-        config += &format!(
-            "[[routes]]\nsource = \"{}\"\nevents = {:?}\nto = [\"{}\"]\n\n",
-            route.source, route.events, route.to
-        );
-    }
-    config
+/// The config file of the set-up.
+fn written(plan: &Plan) -> String {
+    let mut files = config::files(plan).into_iter();
+    files.find(|file| file.path == config::FILE).expect("a config file").text
+}
+
+/// What the file asks the environment for, in its order.
+fn gateway_environment() -> Vec<(String, String)> {
+    let all = [
+        ("STRIPE_WEBHOOK_SECRET", STRIPE_SECRET),
+        ("GITHUB_WEBHOOK_SECRET", GITHUB_SECRET),
+        ("SLACK_WEBHOOK_SECRET", SLACK_SECRET),
+        ("STRIPE_HANDLER_SECRET", STRIPE_HANDLER),
+        ("GITHUB_HANDLER_SECRET", GITHUB_HANDLER),
+        ("SLACK_HANDLER_SECRET", SLACK_HANDLER),
+    ];
+    all.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
 }

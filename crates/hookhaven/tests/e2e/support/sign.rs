@@ -27,6 +27,16 @@ pub fn github(secret: &str, event: Option<&str>, id: Option<&str>, body: &[u8]) 
     all
 }
 
+/// A command, signed now.
+pub fn slack(secret: &str, body: &[u8]) -> Headers {
+    let at_s = unix_s().to_string();
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+    let signed = [b"v0:", at_s.as_bytes(), b":", body].concat();
+    let signature = format!("v0={}", hex::encode(hmac::sign(&key, &signed)));
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    headers(&[form, ("x-slack-signature", &signature), ("x-slack-request-timestamp", &at_s)])
+}
+
 /// A form, signed with the URL that the sender knows.
 pub fn twilio(secret: &str, url: &str, fields: &[(&str, &str)]) -> (Headers, Vec<u8>) {
     let mut sorted = fields.to_vec();
