@@ -6,8 +6,9 @@ use rusqlite::params;
 
 use super::{
     IndexError,
-    batch::{Batch, Birth, EventDraft, INSERT_DELIVERY},
+    batch::{Batch, Birth, EventDraft},
     changing::{Changing, Last},
+    deliveries::INSERT_DELIVERY,
     keys,
 };
 use crate::{

@@ -12,6 +12,7 @@ mod attempted;
 mod batch;
 mod carried;
 mod changing;
+mod deliveries;
 pub mod examine;
 mod export;
 pub mod forget;
