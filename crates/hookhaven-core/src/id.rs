@@ -120,7 +120,7 @@ macro_rules! id {
         text_id!($(#[$doc])* $name, $prefix, $pattern, $example);
 
         impl $name {
-            /// A fresh id. The random bytes come from the caller, so that tests can fix them.
+            /// A fresh id. The random bytes come from the caller, so that tests can fix them; the last eight are used.
             pub fn mint(now: Time, random: [u8; 10]) -> Self {
                 Self(mint(now, random))
             }

@@ -246,6 +246,7 @@ async fn behind_a_trusted_proxy_the_client_is_judged_and_kept() {
     for row in gateway.events().await {
         remotes.push(gateway.store.event(row.id).await.unwrap().unwrap().remote.to_string());
     }
+    remotes.sort();
     assert_eq!(remotes, ["203.0.113.8", "203.0.113.9"]);
 }
 

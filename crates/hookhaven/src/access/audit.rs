@@ -141,7 +141,7 @@ pub struct Audit {
     waiting: Mutex<VecDeque<AuditEntry>>,
     /// The page that this process writes. Writings go one after the other.
     writing: tokio::sync::Mutex<Vec<AuditEntry>>,
-    /// Entries of one millisecond keep their order by it.
+    /// Entries of one microsecond keep their order by it.
     number: AtomicU16,
 }
 
@@ -197,9 +197,9 @@ impl Audit {
     fn entry(&self, done: Done) -> AuditEntry {
         let at = self.clock.now();
         let mut random = self.entropy.id_bytes();
-        // The first 12 bits behind the milliseconds.
-        let number = self.number.fetch_add(1, Ordering::Relaxed).to_be_bytes();
-        random[..2].copy_from_slice(&number);
+        // The first 14 bits behind the clock's.
+        let number = self.number.fetch_add(1, Ordering::Relaxed) & 0x3fff;
+        random[2..4].copy_from_slice(&number.to_be_bytes());
         AuditEntry {
             id: AuditId::mint(at, random),
             at,
