@@ -1,5 +1,6 @@
 //! Lists: pages of events and deliveries, and single ones. Read in one statement each, so that a delivery that
-//! is just moving from `live` to `ended` is seen in exactly one of them.
+//! is just moving from `live` to `ended` is seen in exactly one of them. What kinds of deliveries have ended is asked
+//! before, and once more afterwards.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -27,6 +28,8 @@ use crate::{
 
 /// How often an event is read whose body just went.
 const WHOLE_TRIES: usize = 3;
+/// How often a list is looked at anew because kinds of deliveries came to be meanwhile.
+const LOOKS_AGAIN_MAX: usize = 3;
 
 const EVENT_COLUMNS: &str = "id, source, event_type, idempotency_key, received_at, head, digest, \
      watched, body_of, body_from, body_len";
@@ -216,7 +219,20 @@ impl Shared {
         filter: &DeliveryFilter,
         page: Page<DeliveryId>,
     ) -> Result<Looked<DeliveryRow, DeliveryId>, StoreError> {
-        let (rows, upto) = self.look(&self.list_of_deliveries(filter, page).await?).await?;
+        let mut list = self.list_of_deliveries(filter, page).await?;
+        let mut looked = self.look(&list).await?;
+        for _ in 0..LOOKS_AGAIN_MAX {
+            let Some(before) = list.pairs_there() else { break };
+            // What ended meanwhile as the first of its kind was in neither table: not waiting any more, not sought among
+            // what has ended.
+            let now = self.list_of_deliveries(filter, page).await?;
+            if now.pairs_there().is_none_or(|there| there == before) {
+                break;
+            }
+            looked = self.look(&now).await?;
+            list = now;
+        }
+        let (rows, upto) = looked;
         Ok(Looked { rows: self.with_last_attempts(&rows).await?, upto: upto.map(Uuid::delivery) })
     }
 

@@ -75,6 +75,8 @@ impl Span {
 pub(super) struct Pairs {
     columns: [&'static str; 2],
     arrays: [String; 2],
+    /// So many are in the table, meant or not.
+    there: usize,
 }
 
 /// Rows of one table, which is `x` in all conditions.
@@ -96,7 +98,7 @@ impl Part {
         if is_whole {
             conditions.extend_from_slice(&self.wanted);
         }
-        let Some(Pairs { columns: [first, second], arrays }) = &self.pairs else {
+        let Some(Pairs { columns: [first, second], arrays, .. }) = &self.pairs else {
             let conditions = conditions.join(" AND ");
             return format!("(SELECT {columns} FROM {} x WHERE {conditions} ORDER BY x.id {order} {more})", self.table);
         };
@@ -130,6 +132,11 @@ pub(super) struct List {
 }
 
 impl List {
+    /// How many pairs there are of what may yet come in from another table; `None` if nothing is left out by them.
+    pub fn pairs_there(&self) -> Option<usize> {
+        self.parts.iter().filter(|_| self.parts.len() > 1).find_map(|part| part.pairs.as_ref()).map(|pairs| pairs.there)
+    }
+
     fn order(&self) -> &'static str {
         if self.oldest_first { "ASC" } else { "DESC" }
     }
@@ -240,6 +247,6 @@ impl Shared {
             }
         }
         let arrays = [values.add(firsts, Type::TEXT_ARRAY), values.add(seconds, Type::TEXT_ARRAY)];
-        Ok(Some(Pairs { columns, arrays }))
+        Ok(Some(Pairs { columns, arrays, there: found.len() }))
     }
 }

@@ -9,6 +9,7 @@
 mod bench;
 mod crash;
 mod lines;
+mod looking;
 mod nodes;
 mod queues;
 mod retain;
