@@ -202,18 +202,19 @@ impl Design {
     /// The same design for the same intake.
     pub fn of(intake: &Intake) -> Design {
         let load = load::of(intake);
+        let mode = mode(intake, &load);
         let roles = place::roles(intake, &load);
         let receivers = roles.value.receivers();
         let sources: Vec<SourceDesign> = intake.senders.iter().map(|s| source::of(s, intake, receivers)).collect();
         let destinations: Vec<DestinationDesign> = intake.senders.iter().map(|s| destination::of(s, intake)).collect();
         let routes = intake.senders.iter().flat_map(route::of).collect();
         let nodes = place::nodes(intake, &load, &roles.value);
-        let store = place::store(intake, &load, nodes.value);
+        let store = place::store(intake, &load, mode, nodes.value);
         let retention = size::retention(intake, &sources);
         let memory_bytes = size::memory(intake, &load, store.value);
         let disk_bytes = size::disk(intake, &load, retention.value);
         Design {
-            mode: mode(intake, &load),
+            mode,
             needed: place::needed(intake, &load),
             hosting: place::hosting(intake, &load, store.value, nodes.value, memory_bytes.value, disk_bytes.value),
             slots: size::slots(intake, &destinations, &roles.value),

@@ -2,7 +2,7 @@
 //!
 //! Not here: how large that gets (`size`).
 
-use super::{HIGH_VOLUME_PER_SECOND, Hosting, Load, Roles, StorePlace};
+use super::{HIGH_VOLUME_PER_SECOND, Hosting, Load, Mode, Roles, StorePlace};
 use crate::{
     Choice, Intake,
     intake::{Host, Once, State},
@@ -86,11 +86,14 @@ pub fn nodes(intake: &Intake, load: &Load, roles: &Roles) -> Choice<u32> {
     Choice::from(value, why, paths)
 }
 
-pub fn store(intake: &Intake, load: &Load, nodes: u32) -> Choice<StorePlace> {
+pub fn store(intake: &Intake, load: &Load, mode: Mode, nodes: u32) -> Choice<StorePlace> {
     let infrastructure = &intake.infrastructure;
     let with = |more: &[&str]| [volumes(intake), more.iter().map(|path| (*path).to_owned()).collect()].concat();
-    let own = || {
-        if infrastructure.has_postgres { " You run one already; give this a database of its own in it." } else { "" }
+    // As the rule `database-of-the-application` has it.
+    let own = || match (infrastructure.has_postgres, mode) {
+        (false, _) => "",
+        (true, Mode::HighVolume) => " You run one already; give this a server of its own beside it.",
+        (true, _) => " You run one already; give this a database of its own in it.",
     };
     let hosting = ["infrastructure.nodes", "infrastructure.hosting", "infrastructure.host", "infrastructure.stack"];
     if nodes > 1 {
