@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use hookhaven_core::{
     Rejected, RejectedId, Time,
-    diagnosis::{self, Case},
+    diagnosis::{self, Case, Cause},
     sender::{Keys, Rejection, Request},
     source::Source,
 };
@@ -62,7 +62,13 @@ pub(super) async fn act(
     let others: Vec<_> = config.sources.values().filter(|other| other.name != source.name).cloned().collect();
     let fetched = fetched(&rejected, source, config, clock).await?;
     let case = Case { rejected: &rejected, source, others: &others, retired: &[], fetched: fetched.as_deref() };
-    let found = DiagnosisView::from(diagnosis::diagnose(&case));
+    let mut diagnosis = diagnosis::diagnose(&case);
+    // Nothing was rejected that could be released: it is a file.
+    for finding in diagnosis.findings.iter_mut().filter(|finding| finding.cause == Cause::Mended) {
+        "The source accepts a request like this.".clone_into(&mut finding.sentence);
+        "nothing needs to be mended here".clone_into(&mut finding.mend);
+    }
+    let found = DiagnosisView::from(diagnosis);
     if screen.json {
         screen.value(&serde_json::to_value(&found)?)?;
     } else {
