@@ -66,8 +66,9 @@ impl Sender for TestSender {
         Ok(Proof { secret: Some(0) })
     }
 
-    fn facts(&self, _: &Request<'_>) -> Facts {
-        Facts::default()
+    fn facts(&self, request: &Request<'_>) -> Facts {
+        let body: serde_json::Value = serde_json::from_slice(request.body).unwrap_or_default();
+        Facts { idempotency_key: body["id"].as_str().map(str::to_owned), ..Facts::default() }
     }
 
     fn sample(&self, event_type: &str, id: &str, _: Time) -> Result<Sample, CannotSign> {

@@ -80,6 +80,9 @@ async fn a_body_of_ones_own_is_sent_as_it_is() {
     let (served, requests) = ingest(StatusCode::OK).await;
     typed(&served.url, &format!("stripe a.b --body {}", file.display())).await.done();
     assert_eq!(requests.lock().unwrap()[0].2, &b"{ \"mine\": \xff }"[..]);
+    std::fs::write(&file, br#"{"id":"evt_mine","type":"a.b"}"#).unwrap();
+    let out = typed(&served.url, &format!("stripe a.b --body {}", file.display())).await.done();
+    assert!(out.starts_with("200  evt_mine  "), "{out}");
     let missing = format!("stripe a.b --body {}", Path::new("/nowhere/body").display());
     assert!(typed(&served.url, &missing).await.code.unwrap_err().to_string().contains("/nowhere/body"));
 }

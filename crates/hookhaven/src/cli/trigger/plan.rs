@@ -35,7 +35,7 @@ pub(super) struct Shot {
     /// After the beginning; zero: as soon as it can be.
     pub due: Duration,
     pub what: What,
-    /// The event's.
+    /// The event's; once it is made, with a body of one's own, what the gateway takes for it.
     pub id: Arc<str>,
     /// The same id was sent before.
     pub again: bool,
@@ -69,6 +69,11 @@ impl Shot {
                 })
             }
         }
+    }
+
+    /// Whether somebody gave the body, which mostly says itself what the event's id is.
+    pub fn has_own_body(&self) -> bool {
+        matches!(self.what, What::Type { body: Some(_), .. })
     }
 
     pub fn event_type(&self) -> &str {

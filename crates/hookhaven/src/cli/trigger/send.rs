@@ -121,7 +121,7 @@ struct Sending<'a> {
 
 impl Sending<'_> {
     async fn row(&self, row: Row) -> Result<(), CannotSign> {
-        for shot in row {
+        for mut shot in row {
             let due = self.clock.sleep_until(self.began.plus(shot.due));
             if self.stopped.is_cancelled() || self.stopped.run_until_cancelled(due).await.is_none() {
                 break;
@@ -130,6 +130,11 @@ impl Sending<'_> {
             // What has no time of its own is never late.
             let late = if shot.due.is_zero() { Duration::ZERO } else { now.since(self.began.plus(shot.due)) };
             let signed = sample::sign(&shot.source, &shot.sample(now)?, now)?;
+            if shot.has_own_body()
+                && let Some(key) = sample::keys_of(&shot.source, &signed).into_iter().next()
+            {
+                shot.id = key.into();
+            }
             let becomes = self.keys && sample::becomes_event(&shot.source, &signed);
             let keys = if becomes { sample::keys_of(&shot.source, &signed) } else { Vec::new() };
             let result = self.door.post(&shot.source.name, signed, TIMEOUT).await;
