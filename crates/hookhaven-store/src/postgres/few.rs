@@ -9,7 +9,7 @@ use super::{
     conditions::about_deliveries,
     events::key_hash,
     lists::IS_LETTER,
-    look::{STRETCH_ROWS, Values},
+    look::{Pairs, STRETCH_ROWS, Values},
     pool::{Args, Mode},
     rows::{At, Uuid, to_text},
     trouble::Trouble,
@@ -46,6 +46,17 @@ impl Shared {
                AND x.ended_at >= coalesce($1, '-infinity') AND x.ended_at < coalesce($2, 'infinity') LIMIT $3) few"
         );
         self.are_few(&sql, &[(&since, Type::TIMESTAMPTZ), (&until, Type::TIMESTAMPTZ), (&(FEW + 1), Type::INT8)]).await
+    }
+
+    /// Whether so few deliveries of these kinds have ended that all may be looked at.
+    pub(super) async fn are_few_of(&self, pairs: &Pairs) -> Result<bool, Trouble> {
+        let Pairs { columns: [first, second], meant: [firsts, seconds], .. } = pairs;
+        let sql = format!(
+            "SELECT count(*) FROM (SELECT FROM unnest($1::text[], $2::text[]) k(first, second) \
+               JOIN hookhaven.ended d ON d.{first} = k.first AND d.{second} = k.second LIMIT $3) few"
+        );
+        let args: Args<'_> = &[(firsts, Type::TEXT_ARRAY), (seconds, Type::TEXT_ARRAY), (&(FEW + 1), Type::INT8)];
+        self.are_few(&sql, args).await
     }
 
     /// Which events are meant, as a condition, if they are sought by deliveries of which there are few.

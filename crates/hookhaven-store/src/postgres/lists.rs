@@ -85,6 +85,8 @@ impl Shared {
         } else if has_kind {
             let (source, pattern) = (filter.source.as_deref(), filter.event_type.as_deref());
             pairs = self.kinds("hookhaven.events", source, pattern, &mut values).await?;
+            // Of many kinds, deliveries decide sooner.
+            pairs = pairs.filter(|pairs| stretch_rows.is_none() || !pairs.are_common());
             stretch_rows = stretch_rows.or(pairs.is_none().then_some(STRETCH_ROWS));
         }
         if let Some(key) = &filter.idempotency_key {
@@ -236,6 +238,32 @@ impl Shared {
         Ok(Looked { rows: self.with_last_attempts(&rows).await?, upto: upto.map(Uuid::delivery) })
     }
 
+    /// What to follow of what has ended: kinds of deliveries, unless another index leads to what is meant through fewer
+    /// rows. That of dead letters, and of whatever else was not delivered, does unless there are few of these kinds.
+    async fn pairs_of_use(
+        &self,
+        filter: &DeliveryFilter,
+        in_ended: bool,
+        undelivered: bool,
+        values: &mut Values,
+    ) -> Result<Option<Pairs>, Trouble> {
+        let has_way = filter.destination.is_some() || filter.route.is_some();
+        let (source, pattern) = (filter.source.as_deref(), filter.event_type.as_deref());
+        let found = match in_ended {
+            true if has_way => self.ways(filter, values).await?,
+            true if source.is_some() || pattern.is_some() => {
+                self.kinds("hookhaven.ended", source, pattern, values).await?
+            }
+            _ => None,
+        };
+        let Some(pairs) = found else { return Ok(None) };
+        let of_use = match filter.dead_letters || undelivered {
+            true => self.are_few_of(&pairs).await?,
+            false => !pairs.are_common(),
+        };
+        Ok(of_use.then_some(pairs))
+    }
+
     async fn list_of_deliveries(&self, filter: &DeliveryFilter, page: Page<DeliveryId>) -> Result<List, Trouble> {
         let waits = |state| matches!(state, DeliveryState::Pending | DeliveryState::Leased);
         let (in_live, in_ended) = match filter.state {
@@ -255,6 +283,7 @@ impl Shared {
         wanted.extend_from_slice(&times);
         let mut stretch_rows = Some(STRETCH_ROWS);
         let mut by_ended = Vec::new();
+        let undelivered = filter.state.filter(|state| !waits(*state) && *state != DeliveryState::Delivered);
         if let Some(events) = self.events_meant(filter).await? {
             by_ended.push(format!("x.slice = ANY({})", {
                 let slices = slices::of_events(events.iter().map(|id| id.event()));
@@ -273,14 +302,11 @@ impl Shared {
         } else if let Some(status) = filter.status.filter(|status| *status >= 300) {
             let status = values.add(small(status), Type::INT2);
             by_ended.push(format!("x.last_status = {status} AND x.last_class <> 1"));
-        } else if in_ended && (filter.destination.is_some() || filter.route.is_some()) {
-            pairs = self.ways(filter, &mut values).await?;
-        } else if in_ended && (filter.source.is_some() || filter.event_type.is_some()) {
-            let (source, pattern) = (filter.source.as_deref(), filter.event_type.as_deref());
-            pairs = self.kinds("hookhaven.ended", source, pattern, &mut values).await?;
+        } else if let Some(found) = self.pairs_of_use(filter, in_ended, undelivered.is_some(), &mut values).await? {
+            pairs = Some(found);
         } else if filter.dead_letters {
             by_ended.push(IS_LETTER.to_owned());
-        } else if let Some(state) = filter.state.filter(|state| !waits(*state) && *state != DeliveryState::Delivered) {
+        } else if let Some(state) = undelivered {
             let state = values.add(i16::from(codec::state_number(state)), Type::INT2);
             by_ended.push(format!("x.state = {state} AND x.state <> 2"));
         } else if is_open && (!in_ended || filter.state.is_none()) {

@@ -17,6 +17,9 @@ pub(super) const STRETCH_ROWS: usize = 5_000;
 const STRETCHES_MAX: usize = 5;
 /// Beyond so many pairs it is no use to follow each.
 const PAIRS_MAX: usize = 300;
+/// So few pairs are followed whatever they hold; more only if they are less than one in so many of all there are.
+const FOLLOWED_MAX: usize = 8;
+const COMMON: usize = 4;
 /// How much earlier or later than the time that it bears a row's id may have been made.
 const MINTED_WITHIN_MS: i64 = 2_000;
 
@@ -73,10 +76,21 @@ impl Span {
 
 /// Which values two columns have together.
 pub(super) struct Pairs {
-    columns: [&'static str; 2],
+    pub columns: [&'static str; 2],
     arrays: [String; 2],
+    /// Those that are meant.
+    pub meant: [Vec<String>; 2],
     /// So many are in the table, meant or not.
     there: usize,
+}
+
+impl Pairs {
+    /// Whether rows of these are met often enough when all are gone through. Following many pairs costs a stretch for
+    /// each of them.
+    pub fn are_common(&self) -> bool {
+        let [meant, _] = &self.meant;
+        meant.len() > FOLLOWED_MAX && meant.len() * COMMON >= self.there
+    }
 }
 
 /// Rows of one table, which is `x` in all conditions.
@@ -246,7 +260,8 @@ impl Shared {
                 seconds.push(second.to_owned());
             }
         }
-        let arrays = [values.add(firsts, Type::TEXT_ARRAY), values.add(seconds, Type::TEXT_ARRAY)];
-        Ok(Some(Pairs { columns, arrays, there: found.len() }))
+        let meant = [firsts, seconds];
+        let arrays = meant.each_ref().map(|names| values.add(names.clone(), Type::TEXT_ARRAY));
+        Ok(Some(Pairs { columns, arrays, meant, there: found.len() }))
     }
 }
