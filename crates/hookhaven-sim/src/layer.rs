@@ -169,6 +169,10 @@ impl<L: Layer> Store for Over<L> {
         self.0.inner().put_catalog(entry).await
     }
 
+    async fn add_catalog(&self, entry: CatalogEntry) -> Result<CatalogEntry, StoreError> {
+        self.0.inner().add_catalog(entry).await
+    }
+
     async fn delete_catalog(&self, kind: &str, name: &str) -> Result<(), StoreError> {
         self.0.inner().delete_catalog(kind, name).await
     }

@@ -38,6 +38,7 @@ pub enum Verb {
     Dismiss,
     Cancel,
     PutCatalog,
+    AddCatalog,
     DeleteCatalog,
     Catalog,
     Events,
@@ -281,6 +282,10 @@ impl Store for Faulty {
 
     async fn put_catalog(&self, entry: CatalogEntry) -> Result<(), StoreError> {
         through!(self, PutCatalog, self.inner.put_catalog(entry))
+    }
+
+    async fn add_catalog(&self, entry: CatalogEntry) -> Result<CatalogEntry, StoreError> {
+        through!(self, AddCatalog, self.inner.add_catalog(entry))
     }
 
     async fn delete_catalog(&self, kind: &str, name: &str) -> Result<(), StoreError> {

@@ -215,6 +215,12 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    async fn add_catalog(&self, entry: CatalogEntry) -> Result<CatalogEntry, StoreError> {
+        let stands = answer_of!(self.run(Command::AddCatalog(entry)), Answer::Stands)?;
+        self.changes.send_modify(|changes| changes.catalog += 1);
+        Ok(stands)
+    }
+
     async fn delete_catalog(&self, kind: &str, name: &str) -> Result<(), StoreError> {
         self.run(Command::DeleteCatalog { kind: kind.to_owned(), name: name.to_owned() })?;
         self.changes.send_modify(|changes| changes.catalog += 1);

@@ -68,6 +68,8 @@ pub enum Command {
     Dismiss(DeliveryId),
     Cancel(DeliveryId),
     PutCatalog(CatalogEntry),
+    /// Unless one of its kind and name stands.
+    AddCatalog(CatalogEntry),
     DeleteCatalog {
         kind: String,
         name: String,
@@ -133,6 +135,8 @@ pub enum Answer {
     Routed(Routed),
     Dismissed(Dismissed),
     Cancelled(Cancelled),
+    /// Of `AddCatalog`: the entry that stands.
+    Stands(CatalogEntry),
     /// Of `Upkeep`: whether it was done. If not, something changed meanwhile: look again.
     Upkept(bool),
     Done,
@@ -188,13 +192,27 @@ impl Rules<'_> {
             Command::Cancel(id) => self.cancel(*id, touched),
             Command::PutCatalog(entry) => {
                 let record = Record::CatalogPut { at: self.now, entry: entry.clone() };
-                Ok(catalog(record, touched))
+                Ok(catalog(record, Answer::Done, touched))
             }
+            Command::AddCatalog(entry) => Ok(self.add_catalog(entry, touched)),
             Command::DeleteCatalog { kind, name } => {
                 let record = Record::CatalogDeleted { at: self.now, kind: kind.clone(), name: name.clone() };
-                Ok(catalog(record, touched))
+                Ok(catalog(record, Answer::Done, touched))
             }
             Command::Upkeep(upkeep) => self.upkeep(upkeep, touched),
+        }
+    }
+
+    fn add_catalog(&self, entry: &CatalogEntry, touched: &mut Touched) -> Decision {
+        if touched.catalog {
+            return Decision::Wait;
+        }
+        match self.live.catalog_entry(&entry.kind, &entry.name) {
+            Some(standing) => go([], Answer::Stands(standing)),
+            None => {
+                let record = Record::CatalogPut { at: self.now, entry: entry.clone() };
+                catalog(record, Answer::Stands(entry.clone()), touched)
+            }
         }
     }
 
@@ -352,11 +370,11 @@ fn go<const N: usize>(changes: [Change; N], answer: Answer) -> Decision {
 }
 
 /// Catalog changes are rare: one a batch keeps their order plain.
-fn catalog(record: Record, touched: &mut Touched) -> Decision {
+fn catalog(record: Record, answer: Answer, touched: &mut Touched) -> Decision {
     if mem::replace(&mut touched.catalog, true) {
         return Decision::Wait;
     }
-    go([(record, Recalled::default())], Answer::Done)
+    go([(record, Recalled::default())], answer)
 }
 
 fn born(record: &Record) -> Option<DeliveryId> {

@@ -411,6 +411,11 @@ pub trait Store: Send + Sync + fmt::Debug {
     async fn dismiss(&self, deliveries: &[DeliveryId]) -> Result<Vec<Dismissed>, StoreError>;
 
     async fn put_catalog(&self, entry: CatalogEntry) -> Result<(), StoreError>;
+
+    /// Puts an entry unless one of its kind and name stands. Answers the one that stands then: of all who add one at
+    /// the same time, on whatever node, each is told the same.
+    async fn add_catalog(&self, entry: CatalogEntry) -> Result<CatalogEntry, StoreError>;
+
     async fn delete_catalog(&self, kind: &str, name: &str) -> Result<(), StoreError>;
     async fn catalog(&self, kind: &str) -> Result<Vec<CatalogEntry>, StoreError>;
 

@@ -134,6 +134,9 @@ impl Store for Failing {
     async fn put_catalog(&self, _: CatalogEntry) -> Result<(), StoreError> {
         unreachable!()
     }
+    async fn add_catalog(&self, _: CatalogEntry) -> Result<CatalogEntry, StoreError> {
+        unreachable!()
+    }
     async fn delete_catalog(&self, _: &str, _: &str) -> Result<(), StoreError> {
         unreachable!()
     }

@@ -220,6 +220,10 @@ impl Store for EmbeddedStore {
         self.run_one(Command::PutCatalog(entry)).await.map(drop)
     }
 
+    async fn add_catalog(&self, entry: CatalogEntry) -> Result<CatalogEntry, StoreError> {
+        one_of!(self.run_one(Command::AddCatalog(entry)).await?, Answer::Stands)
+    }
+
     async fn delete_catalog(&self, kind: &str, name: &str) -> Result<(), StoreError> {
         self.run_one(Command::DeleteCatalog { kind: kind.to_owned(), name: name.to_owned() }).await.map(drop)
     }

@@ -237,6 +237,12 @@ impl Live {
             .collect()
     }
 
+    pub fn catalog_entry(&self, kind: &str, name: &str) -> Option<CatalogEntry> {
+        let (kind, name) = (kind.to_owned(), name.to_owned());
+        let ((kind, name), value) = self.catalog.get_key_value(&(kind, name))?;
+        Some(CatalogEntry { kind: kind.clone(), name: name.clone(), value: value.clone() })
+    }
+
     /// A pending or leased delivery.
     pub fn pending(&self, id: DeliveryId) -> Option<Delivery> {
         self.by_id.get(&id).map(|slot| self.view(*slot))

@@ -21,6 +21,19 @@ impl Shared {
         Ok(())
     }
 
+    pub(super) async fn add_catalog(&self, entry: CatalogEntry) -> Result<CatalogEntry, StoreError> {
+        // Doing nothing would answer nothing, and a look beside it would not see what another node has just added.
+        let sql = "INSERT INTO hookhaven.catalog AS stands (kind, name, value) VALUES ($1, $2, $3) \
+            ON CONFLICT (kind, name) DO UPDATE SET value = stands.value RETURNING value";
+        let (kind, name) = (to_text(&entry.kind), to_text(&entry.name));
+        let args: Args<'_> = &[(&kind, Type::TEXT), (&name, Type::TEXT), (&entry.value, Type::BYTEA)];
+        let rows = self.work.once(Mode::Write, sql, args).await?;
+        let row = rows.first().ok_or_else(|| Trouble::lost("the catalog does not answer"))?;
+        let value = row.try_get(0).map_err(Trouble::from)?;
+        self.catalog_changed(&entry.kind);
+        Ok(CatalogEntry { value, ..entry })
+    }
+
     fn catalog_changed(&self, kind: &str) {
         if kind == LANE_WIDTH_KIND {
             // More may begin.

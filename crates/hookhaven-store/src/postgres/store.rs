@@ -131,6 +131,10 @@ impl Store for PostgresStore {
         self.shared.put_catalog(entry).await
     }
 
+    async fn add_catalog(&self, entry: CatalogEntry) -> Result<CatalogEntry, StoreError> {
+        self.shared.add_catalog(entry).await
+    }
+
     async fn delete_catalog(&self, kind: &str, name: &str) -> Result<(), StoreError> {
         self.shared.delete_catalog(kind, name).await
     }

@@ -50,7 +50,7 @@ macro_rules! suite {
                     a_key_leads_to_its_events_long_after_its_window],
                 search: [text_is_found_newest_first, a_search_goes_on_where_it_stopped,
                     what_was_carried_is_found_and_what_went_is_not],
-                catalog: [entries_are_kept_and_removed],
+                catalog: [entries_are_kept_and_removed, of_those_who_add_the_first_stands],
                 nodes: [nodes_are_listed_as_they_told_of_themselves],
                 retention: [what_is_over_goes, what_lives_stays_whole, dead_letters_are_dismissed_aloud,
                     keys_outlive_their_events, carrying_keeps_leases, what_was_carried_goes_in_its_turn,

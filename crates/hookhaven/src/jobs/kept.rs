@@ -1,5 +1,6 @@
 //! Jobs as the catalog keeps them: what was asked, how far it is, what is wanted meanwhile. Three entries a job, since
-//! of an entry the last writing stands and each of them has one writer.
+//! of an entry the last writing stands and each of them has one writer; and one for its idempotency key, which the
+//! first who asks writes.
 
 use std::{collections::HashMap, fmt};
 
@@ -13,6 +14,8 @@ use super::{KEPT_MAX, spec::Spec};
 const SPEC_KIND: &str = "job";
 const PROGRESS_KIND: &str = "job-progress";
 const WISH_KIND: &str = "job-wish";
+/// By idempotency key: the job's id.
+const KEY_KIND: &str = "job-key";
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -129,8 +132,22 @@ pub async fn all(store: &dyn Store) -> Result<Vec<Job>, StoreError> {
     Ok(specs.into_iter().map(job).collect())
 }
 
-pub async fn put_spec(store: &dyn Store, spec: &Spec) -> Result<(), StoreError> {
-    put(store, SPEC_KIND, spec.id, spec).await
+/// Gives an idempotency key to a job, unless another has it. Answers which has.
+pub async fn claim_key(store: &dyn Store, key: &str, id: JobId) -> Result<JobId, StoreError> {
+    let (kind, name) = (KEY_KIND.to_owned(), key.to_owned());
+    let stands = store.add_catalog(CatalogEntry { kind, name, value: id.to_string().into() }).await?;
+    let text = String::from_utf8_lossy(&stands.value);
+    text.parse().map_err(|_| StoreError::Failed(format!("the idempotency key {key} stands for no job: {text}")))
+}
+
+/// Answers what stands.
+pub async fn add_spec(store: &dyn Store, spec: &Spec) -> Result<Spec, StoreError> {
+    add(store, SPEC_KIND, spec.id, spec).await
+}
+
+/// Answers what stands.
+pub async fn add_progress(store: &dyn Store, id: JobId, progress: &Progress) -> Result<Progress, StoreError> {
+    add(store, PROGRESS_KIND, id, progress).await
 }
 
 pub async fn put_progress(store: &dyn Store, id: JobId, progress: &Progress) -> Result<(), StoreError> {
@@ -145,6 +162,10 @@ pub async fn put_wish(store: &dyn Store, id: JobId, wish: &Wish) -> Result<(), S
 pub async fn forget_oldest(store: &dyn Store, all: &[Job]) -> Result<(), StoreError> {
     for job in all.iter().filter(|job| job.progress.state.is_final()).skip(KEPT_MAX - 1) {
         let name = job.spec.id.to_string();
+        // First: under the id of a job that has run, another would find everything done.
+        if let Some(key) = &job.spec.key {
+            store.delete_catalog(KEY_KIND, key).await?;
+        }
         for kind in [SPEC_KIND, PROGRESS_KIND, WISH_KIND] {
             store.delete_catalog(kind, &name).await?;
         }
@@ -158,6 +179,20 @@ fn read<T: DeserializeOwned>(entry: &CatalogEntry) -> Option<T> {
 }
 
 async fn put(store: &dyn Store, kind: &str, id: JobId, value: &impl Serialize) -> Result<(), StoreError> {
+    store.put_catalog(entry(kind, id, value)?).await
+}
+
+async fn add<T: Serialize + DeserializeOwned>(
+    store: &dyn Store,
+    kind: &str,
+    id: JobId,
+    value: &T,
+) -> Result<T, StoreError> {
+    let stands = store.add_catalog(entry(kind, id, value)?).await?;
+    serde_json::from_slice(&stands.value).map_err(|error| StoreError::Failed(format!("{kind} {id}: {error}")))
+}
+
+fn entry(kind: &str, id: JobId, value: &impl Serialize) -> Result<CatalogEntry, StoreError> {
     let value = serde_json::to_vec(value).map_err(|error| StoreError::Failed(error.to_string()))?;
-    store.put_catalog(CatalogEntry { kind: kind.to_owned(), name: id.to_string(), value }).await
+    Ok(CatalogEntry { kind: kind.to_owned(), name: id.to_string(), value })
 }

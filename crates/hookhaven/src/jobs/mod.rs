@@ -110,9 +110,7 @@ impl Jobs {
         runner::Runner::new(self.parts.clone(), self.wake.clone()).run(stop).await;
     }
 
-    /// Makes a job, or finds the one that was made with this idempotency key; says whether it is new.
-    ///
-    /// Two nodes that are asked with the same key at the same moment may both make one.
+    /// Makes a job, or finds the one that was made with this idempotency key, on whatever node; says whether it is new.
     pub async fn make(&self, order: Order, key: Option<String>) -> Result<(Job, bool), JobError> {
         let JobsParts { store, clock, entropy, config, node, runs } = &self.parts;
         order.check(&config.load())?;
@@ -128,16 +126,25 @@ impl Jobs {
             return Err(JobError::TooMany);
         }
         let now = clock.now();
-        let spec = Spec { id: JobId::mint(now, entropy.id_bytes()), asked_at: now, key, order };
+        let fresh = JobId::mint(now, entropy.id_bytes());
+        // Of two nodes that are asked at the same moment both go on with the id of the first. So does who asks again
+        // after a node died right here.
+        let id = match &key {
+            None => fresh,
+            Some(key) => kept::claim_key(&**store, key, fresh).await?,
+        };
+        let asked = Spec { id, asked_at: now, key, order };
         let progress = Progress { runner: runs.then(|| node.clone()), beat_at: now, ..Progress::default() };
-        let job = Job { spec, progress, wish: Wish::default() };
         // In this order: what has no spec is nobody's.
-        kept::put_progress(&**store, job.spec.id, &job.progress).await?;
-        kept::put_spec(&**store, &job.spec).await?;
+        let progress = kept::add_progress(&**store, id, &progress).await?;
+        let spec = kept::add_spec(&**store, &asked).await?;
+        if spec.order != asked.order {
+            return Err(JobError::KeyInUse(id));
+        }
         kept::forget_oldest(&**store, &all).await?;
-        tracing::info!(job = %job.spec.id, act = ?job.spec.order.act, "a job was asked for");
+        tracing::info!(job = %id, act = ?spec.order.act, "a job was asked for");
         self.wake.notify_one();
-        Ok((job, true))
+        Ok((Job { spec, progress, wish: Wish::default() }, id == fresh))
     }
 
     /// All that are remembered, newest first.

@@ -1,13 +1,17 @@
 //! Jobs over the memory store, on a clock that stands still: nothing is waited for but what is in the store.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use hookhaven_core::{DeliveryId, ErrorClass, EventId};
-use hookhaven_store::{DeliveryFilter, DeliveryRow, Next, Page, Store, clock::Clock};
+use hookhaven_store::{
+    DeliveryFilter, DeliveryRow, Next, Page, Store, StoreError,
+    clock::Clock,
+    faulty::{Faulty, Verb, When},
+};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::{Act, Job, JobFilter, Jobs, Of, Order, State, Want, is_own, step, walk::Walk};
+use super::{Act, Job, JobError, JobFilter, Jobs, Of, Order, State, Want, is_own, step, walk::Walk};
 use crate::api::fixture::Scene;
 
 /// Far more turns than anything here needs.
@@ -312,6 +316,41 @@ async fn the_same_key_is_the_same_job() {
     assert_eq!(first.json()["id"], second.json()["id"]);
     assert_ne!(first.json()["id"], other.json()["id"]);
     assert_eq!(post("k", json!({"act": "dismiss"})).await.code(), "key_in_use");
+}
+
+/// Both have looked and found none before either has made one.
+#[tokio::test]
+async fn of_two_nodes_asked_with_one_key_at_once_both_name_the_same_job() {
+    let scene = dead(1).await;
+    let faulty = Arc::new(Faulty::over(scene.store.clone()));
+    let order = Order::new(Act::Replay);
+    let ask = |node: &str| {
+        let (node, order) = (scene.node(faulty.clone(), node), order.clone());
+        tokio::spawn(async move { node.make(order, Some("k".to_owned())).await.unwrap() })
+    };
+    let held = faulty.hold(Verb::AddCatalog, When::Before);
+    let (a, b) = (ask("a"), ask("b"));
+    held.reached(2).await;
+    held.release();
+    let ((a, a_is_new), (b, b_is_new)) = (a.await.unwrap(), b.await.unwrap());
+    assert_eq!(a.spec, b.spec);
+    assert!(a_is_new != b_is_new);
+    assert_eq!(scene.node(faulty, "c").all().await.unwrap().len(), 1);
+}
+
+/// The first node dies between the key and the job.
+#[tokio::test]
+async fn a_key_whose_job_was_never_made_makes_it_when_asked_again() {
+    let scene = dead(1).await;
+    let faulty = Arc::new(Faulty::over(scene.store.clone()));
+    let node = scene.node(faulty.clone(), "a");
+    let make = async |act| node.make(Order::new(act), Some("k".to_owned())).await;
+    faulty.fail(Verb::AddCatalog, When::After, StoreError::Unavailable("gone".into()), 1);
+    assert!(matches!(make(Act::Replay).await, Err(JobError::Store(_))));
+    assert_eq!(node.all().await.unwrap(), []);
+    let (made, _) = make(Act::Replay).await.unwrap();
+    assert_eq!(make(Act::Replay).await.unwrap().0.spec, made.spec);
+    assert!(matches!(make(Act::Dismiss).await, Err(JobError::KeyInUse(id)) if id == made.spec.id));
 }
 
 #[tokio::test]

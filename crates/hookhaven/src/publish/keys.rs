@@ -71,7 +71,9 @@ pub async fn find_or_make(store: &dyn Store, publish: &Publish, entropy: &dyn En
         Some(keys) => Ok(Found { keys, made: false }),
         None => {
             let fresh = Kept { current: fresh(entropy), next: fresh(entropy) };
-            Ok(Found { keys: keep(store, fresh).await?, made: true })
+            let stands = store.add_catalog(entry(&fresh)?).await?;
+            let made = stands == entry(&fresh)?;
+            Ok(Found { keys: read(&stands)?, made })
         }
     }
 }
@@ -94,15 +96,23 @@ pub async fn rotate(store: &dyn Store, publish: &Publish, entropy: &dyn Entropy)
 async fn kept(store: &dyn Store) -> Result<Option<SigningKeys>, KeysError> {
     let entries = store.catalog(KEYS_KIND).await?;
     let Some(entry) = entries.iter().find(|entry| entry.name == NAME) else { return Ok(None) };
+    read(entry).map(Some)
+}
+
+fn read(entry: &CatalogEntry) -> Result<SigningKeys, KeysError> {
     let kept: Kept = serde_json::from_slice(&entry.value).map_err(|_| KeysError::Unreadable)?;
     let keys = Secret::new(kept.current).zip(Secret::new(kept.next));
-    keys.map(|(current, next)| Some(SigningKeys { current, next })).ok_or(KeysError::Unreadable)
+    keys.map(|(current, next)| SigningKeys { current, next }).ok_or(KeysError::Unreadable)
+}
+
+fn entry(keys: &Kept) -> Result<CatalogEntry, KeysError> {
+    let value = serde_json::to_vec(keys).map_err(|_| KeysError::Unreadable)?;
+    Ok(CatalogEntry { kind: KEYS_KIND.to_owned(), name: NAME.to_owned(), value })
 }
 
 /// Writes, and answers what stands there then.
 async fn keep(store: &dyn Store, keys: Kept) -> Result<SigningKeys, KeysError> {
-    let value = serde_json::to_vec(&keys).map_err(|_| KeysError::Unreadable)?;
-    store.put_catalog(CatalogEntry { kind: KEYS_KIND.to_owned(), name: NAME.to_owned(), value }).await?;
+    store.put_catalog(entry(&keys)?).await?;
     kept(store).await?.ok_or(KeysError::Unreadable)
 }
 

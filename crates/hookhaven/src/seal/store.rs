@@ -251,6 +251,11 @@ impl Store for SealedStore {
         self.inner.put_catalog(seal_entry(entry, &self.vault)?).await
     }
 
+    async fn add_catalog(&self, entry: CatalogEntry) -> Result<CatalogEntry, StoreError> {
+        let stands = self.inner.add_catalog(seal_entry(entry, &self.vault)?).await?;
+        open_entry(stands, &self.vault).await
+    }
+
     async fn delete_catalog(&self, kind: &str, name: &str) -> Result<(), StoreError> {
         self.inner.delete_catalog(kind, name).await
     }

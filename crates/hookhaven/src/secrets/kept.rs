@@ -35,9 +35,7 @@ impl std::fmt::Debug for FingerprintKey {
 impl FingerprintKey {
     /// The store's, if a gateway has made one.
     pub async fn find(store: &dyn Store) -> Result<Option<Self>, StoreError> {
-        let entries = store.catalog(KEY_KIND).await?;
-        let entry = entries.into_iter().find(|entry| entry.name == KEY_NAME && entry.value.len() == KEY_BYTES);
-        Ok(entry.map(|entry| FingerprintKey(hmac::Key::new(hmac::HMAC_SHA256, &entry.value))))
+        Ok(store.catalog(KEY_KIND).await?.iter().find_map(Self::of_entry))
     }
 
     pub(super) async fn find_or_make(store: &dyn Store, entropy: &dyn Entropy) -> Result<Self, StoreError> {
@@ -46,10 +44,15 @@ impl FingerprintKey {
         }
         let mut value = vec![0; KEY_BYTES];
         entropy.fill(&mut value);
-        store.put_catalog(CatalogEntry { kind: KEY_KIND.into(), name: KEY_NAME.into(), value }).await?;
-        // Two first nodes may both have made one: the last writing stands.
-        let found = Self::find(store).await?;
-        found.ok_or_else(|| StoreError::Failed("the key of fingerprints was not kept".into()))
+        let fresh = CatalogEntry { kind: KEY_KIND.into(), name: KEY_NAME.into(), value };
+        let stands = store.add_catalog(fresh).await?;
+        let failed = "the key of fingerprints in the store has another length than one";
+        Self::of_entry(&stands).ok_or_else(|| StoreError::Failed(failed.into()))
+    }
+
+    fn of_entry(entry: &CatalogEntry) -> Option<Self> {
+        let is_key = entry.name == KEY_NAME && entry.value.len() == KEY_BYTES;
+        is_key.then(|| FingerprintKey(hmac::Key::new(hmac::HMAC_SHA256, &entry.value)))
     }
 
     pub fn of(&self, secret: &Secret) -> String {

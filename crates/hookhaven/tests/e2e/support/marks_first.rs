@@ -150,6 +150,9 @@ impl Store for MarksFirst {
     async fn put_catalog(&self, entry: CatalogEntry) -> Result<(), StoreError> {
         self.inner.put_catalog(entry).await
     }
+    async fn add_catalog(&self, entry: CatalogEntry) -> Result<CatalogEntry, StoreError> {
+        self.inner.add_catalog(entry).await
+    }
     async fn delete_catalog(&self, kind: &str, name: &str) -> Result<(), StoreError> {
         self.inner.delete_catalog(kind, name).await
     }
