@@ -8,9 +8,10 @@ use hookhaven_core::EventId;
 
 use super::{
     damages::Damages,
-    engine::{Engine, event_in, read_event},
+    engine::Engine,
     index::{IndexError, lists::Reader},
     journal::{JournalReader, ReadError},
+    readback::{event_in, read_event},
 };
 use crate::{
     position::Position,
