@@ -22,7 +22,7 @@ use super::{
     home,
     index::{
         Index, IndexError, IndexHistory, IndexWriter,
-        lists::{Reader, Readers},
+        readers::{Reader, Readers},
     },
     journal::{End, Entry, Journal, JournalReader},
     queue::JobQueue,

@@ -13,7 +13,7 @@ use super::{
     disk::{Disk, Lock},
     engine::{self, Seen, Trouble},
     home,
-    index::{Index, Indexed, lists::Reader},
+    index::{Index, Indexed, readers::Reader},
     journal::{Journal, JournalReader},
     readback,
     seal::{self, Seal},

@@ -9,7 +9,7 @@ use hookhaven_core::EventId;
 use super::{
     damages::Damages,
     engine::Engine,
-    index::{IndexError, lists::Reader},
+    index::{IndexError, readers::Reader},
     journal::{JournalReader, ReadError},
     readback::{event_in, read_event},
 };

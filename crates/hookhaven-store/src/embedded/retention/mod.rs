@@ -30,7 +30,7 @@ use super::{
     EmbeddedStore,
     damages::Damages,
     engine::{Engine, Mode},
-    index::{IndexError, Indexed, lists::Reader},
+    index::{IndexError, Indexed, readers::Reader},
     journal::{Iterate, JournalReader},
     readback,
 };
