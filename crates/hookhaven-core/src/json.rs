@@ -8,72 +8,19 @@
 //! pointer has at most [`SEGMENTS_MAX`] segments, so a body nested a million deep cannot exhaust the stack.
 //! Of a key that is there twice the last one counts, as in nearly every parser a handler may use.
 
-use std::{borrow::Cow, fmt, str::FromStr, sync::Arc};
+mod pointer;
+#[cfg(test)]
+mod tests;
+
+use std::{borrow::Cow, fmt};
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// Most segments of a pointer.
-pub const SEGMENTS_MAX: usize = 16;
-/// Longest text of a pointer.
-pub const POINTER_BYTES_MAX: usize = 256;
+pub use self::pointer::{BadPointer, POINTER_BYTES_MAX, Pointer, SEGMENTS_MAX};
+
 /// Longest scalar that is read, quotes and escapes included: nothing above it is an id, a type or a time.
 pub const SCALAR_BYTES_MAX: usize = 8 << 10;
-
-/// Where a value stands: a JSON pointer (RFC 6901) such as `/data/object/id` or `/actions/0/action_ts`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Pointer(Arc<[Box<str>]>);
-
-/// Why a text is no pointer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BadPointer {
-    #[error("a path into the body begins with \"/\", as in \"/data/id\"")]
-    NoSlash,
-    #[error("a path into the body has at most 16 parts and 256 bytes")]
-    TooLong,
-    #[error("\"~\" is written \"~0\" in a path, and \"/\" inside a name \"~1\"")]
-    Escape,
-}
-
-impl Pointer {
-    /// The pointer to the whole text (the empty one) is refused: no id is a whole body.
-    pub fn parse(text: &str) -> Result<Self, BadPointer> {
-        let Some(rest) = text.strip_prefix('/') else { return Err(BadPointer::NoSlash) };
-        if text.len() > POINTER_BYTES_MAX || rest.split('/').count() > SEGMENTS_MAX {
-            return Err(BadPointer::TooLong);
-        }
-        rest.split('/').map(unescape).collect::<Result<_, _>>().map(Pointer)
-    }
-
-    pub fn segments(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|s| &**s)
-    }
-}
-
-fn unescape(segment: &str) -> Result<Box<str>, BadPointer> {
-    let mut rest = segment;
-    while let Some(at) = rest.find('~') {
-        rest = &rest[at + 1..];
-        if !rest.starts_with(['0', '1']) {
-            return Err(BadPointer::Escape);
-        }
-    }
-    Ok(segment.replace("~1", "/").replace("~0", "~").into())
-}
-
-impl FromStr for Pointer {
-    type Err = BadPointer;
-    fn from_str(text: &str) -> Result<Self, BadPointer> {
-        Pointer::parse(text)
-    }
-}
-
-/// As it was written in the configuration.
-impl fmt::Display for Pointer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.segments().try_for_each(|s| write!(f, "/{}", s.replace('~', "~0").replace('/', "~1")))
-    }
-}
 
 /// A value that was found, still as it stands in the text.
 #[derive(Clone, Copy, Debug)]
@@ -357,120 +304,5 @@ impl<'a> DeserializeSeed<'a> for KeySeed<'_, '_, 'a> {
         let raw: &'a RawValue = serde::Deserialize::deserialize(key)?;
         let key = Found(raw.get()).unquoted();
         Ok(key.map_or_else(Child::default, |key| self.0.child(|segment| segment == key)))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn pick(text: &str, pointer: &str) -> Option<String> {
-        let found = scan(text.as_bytes(), &[Pointer::parse(pointer).unwrap()]);
-        found[0].and_then(Found::scalar).map(Cow::into_owned)
-    }
-
-    #[test]
-    fn finds_what_a_full_parse_finds() {
-        let text = r#" {"id":"evt_1","n":12345678901234567890123,"data":{"object":{"id":"a\"\u00e9"}},
-            "list":[{"id":"x"},{"id":"y"}],"a/b":{"m~n":"odd"},"null":null,"empty":""} "#;
-        for (pointer, expected) in [
-            ("/id", Some("evt_1")),
-            ("/n", Some("12345678901234567890123")),
-            ("/data/object/id", Some("a\"é")),
-            ("/list/1/id", Some("y")),
-            ("/list/2/id", None),
-            ("/list/01/id", None),
-            ("/a~1b/m~0n", Some("odd")),
-            ("/data", None),
-            ("/null", None),
-            ("/empty", None),
-            ("/id/deeper", None),
-            ("/list/id", None),
-        ] {
-            assert_eq!(pick(text, pointer).as_deref(), expected, "{pointer}");
-        }
-    }
-
-    #[test]
-    fn several_pointers_share_one_pass_even_when_one_lies_inside_another() {
-        let pointers = ["/a", "/a/b", "/a/b/0", "/c"].map(|p| Pointer::parse(p).unwrap());
-        let found = scan(br#"{"a":{"b":[7]},"c":true}"#, &pointers);
-        assert_eq!(
-            found.iter().map(|f| f.map(|f| f.0)).collect::<Vec<_>>(),
-            [Some(r#"{"b":[7]}"#), Some("[7]"), Some("7"), Some("true")]
-        );
-    }
-
-    #[test]
-    fn the_last_of_equal_keys_counts() {
-        assert_eq!(pick(r#"{"id":"a","id":"b"}"#, "/id").as_deref(), Some("b"));
-        assert_eq!(pick(r#"{"data":{"id":"a"},"data":{}}"#, "/data/id"), None);
-        assert_eq!(pick(r#"{"id":"a","id":null}"#, "/id"), None);
-    }
-
-    #[test]
-    fn what_is_not_json_holds_nothing() {
-        for text in [
-            "",
-            "{",
-            "nonsense",
-            r#"{"id":"a""#,
-            r#"{"id":"a"} x"#,
-            r#"{"id":"a",}"#,
-            "[]]",
-            "\u{feff}{}",
-            "{\"id\":\"a\",\"b\u{1}\":0}",
-        ] {
-            assert_eq!(pick(text, "/id"), None, "{text}");
-        }
-        assert_eq!(scan(b"{\"id\":\"\xff\"}", &[Pointer::parse("/id").unwrap()])[0].map(|f| f.0), None);
-    }
-
-    #[test]
-    fn depth_is_no_danger() {
-        for (open, close) in [("[", "]"), (r#"{"id":"#, "}")] {
-            let deep = format!(r#"{{"x":{}1{},"id":"evt_1"}}"#, open.repeat(200_000), close.repeat(200_000));
-            assert_eq!(pick(&deep, "/id").as_deref(), Some("evt_1"));
-            assert_eq!(pick(&deep, "/x/id/id/id"), None);
-        }
-        let unclosed = r#"{"id":"#.repeat(200_000);
-        assert_eq!(pick(&unclosed, "/id"), None);
-    }
-
-    #[test]
-    fn odd_text_elsewhere_does_not_hide_the_id() {
-        let text = r#"{"\ud800":1,"x":"\ud800","y":1e999,"id":"evt_1"}"#;
-        assert_eq!(pick(text, "/id").as_deref(), Some("evt_1"));
-    }
-
-    #[test]
-    fn what_is_found_does_not_depend_on_what_else_is_asked_for() {
-        let pointers = ["/id", "/y/z", "/y", "/s/z", "/n/a/0"].map(|p| Pointer::parse(p).unwrap());
-        for text in [
-            r#"{"y":1e999,"id":"evt_1","n":{"a":[7]}}"#,
-            r#"{"s":"\ud800","id":"evt_1","n":{"a":[7,1e999]}}"#,
-            r#"{"y":{"z":1e999},"id":"evt_1","n":{"a":[7]}}"#,
-            r#"{"y":null,"y":{"z":1},"id":"evt_1","n":1e999,"n":{"a":[7]}}"#,
-        ] {
-            let together: Vec<_> = scan(text.as_bytes(), &pointers).into_iter().map(|f| f.map(|f| f.0)).collect();
-            let alone = |p: &Pointer| scan(text.as_bytes(), std::slice::from_ref(p))[0].map(|f| f.0);
-            assert_eq!(together, pointers.iter().map(alone).collect::<Vec<_>>(), "{text}");
-            assert_eq!((together[0], together[4]), (Some("\"evt_1\""), Some("7")), "{text}");
-        }
-    }
-
-    #[test]
-    fn enormous_scalars_are_nobodys_id() {
-        let text = format!(r#"{{"id":"{}"}}"#, "a".repeat(SCALAR_BYTES_MAX));
-        assert_eq!(pick(&text, "/id"), None);
-    }
-
-    #[test]
-    fn bad_pointers_are_refused() {
-        assert_eq!(Pointer::parse("id"), Err(BadPointer::NoSlash));
-        assert_eq!(Pointer::parse(""), Err(BadPointer::NoSlash));
-        assert_eq!(Pointer::parse("/a~2b"), Err(BadPointer::Escape));
-        assert_eq!(Pointer::parse(&"/a".repeat(17)), Err(BadPointer::TooLong));
-        assert_eq!(Pointer::parse("/a~1b/~0").unwrap().to_string(), "/a~1b/~0");
     }
 }

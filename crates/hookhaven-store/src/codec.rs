@@ -55,34 +55,36 @@
 //! Numbers are never used again for something else. An unknown kind, class or reason is an error and
 //! never skipped: whoever cannot read a record does not know what is true.
 
+mod attempt;
 mod carried;
+mod delivery;
 mod event;
 mod steps;
 mod wire;
 
 pub(crate) use self::{
+    attempt::{class_number, decode_attempt, encode_attempt},
     carried::{state_number, state_of},
+    delivery::{decode_order, decode_policy, encode_order, encode_policy},
     event::{decode_head, encode_head, place},
     steps::{step_number, step_of},
 };
 
 use std::{fmt, sync::Arc};
 
-use hookhaven_core::{
-    Attempt, AttemptId, DeliveryId, EndReason, ErrorClass, EventId, Lane, Order, OrderRule, Phases, Policy, Version,
-    retry::RetryPolicy,
-};
-
 use bytes::Bytes;
+use hookhaven_core::{DeliveryId, EndReason, EventId};
 
 use self::{
+    attempt::{attempt, read_attempt},
+    delivery::{delivery, read_delivery},
     event::{Whole, event, read_event},
     wire::{Reader, Writer},
 };
 use crate::{
     position::Position,
     record::{Record, SettledRecord, SettledTo},
-    seam::{CatalogEntry, NewDelivery},
+    seam::CatalogEntry,
 };
 
 pub const VERSION: u8 = 1;
@@ -298,7 +300,7 @@ fn read_record(r: &mut Reader<'_>, whole: &mut Option<Bytes>) -> Result<Record, 
     })
 }
 
-fn headers(w: &mut Writer<'_>, headers: &[(Arc<str>, bytes::Bytes)]) {
+fn headers(w: &mut Writer<'_>, headers: &[(Arc<str>, Bytes)]) {
     w.len(headers.len());
     for (name, value) in headers {
         w.text(name);
@@ -306,29 +308,8 @@ fn headers(w: &mut Writer<'_>, headers: &[(Arc<str>, bytes::Bytes)]) {
     }
 }
 
-fn read_header(r: &mut Reader<'_>) -> Result<(Arc<str>, bytes::Bytes), DecodeError> {
+fn read_header(r: &mut Reader<'_>) -> Result<(Arc<str>, Bytes), DecodeError> {
     Ok((r.text()?, r.bytes()?))
-}
-
-fn delivery(w: &mut Writer<'_>, d: &NewDelivery) {
-    w.id(d.id.as_bytes());
-    w.text(&d.destination);
-    w.text(d.lane.as_str());
-    w.text(&d.route);
-    policy_marked(w, &d.policy, d.order.is_some());
-    w.time(d.due_at);
-    if let Some(o) = &d.order {
-        order(w, o);
-    }
-}
-
-fn read_delivery(r: &mut Reader<'_>) -> Result<NewDelivery, DecodeError> {
-    let id = DeliveryId::from_bytes(r.id()?);
-    let (destination, lane, route) = (r.text()?, Lane::from_text(r.str()?), r.text()?);
-    let (policy, ordered) = read_policy_marked(r)?;
-    let due_at = r.time()?;
-    let order = if ordered { Some(Arc::new(read_order(r)?)) } else { None };
-    Ok(NewDelivery { id, destination, lane, route, policy: Arc::new(policy), due_at, order })
 }
 
 fn position(w: &mut Writer<'_>, at: Position) {
@@ -339,149 +320,6 @@ fn position(w: &mut Writer<'_>, at: Position) {
 
 fn read_position(r: &mut Reader<'_>) -> Result<Position, DecodeError> {
     Ok(Position { segment: r.u32()?, offset: r.varint()?, len: r.u32()? })
-}
-
-fn order(w: &mut Writer<'_>, o: &Order) {
-    w.text(&o.key);
-    w.varint(o.turn);
-    w.option(o.failed_at, Writer::time);
-    w.option(o.parks_until, Writer::time);
-    match o.rule {
-        OrderRule::Fifo { park } => {
-            w.u8(1);
-            w.duration(park);
-        }
-        OrderRule::Latest { version } => {
-            w.u8(2);
-            w.id(&version.to_bytes());
-        }
-    }
-}
-
-fn read_order(r: &mut Reader<'_>) -> Result<Order, DecodeError> {
-    Ok(Order {
-        key: r.text()?,
-        turn: r.varint()?,
-        failed_at: r.option(Reader::time)?,
-        parks_until: r.option(Reader::time)?,
-        rule: match r.u8()? {
-            1 => OrderRule::Fifo { park: r.duration()? },
-            2 => OrderRule::Latest { version: Version::from_bytes(r.id()?) },
-            n => return r.fail(Problem::Tag { of: "ordering mode", found: u64::from(n) }),
-        },
-    })
-}
-
-/// An order by itself.
-pub(crate) fn encode_order(o: &Order) -> Vec<u8> {
-    let mut bytes = vec![VERSION];
-    order(&mut Writer(&mut bytes), o);
-    bytes
-}
-
-pub(crate) fn decode_order(bytes: &[u8]) -> Result<Order, DecodeError> {
-    let mut r = open(bytes)?;
-    let order = read_order(&mut r)?;
-    r.end()?;
-    Ok(order)
-}
-
-fn policy(w: &mut Writer<'_>, p: &Policy) {
-    policy_marked(w, p, false);
-}
-
-fn policy_marked(w: &mut Writer<'_>, p: &Policy, ordered: bool) {
-    w.varint(u64::from(p.retry.attempts));
-    w.duration(p.retry.initial);
-    w.f64(p.retry.factor);
-    w.duration(p.retry.max);
-    w.duration(p.deadline);
-    w.duration(p.max_age);
-    w.u8(u8::from(p.critical) | u8::from(ordered) << 1);
-}
-
-fn read_policy(r: &mut Reader<'_>) -> Result<Policy, DecodeError> {
-    match read_policy_marked(r)? {
-        (policy, false) => Ok(policy),
-        (_, true) => r.fail(Problem::Tag { of: "marks of a policy by itself", found: 2 }),
-    }
-}
-
-fn read_policy_marked(r: &mut Reader<'_>) -> Result<(Policy, bool), DecodeError> {
-    let retry = RetryPolicy { attempts: r.u32()?, initial: r.duration()?, factor: r.f64()?, max: r.duration()? };
-    let (deadline, max_age, marks) = (r.duration()?, r.duration()?, r.u8()?);
-    if marks > 3 {
-        return r.fail(Problem::Tag { of: "marks of a policy", found: u64::from(marks) });
-    }
-    Ok((Policy { retry, deadline, max_age, critical: marks & 1 != 0 }, marks & 2 != 0))
-}
-
-/// A policy by itself, as the index keeps each distinct one once.
-pub(crate) fn encode_policy(p: &Policy) -> Vec<u8> {
-    let mut bytes = vec![VERSION];
-    policy(&mut Writer(&mut bytes), p);
-    bytes
-}
-
-pub(crate) fn decode_policy(bytes: &[u8]) -> Result<Policy, DecodeError> {
-    let mut r = open(bytes)?;
-    let policy = read_policy(&mut r)?;
-    r.end()?;
-    Ok(policy)
-}
-
-/// An attempt by itself.
-pub(crate) fn encode_attempt(a: &Attempt) -> Vec<u8> {
-    let mut bytes = vec![VERSION];
-    attempt(&mut Writer(&mut bytes), a);
-    bytes
-}
-
-pub(crate) fn decode_attempt(bytes: &[u8]) -> Result<Attempt, DecodeError> {
-    let mut r = open(bytes)?;
-    let attempt = read_attempt(&mut r)?;
-    r.end()?;
-    Ok(attempt)
-}
-
-fn attempt(w: &mut Writer<'_>, a: &Attempt) {
-    w.id(a.id.as_bytes());
-    w.id(a.delivery.as_bytes());
-    w.varint(u64::from(a.number));
-    w.time(a.started_at);
-    w.varint(a.duration_us);
-    let Phases { dns_us, connect_us, tls_us, first_byte_us } = a.phases;
-    for phase in [dns_us, connect_us, tls_us, first_byte_us] {
-        w.option(phase, Writer::varint);
-    }
-    w.option(a.status.map(u64::from), Writer::varint);
-    w.u8(class_number(a.class));
-    w.text(&a.error);
-    headers(w, &a.response_headers);
-    w.bytes(&a.response_excerpt);
-    w.option(a.next_attempt_at, Writer::time);
-}
-
-fn read_attempt(r: &mut Reader<'_>) -> Result<Attempt, DecodeError> {
-    Ok(Attempt {
-        id: AttemptId::from_bytes(r.id()?),
-        delivery: DeliveryId::from_bytes(r.id()?),
-        number: r.u32()?,
-        started_at: r.time()?,
-        duration_us: r.varint()?,
-        phases: Phases {
-            dns_us: r.option(Reader::varint)?,
-            connect_us: r.option(Reader::varint)?,
-            tls_us: r.option(Reader::varint)?,
-            first_byte_us: r.option(Reader::varint)?,
-        },
-        status: r.option(Reader::u16)?,
-        class: read_number(r, "error class", class_of)?,
-        error: r.text()?,
-        response_headers: r.list(read_header)?,
-        response_excerpt: r.bytes()?,
-        next_attempt_at: r.option(Reader::time)?,
-    })
 }
 
 fn to(w: &mut Writer<'_>, to: SettledTo) {
@@ -520,28 +358,6 @@ fn read_to(r: &mut Reader<'_>) -> Result<SettledTo, DecodeError> {
 fn read_number<T>(r: &mut Reader<'_>, of: &'static str, known: impl FnOnce(u8) -> Option<T>) -> Result<T, DecodeError> {
     let n = r.u8()?;
     known(n).map_or_else(|| r.fail(Problem::Tag { of, found: u64::from(n) }), Ok)
-}
-
-pub(crate) fn class_number(class: ErrorClass) -> u8 {
-    match class {
-        ErrorClass::Ok => 1,
-        ErrorClass::Dns => 2,
-        ErrorClass::Connect => 3,
-        ErrorClass::Tls => 4,
-        ErrorClass::Timeout => 5,
-        ErrorClass::Protocol => 6,
-        ErrorClass::RateLimited => 7,
-        ErrorClass::Http5xx => 8,
-        ErrorClass::Http4xx => 9,
-        ErrorClass::Http3xx => 10,
-        ErrorClass::Refused => 11,
-        ErrorClass::Lost => 12,
-        ErrorClass::Store => 13,
-    }
-}
-
-pub(crate) fn class_of(n: u8) -> Option<ErrorClass> {
-    ErrorClass::ALL.into_iter().find(|class| class_number(*class) == n)
 }
 
 pub(crate) fn reason_number(reason: EndReason) -> u8 {

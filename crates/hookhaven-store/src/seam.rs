@@ -3,17 +3,19 @@
 //!
 //! No SQL, no files and no driver types cross this line.
 
+mod actions;
 mod lists;
 mod search;
 mod upkeep;
+mod work;
 
 use std::{fmt, path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use hookhaven_core::{Attempt, Delivery, DeliveryId, EndReason, Event, EventId, Lane, Order, Policy, Time};
+use hookhaven_core::{Attempt, Delivery, DeliveryId, Event, EventId, Lane, Order, Policy, Time};
 use tokio::sync::{Notify, watch};
 
-pub use self::{lists::*, search::*, upkeep::*};
+pub use self::{actions::*, lists::*, search::*, upkeep::*, work::*};
 
 /// An event to be stored, with the deliveries it makes: one commit (I1).
 #[derive(Clone, Debug, PartialEq)]
@@ -100,164 +102,6 @@ impl Leave {
     pub fn above(self, limit: u64) -> u64 {
         limit.saturating_add(limit - self.of(limit))
     }
-}
-
-/// A node's session: a number that never repeats, so that a stale holder cannot settle (I3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SessionId(pub u64);
-
-/// Whether a session still stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Renewed {
-    Live,
-    /// It lapsed: its leases are gone, its attempts must be aborted, a new session opened.
-    Lapsed,
-}
-
-/// A lane that has room, for a claim.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LaneRoom {
-    pub lane: Lane,
-    /// How many of it this claim may take.
-    pub room: usize,
-    /// How many of it may be leased at any time, to all nodes together; `None`: any number.
-    pub limit: Option<usize>,
-}
-
-/// A lane with work that is due.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LaneDue {
-    pub lane: Lane,
-    /// When its head fell due.
-    pub due_at: Time,
-}
-
-/// What could be claimed now, and when to look again.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Due {
-    /// Lanes with due work, earliest head first.
-    pub lanes: Vec<LaneDue>,
-    /// When the next delivery that is not due yet will be, over all lanes not skipped.
-    pub next_due: Option<Time>,
-}
-
-/// A delivery in hand: the right to attempt it once.
-#[derive(Clone, Debug)]
-pub struct Leased {
-    pub delivery: Delivery,
-    /// Makes a settle by an earlier holder a no-op.
-    pub fence: u64,
-    /// Number of the attempt to be made, from 1, lost ones counted.
-    pub attempt_number: u32,
-    /// The event, or why it could not be read back.
-    pub event: Result<Arc<Event>, String>,
-}
-
-/// What becomes of a leased delivery.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Settlement {
-    pub delivery: DeliveryId,
-    pub fence: u64,
-    /// The attempt to be recorded. `None` only with `Next::Release`.
-    pub attempt: Option<Attempt>,
-    pub next: Next,
-    /// Stored in the same commit, if the lease is still ours. Their keys are not looked at.
-    pub follows: Vec<Follow>,
-}
-
-/// An event that follows from a settlement.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Follow {
-    pub event: NewEvent,
-    /// Left out if the settlement ends the delivery cancelled.
-    pub unless_cancelled: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
-    Delivered,
-    /// The attempt counted; try again then.
-    ///
-    /// One in a `fifo` line that would then have parked it for too long dies instead, `parked`; one that a newer
-    /// version has overtaken is over, `superseded`.
-    Retry {
-        due_at: Time,
-    },
-    Dead(EndReason),
-    /// Nothing was attempted: back to the lane as it was.
-    Release,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Settled {
-    Done,
-    /// The lease was no longer ours; nothing was changed. A normal value (I3).
-    LeaseLost,
-}
-
-/// What became of a replay of one delivery.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Replayed {
-    New(DeliveryId),
-    /// Somebody replayed it before; this is the delivery that replaced it.
-    Already(DeliveryId),
-    /// It has not ended; there is nothing to replay.
-    NotEnded,
-    Unknown,
-}
-
-/// A replay whose new delivery has an id of the asker's choosing: asked again, it shows whether it was the same asker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReplayAs {
-    /// The delivery that ended.
-    pub delivery: DeliveryId,
-    /// The one to take its place. Nobody else may use this id.
-    pub new: DeliveryId,
-}
-
-/// A further delivery of a stored event, known by the id that its asker chose.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Redelivery {
-    pub event: EventId,
-    pub delivery: NewDelivery,
-}
-
-/// What became of a wish for a further delivery of a stored event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Redelivered {
-    New,
-    /// There is or was a delivery with this id.
-    Already,
-    /// There is no such event.
-    Unknown,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dismissed {
-    Done,
-    /// Not a dead letter: not dead, replaced, or dismissed before.
-    NotDeadLetter,
-    Unknown,
-}
-
-/// What became of a wish to end a delivery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cancelled {
-    /// It has ended, cancelled.
-    Done,
-    /// It is in hand: if that attempt succeeds it is delivered, else it ends cancelled and is not tried again.
-    Asked,
-    /// It had ended, or somebody had asked before.
-    Before,
-    Unknown,
-}
-
-/// What became of a wish to deliver a stored event to destinations it did not go to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Routed {
-    /// The deliveries made; those to destinations it already had a delivery for are left out.
-    Made(Vec<DeliveryId>),
-    Unknown,
 }
 
 /// A small thing that people create or switch and that must survive a restart (paused states).

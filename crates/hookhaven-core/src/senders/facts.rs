@@ -1,66 +1,19 @@
-//! Id, type and time of an event: where senders put them, and what stands in when they are absent, absurdly
-//! long or unprintable.
+//! Id, type and time of an event: where senders put them.
 //!
-//! Not here: whether the request is the sender's; facts are only read once it is.
+//! Not here: whether the request is the sender's, for facts are only read once it is; what stands in for those that
+//! are missing (`fallback`); how they get into samples (`put`).
+
+mod put;
 
 use std::{borrow::Cow, cell::OnceCell};
 
 use http::{HeaderMap, HeaderName};
 
-use super::{
-    mac::sha256_hex,
-    place::{BadPlace, Place, Unit, only, read_time},
-    sample::Body,
-};
+use super::place::{BadPlace, Place, Unit, only, read_time};
 use crate::{
-    event::UNKNOWN_TYPE,
     json::{Found, Pointer, scan, whole},
-    sender::{Facts, Request, Sender},
-    time::Time,
+    sender::Facts,
 };
-
-/// Longest idempotency key that is kept as it is; a longer one is kept as its SHA-256.
-pub const KEY_BYTES_MAX: usize = 256;
-/// Longest event type; a longer one is cut.
-pub const TYPE_BYTES_MAX: usize = 128;
-
-/// Idempotency key, event type and time of a verified request, always usable: the key falls back to a hash of
-/// the body, the type to [`UNKNOWN_TYPE`]. Neither holds control characters (NUL could not be stored
-/// everywhere, the others would reach terminals and logs), and both are bounded.
-pub fn facts_or_fallback(sender: &dyn Sender, request: &Request<'_>) -> (String, String, Option<Time>) {
-    bounded(sender.facts(request), request.body)
-}
-
-/// The same of facts that were read from `body`.
-pub fn bounded(facts: Facts, body: &[u8]) -> (String, String, Option<Time>) {
-    let key = facts.idempotency_key.filter(|key| !key.trim().is_empty()).map(bounded_key);
-    let event_type = facts.event_type.as_deref().map(bounded_type).filter(|t| !t.is_empty());
-    (
-        key.unwrap_or_else(|| format!("sha256:{}", sha256_hex(body))),
-        event_type.unwrap_or_else(|| UNKNOWN_TYPE.to_owned()),
-        facts.occurred_at,
-    )
-}
-
-fn bounded_key(key: String) -> String {
-    if key.len() > KEY_BYTES_MAX || key.chars().any(char::is_control) {
-        format!("sha256:{}", sha256_hex(key.as_bytes()))
-    } else {
-        key
-    }
-}
-
-fn bounded_type(event_type: &str) -> String {
-    let mut text = String::new();
-    for c in event_type.trim().chars() {
-        let c = if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
-        if text.len() + c.len_utf8() > TYPE_BYTES_MAX {
-            break;
-        }
-        text.push(c);
-    }
-    text
-}
 
 /// Where a sender puts id, type and time; of several places the first that holds something counts.
 #[derive(Clone, Debug, Default)]
@@ -276,69 +229,6 @@ impl FactPlaces {
     pub(super) fn type_is_signed(&self, body: bool, headers: impl Fn(&HeaderName) -> bool) -> bool {
         are_signed(&self.event_type, body, headers)
     }
-
-    /// Headers that carry id and type, for a sample to be signed.
-    pub(super) fn headers(&self, id: &str, event_type: &str) -> Vec<(String, String)> {
-        let all = self.id_pieces(id).into_iter().chain(self.type_pieces(event_type).unwrap_or_default());
-        let mut headers: Vec<(String, String)> = Vec::new();
-        for (slot, text) in all {
-            let Slot::Header(name) = slot else { continue };
-            // The type may be a part of the id.
-            headers.retain(|(known, _)| known != name.as_str());
-            headers.push((name.to_string(), text));
-        }
-        headers
-    }
-
-    /// Puts id, type and time into a sample body where they stand in one. `None` if there is no place for that type.
-    pub(super) fn put(&self, body: &mut Body, id: &str, event_type: &str, now: Time) -> Option<()> {
-        let types = self.type_pieces(event_type)?;
-        for (slot, text) in self.id_pieces(id) {
-            self.put_one(body, slot, text);
-        }
-        // Where the type is what is there, a time could make it another.
-        let by_name = types.iter().any(|(slot, _)| matches!(slot, Slot::Has(_)));
-        if let Some((Slot::Json(at), unit)) = self.time.first().filter(|_| !by_name) {
-            body.set_time(self.pointers.get(*at)?, *unit, now);
-        }
-        for (slot, text) in types {
-            self.put_one(body, slot, text);
-        }
-        Some(())
-    }
-
-    fn put_one(&self, body: &mut Body, slot: &Slot, text: String) {
-        match slot {
-            Slot::Json(at) => self.pointers.get(*at).into_iter().for_each(|p| body.set(p, text.clone().into())),
-            Slot::Has(all) => {
-                let named = all.iter().find(|(_, name)| **name == *text).and_then(|(at, _)| self.pointers.get(*at));
-                named.into_iter().for_each(|p| body.set(p, serde_json::json!({ "sample": true })));
-            }
-            Slot::Header(_) | Slot::Text(_) => {}
-        }
-    }
-
-    /// What each place of the id gets: the last of several the id itself.
-    fn id_pieces(&self, id: &str) -> Vec<(&Slot, String)> {
-        let Some(pieces) = self.id.first() else { return Vec::new() };
-        let text = |n: usize| if n + 1 == pieces.len() { id.to_owned() } else { "1".to_owned() };
-        pieces.iter().enumerate().map(|(n, piece)| (&piece.slot, text(n))).collect()
-    }
-
-    /// What each place of the type gets: a part of it. `None` if none of the places can say it.
-    fn type_pieces(&self, event_type: &str) -> Option<Vec<(&Slot, String)>> {
-        if self.event_type.is_empty() {
-            return Some(Vec::new());
-        }
-        let fits = |pieces: &Joined| match &pieces[..] {
-            [Piece { slot: Slot::Has(all), .. }] => all.iter().any(|(_, name)| **name == *event_type),
-            [Piece { slot: Slot::Text(word), .. }] => **word == *event_type,
-            [Piece { slot: Slot::Text(word), .. }, ..] if event_type.split(TYPE_JOINT).next() != Some(word) => false,
-            _ => event_type.split(TYPE_JOINT).count() >= pieces.iter().filter(|piece| !piece.optional).count(),
-        };
-        let pieces = self.event_type.iter().find(|pieces| fits(pieces))?;
-        Some(pieces.iter().map(|p| &p.slot).zip(event_type.splitn(pieces.len(), TYPE_JOINT).map(Into::into)).collect())
-    }
 }
 
 fn are_signed(places: &[Joined], body: bool, headers: impl Fn(&HeaderName) -> bool) -> bool {
@@ -360,24 +250,7 @@ pub fn header_text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Cow<
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn keys_are_bounded_and_printable() {
-        assert_eq!(bounded_key("evt_1".into()), "evt_1");
-        assert_eq!(bounded_key("a".repeat(256)), "a".repeat(256));
-        for odd in ["a".repeat(257), "a\0b".into(), "a\nb".into()] {
-            let key = bounded_key(odd.clone());
-            assert_eq!(key, format!("sha256:{}", sha256_hex(odd.as_bytes())));
-        }
-    }
-
-    #[test]
-    fn types_are_cut_between_characters_and_hold_no_control_characters() {
-        assert_eq!(bounded_type(" invoice.paid "), "invoice.paid");
-        assert_eq!(bounded_type("a\u{1b}[31m"), "a\u{fffd}[31m");
-        assert_eq!(bounded_type(&"é".repeat(100)), "é".repeat(64));
-        assert_eq!(bounded_type(&format!("a{}", "é".repeat(100))).len(), 127);
-    }
+    use crate::time::Time;
 
     #[test]
     fn the_first_place_that_holds_something_counts() {

@@ -5,8 +5,8 @@
 //! (signatures over a text around the body), `signature` (their header), `mac` (algorithms, keys, the comparison),
 //! `template` (what is signed), `shared` (secrets that are shown), `published` (certificates and keys that are fetched),
 //! `addresses` (published lists of where a sender posts from), `jwt`, `place` (where things stand), `form` (form bodies),
-//! `facts` (id, type and time), `order`, `handshake`, `late` (answers after the answer), `sample` (bodies to try a source
-//! with), `chain` (several of them that are one story).
+//! `facts` (id, type and time), `fallback` (what stands in for them), `order`, `handshake`, `late` (answers after the
+//! answer), `sample` (bodies to try a source with), `chain` (several of them that are one story).
 //!
 //! A new declarative sender is a file of under 40 lines, its `conduct` aside; every law in `tests/sender_laws` then runs
 //! over it, and `docs/senders.md` is made from it. Not here: sources, sockets, configuration syntax.
@@ -16,6 +16,7 @@ mod chain;
 mod declaration;
 mod declared;
 mod facts;
+mod fallback;
 mod form;
 mod handshake;
 mod jwt;
@@ -39,7 +40,8 @@ pub use addresses::{AddressList, BadList, LIST_BYTES_MAX, ListForm, NETS_MAX};
 pub use catalogue::hmac::{HmacOptions, TimestampOptions};
 pub use chain::{Chain, Common, Overlay, Step};
 pub use declaration::{About, Code, Conduct, Declaration, OrderPromise, Retries, Rotation, Scheme, Siblings, Told};
-pub use facts::{FactPlaces, Item, KEY_BYTES_MAX, TYPE_BYTES_MAX, bounded, facts_or_fallback};
+pub use facts::{FactPlaces, Item};
+pub use fallback::{KEY_BYTES_MAX, TYPE_BYTES_MAX, bounded, facts_or_fallback};
 pub use form::{FIELDS_MAX, FORM, field, field_text, fields, is_form};
 pub use handshake::{CHALLENGE_BYTES_MAX, Echoed, HANDSHAKE_BYTES_MAX, Handshake};
 pub use jwt::write_hs256;

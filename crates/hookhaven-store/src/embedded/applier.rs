@@ -16,7 +16,7 @@ use std::{
 use hookhaven_core::Time;
 use tokio::sync::{Notify, oneshot};
 
-use super::index::{IndexError, IndexWriter, forget::Step, lists::READ_MAX};
+use super::index::{IndexError, IndexWriter, forget::Step, readers::READ_MAX};
 use crate::{position::Position, record::Record, seam::StoreError};
 
 /// How long records are gathered, unless a reader waits. Keys lie anywhere in their tree: the more of them

@@ -390,7 +390,7 @@ fn missing(segment: u32, what: &str) -> Damage {
 }
 
 fn events_of(payload: &[u8], at: Position) -> Result<Vec<EventId>, StoreError> {
-    let records = codec::decode(payload).map_err(|e| super::engine::unreadable(at, &e))?;
+    let records = codec::decode(payload).map_err(|e| super::readback::unreadable(at, &e))?;
     let event = |record: &Record| match record {
         Record::Accepted { event, .. } => Some(event.id),
         Record::Carried(carried) => Some(carried.event.id),

@@ -13,8 +13,9 @@ use super::{
     disk::{Disk, Lock},
     engine::{self, Seen, Trouble},
     home,
-    index::{Index, Indexed, lists::Reader},
+    index::{Index, Indexed, readers::Reader},
     journal::{Journal, JournalReader},
+    readback,
     seal::{self, Seal},
 };
 use crate::{
@@ -91,7 +92,7 @@ impl Export {
         let (mut families, mut bytes, mut requests) = (Vec::new(), 0, Vec::new());
         for (id, at) in self.reader.families_after(after, limit)? {
             // Why it cannot be read is in `damages`.
-            let mut event = at.and_then(|at| engine::read_event(&self.journal, &self.damages, id, at).ok());
+            let mut event = at.and_then(|at| readback::read_event(&self.journal, &self.damages, id, at).ok());
             bytes += event.as_mut().map_or(0, |event| share(event, &mut requests));
             let mut deliveries = Vec::new();
             for indexed in self.reader.deliveries_of(id)? {
@@ -112,7 +113,7 @@ impl Export {
         let mut places = self.reader.attempts_at(delivery.id)?;
         // What was carried lies in one frame.
         places.dedup();
-        let attempts = engine::read_attempts(&self.journal, &self.damages, delivery.id, places);
+        let attempts = readback::read_attempts(&self.journal, &self.damages, delivery.id, places);
         Ok(FamilyDelivery { delivery, last, attempts })
     }
 

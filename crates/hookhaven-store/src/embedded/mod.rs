@@ -24,6 +24,7 @@ mod home;
 pub mod index;
 pub mod journal;
 pub mod queue;
+mod readback;
 mod reader;
 mod recent;
 mod reindex;

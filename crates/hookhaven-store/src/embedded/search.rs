@@ -8,9 +8,10 @@ use hookhaven_core::EventId;
 
 use super::{
     damages::Damages,
-    engine::{Engine, event_in, read_event},
-    index::{IndexError, lists::Reader},
+    engine::Engine,
+    index::{IndexError, readers::Reader},
     journal::{JournalReader, ReadError},
+    readback::{event_in, read_event},
 };
 use crate::{
     position::Position,

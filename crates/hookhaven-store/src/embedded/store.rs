@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use hookhaven_core::{Attempt, DeliveryId, Event, EventId, Lane};
 use tokio::sync::Notify;
 
-use super::{EmbeddedStore, Shared, backup, engine::Engine, index::lists::Reader};
+use super::{EmbeddedStore, Shared, backup, engine::Engine, index::readers::Reader};
 use crate::{
     live::{Claimed, Live},
     rules::{Accepting, Answer, Command},

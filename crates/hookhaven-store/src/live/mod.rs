@@ -16,6 +16,7 @@ mod depths;
 mod lanes;
 mod leases;
 mod lines;
+mod pending;
 mod queues;
 mod recent;
 mod slab;
@@ -30,17 +31,19 @@ use std::{
     sync::Arc,
 };
 
-use hookhaven_core::{Delivery, DeliveryId, DeliveryState, EventId, Lane, LineId, Order, Time, Version};
+use hookhaven_core::{Delivery, DeliveryId, EventId, Lane, LineId, Time, Version};
 
 pub use self::{
     apply::{Counted, LostInARow, Recalled},
     leases::Claimed,
+    pending::{Birth, BirthKind, PendingImage},
 };
 use self::{
     depths::Depths,
     lanes::Lanes,
     leases::Sessions,
     lines::Lines,
+    pending::Pending,
     queues::{Queues, Turns},
     recent::Recent,
     slab::Slab,
@@ -49,43 +52,8 @@ pub(crate) use self::{depths::counted_as, waiting::DUE_AT_ONCE_US};
 use crate::{
     history::{KeyDigest, KeyHeld, Past},
     position::Position,
-    record::DeliveryBirth,
     seam::{CatalogEntry, Depth, InLine, KeptBack, LANE_WIDTH_KIND, LaneSize},
 };
-
-/// What many deliveries have in common, held once.
-pub type Birth = Arc<BirthKind>;
-
-/// The part of a [`DeliveryBirth`] that deliveries share.
-#[derive(Clone, Debug, PartialEq)]
-pub struct BirthKind {
-    pub source: Arc<str>,
-    pub event_type: Arc<str>,
-    pub destination: Arc<str>,
-    pub lane: Lane,
-    pub route: Arc<str>,
-    pub policy: Arc<hookhaven_core::Policy>,
-}
-
-/// A delivery that has not ended. Small: there may be millions.
-#[derive(Clone, Debug)]
-pub(crate) struct Pending {
-    id: DeliveryId,
-    event: EventId,
-    event_at: Position,
-    kind: Birth,
-    accepted_at: Time,
-    due_at: Time,
-    attempts: u32,
-    tries: u32,
-    lost: u32,
-    lane: u32,
-    /// 0 = not leased.
-    session: u64,
-    fence: u64,
-    replaces: Option<Box<DeliveryId>>,
-    order: Option<Arc<Order>>,
-}
 
 /// Ids are random in their last bytes: no need to hash them again.
 #[derive(Default)]
@@ -143,44 +111,9 @@ pub enum Standing {
     Gone,
 }
 
-/// A pending delivery as a store remembers it, for start-up.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PendingImage {
-    pub delivery: Delivery,
-    pub event_at: Position,
-    /// The newest version that its line has had.
-    pub newest: Option<Version>,
-}
-
 impl Live {
     pub fn new() -> Self {
         Self::default()
-    }
-
-    /// Puts back a pending delivery that the index remembers. Before any record is applied.
-    pub fn restore_pending(&mut self, image: PendingImage) {
-        let d = image.delivery;
-        if let (Some(order), Some(newest)) = (&d.order, image.newest) {
-            self.lines.restore_newest(order.line(&d.destination), newest);
-        }
-        let birth = DeliveryBirth {
-            id: d.id,
-            event: d.event,
-            source: d.source,
-            event_type: d.event_type,
-            destination: d.destination,
-            lane: d.lane,
-            route: d.route,
-            policy: d.policy,
-            accepted_at: d.accepted_at,
-            due_at: d.due_at,
-            replaces: d.replaces,
-            order: d.order,
-        };
-        if let Some(asked_at) = d.cancel_asked_at {
-            self.asked.insert(d.id, asked_at);
-        }
-        self.insert(birth, (d.attempts, d.tries, d.lost), image.event_at);
     }
 
     /// Puts back dead letters that the index counts.
@@ -359,84 +292,6 @@ impl Live {
             if *n == 0 {
                 self.by_segment.remove(&segment);
             }
-        }
-    }
-
-    fn intern(&mut self, kind: BirthKind) -> Birth {
-        const KINDS_MAX: usize = 256;
-        if let Some(i) = self.kinds.iter().position(|k| **k == kind) {
-            // The common kinds stay in front.
-            self.kinds.swap(i, i / 2);
-            return self.kinds[i / 2].clone();
-        }
-        let kind = Arc::new(kind);
-        self.kinds.truncate(KINDS_MAX - 1);
-        self.kinds.push(kind.clone());
-        kind
-    }
-
-    /// Adds a delivery to its lane, with its attempts, tries and lost ones so far; `false` if it is there already.
-    fn insert(&mut self, birth: DeliveryBirth, (attempts, tries, lost): (u32, u32, u32), event_at: Position) -> bool {
-        if self.by_id.contains_key(&birth.id) {
-            return false;
-        }
-        let kind = self.intern(BirthKind {
-            source: birth.source,
-            event_type: birth.event_type,
-            destination: birth.destination,
-            lane: birth.lane,
-            route: birth.route,
-            policy: birth.policy,
-        });
-        self.depths.add_pending(&kind, 1);
-        let lane = self.lanes.number(&kind.lane);
-        let slot = self.pending.insert(Pending {
-            id: birth.id,
-            event: birth.event,
-            event_at,
-            kind,
-            accepted_at: birth.accepted_at,
-            due_at: birth.due_at,
-            attempts,
-            tries,
-            lost,
-            lane,
-            session: 0,
-            fence: 0,
-            replaces: birth.replaces.map(Box::new),
-            order: birth.order,
-        });
-        self.by_id.insert(birth.id, slot);
-        self.count_in(event_at.segment);
-        self.join(slot);
-        true
-    }
-}
-
-impl Pending {
-    fn view(&self) -> Delivery {
-        Delivery {
-            id: self.id,
-            event: self.event,
-            source: self.kind.source.clone(),
-            event_type: self.kind.event_type.clone(),
-            destination: self.kind.destination.clone(),
-            lane: self.kind.lane.clone(),
-            route: self.kind.route.clone(),
-            policy: self.kind.policy.clone(),
-            accepted_at: self.accepted_at,
-            due_at: self.due_at,
-            attempts: self.attempts,
-            tries: self.tries,
-            lost: self.lost,
-            state: if self.session == 0 { DeliveryState::Pending } else { DeliveryState::Leased },
-            ended_at: None,
-            end_reason: None,
-            replaces: self.replaces.as_deref().copied(),
-            replaced_by: None,
-            dismissed_at: None,
-            cancel_asked_at: None,
-            order: self.order.clone(),
         }
     }
 }

@@ -8,12 +8,12 @@ use tokio_postgres::types::Type;
 
 use super::{
     Shared,
+    endings::{Change, Ending, Scope, settle_rows},
     lined::locked,
     lines::{self, Arranged, Lines},
     pool::{Args, Lent, Mode},
     replay::again,
     rows::{At, NOBODY, Stored, Uuid},
-    settle::{Change, Ending, Scope, settle_rows},
     steps,
     trouble::Trouble,
 };

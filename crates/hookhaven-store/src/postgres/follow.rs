@@ -8,9 +8,10 @@ use hookhaven_core::{DeliveryState, Time};
 
 use super::{
     Shared,
+    endings::{Change, Ending, Scope, settle_rows},
     events::Events,
     pool::Mode,
-    settle::{Change, Ending, Report, Scope, settle_rows},
+    settle::Report,
     slices,
     trouble::Trouble,
 };

@@ -8,12 +8,13 @@ use tokio_postgres::types::Type;
 use super::{
     Shared,
     claim::{fence, number},
+    endings::{Change, Ending, Scope, settle_rows},
     events::Events,
     follow::Follows,
     lines::{self, Arranged, Lines},
     pool::{Lent, Mode},
     rows::{LIVE_COLUMNS, Stored, Uuid},
-    settle::{Change, Ending, Report, Scope, TRIES, settle_rows},
+    settle::{Report, TRIES},
     trouble::{Kind, Trouble},
 };
 use crate::{

@@ -20,9 +20,9 @@ use tokio_postgres::{Row, types::Type};
 
 use super::{
     Shared,
+    endings::{Change, Ending, Scope, settle_rows},
     pool::{Args, Lent},
     rows::{At, LINE, Uuid, maybe_time, text, time},
-    settle::{Change, Ending, Scope, settle_rows},
     slices,
     trouble::{Kind, Trouble},
 };

@@ -1,7 +1,7 @@
 //! The shared store: every node meets in one PostgreSQL (15 or later), in a schema of its own.
 //!
 //! The database decides what must be decided in one place: a unique index what is a duplicate (`accept`), row
-//! locks who has a delivery (`claim`), the fence who may settle it (`settle`). What follows from a decision is
+//! locks who has a delivery (`claim`), the fence who may settle it (`endings`). What follows from a decision is
 //! the same as everywhere (`rules`, `live`). A delivery is one row in one of two tables, `live` or `ended`;
 //! settling moves it. Events, ended deliveries and attempts lie in one partition a day (`slices`, `retain`).
 //!
@@ -31,6 +31,7 @@ mod catalog;
 mod claim;
 mod clock;
 mod conditions;
+mod endings;
 mod events;
 pub mod examine;
 mod few;

@@ -9,12 +9,12 @@ use tokio_postgres::types::Type;
 use super::{
     Shared,
     claim::number,
+    endings::Ending,
     lined::Endings,
     lines::{self, Lines},
     pool::{Args, Mode},
     replay::again,
     rows::{At, LIVE_COLUMNS, NOBODY, Stored, Uuid},
-    settle::Ending,
     trouble::Trouble,
 };
 use crate::{

@@ -1,5 +1,10 @@
 //! A disk in memory that loses what a real one may lose: pages not yet synced, names not yet synced,
-//! everything after a sync that failed. For tests and simulation; seeded, so that a loss repeats.
+//! everything after a sync that failed. For tests and simulation; seeded, so that a loss repeats. Here are its
+//! names, the processes that come one after the other, and what can be done to it; what one file holds is `file`'s.
+
+mod file;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,11 +14,8 @@ use std::{
     time::Duration,
 };
 
+use self::file::{Content, SimFile};
 use super::{Disk, DiskFile, Lock};
-
-/// What is written back at once. Within a page that was being written, sectors may be old or new.
-const PAGE_BYTES: usize = 4096;
-const SECTOR_BYTES: usize = 512;
 
 /// The disk as one process sees it. A power cut or a kill gives the next process a disk of its own, and
 /// leaves the one before with nothing but errors.
@@ -52,19 +54,6 @@ struct State {
     /// Bytes that all files together may have.
     quota_bytes: Option<u64>,
     read_only: bool,
-}
-
-#[derive(Debug, Default)]
-struct Content {
-    current: Vec<u8>,
-    durable: Vec<u8>,
-    dirty: BTreeSet<usize>,
-}
-
-#[derive(Debug)]
-struct SimFile {
-    disk: SimDisk,
-    file: u64,
 }
 
 #[derive(Debug)]
@@ -278,64 +267,6 @@ impl State {
     }
 }
 
-impl Content {
-    fn append(&mut self, bytes: &[u8]) {
-        let from = self.current.len();
-        self.current.extend_from_slice(bytes);
-        self.touch(from, self.current.len());
-    }
-
-    fn touch(&mut self, from: usize, to: usize) {
-        self.dirty.extend(from / PAGE_BYTES..to.div_ceil(PAGE_BYTES));
-    }
-
-    /// Writes a part of a page through to the durable image, which grows by zeros where needed.
-    fn write_back(&mut self, from: usize, to: usize) {
-        let to = to.min(self.current.len());
-        if from < to {
-            if self.durable.len() < to {
-                self.durable.resize(to, 0);
-            }
-            self.durable[from..to].copy_from_slice(&self.current[from..to]);
-        }
-    }
-
-    fn sync(&mut self) {
-        for page in std::mem::take(&mut self.dirty) {
-            self.write_back(page * PAGE_BYTES, (page + 1) * PAGE_BYTES);
-        }
-        // What an earlier failed sync lost stays lost, but the length is known again.
-        self.durable.resize(self.current.len(), 0);
-    }
-
-    /// A sync that fails: some pages arrive, the others count as clean and never will.
-    fn sync_badly(&mut self, state: &mut State) {
-        for page in std::mem::take(&mut self.dirty) {
-            if state.flip() {
-                self.write_back(page * PAGE_BYTES, (page + 1) * PAGE_BYTES);
-            }
-        }
-    }
-
-    fn lose(&mut self, state: &mut State) {
-        for page in std::mem::take(&mut self.dirty) {
-            match state.next() % 3 {
-                0 => {}
-                1 => self.write_back(page * PAGE_BYTES, (page + 1) * PAGE_BYTES),
-                _ => {
-                    for sector in 0..PAGE_BYTES / SECTOR_BYTES {
-                        if state.flip() {
-                            let from = page * PAGE_BYTES + sector * SECTOR_BYTES;
-                            self.write_back(from, from + SECTOR_BYTES);
-                        }
-                    }
-                }
-            }
-        }
-        self.current = self.durable.clone();
-    }
-}
-
 fn missing(path: &Path) -> io::Error {
     io::Error::new(io::ErrorKind::NotFound, format!("{} does not exist", path.display()))
 }
@@ -410,160 +341,5 @@ impl Disk for SimDisk {
 
     fn index_path(&self, _dir: &Path) -> PathBuf {
         self.index_dir.join(format!("index-{}.sqlite", self.boot))
-    }
-}
-
-impl SimFile {
-    /// The disk and this file's content, unless the process that opened it is dead.
-    fn with<T>(&self, act: impl FnOnce(&mut State, &mut Content) -> io::Result<T>) -> io::Result<T> {
-        self.with_state(self.disk.alive()?, act)
-    }
-
-    /// The same, to change it.
-    fn change<T>(&self, act: impl FnOnce(&mut State, &mut Content) -> io::Result<T>) -> io::Result<T> {
-        self.with_state(self.disk.changing()?, act)
-    }
-
-    fn with_state<T>(
-        &self,
-        mut state: MutexGuard<'_, State>,
-        act: impl FnOnce(&mut State, &mut Content) -> io::Result<T>,
-    ) -> io::Result<T> {
-        let mut content = state.files.remove(&self.file).ok_or(io::ErrorKind::NotFound)?;
-        let done = act(&mut state, &mut content);
-        state.files.insert(self.file, content);
-        done
-    }
-}
-
-impl DiskFile for SimFile {
-    fn append(&self, bytes: &[u8]) -> io::Result<()> {
-        self.change(|state, content| {
-            if state.read_only {
-                return Err(io::ErrorKind::ReadOnlyFilesystem.into());
-            }
-            // Its own content is out of the table while it is changed.
-            let room = state.free_bytes().saturating_sub(content.current.len() as u64);
-            if (bytes.len() as u64) > room {
-                content.append(&bytes[..room as usize]);
-                return Err(io::ErrorKind::StorageFull.into());
-            }
-            if State::strikes(&mut state.appends_until_full) {
-                let part = state.next() as usize % (bytes.len() + 1);
-                content.append(&bytes[..part]);
-                return Err(io::ErrorKind::StorageFull.into());
-            }
-            content.append(bytes);
-            Ok(())
-        })
-    }
-
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        self.with(|_, content| {
-            let from = usize::try_from(offset).unwrap_or(usize::MAX).min(content.current.len());
-            let n = buffer.len().min(content.current.len() - from);
-            buffer[..n].copy_from_slice(&content.current[from..from + n]);
-            Ok(n)
-        })
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        self.disk.wait_out_stall();
-        let cut = State::strikes(&mut self.disk.alive()?.syncs_until_cut);
-        if cut {
-            self.disk.power_cut(0);
-        }
-        self.with(|state, content| {
-            state.syncs += 1;
-            if state.lies {
-                return Ok(());
-            }
-            if State::strikes(&mut state.syncs_until_error) {
-                content.sync_badly(state);
-                return Err(io::Error::other("the disk failed to sync"));
-            }
-            content.sync();
-            Ok(())
-        })
-    }
-
-    fn len(&self) -> io::Result<u64> {
-        self.with(|_, content| Ok(content.current.len() as u64))
-    }
-
-    fn truncate(&self, len: u64) -> io::Result<()> {
-        self.change(|_, content| {
-            let len = usize::try_from(len).unwrap_or(usize::MAX);
-            content.current.truncate(len);
-            content.touch(len, len + 1);
-            Ok(())
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn disk(seed: u64) -> (SimDisk, Arc<dyn DiskFile>) {
-        let disk = SimDisk::new(seed, Path::new("/nowhere"));
-        let file = disk.create(Path::new("/d/f")).unwrap();
-        (disk, file)
-    }
-
-    fn content(disk: &SimDisk) -> Option<Vec<u8>> {
-        let file = disk.open(Path::new("/d/f")).ok()?;
-        let mut bytes = vec![0; file.len().unwrap() as usize];
-        file.read_at(0, &mut bytes).unwrap();
-        Some(bytes)
-    }
-
-    #[test]
-    fn what_was_synced_outlasts_the_power() {
-        let (disk, file) = disk(1);
-        file.append(b"kept").unwrap();
-        file.sync_data().unwrap();
-        disk.sync_dir(Path::new("/d")).unwrap();
-        let disk = disk.power_cut(7);
-        assert_eq!(content(&disk), Some(b"kept".to_vec()));
-        assert!(file.append(b"x").is_err());
-    }
-
-    #[test]
-    fn what_was_not_synced_is_lost_for_some_seed_and_kept_for_another() {
-        let left: BTreeSet<_> = (0..32)
-            .map(|seed| {
-                let (disk, file) = disk(seed);
-                disk.sync_dir(Path::new("/d")).unwrap();
-                file.append(&[7; 3 * PAGE_BYTES]).unwrap();
-                content(&disk.power_cut(seed)).unwrap()
-            })
-            .collect();
-        assert!(left.contains(&Vec::new()) && left.len() > 4);
-    }
-
-    #[test]
-    fn a_name_without_a_directory_sync_may_go() {
-        let gone = (0..32).filter(|seed| {
-            let (disk, file) = disk(*seed);
-            file.sync_data().unwrap();
-            content(&disk.power_cut(*seed)).is_none()
-        });
-        assert!((1..32).contains(&gone.count()));
-    }
-
-    #[test]
-    fn after_a_failed_sync_a_good_one_does_not_bring_the_pages_back() {
-        let lost = (0..32).filter(|seed| {
-            let (disk, file) = disk(*seed);
-            disk.sync_dir(Path::new("/d")).unwrap();
-            disk.fail_sync_after(0);
-            file.append(b"written").unwrap();
-            assert!(file.sync_data().is_err());
-            file.sync_data().unwrap();
-            assert_eq!(content(&disk), Some(b"written".to_vec()));
-            content(&disk.power_cut(*seed)) != Some(b"written".to_vec())
-        });
-        assert!((1..32).contains(&lost.count()));
     }
 }

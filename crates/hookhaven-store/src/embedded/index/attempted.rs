@@ -3,11 +3,7 @@
 use hookhaven_core::{AttemptId, DeliveryId, ErrorClass};
 use rusqlite::params;
 
-use super::{
-    IndexError,
-    lists::{PAGE_MAX, Reader},
-    rows,
-};
+use super::{IndexError, lists::PAGE_MAX, readers::Reader, rows};
 use crate::seam::{AttemptAt, AttemptRow};
 
 /// The first condition is what the index is entered by.

@@ -5,7 +5,7 @@
 use hookhaven_core::{EventId, Time};
 use rusqlite::{OptionalExtension, params};
 
-use super::{IndexError, lists::Reader};
+use super::{IndexError, readers::Reader};
 use crate::{copy::Counts, history::KeyDigest, position::Position, record::CarriedKey, seam::CatalogEntry};
 
 /// Sorts before every id.

@@ -6,7 +6,7 @@
 use hookhaven_core::{EventId, Time};
 use rusqlite::{Connection, params};
 
-use super::{IndexError, IndexWriter, forget::Step, lists::Reader};
+use super::{IndexError, IndexWriter, forget::Step, readers::Reader};
 use crate::history::{KeyDigest, KeyHeld};
 
 /// Keys looked at in one transaction.

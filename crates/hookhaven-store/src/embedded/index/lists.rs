@@ -1,99 +1,22 @@
-//! The index as people ask it: pages of events and deliveries, each question with a limit of time so that none can
-//! hold up checkpoints for ever. Here is what filters mean, and which way a look takes for each; the looking is
-//! `look`'s.
-
-use std::{
-    sync::{Arc, Mutex},
-    time::{Duration, Instant},
-};
+//! The index as people ask it: pages of events and deliveries. Here is what filters mean, and which way a look takes
+//! for each; the looking is `look`'s, the connections are `readers`'.
 
 use hookhaven_core::{DeliveryId, DeliveryState, EventId, Time};
-use rusqlite::{Connection, OptionalExtension, Row, ToSql, params_from_iter};
-use tokio::sync::Semaphore;
+use rusqlite::{OptionalExtension, Row, ToSql, params_from_iter};
 
 use super::{
-    GONE, Index, IndexError,
-    look::{Found, Sought, Span, WORK_STEPS, Way, Work},
-    rows::{self, Indexed, Names},
+    GONE, IndexError,
+    look::{Found, Sought, Span, Way},
+    readers::Reader,
+    rows::{self, Indexed},
 };
 use crate::{
-    embedded::engine::Mode,
     position::Position,
     seam::{DeadLetter, DeliveryFilter, EventFilter, EventRow, Looked, Page},
 };
 
-/// Questions answered at once; others wait for one of them to end.
-const READERS_MAX: usize = 4;
-/// How long one may take.
-pub const READ_MAX: Duration = Duration::from_secs(5);
 /// Longest page, whatever is asked for.
 pub(super) const PAGE_MAX: usize = 10_000;
-
-/// Connections that read, opened as needed.
-#[derive(Clone, Debug)]
-pub struct Readers(Arc<Pool>);
-
-#[derive(Debug)]
-struct Pool {
-    index: Index,
-    mode: Mode,
-    permits: Semaphore,
-    free: Mutex<Vec<Reader>>,
-}
-
-/// One connection, lent out for one question.
-#[derive(Debug)]
-pub struct Reader {
-    pub(super) connection: Connection,
-    pub(super) names: Names,
-    pub(super) work: Work,
-    index: Index,
-}
-
-impl Readers {
-    pub fn new(index: Index, mode: Mode) -> Self {
-        Readers(Arc::new(Pool { index, mode, permits: Semaphore::new(READERS_MAX), free: Mutex::default() }))
-    }
-
-    /// Asks on a thread that may block.
-    pub async fn ask<T: Send + 'static>(
-        &self,
-        question: impl FnOnce(&Reader) -> Result<T, IndexError> + Send + 'static,
-    ) -> Result<T, IndexError> {
-        let ended = |e: &dyn std::fmt::Display| IndexError::Ended(e.to_string());
-        let pool = self.0.clone();
-        let _permit = self.0.permits.acquire().await.map_err(|e| ended(&e))?;
-        let asked = self.0.mode.run(move || pool.answer(question));
-        asked.await.map_err(|e| ended(&e))?
-    }
-}
-
-impl Pool {
-    fn free(&self) -> std::sync::MutexGuard<'_, Vec<Reader>> {
-        self.free.lock().unwrap_or_else(|e| e.into_inner())
-    }
-
-    fn answer<T>(&self, question: impl FnOnce(&Reader) -> Result<T, IndexError>) -> Result<T, IndexError> {
-        let free = self.free().pop();
-        let mut reader = match free {
-            Some(reader) => reader,
-            None => Reader::open(&self.index)?,
-        };
-        let started = Instant::now();
-        let work = reader.work.clone();
-        let watch = move || {
-            work.add();
-            started.elapsed() > READ_MAX
-        };
-        reader.connection.progress_handler(WORK_STEPS, Some(watch))?;
-        let answer = question(&reader);
-        // A connection that failed is not lent out again.
-        if answer.is_ok() {
-            self.free().push(reader);
-        }
-        answer
-    }
-}
 
 /// Conditions joined by AND, with their values.
 #[derive(Default)]
@@ -158,11 +81,6 @@ fn state_of(state: DeliveryState) -> &'static str {
 }
 
 impl Reader {
-    pub fn open(index: &Index) -> Result<Self, IndexError> {
-        let connection = index.reader()?;
-        Ok(Reader { connection, names: Names::default(), work: Work::default(), index: index.clone() })
-    }
-
     pub fn events(&self, filter: &EventFilter, page: Page<EventId>) -> Result<Looked<EventRow, EventId>, IndexError> {
         let sought = self.sought_events(EVENT_COLUMNS, filter, page)?;
         let found = self.look(sought, |row| self.event_row(row))?;

@@ -18,7 +18,8 @@ use rusqlite::{OptionalExtension, Row, Statement, ToSql, params};
 use super::{
     GONE, IndexError,
     kinds::{ids_of, moment_of},
-    lists::{PAGE_MAX, Reader, Where},
+    lists::{PAGE_MAX, Where},
+    readers::Reader,
 };
 
 /// Of SQLite's instructions, how many make one unit of work, and after how many units a look ends: some 100 ms.

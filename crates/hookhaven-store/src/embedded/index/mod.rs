@@ -2,7 +2,7 @@
 //! also hold the position reached; whatever is wrong with it, it is thrown away and made again.
 //!
 //! One connection applies (`apply`), one looks up for the writer (`history`), a few answer lists
-//! (`lists`). Not here: threads, and what is not yet applied, which is `live`'s.
+//! (`readers`, `lists`). Not here: threads, and what is not yet applied, which is `live`'s.
 //!
 //! What lists may be filtered by has no index of SQLite's, which would be written for every event. Instead `kinds`
 //! says what was born in which moment, one row for all that is alike, and lists look only there (`look`).
@@ -19,8 +19,9 @@ pub mod forget;
 pub mod history;
 mod keys;
 mod kinds;
-pub mod lists;
+mod lists;
 mod look;
+pub mod readers;
 mod rows;
 mod steps;
 
@@ -90,7 +91,7 @@ impl From<IndexError> for StoreError {
     fn from(e: IndexError) -> Self {
         match e {
             IndexError::Sqlite(e) if e.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted) => {
-                let limit = lists::READ_MAX.as_secs();
+                let limit = readers::READ_MAX.as_secs();
                 StoreError::Unavailable(format!("the question takes more than {limit} s: narrow the filter"))
             }
             e => StoreError::Failed(e.to_string()),

@@ -5,7 +5,8 @@ use rusqlite::{Connection, params, params_from_iter};
 
 use super::{
     IndexError,
-    lists::{PAGE_MAX, Reader, Where},
+    lists::{PAGE_MAX, Where},
+    readers::Reader,
     rows,
 };
 use crate::{

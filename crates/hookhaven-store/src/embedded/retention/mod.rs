@@ -29,9 +29,10 @@ use self::scan::{FoundEvent, Piece, Summary};
 use super::{
     EmbeddedStore,
     damages::Damages,
-    engine::{self, Engine, Mode},
-    index::{IndexError, Indexed, lists::Reader},
+    engine::{Engine, Mode},
+    index::{IndexError, Indexed, readers::Reader},
     journal::{Iterate, JournalReader},
+    readback,
 };
 use crate::{
     history::{KeyHeld, keys_of},
@@ -339,7 +340,7 @@ impl Family {
         let mut deliveries = Vec::with_capacity(self.deliveries.len());
         for Indexed { delivery, .. } in self.deliveries {
             let places = self.attempts_at.remove(&delivery.id).unwrap_or_default();
-            let attempts = engine::read_attempts(journal, damages, delivery.id, places);
+            let attempts = readback::read_attempts(journal, damages, delivery.id, places);
             bytes += attempts.iter().map(size).sum::<usize>();
             deliveries.push(CarriedDelivery::new(delivery, attempts.into_iter().map(Arc::new).collect()));
         }
