@@ -1,30 +1,21 @@
 //! A gateway's state for tests: a memory store on a clock that stands still, a config with two
 //! sources, and the router over them.
 
+mod config;
+mod signals;
 mod trials;
 
-use std::{
-    num::NonZeroU32,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use async_trait::async_trait;
 use axum::{Router, body::Body};
 use bytes::Bytes;
 use hookhaven_core::{
-    Attempt, AttemptId, DeliveryId, Destination, EndReason, ErrorClass, Event, EventId, Lane, Phases, Policy, Secret,
-    Time,
-    destination::{BreakerPolicy, DestinationState},
-    glob::Glob,
-    retry::RetryPolicy,
-    route::{self, Route},
+    Attempt, AttemptId, DeliveryId, EndReason, ErrorClass, Event, EventId, Lane, Phases, Secret, Time, route,
     sender::{CannotSign, Facts, Keys, Proof, Rejection, Request, Sample, Sender, Signed},
-    source::Source,
 };
 use hookhaven_store::{
-    LaneRoom, Leased, NewDelivery, NewEvent, Next, NodeReport, Settlement, Store,
+    LaneRoom, Leased, NewDelivery, NewEvent, Next, Settlement, Store,
     clock::{Entropy, ManualClock, SeededEntropy},
     memory::MemoryStore,
     quarantine::MemoryQuarantine,
@@ -35,18 +26,19 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-pub(crate) use self::trials::Scripted;
-use super::{ApiParts, Breaker, ConfigFile, LaneView, ReloadState, Signals, router};
-
-use super::tests::document;
+pub(crate) use self::{
+    config::{config, route},
+    signals::TestSignals,
+    trials::Scripted,
+};
+use super::{ApiParts, router, tests::document};
 use crate::{
     access::{self, Access},
     app::{self, KeyRing},
-    config::{Config, Limits, Log, Server, Worker},
+    config::Config,
     jobs::{Jobs, JobsParts},
     publish::{book::Book, manage::Manager},
     quarantine::Rejections,
-    stats::figures::Figures,
     trials::Trials,
 };
 
@@ -80,67 +72,6 @@ impl Sender for TestSender {
         let seal = format!("{}:{}", String::from_utf8_lossy(secret.expose()), sample.body.len());
         let headers = vec![("x-seal".into(), seal), ("content-type".into(), "application/json".into())];
         Ok(Signed { headers, query: String::new(), body: sample.body.clone() })
-    }
-}
-
-/// What the running gateway would say, as a test wants it.
-#[derive(Debug, Default)]
-pub(crate) struct TestSignals {
-    pub reload: Mutex<ReloadState>,
-    pub draining: Mutex<Option<String>>,
-    pub idle: Mutex<Option<String>>,
-    pub changed: Mutex<Vec<String>>,
-    pub file: Mutex<ConfigFile>,
-    pub under_way: Mutex<Option<Figures>>,
-}
-
-#[async_trait]
-impl Signals for TestSignals {
-    async fn render_metrics(&self) -> String {
-        "webhook_unrouted_total 3\n# EOF\n".into()
-    }
-
-    fn accepting(&self) -> Result<(), String> {
-        self.draining.lock().unwrap().clone().map_or(Ok(()), Err)
-    }
-
-    fn working(&self) -> Result<(), String> {
-        self.idle.lock().unwrap().clone().map_or(Ok(()), Err)
-    }
-
-    fn this_node(&self) -> Option<NodeReport> {
-        Some(NodeReport {
-            id: "here".into(),
-            role: "all".into(),
-            version: "1.2.3".into(),
-            config_hash: "c0ffee".into(),
-            address: "127.0.0.1:8081".into(),
-            session: None,
-            started_at: START,
-        })
-    }
-
-    fn reload_state(&self) -> ReloadState {
-        self.reload.lock().unwrap().clone()
-    }
-
-    fn config_file(&self) -> ConfigFile {
-        self.file.lock().unwrap().clone()
-    }
-
-    fn lane(&self, destination: &str) -> LaneView {
-        match destination {
-            "mail" => LaneView { breaker: Breaker::Open, hold_until: Some(START), in_flight: 2 },
-            _ => LaneView::default(),
-        }
-    }
-
-    fn under_way(&self) -> Option<Figures> {
-        self.under_way.lock().unwrap().clone()
-    }
-
-    fn destination_paused_changed(&self, destination: &str) {
-        self.changed.lock().unwrap().push(destination.into());
     }
 }
 
@@ -407,93 +338,5 @@ impl Scene {
         let got = Got { status: head.status, headers: head.headers, body };
         document::hold_against(method, path, &got);
         got
-    }
-}
-
-/// Two sources; `stripe` goes to `billing` (critical) and, for invoices, to `mail`; `github` goes nowhere.
-pub(crate) fn config() -> Config {
-    let source = |name: &str| {
-        let source = Source {
-            age_max: None,
-            refuses_replay: false,
-            splits: false,
-            name: name.into(),
-            sender: Arc::new(TestSender),
-            secrets: vec![Secret::new("source-s3cret").unwrap()],
-            tolerance: Duration::from_secs(300),
-            dedupe_window: Duration::from_secs(3_600),
-            body_bytes_max: 1 << 20,
-            public_url: None,
-            allow: Vec::new(),
-            allow_published: false,
-            client_names: Vec::new(),
-            rate: None,
-            reserved: false,
-            verify_token: None,
-            handover: None,
-            answer: None,
-        };
-        (Arc::from(name), Arc::new(source))
-    };
-    let destination = |name: &str, state: DestinationState| {
-        let destination = Destination {
-            name: name.into(),
-            url: format!("http://user:dest-s3cret@127.0.0.1:3000/{name}?token=dest-s3cret").parse().unwrap(),
-            timeout: Duration::from_secs(10),
-            concurrency: NonZeroU32::new(16).unwrap(),
-            rate: None,
-            secrets: vec![Secret::new("dest-s3cret").unwrap()],
-            breaker: BreakerPolicy::default(),
-            state,
-        };
-        (Arc::from(name), Arc::new(destination))
-    };
-    Config {
-        encryption: Default::default(),
-        telemetry: Default::default(),
-        server: Server { admin_hosts: vec!["admin.example.com".into()], ..Server::default() },
-        store: crate::config::Store::default(),
-        limits: Limits::default(),
-        worker: Worker::default(),
-        publish: Default::default(),
-        net: Default::default(),
-        log: Log::default(),
-        quarantine: Default::default(),
-        secret_ages: Default::default(),
-        redactions: Default::default(),
-        alerts: Default::default(),
-        fingerprint: Default::default(),
-        written: Default::default(),
-        switches: Default::default(),
-        sources: [source("stripe"), source("github")].into(),
-        destinations: [
-            destination("billing", DestinationState::Active),
-            destination("mail", DestinationState::Active),
-            destination("old", DestinationState::Disabled),
-        ]
-        .into(),
-        routes: vec![
-            route("stripe#1", "stripe", "payment.*", "billing", true),
-            route("stripe#2", "stripe", "invoice.*", "mail", false),
-        ],
-    }
-}
-
-pub(crate) fn route(name: &str, source: &str, events: &str, to: &str, critical: bool) -> Route {
-    let policy = Policy {
-        retry: RetryPolicy::default(),
-        deadline: Duration::from_secs(30),
-        max_age: Duration::from_secs(3 * 86_400),
-        critical,
-    };
-    Route {
-        answer_within: None,
-        ordering: None,
-        name: name.into(),
-        source: source.into(),
-        events: vec![Glob::parse(events).unwrap()],
-        when: None,
-        to: vec![to.into()],
-        policy: Arc::new(policy),
     }
 }

@@ -3,6 +3,8 @@
 //! Ingest, worker, sweeps and API know nothing of each other; what one must tell another goes through
 //! the store or through the few lines here (`wires`). Not here: any rule.
 
+mod credentials;
+mod doors;
 mod marking;
 mod nodes;
 mod parts;
@@ -32,6 +34,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use self::{
+    credentials::credentials,
+    doors::Doors,
     nodes::{NodeParts, Nodes},
     parts::{Parts, way_out},
     wires::{Surroundings, Wires},
@@ -41,7 +45,7 @@ use crate::{
     alerts::channels::Channels,
     api::ApiParts,
     config::{
-        Config, Environment, Loaded, ServerTls, SigningKeys,
+        Environment, Loaded,
         reload::{self, Live, Reload},
     },
     dashboard,
@@ -50,19 +54,18 @@ use crate::{
     metrics::Metrics,
     publish::{
         api::Traffic,
-        keys::{self, Keys, KeysError},
+        keys::{Keys, KeysError},
     },
     quarantine::{self, Keeper},
-    seal::Vault,
     secrets::SecretUse,
-    server::{BindError, Server, ServerLimits, TlsNow},
+    server::{BindError, Server, ServerLimits},
     stats,
     sweeps::Sweeps,
     telemetry::{self, Exporting},
-    tls::ListenerTls,
     worker::{Drained, Worker, WorkerHandle},
 };
 
+pub use credentials::Made;
 pub use store::{Opened, open_bare, open_store};
 pub use token::{PUBLISH_TOKEN_FILE, TOKEN_FILE};
 pub use upkeep::{rejections, sender_keys};
@@ -99,13 +102,6 @@ pub enum StartError {
     Keys(#[from] KeysError),
     #[error("TLS for deliveries: {0}")]
     Transport(#[from] TransportError),
-}
-
-/// Credentials of publishing that nobody knows yet.
-#[derive(Debug, Default)]
-pub struct Made {
-    pub token: Option<Secret>,
-    pub keys: Option<SigningKeys>,
 }
 
 /// A running gateway.
@@ -395,51 +391,4 @@ impl Gateway {
         self.store.close().await;
         aborted
     }
-}
-
-/// Finds what publishing needs, or makes it, and says what was made; the token joins the configuration.
-async fn credentials(
-    config: &mut Config,
-    store: &dyn Store,
-    entropy: &dyn Entropy,
-    vault: Option<&Vault>,
-) -> Result<(Made, SigningKeys), StartError> {
-    let token = token::publish(config, entropy, vault)?;
-    config.publish.made_token = token.as_ref().map(|token| token.secret.clone());
-    let found = keys::find_or_make(store, &config.publish, entropy).await?;
-    let made = Made {
-        token: token.filter(|token| token.is_new).map(|token| token.secret),
-        keys: found.made.then(|| found.keys.clone()),
-    };
-    Ok((made, found.keys))
-}
-
-/// Both addresses, bound; a node that takes nothing in needs but one.
-struct Doors {
-    ingest: Option<Server>,
-    admin: Server,
-}
-
-impl Doors {
-    /// The same doors, showing what the configuration in use says.
-    fn with_tls(self, config: &Live) -> Self {
-        let ingest = tls_now(config, |tls| tls.ingest.clone());
-        let admin = tls_now(config, |tls| tls.admin.clone());
-        Doors { ingest: self.ingest.map(|server| server.with_tls(ingest)), admin: self.admin.with_tls(admin) }
-    }
-
-    fn bind(settings: &Config) -> Result<Self, StartError> {
-        let bind = |key, address| Server::bind(address).map_err(|error| StartError::Bind { key, error });
-        let wanted = settings.server.role.ingests();
-        let ingest = wanted.then(|| bind("server.ingest", settings.server.ingest)).transpose()?;
-        let admin = bind("server.admin", settings.server.admin)?;
-        Ok(Doors { ingest, admin })
-    }
-}
-
-/// What a listener that begins with TLS shows from then on.
-fn tls_now(config: &Live, of: fn(&ServerTls) -> Option<Arc<ListenerTls>>) -> Option<TlsNow> {
-    let first = of(&config.config().server.tls)?;
-    let config = config.shared();
-    Some(Arc::new(move || of(&config.load().server.tls).unwrap_or_else(|| first.clone())))
 }

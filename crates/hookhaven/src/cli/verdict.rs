@@ -2,17 +2,19 @@
 //! Pure: it takes what the API told and answers in words. Of what is done with the gateway it names the way ([`Way`]):
 //! a command on a terminal, on a page of the dashboard whatever does it there.
 
-use std::fmt;
+mod mend;
+mod unrouted;
 
-use hookhaven_core::{DeliveryId, EventId, Time};
+use hookhaven_core::Time;
 
-use super::{
-    print::{clean, relative, when},
-    routes::unmet,
+pub use self::{
+    mend::{Mend, Way},
+    unrouted::unrouted,
 };
+use super::print::{clean, relative, when};
 use crate::api::{
     Breaker, DestinationView,
-    view::{DeliveryDetail, DeliveryView, EventView, Routing},
+    view::{DeliveryDetail, DeliveryView},
 };
 
 /// Who paused it, when it was the rule about 410 Gone and no person.
@@ -32,57 +34,6 @@ pub struct Verdict {
     pub what: String,
     /// What puts it right, a step a line.
     pub mend: Vec<Mend>,
-}
-
-/// A step that puts something right, and the way that it is taken, if the gateway has one. Written out it is as a
-/// terminal says it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mend {
-    pub text: String,
-    pub way: Option<Way>,
-}
-
-/// Something that is done with the gateway.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Way {
-    Show(DeliveryId),
-    /// Of a dead letter.
-    Replay(DeliveryId),
-    Dismiss(DeliveryId),
-    /// Of a delivery that has ended and is no dead letter any more.
-    ReplayEnded(DeliveryId),
-    ReplayEvent(EventId),
-    /// A destination, by name.
-    Resume(String),
-    Enable(String),
-}
-
-impl From<String> for Mend {
-    fn from(text: String) -> Self {
-        Mend { text, way: None }
-    }
-}
-
-impl Mend {
-    fn by(text: impl Into<String>, way: Way) -> Self {
-        Mend { text: text.into(), way: Some(way) }
-    }
-}
-
-impl fmt::Display for Mend {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)?;
-        match &self.way {
-            None => Ok(()),
-            Some(Way::Show(id)) => write!(f, ": hookhaven deliveries show {id}"),
-            Some(Way::Replay(id)) => write!(f, ": hookhaven dlq replay {id}"),
-            Some(Way::Dismiss(id)) => write!(f, ": hookhaven dlq dismiss {id}"),
-            Some(Way::ReplayEnded(id)) => write!(f, ": hookhaven deliveries replay {id}"),
-            Some(Way::ReplayEvent(id)) => write!(f, ": hookhaven events replay {id}"),
-            Some(Way::Resume(name)) => write!(f, ": hookhaven destinations resume {}", clean(name)),
-            Some(Way::Enable(name)) => write!(f, ": hookhaven destinations enable {}", clean(name)),
-        }
-    }
 }
 
 fn verdict(needs: Needs, what: impl Into<String>, mend: impl IntoIterator<Item = Mend>) -> Verdict {
@@ -293,61 +244,12 @@ fn exhausted(d: &DeliveryView, name: &str) -> (String, String) {
     }
 }
 
-/// Why an event went nowhere, and what takes it somewhere now.
-pub fn unrouted(event: &EventView, routing: &Routing) -> Vec<Mend> {
-    let (source, kind) = (clean(&event.source), clean(&event.event_type));
-    let replay = Way::ReplayEvent(event.id);
-    let mut lines: Vec<Mend> = vec!["No delivery was made: no route took it when it came.".to_owned().into()];
-    let taken: Vec<_> = routing.goes_to.iter().filter(|g| !g.disabled).collect();
-    if let Some(first) = taken.first() {
-        let to: Vec<_> = taken.iter().map(|g| clean(&g.destination).into_owned()).collect();
-        let route = clean(&first.route);
-        let now = format!("Now route {route} takes it, to {}. To deliver it", to.join(", "));
-        lines.push(Mend::by(now, replay));
-        return lines;
-    }
-    if let Some(disabled) = routing.goes_to.first() {
-        let to = clean(&disabled.destination);
-        lines.push(format!("A route takes it to {to}, which is disabled: new events make no delivery there.").into());
-        lines.push(Mend::by("It has to be enabled", Way::Enable(disabled.destination.clone())));
-        lines.push(Mend::by("Then", replay));
-        return lines;
-    }
-    if routing.sender.is_none() {
-        lines.push(format!("The source {source} is gone from the config file, and no route names it.").into());
-    } else if routing.routes.is_empty() {
-        lines.push(format!("There is no route for the source {source} at all.").into());
-    } else if routing.routes.iter().any(|r| r.takes_type) {
-        for route in routing.routes.iter().filter(|r| r.takes_type) {
-            let name = clean(&route.name);
-            lines.push(format!("Route {name} takes this type, but not this event: its filter does not hold.").into());
-            lines.extend(unmet(route).into_iter().map(Mend::from));
-        }
-        lines.push(Mend::by(
-            "The owner of the config file changes `when` of such a route, or adds one without; then",
-            replay,
-        ));
-        return lines;
-    } else {
-        lines.push(format!("The routes of {source} take other types:").into());
-        let events = |r: &crate::api::view::RouteView| clean(&r.events.join(", ")).into_owned();
-        lines.extend(routing.routes.iter().map(|r| format!("  {}: {}", clean(&r.name), events(r)).into()));
-    }
-    let adds =
-        format!("The owner of the config file adds a route with source = \"{source}\", events = [\"{kind}\"]; then");
-    lines.push(Mend::by(adds, replay));
-    lines
-}
-
 #[cfg(test)]
 mod tests {
     use hookhaven_core::{DeliveryId, EventId};
 
     use super::*;
-    use crate::api::{
-        Pause,
-        view::{FindingView, GoesTo, LastAttemptView, RouteView},
-    };
+    use crate::api::{Pause, view::LastAttemptView};
 
     const NOW: Time = Time::from_s(1_790_000_000);
 
@@ -447,53 +349,5 @@ mod tests {
         let mut d = delivery("dead");
         d.delivery.replaced_by = Some(DeliveryId::from_bytes([3; 16]));
         assert_eq!(of(&d, None, NOW).needs, Needs::Nobody);
-    }
-
-    #[test]
-    fn an_unrouted_event_says_why_and_the_way_out() {
-        let event = EventView {
-            part: None,
-            id: EventId::from_bytes([2; 16]),
-            source: "stripe".into(),
-            event_type: "evil\u{1b}[2J".into(),
-            idempotency_key: String::new(),
-            received_at: NOW,
-            occurred_at: None,
-            correlation_id: String::new(),
-            matched_secret: None,
-            remote: String::new(),
-            body_bytes: 0,
-            delivery_count: 0,
-        };
-        let route = RouteView {
-            name: "stripe#1".into(),
-            events: vec!["invoice.*".into()],
-            to: vec![],
-            takes_type: false,
-            conditions: vec![],
-            takes: false,
-        };
-        let said = |routing: &Routing| unrouted(&event, routing).iter().map(Mend::to_string).collect::<Vec<_>>();
-        let mut routing = Routing { sender: Some("stripe".into()), routes: vec![route], ..Routing::default() };
-        let text = said(&routing).join("\n");
-        assert!(text.contains("stripe#1: invoice.*") && text.contains("adds a route"), "{text}");
-        assert!(!text.contains('\u{1b}'), "{text:?}");
-
-        routing.routes[0].takes_type = true;
-        routing.routes[0].conditions = vec![FindingView {
-            condition: "json:/live is true".into(),
-            holds: false,
-            seen: Some("\u{1b}[2J".into()),
-            conditions: vec![],
-        }];
-        let text = said(&routing).join("\n");
-        assert!(text.contains("its filter does not hold.\n  no  json:/live is true (there is \\u{1b}[2J)"), "{text}");
-
-        routing.goes_to = vec![GoesTo { destination: "billing".into(), route: "new".into(), disabled: false }];
-        assert!(said(&routing)[1].contains("hookhaven events replay evt_"));
-        routing.goes_to[0].disabled = true;
-        assert!(said(&routing)[1].contains("disabled"));
-        assert!(said(&routing)[2].ends_with("hookhaven destinations enable billing"), "{:?}", said(&routing));
-        assert!(said(&Routing::default())[1].contains("gone from the config file"));
     }
 }

@@ -1,8 +1,11 @@
 //! Jobs over the memory store, on a clock that stands still: nothing is waited for but what is in the store.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+mod groups;
+mod runners;
 
-use hookhaven_core::{DeliveryId, ErrorClass, EventId};
+use std::{sync::Arc, time::Duration};
+
+use hookhaven_core::{ErrorClass, EventId};
 use hookhaven_store::{
     DeliveryFilter, DeliveryRow, Next, Page, Store, StoreError,
     clock::Clock,
@@ -11,7 +14,7 @@ use hookhaven_store::{
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::{Act, Job, JobError, JobFilter, Jobs, Of, Order, State, Want, is_own, step, walk::Walk};
+use super::{Act, Job, JobError, JobFilter, Jobs, Of, Order, Want, step, walk::Walk};
 use crate::api::fixture::Scene;
 
 /// Far more turns than anything here needs.
@@ -171,66 +174,6 @@ async fn one_first_stops_if_that_one_fails_and_goes_on_if_it_is_delivered() {
     scene.settle("billing", ErrorClass::Ok, Some(200), Next::Delivered).await;
     scene.clock.advance(Duration::from_secs(1));
     assert_eq!(ended(&scene, &id).await["done"], 9);
-}
-
-#[tokio::test]
-async fn of_a_group_one_goes_first_and_then_the_others_of_it_alone() {
-    let scene = Scene::new();
-    let answers = ["no such order 1 ", "no such order 22", "the database is gone"];
-    for round in 0..30 {
-        payments(&scene, 4).await;
-        assert_eq!(scene.kill_saying(answers[round % 3], "billing").await, 4);
-    }
-    let groups = scene.get("/api/v1/dead-letters/groups").await.json();
-    let [orders, _] = &groups["items"].as_array().unwrap()[..] else { panic!("{groups:#}") };
-    assert_eq!(orders["letter_count"], 80);
-    // One that dies after the look is of the group too.
-    payments(&scene, 1).await;
-    scene.kill_saying("no such order 333", "billing").await;
-
-    let filter = json!({"group": orders["id"]});
-    let id = ask(&scene, json!({"act": "replay", "one_first": true, "filter": filter})).await;
-    let job = until(&scene, &id, |job| !job["first"].is_null()).await;
-    assert_eq!((&job["matched"], &job["done"], pending(&scene, "billing").await), (&81.into(), &1.into(), 1));
-    scene.settle("billing", ErrorClass::Ok, Some(200), Next::Delivered).await;
-    scene.clock.advance(Duration::from_secs(1));
-    let job = ended(&scene, &id).await;
-    assert_eq!((&job["state"], &job["done"], pending(&scene, "billing").await), (&"done".into(), &81.into(), 80));
-    let left = scene.get("/api/v1/dead-letters/groups").await.json();
-    assert_eq!((&left["group_count"], &left["letter_count"]), (&1.into(), &40.into()));
-    assert_eq!(left["items"][0]["cause"], "it said \u{1b}[31mno: the database is gone");
-    assert_eq!(dead_letters(&scene).await, 40);
-
-    let events = json!({"act": "replay", "of": "events", "filter": filter});
-    assert_eq!(scene.post("/api/v1/jobs", events).await.code(), "bad_job");
-}
-
-#[tokio::test]
-async fn a_page_of_a_group_holds_no_more_of_it_than_is_asked_for() {
-    let scene = Scene::new();
-    for _ in 0..40 {
-        for answer in ["it is broken", "it is late"] {
-            payments(&scene, 1).await;
-            assert_eq!(scene.kill_saying(answer, "billing").await, 1);
-        }
-    }
-    let groups = scene.get("/api/v1/dead-letters/groups").await.json();
-    let group = groups["items"][0]["id"].as_str().unwrap().parse().unwrap();
-    let filter = JobFilter { group: Some(group), ..JobFilter::default() };
-    let jobs = scene.node(scene.store.clone(), "idle");
-    let (job, _) = jobs.make(Order { filter, ..Order::new(Act::Replay) }, None).await.unwrap();
-    let (mut after, mut found) = (None, Vec::new());
-    loop {
-        let walk = Walk::all(&job.spec)[0];
-        let page = walk.page(&*scene.store, &job.spec, after.as_deref(), 3).await.unwrap();
-        let items: usize = page.rows.iter().map(|row| row.items.len()).sum();
-        found.push(items);
-        after = page.rows.last().map(|row| row.after.clone());
-        if page.last {
-            break;
-        }
-    }
-    assert_eq!((found.iter().max(), found.iter().sum::<usize>()), (Some(&3), 40), "{found:?}");
 }
 
 #[tokio::test]
@@ -406,56 +349,6 @@ async fn retry(jobs: &Jobs) -> (Job, bool) {
         tokio::task::yield_now().await;
     }
     panic!("there is never room for another job");
-}
-
-#[tokio::test]
-async fn a_runner_that_dies_anywhere_is_followed_by_another() {
-    let scene = dead(1_600).await;
-    scene.stop_jobs.cancel();
-    let jobs = scene.node(scene.store.clone(), "asked");
-    let order = Order { of: Some(Of::Events), to: Some("mail".into()), ..Order::new(Act::Replay) };
-    let (job, _) = jobs.make(order, None).await.unwrap();
-    let mut left = 0;
-    // Each life ends after so many turns, wherever it is then.
-    for life in 0.. {
-        let runner = tokio::spawn(scene.node(scene.store.clone(), &format!("n{life}")).run(CancellationToken::new()));
-        for _ in 0..1 + life % 4 {
-            tokio::task::yield_now().await;
-            // Some of what was done is written down by then, and some not.
-            scene.clock.advance(Duration::from_millis(400));
-        }
-        runner.abort();
-        let _ = runner.await;
-        if jobs.one(job.spec.id).await.unwrap().progress.state.is_final() {
-            left = life;
-            break;
-        }
-    }
-    assert!(left > 2, "it was never in the middle");
-    let Job { progress, .. } = jobs.one(job.spec.id).await.unwrap();
-    assert_eq!((progress.state, progress.matched, progress.counts.done), (State::Done, 1_600, 1_600));
-    let sent = rows(&scene, DeliveryFilter { destination: Some("mail".into()), ..DeliveryFilter::default() }).await;
-    let events: BTreeSet<_> = sent.iter().map(|row| row.delivery.event).collect();
-    assert_eq!((sent.len(), events.len()), (1_600, 1_600));
-}
-
-#[tokio::test]
-async fn two_that_run_the_same_job_do_it_once() {
-    let scene = dead(700).await;
-    let other = scene.node(scene.store.clone(), "there");
-    tokio::spawn(other.clone().run(CancellationToken::new()));
-    let (job, _) = other.make(Order::new(Act::Replay), None).await.unwrap();
-    for _ in 0..TURNS_MAX {
-        if other.one(job.spec.id).await.unwrap().progress.state.is_final() {
-            break;
-        }
-        tokio::task::yield_now().await;
-    }
-    assert_eq!((pending(&scene, "billing").await, dead_letters(&scene).await), (700, 0));
-    let own = rows(&scene, DeliveryFilter::default()).await;
-    let own: BTreeSet<DeliveryId> =
-        own.iter().filter(|row| is_own(job.spec.id, &row.delivery)).map(|row| row.delivery.id).collect();
-    assert_eq!(own.len(), 700);
 }
 
 #[tokio::test]

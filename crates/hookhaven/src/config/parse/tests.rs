@@ -2,7 +2,9 @@
 
 mod alerts;
 mod clients;
+mod names;
 mod ordering;
+mod secrets;
 mod sources;
 
 use std::{path::Path, time::Duration};
@@ -206,38 +208,6 @@ fn what_is_not_toml_is_told_where() {
 }
 
 #[test]
-fn names_that_are_there_twice() {
-    let twice = "[destinations.billing]\nurl = \"http://127.0.0.1:3001/\"\n";
-    says_of(twice, "hookhaven.toml:9:15: \"billing\" is there twice; rename one of the two, or take it out");
-    says_of(
-        "critical = true\ncritical = false\n",
-        "hookhaven.toml:10:1: \"critical\" is there twice; rename one of the two, or take it out",
-    );
-    says(
-        &with("name = \"a\"\n[[routes]]\nname = \"a\"\nsource = \"stripe\"\nto = [\"billing\"]\n")
-            .replace("[\"billing\"]\nname = \"a\"", "[\"billing\"]\nevents = [\"x\"]\nname = \"a\"")
-            .replacen("[[routes]]\nname = \"a\"", "[[routes]]\nevents = [\"y\"]\nname = \"a\"", 1),
-        &["hookhaven.toml:11:1: routes[1]: the name \"a\" is already that of routes[0]; rename one of the two"],
-    );
-}
-
-#[test]
-fn names_are_plain() {
-    let text = "[sources.\"Stripe EU\"]\nsender = \"stripe\"\nsecrets = [\"x\"]\n[[routes]]\nsource = \"Stripe EU\"\nto = [\"a\"]\n[destinations.a]\nurl = \"http://h/\"\n";
-    says(
-        text,
-        &[
-            "hookhaven.toml:1:10: sources.\"Stripe EU\": not a name that can be used; use up to 64 of a-z, 0-9, \"-\", \"_\" and \
-           \".\", beginning with a letter or digit",
-        ],
-    );
-    says(
-        &with("").replace("billing", "published"),
-        &["hookhaven.toml:4:15: destinations.published: this name is taken by the gateway itself; choose another one"],
-    );
-}
-
-#[test]
 fn globs_that_mean_nothing() {
     says_of(
         "events = [\"invoice.?\"]\n",
@@ -253,93 +223,6 @@ fn globs_that_mean_nothing() {
         "events = \"a\"\n",
         "hookhaven.toml:9:10: routes[0].events: expected a list of event types, such as [\"invoice.*\"], not a text",
     );
-}
-
-#[test]
-fn things_that_are_named_and_not_there() {
-    says(
-        &with("").replace("sender = \"stripe\"", "sender = \"strype\""),
-        &["hookhaven.toml:2:10: sources.stripe.sender: there is no sender \"strype\"; did you mean \"stripe\"?"],
-    );
-    says(
-        &with("[[routes]]\nsource = \"strip\"\nto = [\"biling\"]\n"),
-        &[
-            "hookhaven.toml:10:10: routes[1].source: there is no source \"strip\"; did you mean \"stripe\"?",
-            "hookhaven.toml:11:7: routes[1].to[0]: there is no destination \"biling\"; did you mean \"billing\"?",
-        ],
-    );
-}
-
-#[test]
-fn secrets_that_are_not_there() {
-    says(
-        &with("").replace("secrets = [\"env:STRIPE_SECRET\"]\n", ""),
-        &[
-            "hookhaven.toml:1:10: sources.stripe: secrets is missing; add secrets = [\"env:STRIPE_SECRET\"]; without one, \
-           anybody could post here",
-        ],
-    );
-    let of = |secrets: &str, expected: &str| {
-        says(&with("").replace("[\"env:STRIPE_SECRET\"]", secrets), &[&format!("hookhaven.toml:3:{expected}")]);
-    };
-    of(
-        "[\"env:NOT_SET\"]",
-        "12: sources.stripe.secrets[0]: the environment variable NOT_SET is not set; set it before starting, e.g. export \
-         NOT_SET='…'",
-    );
-    of(
-        "[\"env:STRIPE_SECRTE\"]",
-        "12: sources.stripe.secrets[0]: the environment variable STRIPE_SECRTE is not set; STRIPE_SECRET is set; did you \
-         mean that?",
-    );
-    of(
-        "[\"env:BLANK\"]",
-        "12: sources.stripe.secrets[0]: the environment variable BLANK is blank; give it the secret as its value",
-    );
-    of(
-        "[\" \"]",
-        "12: sources.stripe.secrets[0]: the secret is blank; give it a value, or refer to one with \"env:NAME\" or \
-         \"file:PATH\"",
-    );
-    of(
-        "[\"${STRIPE_SECRET}\"]",
-        "12: sources.stripe.secrets[0]: variables are not put in like in a shell; write \"env:STRIPE_SECRET\"",
-    );
-    of(
-        "[]",
-        "11: sources.stripe.secrets: the list is empty; give at least one secret; without one, anybody could post here",
-    );
-    of(
-        "[\"file:nowhere\"]",
-        "12: sources.stripe.secrets[0]: cannot read the secret file nowhere: there is no such file; check the path",
-    );
-    of(
-        "[7]",
-        "12: sources.stripe.secrets[0]: expected a secret in quotes: \"env:NAME\", \"file:PATH\" or the secret itself, not \
-         a number",
-    );
-}
-
-#[test]
-fn secrets_come_from_files_beside_the_config_and_are_remembered() {
-    let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("stripe"), "from-file\r\n").unwrap();
-    let text = with("").replace("env:STRIPE_SECRET", "file:stripe");
-    let parsed = parse(&dir.path().join("hookhaven.toml"), &text, &environment());
-    let config = parsed.config.unwrap();
-    assert_eq!(config.sources["stripe"].secrets[0].expose(), b"from-file");
-    assert_eq!(parsed.secret_files.paths().collect::<Vec<_>>(), [dir.path().join("stripe")]);
-}
-
-#[test]
-fn no_message_holds_a_secret() {
-    let text = "[server]\nadmin_token = \" hunter2\"\n\
-                [sources.a]\nsender = \"standard-webhooks\"\nsecrets = [\"hunter2!\", \"$hunter2-x\"]\n\
-                [destinations.b]\nurl = \"http://me:hunter2@127.0.0.1/\"\nsecret = \"hunter2!\"\n\
-                [store]\nurl = \"postgres://me:hunter2@host:nonsense/db\"\n";
-    let parsed = parse(Path::new("hookhaven.toml"), text, &environment());
-    let shown = format!("{:?}", parsed.problems);
-    assert!(parsed.problems.len() >= 5 && !shown.contains("hunter2"), "{shown}");
 }
 
 #[test]
@@ -468,28 +351,4 @@ fn retention_is_a_duration_and_that_of_dead_letters_may_be_for_ever() {
         "hookhaven.toml:10:18: store.retention_dead: \"never\" is not a duration; write \"forever\", or a duration \
          such as \"90d\"",
     );
-}
-
-#[test]
-fn names_that_toml_can_escape_stay_one_harmless_line() {
-    for text in [
-        "[sources.\"a\\u001b[2Jb\"]\nsender = \"github\"\nsecrets = [\"x\"]\n",
-        "[destinations.\"a\\nb\"]\nurl = 3\n[[routes]]\nsource = \"a\\u0007\"\nto = [\"b\\u009b\"]\n",
-        "sources = { \"a\\r\" = 1 }\n",
-    ] {
-        let problems = parse(Path::new("hookhaven.toml"), text, &environment()).problems;
-        assert!(!problems.is_empty());
-        for told in problems.iter().map(ToString::to_string) {
-            assert!(!told.contains(char::is_control), "{told:?}");
-        }
-    }
-}
-
-#[test]
-fn what_nobody_uses_is_told_under_the_key_it_stands_under() {
-    let text = "[sources.\"git.hub\"]\nsender = \"github\"\nsecrets = [\"x\"]\n";
-    let parsed = parse(Path::new("hookhaven.toml"), text, &environment());
-    let problem = parsed.problems.iter().find(|p| p.what.contains("no route")).unwrap();
-    assert_eq!(problem.key, "sources.\"git.hub\"");
-    assert!(parsed.places.keys.contains_key(&problem.key));
 }
