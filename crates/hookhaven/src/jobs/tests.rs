@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use hookhaven_core::{DeliveryId, ErrorClass, EventId};
-use hookhaven_store::{DeliveryFilter, DeliveryRow, Next, Page, Store, clock::Clock};
+use hookhaven_core::{DeliveryId, ErrorClass, EventId, Lane, event::ALERTS};
+use hookhaven_store::{DeliveryFilter, DeliveryRow, NewDelivery, Next, Page, Routed, Store, clock::Clock};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::{Act, Job, JobFilter, Jobs, Of, Order, State, Want, is_own, step, walk::Walk};
-use crate::api::fixture::Scene;
+use crate::api::fixture::{Scene, route};
 
 /// Far more turns than anything here needs.
 const TURNS_MAX: usize = 200_000;
@@ -297,6 +297,52 @@ async fn cancel_and_delete_leave_nothing_to_do() {
     assert_eq!((&job["matched"], &job["done"]), (&5.into(), &5.into()));
     assert_eq!((dead_letters(&scene).await, pending(&scene, "billing").await), (0, 0));
     assert_eq!(rows(&scene, DeliveryFilter::default()).await.len(), 6, "history stays");
+}
+
+/// What tells a channel of an alert.
+async fn telling(scene: &Scene) -> DeliveryId {
+    let event = scene.accept(ALERTS, "alert.fired", b"{}").await;
+    let now = scene.clock.now();
+    let route = route("r", "s", "*", "channel:ops", false);
+    let delivery = NewDelivery {
+        id: DeliveryId::mint(now, scene.entropy.id_bytes()),
+        destination: "channel:ops".into(),
+        lane: Lane::of_destination("channel:ops"),
+        route: "invalid_signatures".into(),
+        policy: route.policy,
+        due_at: now,
+        order: None,
+    };
+    let id = delivery.id;
+    assert_eq!(scene.store.route(event, vec![delivery]).await.unwrap(), Routed::Made(vec![id]));
+    id
+}
+
+#[tokio::test]
+async fn what_tells_people_of_alerts_is_left_alone_unless_it_is_named() {
+    let scene = Scene::new();
+    payments(&scene, 2).await;
+    let page = telling(&scene).await;
+    for act in ["cancel", "delete"] {
+        let id = ask(&scene, json!({"act": act})).await;
+        ended(&scene, &id).await;
+    }
+    assert_eq!((pending(&scene, "billing").await, pending(&scene, "channel:ops").await), (0, 1), "it is to arrive");
+    scene.settle("channel:ops", ErrorClass::Ok, Some(200), Next::Delivered).await;
+    for order in [json!({"act": "replay", "of": "events"}), json!({"act": "replay", "of": "events", "to": "mail"})] {
+        let id = ask(&scene, order.clone()).await;
+        ended(&scene, &id).await;
+        assert_eq!(pending(&scene, "channel:ops").await, 0, "{order}: nobody is woken again");
+        let sent = rows(&scene, DeliveryFilter { destination: Some("mail".into()), ..DeliveryFilter::default() }).await;
+        assert!(sent.iter().all(|row| &*row.delivery.source != ALERTS), "{order}");
+    }
+    let of_alerts = json!({"act": "replay", "of": "events", "filter": {"source": ALERTS}});
+    let id = ask(&scene, of_alerts).await;
+    assert_eq!((&ended(&scene, &id).await["done"], pending(&scene, "channel:ops").await), (&1.into(), 1));
+    let row = scene.store.delivery(page).await.unwrap().unwrap();
+    assert!(row.delivery.replaced_by.is_some());
+    let wrong = json!({"act": "replay", "of": "events", "to": "mail", "filter": {"source": ALERTS}});
+    assert_eq!(scene.post("/api/v1/jobs", wrong).await.code(), "bad_job");
 }
 
 #[tokio::test]
