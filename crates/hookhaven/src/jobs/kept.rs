@@ -60,6 +60,15 @@ pub struct Counts {
     pub unknown: u64,
 }
 
+impl Counts {
+    pub fn add(&mut self, more: Counts) {
+        self.done += more.done;
+        self.already += more.already;
+        self.refused += more.refused;
+        self.unknown += more.unknown;
+    }
+}
+
 /// How far a job is. Written by whoever runs it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Progress {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use hookhaven_core::{JobId, Time, pace::Pace};
-use hookhaven_store::{Changes, Leave, StoreError};
+use hookhaven_store::{Changes, Leave, Store, StoreError};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -17,9 +17,10 @@ use super::{
     kept::{self, Job, Progress, State},
     owner::{self, BEAT_EVERY},
     spec::{Act, Spec},
-    step,
+    step::{self, Stepped},
     walk::{Item, ROWS_MAX, Walk},
 };
+use crate::config::Config;
 
 /// Done at most in one step.
 const STEP_MAX: usize = 200;
@@ -291,11 +292,17 @@ impl Hand {
             after = Some(row.after.clone());
             taken += 1;
         }
-        let stepped = step::act(&**store, &config, &self.spec, &items, before).await?;
+        let (stepped, rest) = match self.waits_for_one() {
+            true => first_of(&**store, &config, &self.spec, &items, before).await?,
+            false => (step::act(&**store, &config, &self.spec, &items, before).await?, false),
+        };
         let now = clock.now();
         self.dirty = true;
         self.counted(stepped);
-        self.moved(after, page.last && taken == page.rows.len());
+        // What one went ahead of is looked at again, once that is known to have been delivered.
+        if !rest {
+            self.moved(after, page.last && taken == page.rows.len());
+        }
         self.next_at = match self.spec.order.pace().filter(|_| !items.is_empty()) {
             Some(rate) => {
                 items.iter().for_each(|_| self.pace.take(rate, before));
@@ -310,20 +317,20 @@ impl Hand {
         Ok(None)
     }
 
+    /// Whether one is to go before all others, and was not made yet.
+    fn waits_for_one(&self) -> bool {
+        self.spec.order.one_first && self.progress.first.is_none()
+    }
+
     /// How many may be done now.
     fn room(&self, now: Time) -> usize {
-        let waits_for_one = self.spec.order.one_first && self.progress.first.is_none();
-        let most = if waits_for_one { 1 } else { STEP_MAX };
+        let most = if self.waits_for_one() { 1 } else { STEP_MAX };
         self.spec.order.pace().map_or(most, |rate| self.pace.room(rate, now).min(most))
     }
 
-    fn counted(&mut self, stepped: step::Stepped) {
-        let (counts, more) = (&mut self.progress.counts, stepped.counts);
-        counts.done += more.done;
-        counts.already += more.already;
-        counts.refused += more.refused;
-        counts.unknown += more.unknown;
-        if self.spec.order.one_first && self.progress.first.is_none() {
+    fn counted(&mut self, stepped: Stepped) {
+        self.progress.counts.add(stepped.counts);
+        if self.waits_for_one() {
             self.progress.first = stepped.first;
             // Not to be replayed before it is known to be the first.
             self.written_at = Time::EPOCH;
@@ -368,6 +375,26 @@ impl Hand {
         }
         Ok(())
     }
+}
+
+/// Does these one after the other until the job has made a delivery; whether some are left then. An event has several
+/// deliveries. What was passed over is counted when it is looked at again.
+async fn first_of(
+    store: &dyn Store,
+    config: &Config,
+    spec: &Spec,
+    items: &[Item],
+    now: Time,
+) -> Result<(Stepped, bool), StoreError> {
+    let mut passed = Stepped::default();
+    for (at, item) in items.iter().enumerate() {
+        let one = step::act(store, config, spec, std::slice::from_ref(item), now).await?;
+        if one.first.is_some() && at + 1 < items.len() {
+            return Ok((one, true));
+        }
+        passed.add(one);
+    }
+    Ok((passed, false))
 }
 
 fn tell(spec: &Spec, progress: &Progress) {

@@ -1,6 +1,6 @@
 //! Jobs over the memory store, on a clock that stands still: nothing is waited for but what is in the store.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use hookhaven_core::{DeliveryId, ErrorClass, EventId, Lane, event::ALERTS};
 use hookhaven_store::{DeliveryFilter, DeliveryRow, NewDelivery, Next, Page, Routed, Store, clock::Clock};
@@ -8,7 +8,10 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::{Act, Job, JobFilter, Jobs, Of, Order, State, Want, is_own, step, walk::Walk};
-use crate::api::fixture::{Scene, route};
+use crate::{
+    api::fixture::{Scene, route},
+    config::Config,
+};
 
 /// Far more turns than anything here needs.
 const TURNS_MAX: usize = 200_000;
@@ -167,6 +170,38 @@ async fn one_first_stops_if_that_one_fails_and_goes_on_if_it_is_delivered() {
     scene.settle("billing", ErrorClass::Ok, Some(200), Next::Delivered).await;
     scene.clock.advance(Duration::from_secs(1));
     assert_eq!(ended(&scene, &id).await["done"], 9);
+}
+
+#[tokio::test]
+async fn of_an_event_with_several_deliveries_one_goes_first_too() {
+    let scene = Scene::new();
+    let mut config = Config::clone(&scene.config.load());
+    config.routes.push(route("stripe#3", "stripe", "payment.*", "mail", false));
+    scene.config.store(Arc::new(config));
+    payments(&scene, 2).await;
+    assert_eq!((scene.kill("billing").await, scene.kill("mail").await), (2, 2));
+    let order = json!({"act": "replay", "of": "events", "one_first": true});
+    let made = async || pending(&scene, "billing").await + pending(&scene, "mail").await;
+    let failing = ask(&scene, order.clone()).await;
+    let job = until(&scene, &failing, |job| !job["first"].is_null()).await;
+    assert_eq!((&job["matched"], &job["done"], made().await), (&4.into(), &1.into(), 1));
+    for destination in ["billing", "mail"] {
+        scene.kill(destination).await;
+    }
+    scene.clock.advance(Duration::from_secs(1));
+    assert_eq!(ended(&scene, &failing).await["state"], "failed");
+    assert_eq!((made().await, dead_letters(&scene).await), (0, 4), "nothing else was touched");
+
+    let id = ask(&scene, order).await;
+    until(&scene, &id, |job| !job["first"].is_null()).await;
+    assert_eq!(made().await, 1);
+    for destination in ["billing", "mail"] {
+        scene.settle(destination, ErrorClass::Ok, Some(200), Next::Delivered).await;
+    }
+    scene.clock.advance(Duration::from_secs(1));
+    let job = ended(&scene, &id).await;
+    assert_eq!((&job["state"], &job["done"], &job["already"]), (&"done".into(), &4.into(), &0.into()), "{job:#}");
+    assert_eq!((made().await, dead_letters(&scene).await), (3, 0));
 }
 
 #[tokio::test]
