@@ -15,7 +15,7 @@ use super::{
     GO_PATIENCE, JobsParts,
     first::{self, First},
     kept::{self, Job, Progress, State},
-    owner::{self, BEAT_EVERY},
+    owner::{self, BEAT_EVERY, RUNNER_SILENCE_MAX},
     spec::{Act, Spec},
     step::{self, Stepped},
     walk::{Item, ROWS_MAX, Walk},
@@ -160,6 +160,11 @@ impl Runner {
             }
         }
         let now = self.parts.clock.now();
+        if beats && hand.was_silent(job, now) && !still_ours(&self.parts, job.spec.id).await? {
+            // Another went on with it meanwhile: what was reached here is behind that by now.
+            self.hands.remove(&job.spec.id);
+            return Ok(Some(now));
+        }
         hand.write(&self.parts, now, job.wish.pause || hand.progress.state.is_final()).await?;
         if hand.progress.state.is_final() {
             tell(&hand.spec, &hand.progress);
@@ -172,7 +177,12 @@ impl Runner {
 
     /// Writes down what was reached, so that whoever comes next goes on at once.
     async fn let_go(&mut self) {
+        let beats = self.parts.config.load().shares_store();
         for (id, mut hand) in self.hands.drain() {
+            // Another may have gone on with it, if the last step took that long.
+            if beats && !still_ours(&self.parts, id).await.unwrap_or(false) {
+                continue;
+            }
             hand.progress.runner = None;
             if let Err(error) = kept::put_progress(&*self.parts.store, id, &hand.progress).await {
                 tracing::debug!(job = %id, %error, "how far the job is could not be written");
@@ -363,6 +373,11 @@ impl Hand {
         self.dirty = true;
     }
 
+    /// Whether nothing was heard of it for so long that another may have taken the job.
+    fn was_silent(&self, job: &Job, now: Time) -> bool {
+        now.since(self.progress.beat_at.max(job.wish.at)) >= RUNNER_SILENCE_MAX
+    }
+
     /// Writes how far it is, if it is time to.
     async fn write(&mut self, parts: &JobsParts, now: Time, at_once: bool) -> Result<(), StoreError> {
         let beats = parts.config.load().shares_store();
@@ -375,6 +390,15 @@ impl Hand {
         }
         Ok(())
     }
+}
+
+/// Whether a job has not ended, and is said to be run here.
+async fn still_ours(parts: &JobsParts, id: JobId) -> Result<bool, StoreError> {
+    let jobs = kept::all(&*parts.store).await?;
+    let ours = |job: &Job| {
+        job.spec.id == id && !job.progress.state.is_final() && job.progress.runner.as_ref() == Some(&parts.node)
+    };
+    Ok(jobs.iter().any(ours))
 }
 
 /// Does these one after the other until the job has made a delivery; whether some are left then. An event has several

@@ -3,14 +3,19 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use hookhaven_core::{DeliveryId, ErrorClass, EventId, Lane, event::ALERTS};
-use hookhaven_store::{DeliveryFilter, DeliveryRow, NewDelivery, Next, Page, Routed, Store, clock::Clock};
+use hookhaven_store::{
+    DeliveryFilter, DeliveryRow, NewDelivery, Next, Page, Routed, Store,
+    clock::Clock,
+    faulty::{Faulty, Verb, When},
+    postgres::PostgresAddress,
+};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::{Act, Job, JobFilter, Jobs, Of, Order, State, Want, is_own, step, walk::Walk};
+use super::{Act, Job, JobFilter, Jobs, Of, Order, State, Want, is_own, owner::RUNNER_SILENCE_MAX, step, walk::Walk};
 use crate::{
     api::fixture::{Scene, route},
-    config::Config,
+    config::{Config, Database, Place},
 };
 
 /// Far more turns than anything here needs.
@@ -498,6 +503,41 @@ async fn two_that_run_the_same_job_do_it_once() {
     let own: BTreeSet<DeliveryId> =
         own.iter().filter(|row| is_own(job.spec.id, &row.delivery)).map(|row| row.delivery.id).collect();
     assert_eq!(own.len(), 700);
+}
+
+#[tokio::test]
+async fn who_stood_still_while_another_went_on_writes_nothing_over() {
+    let scene = dead(450).await;
+    scene.stop_jobs.cancel();
+    let mut config = Config::clone(&scene.config.load());
+    let address = PostgresAddress { url: "postgres://db/hookhaven".into(), password: None, user: None };
+    config.store.place = Place::Database(Box::new(Database { address, listen: None, migrate: true }));
+    scene.config.store(Arc::new(config));
+    let stalls = Arc::new(Faulty::over(scene.store.clone()));
+    let (here, there) = (scene.node(stalls.clone(), "here"), scene.node(scene.store.clone(), "there"));
+    // A step was taken, and nobody knows.
+    let held = stalls.hold(Verb::ReplayAs, When::After);
+    let (job, _) = here.make(Order::new(Act::Replay), None).await.unwrap();
+    tokio::spawn(here.clone().run(CancellationToken::new()));
+    held.reached(1).await;
+    scene.clock.advance(RUNNER_SILENCE_MAX);
+    tokio::spawn(there.clone().run(CancellationToken::new()));
+    let reached = async || there.one(job.spec.id).await.unwrap().progress;
+    for _ in 0..TURNS_MAX {
+        if reached().await.state.is_final() {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    let ended = reached().await;
+    assert_eq!((ended.state, ended.counts.done, ended.runner.as_deref()), (State::Done, 450, Some("there")));
+    held.release();
+    for _ in 0..1_000 {
+        tokio::task::yield_now().await;
+        scene.clock.advance(Duration::from_millis(100));
+    }
+    assert_eq!(reached().await, ended);
+    assert_eq!(pending(&scene, "billing").await, 450);
 }
 
 #[tokio::test]
