@@ -87,6 +87,8 @@ pub struct Progress {
     pub runner: Option<String>,
     /// When the runner last wrote this.
     pub beat_at: Time,
+    /// Since when it waits for a go.
+    pub counted_at: Option<Time>,
     pub started_at: Option<Time>,
     pub ended_at: Option<Time>,
     /// Why it failed, or was cancelled by itself.

@@ -140,7 +140,8 @@ impl Runner {
         if job.wish.cancel {
             hand.end(State::Cancelled, None, now);
         } else if hand.progress.state == State::Counted && !job.wish.go {
-            let patience_ends = job.spec.asked_at.plus(GO_PATIENCE);
+            let counted_at = hand.progress.counted_at.unwrap_or(job.spec.asked_at);
+            let patience_ends = counted_at.plus(GO_PATIENCE);
             if now < patience_ends {
                 hand.write(&self.parts, now, true).await?;
                 return Ok(Some(patience_ends));
@@ -240,7 +241,10 @@ impl Hand {
         let now = parts.clock.now();
         match &self.spec.order {
             order if order.dry_run || self.progress.matched == 0 => self.end(State::Done, None, now),
-            order if order.ask && !go => self.progress.state = State::Counted,
+            order if order.ask && !go => {
+                self.progress.state = State::Counted;
+                self.progress.counted_at = Some(now);
+            }
             _ => self.begin(now),
         }
         self.written_at = Time::EPOCH;

@@ -326,6 +326,41 @@ async fn what_was_counted_waits_for_a_go_and_not_for_ever() {
 }
 
 #[tokio::test]
+async fn the_hour_for_a_go_begins_when_it_is_counted() {
+    let scene = dead(3).await;
+    scene.stop_jobs.cancel();
+    let id = ask(&scene, json!({"act": "dismiss", "ask": true})).await;
+    scene.clock.advance(super::GO_PATIENCE);
+    let jobs = scene.node(scene.store.clone(), "here");
+    tokio::spawn(jobs.clone().run(CancellationToken::new()));
+    until(&scene, &id, |job| job["state"] != "counting").await;
+    for _ in 0..1_000 {
+        tokio::task::yield_now().await;
+    }
+    let job = until(&scene, &id, |_| true).await;
+    assert_eq!((&job["state"], &job["matched"]), (&"counted".into(), &3.into()), "{job:#}");
+    scene.clock.advance(super::GO_PATIENCE);
+    assert_eq!((&ended(&scene, &id).await["state"], dead_letters(&scene).await), (&"cancelled".into(), 3));
+}
+
+#[tokio::test]
+async fn who_goes_on_while_it_counts_is_asked_all_the_same() {
+    let scene = dead(3).await;
+    scene.stop_jobs.cancel();
+    let id = ask(&scene, json!({"act": "dismiss", "ask": true})).await;
+    for want in ["pause", "resume"] {
+        let got = scene.post(&format!("/api/v1/jobs/{id}/{want}"), json!({})).await;
+        assert_eq!(got.status, 200, "{}", got.json());
+    }
+    let jobs = scene.node(scene.store.clone(), "here");
+    tokio::spawn(jobs.clone().run(CancellationToken::new()));
+    let job = until(&scene, &id, |job| job["state"] != "counting").await;
+    assert_eq!((&job["state"], &job["matched"], dead_letters(&scene).await), (&"counted".into(), &3.into(), 3));
+    jobs.want(id.parse().unwrap(), Want::Resume).await.unwrap();
+    assert_eq!(ended(&scene, &id).await["done"], 3);
+}
+
+#[tokio::test]
 async fn cancel_and_delete_leave_nothing_to_do() {
     let scene = dead(2).await;
     payments(&scene, 3).await;
