@@ -95,7 +95,8 @@ async fn form(State(dashboard): State<Shared>, Query(asked): Query<Asked>, reque
     let next = asked.next.unwrap_or_default();
     if let Some(once) = asked.once {
         let parts = &dashboard.parts;
-        let begun = parts.access.sign_in_by_link(once.as_bytes(), &*parts.store, parts.clock.now(), &*parts.entropy);
+        let (from, now) = (guard::address(&head.extensions), parts.clock.now());
+        let begun = parts.access.sign_in_by_link(once.as_bytes(), from, &*parts.store, now, &*parts.entropy);
         return answer(
             &dashboard,
             &head,
@@ -122,7 +123,8 @@ async fn sign_in(State(dashboard): State<Shared>, request: Request) -> Response 
     let parts = &dashboard.parts;
     let next = given.next.unwrap_or_default();
     let token = given.token.trim();
-    let begun = parts.access.sign_in(token.as_bytes(), &*parts.store, parts.clock.now(), &*parts.entropy);
+    let (from, now) = (guard::address(&head.extensions), parts.clock.now());
+    let begun = parts.access.sign_in(token.as_bytes(), from, &*parts.store, now, &*parts.entropy);
     answer(&dashboard, &head, begun.await, &next, "that token is none of this gateway's, or was revoked")
 }
 
