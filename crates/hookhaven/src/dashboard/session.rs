@@ -26,8 +26,10 @@ use crate::{
     api::{Problem, guard, problem},
 };
 
-/// What the browser holds. On https it is bound to it by a prefix that browsers know.
+/// What the browser holds.
 const COOKIE: &str = "hookhaven_session";
+/// The same on https: browsers take what has this prefix from this very host only, and send it nowhere else.
+const SECURE_COOKIE: &str = "__Host-hookhaven_session";
 
 pub(super) fn routes() -> Router<Shared> {
     Router::new().route("/sign-in", get(form).post(sign_in)).route("/sign-out", post(sign_out))
@@ -46,8 +48,16 @@ pub(super) async fn check(State(dashboard): State<Shared>, mut request: Request,
     }
 }
 
+fn is_https(dashboard: &Shared) -> bool {
+    dashboard.parts.config.load().server.tls.admin.is_some()
+}
+
+fn cookie_name(dashboard: &Shared) -> &'static str {
+    if is_https(dashboard) { SECURE_COOKIE } else { COOKIE }
+}
+
 async fn reader(dashboard: &Shared, headers: &HeaderMap) -> Option<Who> {
-    let session = visit::cookie(headers, COOKIE)?;
+    let session = visit::cookie(headers, cookie_name(dashboard))?;
     let parts = &dashboard.parts;
     parts.access.who_of_session(session.as_bytes(), &*parts.store, parts.clock.now()).await.ok()
 }
@@ -177,7 +187,7 @@ fn signed_in(dashboard: &Shared, session: &[u8], next: &str) -> Response {
 }
 
 async fn sign_out(State(dashboard): State<Shared>, request: Request) -> Response {
-    if let Some(session) = visit::cookie(request.headers(), COOKIE) {
+    if let Some(session) = visit::cookie(request.headers(), cookie_name(&dashboard)) {
         let parts = &dashboard.parts;
         if let Err(error) = parts.access.sign_out(session.as_bytes(), &*parts.store).await {
             tracing::warn!(%error, "a session that was signed out of could not be ended in the store");
@@ -191,8 +201,8 @@ async fn sign_out(State(dashboard): State<Shared>, request: Request) -> Response
 /// `Lax`, so that a link in an alert finds who clicked it signed in; what changes anything comes by `POST` from our own
 /// pages only.
 fn set_cookie(response: &mut Response, dashboard: &Shared, session: &str, max_age_s: u64) {
-    let secure = if dashboard.parts.config.load().server.tls.admin.is_some() { "; Secure" } else { "" };
-    let cookie = format!("{COOKIE}={session}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age_s}{secure}");
+    let (name, secure) = (cookie_name(dashboard), if is_https(dashboard) { "; Secure" } else { "" });
+    let cookie = format!("{name}={session}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age_s}{secure}");
     if let Ok(cookie) = HeaderValue::try_from(cookie) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
