@@ -41,8 +41,8 @@ pub(super) async fn check(State(dashboard): State<Shared>, mut request: Request,
         Some(who) => {
             let who = Who { address: guard::address(request.extensions()), ..who };
             let visit = Visit::new(&dashboard, who, &request);
-            request.extensions_mut().insert(visit);
-            next.run(request).await
+            request.extensions_mut().insert(visit.clone());
+            shell::framed(next.run(request).await, &visit).await
         }
         None => lead_to_sign_in(&request),
     }

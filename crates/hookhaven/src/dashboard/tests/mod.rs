@@ -189,3 +189,16 @@ async fn a_page_that_is_none_says_so_in_the_frame() {
         shown.html
     );
 }
+
+#[tokio::test]
+async fn what_cannot_be_read_is_said_in_the_frame() {
+    let mut browser = Browser::new().await;
+    for path in ["/jobs/xyz", "/?sample=1&sample=2", "/dead-letters?since=a&since=b", "/events/evt_1/replay"] {
+        let shown = browser.get(path).await;
+        assert!(shown.status.is_client_error(), "{path}: {}", shown.status);
+        assert!(shown.html.contains("That could not be read"), "{path}: {}", shown.html);
+        assert!(shown.html.contains("aria-label=\"Main\""), "{path}: {}", shown.html);
+    }
+    let shown = browser.post("/start/sample", "sauce=stripe").await;
+    assert!(shown.status.is_client_error() && shown.html.contains("aria-label=\"Main\""), "{}", shown.html);
+}
