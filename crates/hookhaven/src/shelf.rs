@@ -109,6 +109,11 @@ impl<T: Entry> Shelf<T> {
         self.read(|state| state.entries.iter().map(|(name, entry)| (name.clone(), entry.clone())).collect())
     }
 
+    /// Whether it is so of one of them.
+    pub fn any(&self, is_so: impl Fn(&str, &T) -> bool) -> bool {
+        self.read(|state| state.entries.iter().any(|(name, entry)| is_so(name, entry)))
+    }
+
     pub fn len(&self) -> usize {
         self.read(|state| state.entries.len())
     }

@@ -112,7 +112,8 @@ impl Notice {
     }
 }
 
-/// Names are plain ([a-z0-9-_.]) but for routes', whose odd characters are written as hex.
+/// The page for people: who clicks has a session there, and no token for the API. Names are plain ([a-z0-9-_.]) but for
+/// routes', whose odd characters are written as hex.
 fn link(base: &str, rule: &str, scope: &str) -> String {
     if base.is_empty() {
         return String::new();
@@ -123,7 +124,7 @@ fn link(base: &str, rule: &str, scope: &str) -> String {
         (rule, "") => format!("?rule={}", encoded(rule)),
         (rule, scope) => format!("?rule={}&scope={}", encoded(rule), encoded(scope)),
     };
-    format!("{}/api/v1/alerts{query}", base.trim_end_matches('/'))
+    format!("{}/settings/alerts{query}", base.trim_end_matches('/'))
 }
 
 /// `37 invalid signatures of stripe in the last 1m (page above 10)`.

@@ -210,7 +210,7 @@ fn texts_say_what_is_wrong_in_figures() {
     let fired = notice(&episode, Kind::Fired, at(0));
     assert_eq!(fired.headline(), "FIRING: Invalid signatures: stripe");
     assert_eq!(fired.text, "37 invalid signatures of stripe in the last 1m (page above 10)");
-    assert_eq!(fired.link, "https://admin.test/api/v1/alerts?rule=invalid_signatures&scope=stripe");
+    assert_eq!(fired.link, "https://admin.test/settings/alerts?rule=invalid_signatures&scope=stripe");
     assert_eq!(fired.command, "hookhaven rejected list --source stripe");
     let ended = Episode { ended_at: Some(at(72)), peak: 412.0, ..episode };
     assert_eq!(notice(&ended, Kind::Ended, at(72)).text, "over after 12m; at its peak 412");

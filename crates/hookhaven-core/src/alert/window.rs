@@ -37,6 +37,8 @@ impl Windows {
         series.last = counts.to_vec();
         let has_grown = grown.iter().any(|by| *by > 0);
         if has_grown {
+            // Whether any rule asks for it or not.
+            series.forget(now);
             series.grown.push_back((now, grown));
         }
         has_grown
@@ -44,12 +46,10 @@ impl Windows {
 
     /// What was counted of a metric in the window that ends now; nothing where nothing was.
     pub fn figures(&mut self, metric: Metric, window: Duration, now: Time) -> Vec<Figure> {
-        let (from, oldest) = (now.minus(window), now.minus(WINDOW_MAX));
+        let from = now.minus(window);
         let mut figures = Vec::new();
         for ((of, labels), series) in self.series.iter_mut().filter(|((of, _), _)| *of == metric) {
-            while series.grown.front().is_some_and(|(at, _)| *at <= oldest) {
-                series.grown.pop_front();
-            }
+            series.forget(now);
             let mut value = Value::Counts(Vec::new());
             for (_, grown) in series.grown.iter().rev().take_while(|(at, _)| *at > from) {
                 value.add(&Value::Counts(grown.clone()));
@@ -59,6 +59,16 @@ impl Windows {
             }
         }
         figures
+    }
+}
+
+impl Series {
+    /// Lets go of what no window reaches.
+    fn forget(&mut self, now: Time) {
+        let oldest = now.minus(WINDOW_MAX);
+        while self.grown.front().is_some_and(|(at, _)| *at <= oldest) {
+            self.grown.pop_front();
+        }
     }
 }
 
@@ -84,5 +94,16 @@ mod tests {
         assert_eq!(count(&mut windows, at(159)), 12);
         assert_eq!(count(&mut windows, at(160)), 5, "the first is a minute old");
         assert_eq!(count(&mut windows, at(180)), 0);
+    }
+
+    #[test]
+    fn what_no_rule_looks_at_is_let_go_of_too() {
+        let (mut windows, labels) = (Windows::default(), Labels::source("stripe"));
+        for n in 1..=1_000_u64 {
+            let now = Time::EPOCH.plus(Duration::from_secs(10) * u32::try_from(n).unwrap());
+            assert!(windows.take(Metric::AttemptsFailed, &labels, &[0, n], now));
+        }
+        let kept: usize = windows.series.values().map(|series| series.grown.len()).sum();
+        assert_eq!(kept, 360, "an hour of looks");
     }
 }

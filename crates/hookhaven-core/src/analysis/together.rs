@@ -17,11 +17,14 @@ pub(super) fn look(findings: &mut [Finding]) {
         let alike = alike(finding, &began);
         if alike.len() + 1 >= DESTINATIONS_MIN {
             let named: Vec<_> = alike.iter().take(3).map(|name| words::name(name)).collect();
+            let so = match finding.since {
+                Some(_) => format!("began to fail in the same way within {} minutes of it", APART_MAX.as_secs() / 60),
+                None => "have failed in the same way for as long".to_owned(),
+            };
             finding.evidence.push(format!(
-                "{} other destinations began to fail in the same way within {} minutes of it ({}): look first at what they \
-                 share (this machine's network, the resolver, a proxy)",
+                "{} other destinations {so} ({}): look first at what they share (this machine's network, the resolver, a \
+                 proxy)",
                 alike.len(),
-                APART_MAX.as_secs() / 60,
                 named.join(", ")
             ));
         }

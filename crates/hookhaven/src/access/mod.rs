@@ -96,6 +96,11 @@ impl Access {
         self.who_by(&TokenHash::of(given), now)
     }
 
+    /// Whether what somebody came with opens anything still: for what goes on long after it was asked for.
+    pub fn still_opens(&self, who: &Who, now: Time) -> bool {
+        who.token.as_deref().is_none_or(|id| self.tokens.opens(id, now))
+    }
+
     fn who_by(&self, hash: &TokenHash, now: Time) -> Result<Who, Refused> {
         if constant_time::verify_slices_are_equal(hash.as_bytes(), self.admin.as_bytes()).is_ok() {
             return Ok(Who {

@@ -7,6 +7,7 @@
 //! Not here: cookies (the dashboard), what a token opens (`scope`).
 
 use std::{
+    net::IpAddr,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -16,7 +17,7 @@ use hookhaven_core::{Secret, Time};
 use hookhaven_store::{Store, StoreError, clock::Entropy};
 use serde::{Deserialize, Serialize};
 
-use super::{Access, Note, Refused, TokenHash, Who};
+use super::{Access, Refused, TokenHash, Who, audit::Done};
 use crate::shelf::Entry;
 
 /// A session ends so long after it began.
@@ -62,6 +63,7 @@ impl Access {
     pub async fn sign_in(
         &self,
         given: &[u8],
+        from: Option<IpAddr>,
         store: &dyn Store,
         now: Time,
         entropy: &dyn Entropy,
@@ -71,7 +73,9 @@ impl Access {
             who = self.who(given, now);
         }
         match who {
-            Ok(who) => self.begin(&who, &TokenHash::of(given), store, now, entropy).await.map(Ok),
+            Ok(who) => {
+                self.begin(Who { address: from, ..who }, &TokenHash::of(given), store, now, entropy).await.map(Ok)
+            }
             Err(refused) => Ok(Err(refused)),
         }
     }
@@ -80,13 +84,14 @@ impl Access {
     pub async fn sign_in_by_link(
         &self,
         given: &[u8],
+        from: Option<IpAddr>,
         store: &dyn Store,
         now: Time,
         entropy: &dyn Entropy,
     ) -> Result<Result<Secret, Refused>, StoreError> {
         let Some(token) = self.links.take(&TokenHash::of(given), now) else { return Ok(Err(Refused::Unknown)) };
         match self.who_by(&token, now) {
-            Ok(who) => self.begin(&who, &token, store, now, entropy).await.map(Ok),
+            Ok(who) => self.begin(Who { address: from, ..who }, &token, store, now, entropy).await.map(Ok),
             Err(refused) => Ok(Err(refused)),
         }
     }
@@ -122,7 +127,7 @@ impl Access {
 
     async fn begin(
         &self,
-        who: &Who,
+        who: Who,
         token: &TokenHash,
         store: &dyn Store,
         now: Time,
@@ -134,7 +139,16 @@ impl Access {
         let session = Session { token: token.hex(), created_at: now, expires_at: now.plus(SESSION_MAX) };
         let change = |_: Option<&Session>| Ok::<_, StoreError>(Some(session.clone()));
         self.tokens.sessions.change(store, &name, change).await?;
-        self.audit.record_own(&who.name, "sessions.begin", "dashboard", Note::default()).await;
+        self.audit
+            .record(Done {
+                who: who.name.to_string(),
+                token: who.token.map(|id| id.to_string()),
+                address: who.address.map(|from| from.to_string()),
+                action: "sessions.begin".to_owned(),
+                subject: Some("dashboard".to_owned()),
+                ..Done::default()
+            })
+            .await;
         Secret::new(text).ok_or_else(|| StoreError::Failed("no random bytes".to_owned()))
     }
 

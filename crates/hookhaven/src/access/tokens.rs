@@ -61,6 +61,12 @@ struct Used {
     at: Time,
 }
 
+impl Token {
+    fn opens(&self, now: Time) -> bool {
+        self.expires_at.is_none_or(|end| now < end)
+    }
+}
+
 impl Entry for Token {
     const KIND: &'static str = "token";
 }
@@ -201,8 +207,12 @@ impl Tokens {
 
     /// Whether somebody may publish with one of them.
     pub fn any_publishes(&self, now: Time) -> bool {
-        let opens = |token: &Token| token.scopes.allow(Scope::Publish) && token.expires_at.is_none_or(|end| now < end);
-        self.kept.all().iter().any(|(_, token)| opens(token))
+        self.kept.any(|_, token| token.scopes.allow(Scope::Publish) && token.opens(now))
+    }
+
+    /// Whether the one with this id opens anything now.
+    pub fn opens(&self, id: &str, now: Time) -> bool {
+        self.kept.any(|hex, token| id_of(hex) == id && token.opens(now))
     }
 
     /// Makes one. What is answered is the only copy.

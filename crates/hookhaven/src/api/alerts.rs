@@ -5,7 +5,7 @@ mod view;
 
 use std::{collections::HashMap, sync::Arc};
 
-use axum::{Json, extract::State};
+use axum::{Extension, Json, extract::State};
 use hookhaven_core::{
     DeliveryState, EventId, Time,
     alert::{Episode, Silence},
@@ -15,6 +15,7 @@ use hookhaven_core::{
 use hookhaven_store::{CatalogEntry, DeliveryFilter, DeliveryRow, Page};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -22,12 +23,13 @@ pub use self::view::{
     AlertView, Alerting, ChannelView, RuleView, SilenceView, State as AlertState, TellingView, ToldView, TrialView,
 };
 use super::{
-    Api, LIMIT_MAX, Shared,
+    Api, LIMIT_MAX, Noted, Shared,
     page::{Input, Name, Params},
     problem::{self, Problem},
     view::Listing,
 };
 use crate::{
+    access::Note,
     alerting::{ALERT_KIND, Holding, Look, SILENCE_KIND, channel_of, silences},
     config::duration,
 };
@@ -180,7 +182,7 @@ async fn test(
     State(api): State<Shared>,
     Name(name): Name,
     Input(TestRequest {}): Input<TestRequest>,
-) -> Result<Json<TrialView>, Problem> {
+) -> Result<Noted<TrialView>, Problem> {
     let Some(desk) = &api.parts.alerts else {
         let detail = "channels are told by a running gateway; start one with `hookhaven serve`";
         return Err(Problem::new(&problem::NO_GATEWAY, detail));
@@ -191,7 +193,8 @@ async fn test(
         let detail = format!("there is no [alerts.channels.{name}] in the config file; there are: {known}");
         return Err(Problem::new(&problem::CHANNEL_NOT_FOUND, detail));
     };
-    Ok(Json(TrialView::of(name, &sent)))
+    let view = TrialView::of(name, &sent);
+    Ok((Extension(Note::after(json!({ "ok": view.ok, "status": view.status }))), Json(view)))
 }
 
 /// Lists the silences that are not over.
@@ -238,7 +241,7 @@ pub struct SilenceRequest {
 async fn silence(
     State(api): State<Shared>,
     Input(request): Input<SilenceRequest>,
-) -> Result<(StatusCode, Json<SilenceView>), Problem> {
+) -> Result<(StatusCode, Noted<SilenceView>), Problem> {
     let now = api.parts.clock.now();
     let (store, config) = (&api.parts.store, api.parts.config.load_full());
     let bad = |detail: String| Problem::new(&problem::BAD_BODY, detail);
@@ -257,8 +260,12 @@ async fn silence(
         return Err(bad(format!("there are {SILENCES_MAX} silences already; take some away first")));
     }
     let value = serde_json::to_vec(&silence).unwrap_or_default();
+    let before = standing.into_iter().find(|other| other.id == id).map(SilenceView::from);
     store.put_catalog(CatalogEntry { kind: SILENCE_KIND.to_owned(), name: id, value }).await?;
-    Ok((StatusCode::CREATED, Json(silence.into())))
+    let view = SilenceView::from(silence);
+    let before = before.and_then(|before| serde_json::to_value(before).ok());
+    let note = Note { subject: Some(view.rule.clone()), before, ..Note::after(&view) };
+    Ok((StatusCode::CREATED, (Extension(note), Json(view))))
 }
 
 fn until(request: &SilenceRequest, now: Time) -> Result<Time, String> {
@@ -303,12 +310,14 @@ fn id_of(rule: &str, scope: Option<&str>) -> String {
     responses((status = 200, body = SilenceView)),
     extensions(("x-codes" = json!([problem::SILENCE_NOT_FOUND.code]))),
 )]
-async fn unsilence(State(api): State<Shared>, Name(id): Name) -> Result<Json<SilenceView>, Problem> {
+async fn unsilence(State(api): State<Shared>, Name(id): Name) -> Result<Noted<SilenceView>, Problem> {
     let store: &Arc<_> = &api.parts.store;
     let all = silences(&**store, api.parts.clock.now()).await?;
     let Some(silence) = all.into_iter().find(|silence| silence.id == id) else {
         return Err(Problem::new(&problem::SILENCE_NOT_FOUND, format!("there is no silence {id:?}")));
     };
     store.delete_catalog(SILENCE_KIND, &id).await?;
-    Ok(Json(silence.into()))
+    let view = SilenceView::from(silence);
+    let before = serde_json::to_value(&view).ok();
+    Ok((Extension(Note { subject: Some(view.rule.clone()), before, ..Note::default() }), Json(view)))
 }

@@ -1,6 +1,6 @@
 //! `/deliveries`: list, one with its attempts, its replay and its end.
 
-use axum::{Json, extract::State};
+use axum::{Extension, Json, extract::State};
 use hookhaven_core::{DeliveryId, DeliveryState, ErrorClass, EventId, Time};
 use hookhaven_store::{Cancelled, DeliveryFilter, DeliveryRow, Replayed};
 use serde::{Deserialize, Serialize};
@@ -8,12 +8,13 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    Api, Shared, masked,
+    Api, Noted, Shared, masked,
     page::{self, Id, Params},
     problem::{self, Problem},
     schema,
     view::{AttemptView, DeliveryDetail, DeliveryView, Listing, ReplayAnswer, ReplayedView, WaitsFor},
 };
+use crate::access::Note;
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(show)).routes(routes!(replay)).routes(routes!(cancel))
@@ -159,7 +160,7 @@ pub(super) async fn detail(api: &Api, row: DeliveryRow) -> Result<DeliveryDetail
     responses((status = 200, body = ReplayAnswer)),
     extensions(("x-codes" = json!([problem::DELIVERY_NOT_FOUND.code, problem::NOT_ENDED.code]))),
 )]
-async fn replay(State(api): State<Shared>, Id(id): Id<DeliveryId>) -> Result<Json<ReplayAnswer>, Problem> {
+async fn replay(State(api): State<Shared>, Id(id): Id<DeliveryId>) -> Result<Noted<ReplayAnswer>, Problem> {
     let became = api.parts.store.replay(&[id]).await?.into_iter().next();
     let (replaced_by, already) = match became {
         Some(Replayed::New(new)) => (new, false),
@@ -171,7 +172,8 @@ async fn replay(State(api): State<Shared>, Id(id): Id<DeliveryId>) -> Result<Jso
         Some(Replayed::Unknown) | None => return Err(unknown(id)),
     };
     let replayed = vec![ReplayedView { delivery: id, replaced_by, already }];
-    Ok(Json(ReplayAnswer { replayed, ..ReplayAnswer::default() }))
+    let answer = ReplayAnswer { replayed, ..ReplayAnswer::default() };
+    Ok((Extension(Note::after(&answer)), Json(answer)))
 }
 
 /// What became of a wish to end a delivery.
@@ -201,14 +203,15 @@ pub enum CancelBecame {
     responses((status = 200, body = CancelAnswer)),
     extensions(("x-codes" = json!([problem::DELIVERY_NOT_FOUND.code]))),
 )]
-async fn cancel(State(api): State<Shared>, Id(id): Id<DeliveryId>) -> Result<Json<CancelAnswer>, Problem> {
+async fn cancel(State(api): State<Shared>, Id(id): Id<DeliveryId>) -> Result<Noted<CancelAnswer>, Problem> {
     let became = match api.parts.store.cancel(&[id]).await?.into_iter().next() {
         Some(Cancelled::Done) => CancelBecame::Done,
         Some(Cancelled::Asked) => CancelBecame::Asked,
         Some(Cancelled::Before) => CancelBecame::Before,
         Some(Cancelled::Unknown) | None => return Err(unknown(id)),
     };
-    Ok(Json(CancelAnswer { delivery: id, became }))
+    let answer = CancelAnswer { delivery: id, became };
+    Ok((Extension(Note::after(answer)), Json(answer)))
 }
 
 fn unknown(id: DeliveryId) -> Problem {

@@ -8,6 +8,7 @@
 use std::{convert::Infallible, fmt::Write, str::FromStr, sync::Arc};
 
 use axum::{
+    Extension,
     body::Body,
     extract::State,
     response::{IntoResponse, Response},
@@ -28,10 +29,13 @@ use super::{
     problem::{self, Problem},
     view::{DeliveryView, EventView},
 };
-use crate::live_feed::{
-    Feed, Told, Turn,
-    cursor::Cursor,
-    wanted::{Outcome, Wanted},
+use crate::{
+    access::Who,
+    live_feed::{
+        Feed, Told, Turn,
+        cursor::Cursor,
+        wanted::{Outcome, Wanted},
+    },
 };
 
 /// Streams open at once on one node: each asks the store some ten questions a second.
@@ -133,7 +137,7 @@ impl AttemptTold {
 /// Tells what happens, as it happens, as server-sent events.
 ///
 /// Messages of the kinds `event` (as in `/events`), `attempt` and `dead_letter` (as in `/deliveries`). Each has in `id`
-/// the cursor that goes on behind it. The stream does not end by itself; when the connection is lost, go on with the
+/// the cursor that goes on behind it. The stream ends with the token only; when the connection is lost, go on with the
 /// last cursor: nothing is missed then, and some messages may come twice, to be told by the `id` in their data.
 #[utoipa::path(
     get,
@@ -150,6 +154,7 @@ impl AttemptTold {
 )]
 async fn open(
     State(api): State<Shared>,
+    Extension(who): Extension<Who>,
     headers: HeaderMap,
     Params(params): Params<StreamParams>,
 ) -> Result<Response, Problem> {
@@ -163,8 +168,8 @@ async fn open(
         let detail = format!("{STREAMS_MAX} streams are open on this node; close one, or ask another node");
         Problem::new(&problem::TOO_MANY_STREAMS, detail)
     })?;
-    let signals = parts.signals.clone();
-    let stops = move || signals.accepting().is_err();
+    let (signals, access, clock) = (parts.signals.clone(), parts.access.clone(), parts.clock.clone());
+    let stops = move || signals.accepting().is_err() || !access.still_opens(&who, clock.now());
     let feed = Feed::new(parts.store.clone(), parts.clock.clone(), wanted, from, stops);
     let mut response = Body::from_stream(stream::unfold((feed, seat), chunk)).into_response();
     let set = response.headers_mut();
@@ -258,8 +263,12 @@ mod tests {
     use crate::api::fixture::{Scene, TOKEN};
 
     async fn opened(scene: &Scene, query: &str, cursor: Option<&str>) -> Body {
+        opened_with(scene, TOKEN, query, cursor).await
+    }
+
+    async fn opened_with(scene: &Scene, token: &str, query: &str, cursor: Option<&str>) -> Body {
         let mut request = http::Request::builder().uri(format!("/api/v1/stream{query}"));
-        request = request.header("host", "localhost").header("authorization", format!("Bearer {TOKEN}"));
+        request = request.header("host", "localhost").header("authorization", format!("Bearer {token}"));
         if let Some(cursor) = cursor {
             request = request.header(LAST_EVENT_ID, cursor);
         }
@@ -338,5 +347,45 @@ mod tests {
         assert_eq!(got.headers[header::RETRY_AFTER], "5");
         open.pop();
         open.push(opened(&scene, "", None).await);
+    }
+
+    /// Whether it ends before so long a time.
+    async fn ends(body: &mut Body, scene: &Scene) -> bool {
+        for _ in 0..100 {
+            let frame = body.frame();
+            tokio::pin!(frame);
+            for _ in 0..20 {
+                tokio::select! {
+                    biased;
+                    frame = &mut frame => match frame {
+                        None => return true,
+                        Some(_) => break,
+                    },
+                    () = tokio::task::yield_now() => scene.clock.advance(Duration::from_millis(100)),
+                }
+            }
+        }
+        false
+    }
+
+    #[tokio::test]
+    async fn a_stream_ends_with_its_token() {
+        let scene = Scene::new();
+        for (name, expires_in_s) in [("revoked", 86_400), ("expired", 60)] {
+            let wanted = serde_json::json!({ "name": name, "scopes": ["read"], "expires_in_s": expires_in_s });
+            let token = scene.post("/api/v1/tokens", wanted).await.json()["token"].as_str().unwrap().to_owned();
+            let mut body = opened_with(&scene, &token, "", None).await;
+            written(&mut body, &scene).await;
+            match name {
+                "revoked" => {
+                    let gone = scene.send("DELETE", "/api/v1/tokens/revoked", &[], Body::empty()).await;
+                    assert_eq!(gone.status, 200);
+                }
+                _ => scene.clock.advance(Duration::from_secs(60)),
+            }
+            assert!(ends(&mut body, &scene).await, "{name}");
+        }
+        let mut own = opened(&scene, "", None).await;
+        assert!(!ends(&mut own, &scene).await, "the admin token has no end");
     }
 }

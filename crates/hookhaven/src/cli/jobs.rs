@@ -144,6 +144,16 @@ pub(super) async fn begin(
     if yes && !order.dry_run {
         return Ok(Some(job));
     }
+    confirmed(job, yes, client, screen).await
+}
+
+/// Waits until it is counted, says how many it is about, and asks whether it is to begin. `None`: it is not.
+pub(super) async fn confirmed(
+    job: JobView,
+    yes: bool,
+    client: &Client,
+    screen: &mut Screen,
+) -> anyhow::Result<Option<JobView>> {
     let bar = Bar::new(screen);
     let job = until(job, client, &bar, |job| job.has_ended() || job.state == JobState::Counted).await?;
     drop(bar);

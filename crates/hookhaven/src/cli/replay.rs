@@ -42,7 +42,7 @@ pub(super) async fn act(args: ReplayArgs, client: &Client, screen: &mut Screen) 
         return Ok(FAILED);
     }
     let begun = match args.resume {
-        Some(id) => Some(take_up(id, client).await?),
+        Some(id) => take_up(id, args.yes, client, screen).await?,
         None => jobs::begin(order(&args, screen), args.yes, client, screen).await?,
     };
     let Some(job) = begun else { return Ok(FAILED) };
@@ -89,12 +89,17 @@ fn order(args: &ReplayArgs, screen: &Screen) -> Order {
     Order { of: Some(Of::Events), filter, to, one_first, new_key, rate, dry_run, ..Order::new(Act::Replay) }
 }
 
-/// A job that was paused, or that nobody watches; one that has ended is told of again.
-async fn take_up(id: JobId, client: &Client) -> anyhow::Result<JobView> {
+/// A job that was paused, or that nobody watches; one that has ended is told of again. `None`: it was not counted yet,
+/// and is not to begin.
+async fn take_up(id: JobId, yes: bool, client: &Client, screen: &mut Screen) -> anyhow::Result<Option<JobView>> {
     let job: JobView = client.get(&format!("/jobs/{id}"), &Query::default()).await?;
+    let job = match job.state {
+        JobState::Paused | JobState::Counted => client.post(&format!("/jobs/{id}/resume"), &json!({})).await?,
+        _ => job,
+    };
     match job.state {
-        JobState::Paused | JobState::Counted => client.post(&format!("/jobs/{id}/resume"), &json!({})).await,
-        _ => Ok(job),
+        JobState::Counting if job.order.ask => jobs::confirmed(job, yes, client, screen).await,
+        _ => Ok(Some(job)),
     }
 }
 

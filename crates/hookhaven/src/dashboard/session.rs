@@ -26,8 +26,10 @@ use crate::{
     api::{Problem, guard, problem},
 };
 
-/// What the browser holds. On https it is bound to it by a prefix that browsers know.
+/// What the browser holds.
 const COOKIE: &str = "hookhaven_session";
+/// The same on https: browsers take what has this prefix from this very host only, and send it nowhere else.
+const SECURE_COOKIE: &str = "__Host-hookhaven_session";
 
 pub(super) fn routes() -> Router<Shared> {
     Router::new().route("/sign-in", get(form).post(sign_in)).route("/sign-out", post(sign_out))
@@ -39,15 +41,23 @@ pub(super) async fn check(State(dashboard): State<Shared>, mut request: Request,
         Some(who) => {
             let who = Who { address: guard::address(request.extensions()), ..who };
             let visit = Visit::new(&dashboard, who, &request);
-            request.extensions_mut().insert(visit);
-            next.run(request).await
+            request.extensions_mut().insert(visit.clone());
+            shell::framed(next.run(request).await, &visit).await
         }
         None => lead_to_sign_in(&request),
     }
 }
 
+fn is_https(dashboard: &Shared) -> bool {
+    dashboard.parts.config.load().server.tls.admin.is_some()
+}
+
+fn cookie_name(dashboard: &Shared) -> &'static str {
+    if is_https(dashboard) { SECURE_COOKIE } else { COOKIE }
+}
+
 async fn reader(dashboard: &Shared, headers: &HeaderMap) -> Option<Who> {
-    let session = visit::cookie(headers, COOKIE)?;
+    let session = visit::cookie(headers, cookie_name(dashboard))?;
     let parts = &dashboard.parts;
     parts.access.who_of_session(session.as_bytes(), &*parts.store, parts.clock.now()).await.ok()
 }
@@ -95,7 +105,8 @@ async fn form(State(dashboard): State<Shared>, Query(asked): Query<Asked>, reque
     let next = asked.next.unwrap_or_default();
     if let Some(once) = asked.once {
         let parts = &dashboard.parts;
-        let begun = parts.access.sign_in_by_link(once.as_bytes(), &*parts.store, parts.clock.now(), &*parts.entropy);
+        let (from, now) = (guard::address(&head.extensions), parts.clock.now());
+        let begun = parts.access.sign_in_by_link(once.as_bytes(), from, &*parts.store, now, &*parts.entropy);
         return answer(
             &dashboard,
             &head,
@@ -122,7 +133,8 @@ async fn sign_in(State(dashboard): State<Shared>, request: Request) -> Response 
     let parts = &dashboard.parts;
     let next = given.next.unwrap_or_default();
     let token = given.token.trim();
-    let begun = parts.access.sign_in(token.as_bytes(), &*parts.store, parts.clock.now(), &*parts.entropy);
+    let (from, now) = (guard::address(&head.extensions), parts.clock.now());
+    let begun = parts.access.sign_in(token.as_bytes(), from, &*parts.store, now, &*parts.entropy);
     answer(&dashboard, &head, begun.await, &next, "that token is none of this gateway's, or was revoked")
 }
 
@@ -175,7 +187,7 @@ fn signed_in(dashboard: &Shared, session: &[u8], next: &str) -> Response {
 }
 
 async fn sign_out(State(dashboard): State<Shared>, request: Request) -> Response {
-    if let Some(session) = visit::cookie(request.headers(), COOKIE) {
+    if let Some(session) = visit::cookie(request.headers(), cookie_name(&dashboard)) {
         let parts = &dashboard.parts;
         if let Err(error) = parts.access.sign_out(session.as_bytes(), &*parts.store).await {
             tracing::warn!(%error, "a session that was signed out of could not be ended in the store");
@@ -189,8 +201,8 @@ async fn sign_out(State(dashboard): State<Shared>, request: Request) -> Response
 /// `Lax`, so that a link in an alert finds who clicked it signed in; what changes anything comes by `POST` from our own
 /// pages only.
 fn set_cookie(response: &mut Response, dashboard: &Shared, session: &str, max_age_s: u64) {
-    let secure = if dashboard.parts.config.load().server.tls.admin.is_some() { "; Secure" } else { "" };
-    let cookie = format!("{COOKIE}={session}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age_s}{secure}");
+    let (name, secure) = (cookie_name(dashboard), if is_https(dashboard) { "; Secure" } else { "" });
+    let cookie = format!("{name}={session}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age_s}{secure}");
     if let Ok(cookie) = HeaderValue::try_from(cookie) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }

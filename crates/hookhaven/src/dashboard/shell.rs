@@ -14,6 +14,9 @@ use super::{Frame, Section, Shared, Trouble, Visit, session, visit};
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
                       form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
+/// Longest word of a refusal that is shown.
+const SAID_BYTES_MAX: usize = 4 << 10;
+
 /// Judges what a browser asks for, and dresses what it gets.
 pub(super) async fn around(State(dashboard): State<Shared>, request: Request, next: Next) -> Response {
     let (head, body) = request.into_parts();
@@ -51,6 +54,23 @@ pub(super) fn refused(trouble: Trouble, visit: Option<&Visit>) -> Response {
     let mut response = trouble.status.into_response();
     response.extensions_mut().insert(Refused { trouble, visit: visit.cloned().map(Box::new) });
     response
+}
+
+/// What no handler was asked, since its address or form could not be read, as a page like any other refusal.
+pub(super) async fn framed(response: Response, visit: &Visit) -> Response {
+    let is_html = |kind: &HeaderValue| kind.as_bytes().starts_with(b"text/html");
+    let is_page = response.headers().get(header::CONTENT_TYPE).is_some_and(is_html);
+    let is_ours = is_page || response.extensions().get::<Refused>().is_some();
+    let status = response.status();
+    if is_ours || !status.is_client_error() {
+        return response;
+    }
+    let said = axum::body::to_bytes(response.into_body(), SAID_BYTES_MAX).await.unwrap_or_default();
+    let detail = match String::from_utf8_lossy(&said).into_owned() {
+        said if said.is_empty() => status.to_string(),
+        said => said,
+    };
+    refused(Trouble { status, code: "bad_address".to_owned(), ..Trouble::bad(detail) }, Some(visit))
 }
 
 #[derive(Template)]

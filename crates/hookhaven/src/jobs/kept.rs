@@ -63,6 +63,15 @@ pub struct Counts {
     pub unknown: u64,
 }
 
+impl Counts {
+    pub fn add(&mut self, more: Counts) {
+        self.done += more.done;
+        self.already += more.already;
+        self.refused += more.refused;
+        self.unknown += more.unknown;
+    }
+}
+
 /// How far a job is. Written by whoever runs it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
@@ -81,6 +90,8 @@ pub struct Progress {
     pub runner: Option<String>,
     /// When the runner last wrote this.
     pub beat_at: Time,
+    /// Since when it waits for a go.
+    pub counted_at: Option<Time>,
     pub started_at: Option<Time>,
     pub ended_at: Option<Time>,
     /// Why it failed, or was cancelled by itself.

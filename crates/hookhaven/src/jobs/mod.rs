@@ -95,7 +95,7 @@ pub enum JobError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Want {
     Pause,
-    /// Also the go that a counted one waits for.
+    /// Of one that was counted also the go that it waits for.
     Resume,
     Cancel,
 }
@@ -168,7 +168,8 @@ impl Jobs {
         let at = self.parts.clock.now();
         job.wish = match want {
             Want::Pause => Wish { pause: true, at, ..job.wish },
-            Want::Resume => Wish { pause: false, go: true, at, ..job.wish },
+            // Nobody says go to what was not counted yet: who asked to be asked would not be.
+            Want::Resume => Wish { pause: false, go: job.wish.go || state != State::Counting, at, ..job.wish },
             Want::Cancel => Wish { cancel: true, at, ..job.wish },
         };
         kept::put_wish(&*self.parts.store, id, &job.wish).await?;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use hookhaven_core::{JobId, Time, pace::Pace};
-use hookhaven_store::{Changes, Leave, StoreError};
+use hookhaven_store::{Changes, Leave, Store, StoreError};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -15,11 +15,12 @@ use super::{
     GO_PATIENCE, JobsParts,
     first::{self, First},
     kept::{self, Job, Progress, State},
-    owner::{self, BEAT_EVERY},
+    owner::{self, BEAT_EVERY, RUNNER_SILENCE_MAX},
     spec::{Act, Spec},
-    step,
+    step::{self, Stepped},
     walk::{Item, ROWS_MAX, Walk},
 };
+use crate::config::Config;
 
 /// Done at most in one step.
 const STEP_MAX: usize = 200;
@@ -139,7 +140,8 @@ impl Runner {
         if job.wish.cancel {
             hand.end(State::Cancelled, None, now);
         } else if hand.progress.state == State::Counted && !job.wish.go {
-            let patience_ends = job.spec.asked_at.plus(GO_PATIENCE);
+            let counted_at = hand.progress.counted_at.unwrap_or(job.spec.asked_at);
+            let patience_ends = counted_at.plus(GO_PATIENCE);
             if now < patience_ends {
                 hand.write(&self.parts, now, true).await?;
                 return Ok(Some(patience_ends));
@@ -159,6 +161,11 @@ impl Runner {
             }
         }
         let now = self.parts.clock.now();
+        if beats && hand.was_silent(job, now) && !still_ours(&self.parts, job.spec.id).await? {
+            // Another went on with it meanwhile: what was reached here is behind that by now.
+            self.hands.remove(&job.spec.id);
+            return Ok(Some(now));
+        }
         hand.write(&self.parts, now, job.wish.pause || hand.progress.state.is_final()).await?;
         if hand.progress.state.is_final() {
             tell(&hand.spec, &hand.progress);
@@ -171,7 +178,12 @@ impl Runner {
 
     /// Writes down what was reached, so that whoever comes next goes on at once.
     async fn let_go(&mut self) {
+        let beats = self.parts.config.load().shares_store();
         for (id, mut hand) in self.hands.drain() {
+            // Another may have gone on with it, if the last step took that long.
+            if beats && !still_ours(&self.parts, id).await.unwrap_or(false) {
+                continue;
+            }
             hand.progress.runner = None;
             if let Err(error) = kept::put_progress(&*self.parts.store, id, &hand.progress).await {
                 tracing::debug!(job = %id, %error, "how far the job is could not be written");
@@ -229,7 +241,10 @@ impl Hand {
         let now = parts.clock.now();
         match &self.spec.order {
             order if order.dry_run || self.progress.matched == 0 => self.end(State::Done, None, now),
-            order if order.ask && !go => self.progress.state = State::Counted,
+            order if order.ask && !go => {
+                self.progress.state = State::Counted;
+                self.progress.counted_at = Some(now);
+            }
             _ => self.begin(now),
         }
         self.written_at = Time::EPOCH;
@@ -291,11 +306,17 @@ impl Hand {
             after = Some(row.after.clone());
             taken += 1;
         }
-        let stepped = step::act(&**store, &config, &self.spec, &items, before).await?;
+        let (stepped, rest) = match self.waits_for_one() {
+            true => first_of(&**store, &config, &self.spec, &items, before).await?,
+            false => (step::act(&**store, &config, &self.spec, &items, before).await?, false),
+        };
         let now = clock.now();
         self.dirty = true;
         self.counted(stepped);
-        self.moved(after, page.last && taken == page.rows.len());
+        // What one went ahead of is looked at again, once that is known to have been delivered.
+        if !rest {
+            self.moved(after, page.last && taken == page.rows.len());
+        }
         self.next_at = match self.spec.order.pace().filter(|_| !items.is_empty()) {
             Some(rate) => {
                 items.iter().for_each(|_| self.pace.take(rate, before));
@@ -310,20 +331,20 @@ impl Hand {
         Ok(None)
     }
 
+    /// Whether one is to go before all others, and was not made yet.
+    fn waits_for_one(&self) -> bool {
+        self.spec.order.one_first && self.progress.first.is_none()
+    }
+
     /// How many may be done now.
     fn room(&self, now: Time) -> usize {
-        let waits_for_one = self.spec.order.one_first && self.progress.first.is_none();
-        let most = if waits_for_one { 1 } else { STEP_MAX };
+        let most = if self.waits_for_one() { 1 } else { STEP_MAX };
         self.spec.order.pace().map_or(most, |rate| self.pace.room(rate, now).min(most))
     }
 
-    fn counted(&mut self, stepped: step::Stepped) {
-        let (counts, more) = (&mut self.progress.counts, stepped.counts);
-        counts.done += more.done;
-        counts.already += more.already;
-        counts.refused += more.refused;
-        counts.unknown += more.unknown;
-        if self.spec.order.one_first && self.progress.first.is_none() {
+    fn counted(&mut self, stepped: Stepped) {
+        self.progress.counts.add(stepped.counts);
+        if self.waits_for_one() {
             self.progress.first = stepped.first;
             // Not to be replayed before it is known to be the first.
             self.written_at = Time::EPOCH;
@@ -356,6 +377,11 @@ impl Hand {
         self.dirty = true;
     }
 
+    /// Whether nothing was heard of it for so long that another may have taken the job.
+    fn was_silent(&self, job: &Job, now: Time) -> bool {
+        now.since(self.progress.beat_at.max(job.wish.at)) >= RUNNER_SILENCE_MAX
+    }
+
     /// Writes how far it is, if it is time to.
     async fn write(&mut self, parts: &JobsParts, now: Time, at_once: bool) -> Result<(), StoreError> {
         let beats = parts.config.load().shares_store();
@@ -368,6 +394,35 @@ impl Hand {
         }
         Ok(())
     }
+}
+
+/// Whether a job has not ended, and is said to be run here.
+async fn still_ours(parts: &JobsParts, id: JobId) -> Result<bool, StoreError> {
+    let jobs = kept::all(&*parts.store).await?;
+    let ours = |job: &Job| {
+        job.spec.id == id && !job.progress.state.is_final() && job.progress.runner.as_ref() == Some(&parts.node)
+    };
+    Ok(jobs.iter().any(ours))
+}
+
+/// Does these one after the other until the job has made a delivery; whether some are left then. An event has several
+/// deliveries. What was passed over is counted when it is looked at again.
+async fn first_of(
+    store: &dyn Store,
+    config: &Config,
+    spec: &Spec,
+    items: &[Item],
+    now: Time,
+) -> Result<(Stepped, bool), StoreError> {
+    let mut passed = Stepped::default();
+    for (at, item) in items.iter().enumerate() {
+        let one = step::act(store, config, spec, std::slice::from_ref(item), now).await?;
+        if one.first.is_some() && at + 1 < items.len() {
+            return Ok((one, true));
+        }
+        passed.add(one);
+    }
+    Ok((passed, false))
 }
 
 fn tell(spec: &Spec, progress: &Progress) {

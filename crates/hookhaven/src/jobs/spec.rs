@@ -5,7 +5,7 @@ use std::fmt;
 use hookhaven_core::{
     ErrorClass, EventId, GroupId, JobId, Time,
     destination::{DestinationState, Rate},
-    event::{ANSWERS, PUBLISHED},
+    event::{ALERTS, ANSWERS, PUBLISHED},
     glob::Glob,
 };
 use serde::{Deserialize, Serialize};
@@ -226,8 +226,10 @@ impl Order {
         if self.of() == Of::Events && self.to.is_some() && destination.is_some() {
             return bad("say either to (where events go now) or destination (whose deliveries are replayed)");
         }
-        if self.to.is_some() && source.as_deref().is_some_and(|s| s == PUBLISHED || s == ANSWERS) {
-            return bad("published messages and answers carry their own address; they cannot go to a destination");
+        if self.to.is_some() && source.as_deref().is_some_and(|s| [PUBLISHED, ANSWERS, ALERTS].contains(&s)) {
+            return bad(
+                "published messages, answers and alerts carry their own address; they cannot go to a destination",
+            );
         }
         Ok(())
     }

@@ -92,6 +92,12 @@ pub async fn act(
 }
 
 impl Stepped {
+    /// The same with what a further step came to.
+    pub fn add(&mut self, more: Stepped) {
+        self.counts.add(more.counts);
+        self.first = self.first.or(more.first);
+    }
+
     fn replayed(&mut self, replay: &ReplayAs, answer: &Replayed) {
         match answer {
             Replayed::New(_) => self.counts.done += 1,

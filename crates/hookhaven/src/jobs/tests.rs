@@ -5,9 +5,9 @@ mod runners;
 
 use std::{sync::Arc, time::Duration};
 
-use hookhaven_core::{ErrorClass, EventId};
+use hookhaven_core::{DeliveryId, ErrorClass, EventId, Lane, event::ALERTS};
 use hookhaven_store::{
-    DeliveryFilter, DeliveryRow, Next, Page, Store, StoreError,
+    DeliveryFilter, DeliveryRow, NewDelivery, Next, Page, Routed, Store, StoreError,
     clock::Clock,
     faulty::{Faulty, Verb, When},
 };
@@ -15,7 +15,10 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::{Act, Job, JobError, JobFilter, Jobs, Of, Order, Want, step, walk::Walk};
-use crate::api::fixture::Scene;
+use crate::{
+    api::fixture::{Scene, route},
+    config::Config,
+};
 
 /// Far more turns than anything here needs.
 const TURNS_MAX: usize = 200_000;
@@ -177,6 +180,38 @@ async fn one_first_stops_if_that_one_fails_and_goes_on_if_it_is_delivered() {
 }
 
 #[tokio::test]
+async fn of_an_event_with_several_deliveries_one_goes_first_too() {
+    let scene = Scene::new();
+    let mut config = Config::clone(&scene.config.load());
+    config.routes.push(route("stripe#3", "stripe", "payment.*", "mail", false));
+    scene.config.store(Arc::new(config));
+    payments(&scene, 2).await;
+    assert_eq!((scene.kill("billing").await, scene.kill("mail").await), (2, 2));
+    let order = json!({"act": "replay", "of": "events", "one_first": true});
+    let made = async || pending(&scene, "billing").await + pending(&scene, "mail").await;
+    let failing = ask(&scene, order.clone()).await;
+    let job = until(&scene, &failing, |job| !job["first"].is_null()).await;
+    assert_eq!((&job["matched"], &job["done"], made().await), (&4.into(), &1.into(), 1));
+    for destination in ["billing", "mail"] {
+        scene.kill(destination).await;
+    }
+    scene.clock.advance(Duration::from_secs(1));
+    assert_eq!(ended(&scene, &failing).await["state"], "failed");
+    assert_eq!((made().await, dead_letters(&scene).await), (0, 4), "nothing else was touched");
+
+    let id = ask(&scene, order).await;
+    until(&scene, &id, |job| !job["first"].is_null()).await;
+    assert_eq!(made().await, 1);
+    for destination in ["billing", "mail"] {
+        scene.settle(destination, ErrorClass::Ok, Some(200), Next::Delivered).await;
+    }
+    scene.clock.advance(Duration::from_secs(1));
+    let job = ended(&scene, &id).await;
+    assert_eq!((&job["state"], &job["done"], &job["already"]), (&"done".into(), &4.into(), &0.into()), "{job:#}");
+    assert_eq!((made().await, dead_letters(&scene).await), (3, 0));
+}
+
+#[tokio::test]
 async fn a_rate_holds_and_a_pause_too() {
     let scene = dead(40).await;
     let id = ask(&scene, json!({"act": "replay", "rate": "10/s"})).await;
@@ -233,6 +268,41 @@ async fn what_was_counted_waits_for_a_go_and_not_for_ever() {
 }
 
 #[tokio::test]
+async fn the_hour_for_a_go_begins_when_it_is_counted() {
+    let scene = dead(3).await;
+    scene.stop_jobs.cancel();
+    let id = ask(&scene, json!({"act": "dismiss", "ask": true})).await;
+    scene.clock.advance(super::GO_PATIENCE);
+    let jobs = scene.node(scene.store.clone(), "here");
+    tokio::spawn(jobs.clone().run(CancellationToken::new()));
+    until(&scene, &id, |job| job["state"] != "counting").await;
+    for _ in 0..1_000 {
+        tokio::task::yield_now().await;
+    }
+    let job = until(&scene, &id, |_| true).await;
+    assert_eq!((&job["state"], &job["matched"]), (&"counted".into(), &3.into()), "{job:#}");
+    scene.clock.advance(super::GO_PATIENCE);
+    assert_eq!((&ended(&scene, &id).await["state"], dead_letters(&scene).await), (&"cancelled".into(), 3));
+}
+
+#[tokio::test]
+async fn who_goes_on_while_it_counts_is_asked_all_the_same() {
+    let scene = dead(3).await;
+    scene.stop_jobs.cancel();
+    let id = ask(&scene, json!({"act": "dismiss", "ask": true})).await;
+    for want in ["pause", "resume"] {
+        let got = scene.post(&format!("/api/v1/jobs/{id}/{want}"), json!({})).await;
+        assert_eq!(got.status, 200, "{}", got.json());
+    }
+    let jobs = scene.node(scene.store.clone(), "here");
+    tokio::spawn(jobs.clone().run(CancellationToken::new()));
+    let job = until(&scene, &id, |job| job["state"] != "counting").await;
+    assert_eq!((&job["state"], &job["matched"], dead_letters(&scene).await), (&"counted".into(), &3.into(), 3));
+    jobs.want(id.parse().unwrap(), Want::Resume).await.unwrap();
+    assert_eq!(ended(&scene, &id).await["done"], 3);
+}
+
+#[tokio::test]
 async fn cancel_and_delete_leave_nothing_to_do() {
     let scene = dead(2).await;
     payments(&scene, 3).await;
@@ -244,6 +314,52 @@ async fn cancel_and_delete_leave_nothing_to_do() {
     assert_eq!((&job["matched"], &job["done"]), (&5.into(), &5.into()));
     assert_eq!((dead_letters(&scene).await, pending(&scene, "billing").await), (0, 0));
     assert_eq!(rows(&scene, DeliveryFilter::default()).await.len(), 6, "history stays");
+}
+
+/// What tells a channel of an alert.
+async fn telling(scene: &Scene) -> DeliveryId {
+    let event = scene.accept(ALERTS, "alert.fired", b"{}").await;
+    let now = scene.clock.now();
+    let route = route("r", "s", "*", "channel:ops", false);
+    let delivery = NewDelivery {
+        id: DeliveryId::mint(now, scene.entropy.id_bytes()),
+        destination: "channel:ops".into(),
+        lane: Lane::of_destination("channel:ops"),
+        route: "invalid_signatures".into(),
+        policy: route.policy,
+        due_at: now,
+        order: None,
+    };
+    let id = delivery.id;
+    assert_eq!(scene.store.route(event, vec![delivery]).await.unwrap(), Routed::Made(vec![id]));
+    id
+}
+
+#[tokio::test]
+async fn what_tells_people_of_alerts_is_left_alone_unless_it_is_named() {
+    let scene = Scene::new();
+    payments(&scene, 2).await;
+    let page = telling(&scene).await;
+    for act in ["cancel", "delete"] {
+        let id = ask(&scene, json!({"act": act})).await;
+        ended(&scene, &id).await;
+    }
+    assert_eq!((pending(&scene, "billing").await, pending(&scene, "channel:ops").await), (0, 1), "it is to arrive");
+    scene.settle("channel:ops", ErrorClass::Ok, Some(200), Next::Delivered).await;
+    for order in [json!({"act": "replay", "of": "events"}), json!({"act": "replay", "of": "events", "to": "mail"})] {
+        let id = ask(&scene, order.clone()).await;
+        ended(&scene, &id).await;
+        assert_eq!(pending(&scene, "channel:ops").await, 0, "{order}: nobody is woken again");
+        let sent = rows(&scene, DeliveryFilter { destination: Some("mail".into()), ..DeliveryFilter::default() }).await;
+        assert!(sent.iter().all(|row| &*row.delivery.source != ALERTS), "{order}");
+    }
+    let of_alerts = json!({"act": "replay", "of": "events", "filter": {"source": ALERTS}});
+    let id = ask(&scene, of_alerts).await;
+    assert_eq!((&ended(&scene, &id).await["done"], pending(&scene, "channel:ops").await), (&1.into(), 1));
+    let row = scene.store.delivery(page).await.unwrap().unwrap();
+    assert!(row.delivery.replaced_by.is_some());
+    let wrong = json!({"act": "replay", "of": "events", "to": "mail", "filter": {"source": ALERTS}});
+    assert_eq!(scene.post("/api/v1/jobs", wrong).await.code(), "bad_job");
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use hookhaven_core::{
     DeliveryId, DeliveryState, EventId, GroupId,
-    event::{ANSWERS, PUBLISHED},
+    event::{ALERTS, ANSWERS, PUBLISHED},
 };
 use hookhaven_store::{DeliveryFilter, DeliveryRow, EventFilter, EventRow, Page, Store, StoreError};
 
@@ -158,10 +158,11 @@ impl Walk {
 
     fn of_delivery(self, spec: &Spec, row: &DeliveryRow) -> Row {
         let d = &row.delivery;
-        let wanted = d.accepted_at <= spec.asked_at && !is_own(spec.id, d);
+        let apart = self == Walk::Pending && !names_alerts(spec) && &*d.source == ALERTS;
+        let wanted = d.accepted_at <= spec.asked_at && !is_own(spec.id, d) && !apart;
         let item = || match (self, spec.order.act, &spec.order.to) {
             (Walk::Pending, ..) => Some(Item::Cancel(d.id)),
-            (_, Act::Replay, Some(_)) if &*d.source == PUBLISHED || &*d.source == ANSWERS => None,
+            (_, Act::Replay, Some(_)) if [PUBLISHED, ANSWERS, ALERTS].contains(&&*d.source) => None,
             (_, Act::Replay, Some(_)) => Some(Item::Send { event: d.event, source: d.source.clone() }),
             (_, Act::Replay, None) => Some(Item::Replay(d.id)),
             _ => Some(Item::Dismiss(d.id)),
@@ -187,6 +188,13 @@ async fn only_so_many(
     Ok(Rows { rows: kept, last: false })
 }
 
+/// Whether somebody means what tells people of alerts. Who cancels or replays everything does not: cancelled it leaves
+/// people asleep, and told again it wakes them for what is over.
+fn names_alerts(spec: &Spec) -> bool {
+    let filter = &spec.order.filter;
+    filter.source.is_some() || filter.destination.is_some() || filter.event.is_some()
+}
+
 /// What came at the moment of asking is in, what came after is not.
 fn bound(spec: &Spec) -> hookhaven_core::Time {
     spec.asked_at.plus(Duration::from_micros(1))
@@ -209,9 +217,15 @@ fn events(spec: &Spec) -> EventFilter {
 /// or died and that nobody replayed. Cancelled ones ended because somebody, or a newer version, wanted it so.
 async fn of_event(store: &dyn Store, spec: &Spec, row: EventRow) -> Result<Row, StoreError> {
     let after = row.id.to_string();
-    let named = spec.order.filter.source.is_some();
-    // Late answers are for their moment only; published messages are replayed only if somebody names them.
-    let apart = &*row.source == ANSWERS || (&*row.source == PUBLISHED && !(named && spec.order.to.is_none()));
+    let where_it_went = spec.order.to.is_none();
+    let apart = match &*row.source {
+        // Late answers are for their moment only.
+        ANSWERS => true,
+        // Published messages are replayed only if somebody names them.
+        PUBLISHED => !(where_it_went && spec.order.filter.source.is_some()),
+        ALERTS => !(where_it_went && names_alerts(spec)),
+        _ => false,
+    };
     if apart {
         return Ok(Row { after, items: Vec::new() });
     }

@@ -121,7 +121,8 @@ impl Feed {
             store,
             wanted,
             stops: Box::new(stops),
-            events: Overlap::from(from.events),
+            // Ids know milliseconds only: what comes within this one is not before it.
+            events: Overlap::from(Time::from_ms(from.events.as_ms())),
             attempts: Overlap::from(from.attempts),
             dead: Overlap::from(from.dead),
             passes: Passes::default(),

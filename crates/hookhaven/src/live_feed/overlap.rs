@@ -16,11 +16,13 @@ pub(super) struct Overlap<K> {
     /// The latest time of anything read.
     newest: Time,
     told: BTreeSet<(Time, K)>,
+    /// What is older may have been forgotten. It is not read again, but may still be read for the first time.
+    forgotten: Time,
 }
 
 impl<K: Ord + Copy> Overlap<K> {
     pub fn from(from: Time) -> Self {
-        Overlap { from, newest: from, told: BTreeSet::new() }
+        Overlap { from, newest: from, told: BTreeSet::new(), forgotten: from }
     }
 
     /// From when on to read, where something may be committed so late.
@@ -44,7 +46,7 @@ impl<K: Ord + Copy> Overlap<K> {
             && let Some((oldest, _)) = self.told.pop_first()
         {
             // Ids know milliseconds only.
-            self.from = self.from.max(oldest.plus(Duration::from_millis(1)));
+            self.forgotten = self.forgotten.max(oldest.plus(Duration::from_millis(1)));
         }
         true
     }
@@ -52,6 +54,7 @@ impl<K: Ord + Copy> Overlap<K> {
     /// Everything up to then was read.
     pub fn reached(&mut self, at: Time, now: Time) {
         self.newest = self.newest.max(at.min(now));
+        self.from = self.from.max(self.forgotten);
     }
 
     /// Lets go of what will not be read again.
@@ -113,5 +116,17 @@ mod tests {
         let again = all.iter().filter(|(time, key)| overlap.take(*time, *key, at(1_000))).count();
         assert_eq!(again, 0);
         assert!(overlap.back(Duration::from_secs(9_999), at(1_000)) >= Time::from_ms(10));
+    }
+
+    #[test]
+    fn what_is_read_in_another_order_is_all_told_however_much_it_is() {
+        let mut overlap = Overlap::from(at(0));
+        let many = TOLD_MAX as i64 + 10;
+        // The latest first: what is forgotten on the way must hide none of those that are yet to come.
+        assert!((0..many).rev().all(|n| overlap.note(Time::from_ms(n), n)));
+        overlap.reached(Time::from_ms(many - 1), at(1_000));
+        assert_eq!(overlap.told.len(), TOLD_MAX);
+        let again = (0..many).filter(|n| overlap.note(Time::from_ms(*n), *n)).count();
+        assert_eq!(again, 0, "none twice");
     }
 }

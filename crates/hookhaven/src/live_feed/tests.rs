@@ -100,6 +100,18 @@ async fn what_happens_is_told_once_and_as_it_happens() {
 }
 
 #[tokio::test]
+async fn what_comes_in_the_millisecond_in_which_a_reader_begins_is_told() {
+    let scene = Scene::new();
+    scene.clock.advance(Duration::from_micros(500));
+    let (clock, begun) = (&scene.clock, scene.clock.now());
+    let mut feed = all(&scene, begun);
+    hello(&mut feed, clock).await;
+    let id = accept_at(&scene, begun.plus(Duration::from_micros(200))).await;
+    let told = words(&mut feed, clock).await;
+    assert!(told.contains(&id.to_string()), "{told:?}");
+}
+
+#[tokio::test]
 async fn what_is_committed_late_is_told_late() {
     let scene = Scene::new();
     let (clock, begun) = (&scene.clock, scene.clock.now());

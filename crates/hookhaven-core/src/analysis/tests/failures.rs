@@ -368,6 +368,20 @@ fn what_several_destinations_share() {
 }
 
 #[test]
+fn what_fails_all_the_time_is_not_said_to_have_begun_together() {
+    let mut world = World::new(1);
+    for destination in ["billing", "mail", "search"] {
+        world.destination = destination;
+        world.traffic(300, |_, _| fails(ErrorClass::Dns, "the name does not exist", 5));
+    }
+    let report = reported(world);
+    let says = |f: &Finding| f.evidence.iter().find(|line| line.contains("other destinations")).cloned();
+    let said: Vec<_> = report.findings.iter().filter_map(says).collect();
+    assert_eq!(said.len(), 3, "{}", text(&report));
+    assert!(said.iter().all(|line| line.contains("for as long") && !line.contains("began")), "{said:?}");
+}
+
+#[test]
 fn two_causes_at_two_destinations() {
     for seed in SEEDS {
         let mut world = World::new(seed);

@@ -4,15 +4,17 @@
 use std::sync::Arc;
 
 use hookhaven_store::{
+    Page,
     clock::{Clock, ManualClock, SeededEntropy},
     memory::MemoryStore,
 };
 
 use super::*;
-use crate::access::{ADMIN_TOKEN, Scope, tokens::Wanted};
+use crate::access::{ADMIN_TOKEN, Scope, audit::AuditFilter, tokens::Wanted};
 
 const NOW: Time = Time::from_s(1_790_000_000);
 const ADMIN: &str = "the-admin-token";
+const FROM: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 9));
 
 struct Scene {
     clock: ManualClock,
@@ -39,12 +41,12 @@ impl Scene {
     }
 
     async fn sign_in(&self, node: &Access, token: &[u8]) -> Result<Secret, Refused> {
-        node.sign_in(token, &*self.store, self.clock.now(), &*self.entropy).await.unwrap()
+        node.sign_in(token, Some(FROM), &*self.store, self.clock.now(), &*self.entropy).await.unwrap()
     }
 
     async fn by_link(&self, node: &Access, path: &str) -> Result<Secret, Refused> {
         let once = path.strip_prefix(LINK_PATH).unwrap();
-        node.sign_in_by_link(once.as_bytes(), &*self.store, self.clock.now(), &*self.entropy).await.unwrap()
+        node.sign_in_by_link(once.as_bytes(), Some(FROM), &*self.store, self.clock.now(), &*self.entropy).await.unwrap()
     }
 
     fn link(&self, node: &Access, token: &[u8]) -> String {
@@ -77,6 +79,20 @@ async fn a_session_opens_what_its_token_opens_and_the_store_holds_neither() {
     }
     assert!(node.who(session.expose(), NOW).is_err(), "what a browser holds is no token");
     assert!(scene.who(&node, &token).await.is_err(), "a token is no session");
+}
+
+#[tokio::test]
+async fn who_begins_a_session_from_where_and_with_which_token_stands_in_the_log() {
+    let scene = Scene::new();
+    let node = scene.node();
+    let token = scene.token(&node, None).await;
+    let path = scene.link(&node, ADMIN.as_bytes());
+    scene.by_link(&node, &path).await.unwrap();
+    scene.sign_in(&node, token.expose()).await.unwrap();
+    let entries = node.audit.entries(&AuditFilter::default(), Page::first(10)).await.unwrap();
+    let said: Vec<_> = entries.iter().map(|e| (&*e.who, e.token.is_some(), e.address.as_deref(), &*e.action)).collect();
+    let from = Some("203.0.113.9");
+    assert_eq!(said, [("anna", true, from, "sessions.begin"), ("admin token", false, from, "sessions.begin")]);
 }
 
 #[tokio::test]

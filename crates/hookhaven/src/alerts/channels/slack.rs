@@ -65,7 +65,7 @@ mod tests {
         assert!(body["text"].as_str().unwrap().contains("&lt;!channel&gt;"));
         assert_eq!(
             body["blocks"][2]["elements"][0]["text"],
-            "notify · trial · <http://127.0.0.1:1/api/v1/alerts|all alerts>"
+            "notify · trial · <http://127.0.0.1:1/settings/alerts|all alerts>"
         );
     }
 }

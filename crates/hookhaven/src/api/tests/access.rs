@@ -191,3 +191,30 @@ async fn everything_that_writes_is_written_down_with_who_and_what() {
     assert_eq!(scene.audit("?subject=mail&limit=1").await.len(), 1);
     assert_eq!(scene.get("/api/v1/audit?whom=anna").await.code(), "bad_query");
 }
+
+#[tokio::test]
+async fn what_became_of_a_delivery_and_what_is_silenced_stands_in_the_log() {
+    let scene = Scene::new();
+    scene.accept("stripe", "payment.failed", b"{}").await;
+    scene.kill("billing").await;
+    let dead = scene.get("/api/v1/dead-letters").await.ids().remove(0);
+    let replayed = scene.with(TOKEN, "POST", &format!("/api/v1/deliveries/{dead}/replay")).await.json();
+    let new = replayed["replayed"][0]["replaced_by"].clone();
+    scene.with(TOKEN, "POST", &format!("/api/v1/deliveries/{}/cancel", new.as_str().unwrap())).await;
+    for lasting in ["1h", "2h"] {
+        let silence = json!({"rule": "queue_deep", "scope": "mail", "for": lasting, "reason": "a move"});
+        assert_eq!(scene.post("/api/v1/alerts/silences", silence).await.status, StatusCode::CREATED);
+    }
+    let id = scene.get("/api/v1/alerts/silences").await.ids().remove(0);
+    scene.with(TOKEN, "DELETE", &format!("/api/v1/alerts/silences/{id}")).await;
+    let all = scene.audit("").await;
+    let actions: Vec<_> = all.iter().map(|entry| entry["action"].as_str().unwrap()).collect();
+    let want = ["alerts.silences.delete", "alerts.silences", "alerts.silences", "deliveries.cancel"];
+    assert_eq!((&actions[..4], actions[4]), (&want[..], "deliveries.replay"));
+    assert_eq!((&all[0]["before"]["reason"], &all[0]["after"]), (&json!("a move"), &Value::Null));
+    assert!(all[1]["before"]["until"].as_str() < all[1]["after"]["until"].as_str(), "{}", all[1]);
+    assert_eq!((&all[2]["before"], &all[2]["after"]["scope"]), (&Value::Null, &json!("mail")));
+    assert!(all[..3].iter().all(|entry| entry["subject"] == "queue_deep"));
+    assert_eq!(all[3]["after"]["became"], "done");
+    assert_eq!((&all[4]["subject"], &all[4]["after"]["replayed"][0]["replaced_by"]), (&json!(dead), &new));
+}

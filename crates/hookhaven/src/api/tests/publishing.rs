@@ -327,6 +327,34 @@ async fn a_schedule_s_messages_page_over_ticks_that_were_never_made() {
 }
 
 #[tokio::test]
+async fn a_replay_stands_with_its_tick_on_whatever_page() {
+    let scene = Scene::new();
+    let headers = [("upstash-cron", "* * * * *"), ("upstash-schedule-id", "s")];
+    scene.call("POST", &format!("/v2/schedules/{TO}"), &headers, "{}").await;
+    for _ in 0..4 {
+        scene.clock.advance(Duration::from_secs(60));
+        scene.tick().await;
+    }
+    let first = scene.get("/api/v1/messages?schedule=s").await.ids();
+    for act in ["cancel", "replay"] {
+        let got = scene.post(&format!("/api/v1/deliveries/{}/{act}", first[2]), json!({})).await;
+        assert_eq!(got.status, 200, "{}", got.json());
+    }
+    let whole = scene.get("/api/v1/messages?schedule=s").await.ids();
+    assert_eq!((whole.len(), &whole[3]), (5, &first[2]), "{whole:?}");
+    for limit in 1..=5 {
+        let (mut seen, mut query) = (Vec::new(), String::new());
+        while seen.len() <= whole.len() {
+            let page = scene.get(&format!("/api/v1/messages?schedule=s&limit={limit}{query}")).await;
+            seen.extend(page.ids());
+            let Some(next) = page.json()["next"].as_str().map(str::to_owned) else { break };
+            query = format!("&after={next}");
+        }
+        assert_eq!(seen, whole, "{limit} at a time");
+    }
+}
+
+#[tokio::test]
 async fn a_url_group_is_shown_and_deleted() {
     let scene = Scene::new();
     let endpoints =

@@ -2,6 +2,8 @@
 
 use hookhaven_core::ErrorClass;
 use hookhaven_store::Next;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use super::typed;
 use crate::api::fixture::Scene;
@@ -38,6 +40,20 @@ async fn a_replay_says_how_many_asks_and_tells_what_became_of_them() {
         ran.out
     );
     assert!(ran.out.contains("payment.failed: 200 before, 500 now"), "{}", ran.out);
+}
+
+#[tokio::test]
+async fn who_takes_up_what_was_not_counted_is_asked() {
+    let scene = delivered(3).await;
+    scene.stop_jobs.cancel();
+    let order = json!({"act": "replay", "of": "events", "ask": true});
+    let id = scene.post("/api/v1/jobs", order).await.json()["id"].as_str().unwrap().to_owned();
+    scene.post(&format!("/api/v1/jobs/{id}/pause"), json!({})).await;
+    tokio::spawn(scene.node(scene.store.clone(), "here").run(CancellationToken::new()));
+    let ran = typed(&scene, &format!("replay --resume {id}"), Some(false)).await;
+    assert_eq!((ran.code.unwrap(), ran.err.as_str()), (1, "Nothing was done.\n"));
+    let job = scene.get(&format!("/api/v1/jobs/{id}")).await.json();
+    assert_eq!((&job["matched"], &job["done"]), (&3.into(), &0.into()), "{job:#}");
 }
 
 #[tokio::test]

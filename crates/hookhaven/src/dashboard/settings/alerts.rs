@@ -4,7 +4,7 @@
 use askama::Template;
 use axum::{
     Form, Router,
-    extract::Path,
+    extract::{Path, Query},
     response::Response,
     routing::{get, post},
 };
@@ -13,7 +13,10 @@ use serde::Deserialize;
 use super::{Tab, frame, tabs};
 use crate::{
     api::{AlertView, Alerting, ChannelView, RuleView, SilenceRequest, SilenceView, TrialView, view::Listing},
-    dashboard::{Frame, Shared, Trouble, Visit, query::segment},
+    dashboard::{
+        Frame, Shared, Trouble, Visit,
+        query::{self, segment},
+    },
 };
 
 const PATH: &str = "/settings/alerts";
@@ -26,11 +29,20 @@ pub(super) fn routes() -> Router<Shared> {
         .route("/settings/alerts/channels/{name}/test", post(test))
 }
 
+/// Which alerts: what links of tellings name. Empty is not asked for.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Asked {
+    rule: String,
+    scope: String,
+}
+
 #[derive(Template)]
 #[template(path = "settings_alerts.html")]
 struct Alerts<'a> {
     frame: Frame<'a>,
     tabs: Vec<Tab>,
+    asked: &'a Asked,
     alerting: Alerting,
     silences: Vec<SilenceView>,
     channels: Vec<ChannelView>,
@@ -38,14 +50,15 @@ struct Alerts<'a> {
     trial: Option<TrialView>,
 }
 
-async fn list(visit: Visit) -> Response {
-    visit.run(page(&visit, None)).await
+async fn list(visit: Visit, Query(asked): Query<Asked>) -> Response {
+    visit.run(page(&visit, &asked, None)).await
 }
 
-async fn page(visit: &Visit, trial: Option<TrialView>) -> Result<Response, Trouble> {
+async fn page(visit: &Visit, asked: &Asked, trial: Option<TrialView>) -> Result<Response, Trouble> {
     let api = &visit.api;
+    let alerts = query::path("/alerts", &[("rule", &asked.rule), ("scope", &asked.scope)]);
     let (alerting, silences, channels, rules) = tokio::try_join!(
-        api.get("/alerts"),
+        api.get(&alerts),
         api.get::<Listing<SilenceView>>("/alerts/silences"),
         api.get::<Listing<ChannelView>>("/alerts/channels"),
         api.get::<Listing<RuleView>>("/alerts/rules"),
@@ -53,6 +66,7 @@ async fn page(visit: &Visit, trial: Option<TrialView>) -> Result<Response, Troub
     Ok(visit.page(&Alerts {
         frame: frame(visit, "Alerts"),
         tabs: tabs(visit, PATH),
+        asked,
         alerting,
         silences: silences.items,
         channels: channels.items,
@@ -98,7 +112,7 @@ async fn test(visit: Visit, Path(name): Path<String>) -> Response {
     visit
         .run(async {
             let trial = visit.api.act(&format!("/alerts/channels/{}/test", segment(&name))).await?;
-            page(&visit, Some(trial)).await
+            page(&visit, &Asked::default(), Some(trial)).await
         })
         .await
 }
@@ -130,9 +144,51 @@ fn condition(rule: &RuleView) -> String {
 
 #[cfg(test)]
 mod tests {
+    use hookhaven_core::{
+        Time,
+        alert::{Episode, Kind, Notice, Rule, Severity},
+    };
+    use hookhaven_store::{CatalogEntry, Store};
     use http::StatusCode;
 
-    use crate::dashboard::tests::Browser;
+    use crate::{alerting::ALERT_KIND, api::fixture::START, dashboard::tests::Browser};
+
+    #[tokio::test]
+    async fn the_link_of_a_telling_leads_to_its_alert() {
+        let mut browser = Browser::new().await;
+        let rules = Rule::defaults();
+        let [signatures, breaker] = ["invalid_signatures", "breaker_open"]
+            .map(|name| rules.iter().find(|rule| &*rule.name == name).expect("a rule"));
+        let episode = |rule: &Rule, scope: &str| Episode {
+            rule: rule.name.to_string(),
+            scope: scope.to_owned(),
+            severity: Severity::Page,
+            number: 1,
+            pending_since: None,
+            fired_at: Some(START),
+            ended_at: None,
+            value: 37.0,
+            peak: 37.0,
+            threshold: rule.threshold,
+            told: 1,
+            tellings: Vec::new(),
+        };
+        let fired = [episode(signatures, "stripe"), episode(breaker, "mail")];
+        for episode in &fired {
+            let (name, value) = (format!("{}/{}", episode.rule, episode.scope), serde_json::to_vec(episode).unwrap());
+            let entry = CatalogEntry { kind: ALERT_KIND.to_owned(), name, value };
+            browser.scene.store.put_catalog(entry).await.unwrap();
+        }
+        let base = "http://127.0.0.1:8081";
+        let notice = Notice::of(&fired[0], Some(signatures), Kind::Fired, base, START);
+        let shown = browser.get(notice.link.strip_prefix(base).expect("a link")).await;
+        assert_eq!(shown.status, StatusCode::OK, "{}: {}", notice.link, shown.html);
+        assert!(shown.html.contains("37 invalid signatures of stripe"), "{}", shown.html);
+        assert!(!shown.html.contains("mail rests"), "{}", shown.html);
+        let trial = Notice::trial("ops", base, Time::EPOCH, "r");
+        let shown = browser.get(trial.link.strip_prefix(base).expect("a link")).await;
+        assert!(shown.html.contains("37 invalid signatures of stripe") && shown.html.contains("mail rests"));
+    }
 
     #[tokio::test]
     async fn rules_have_runbooks_and_a_silence_comes_and_goes() {

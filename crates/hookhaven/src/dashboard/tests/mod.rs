@@ -1,12 +1,17 @@
 //! Pages through their router, over the memory store: who may see them, what they are sent with, that nothing of them
 //! is run or loaded from elsewhere. What a page shows is tested beside it; what a browser makes of it, end to end.
 
+use std::sync::Arc;
+
 use axum::{Router, body::Body, extract::Request, response::Response};
 use http::{StatusCode, header};
 use http_body_util::BodyExt as _;
 use tower::ServiceExt as _;
 
-use crate::api::fixture::{Scene, TOKEN};
+use crate::{
+    api::fixture::{Scene, TOKEN},
+    tls::{ListenerTls, Pem},
+};
 
 /// A browser that is signed in.
 pub(super) struct Browser {
@@ -96,6 +101,30 @@ async fn only_who_signed_in_sees_a_page_and_is_led_back_to_it() {
 }
 
 #[tokio::test]
+async fn on_https_a_session_is_bound_to_this_host() {
+    let scene = Scene::new();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
+    let (certificate, key) = (certificate.pem(), key.serialize_pem());
+    let pem = Pem { certificate: certificate.as_bytes(), key: key.as_bytes(), client_ca: None };
+    let mut config = crate::config::Config::clone(&scene.config.load());
+    config.server.tls.admin = Some(Arc::new(ListenerTls::new(pem).unwrap()));
+    scene.config.store(Arc::new(config));
+    let mut browser = Browser::over(scene).await;
+    let held = browser.cookies.clone();
+    assert!(
+        held.iter().any(|cookie| cookie.starts_with("__Host-hookhaven_session=")),
+        "only this host can have set it"
+    );
+    assert_eq!(browser.get("/").await.status, StatusCode::OK);
+    browser.cookies = held.iter().map(|cookie| cookie.trim_start_matches("__Host-").to_owned()).collect();
+    assert_eq!(browser.get("/").await.status, StatusCode::SEE_OTHER, "anybody on another port can set that");
+    browser.cookies = held;
+    assert_eq!(browser.post("/sign-out", "").await.status, StatusCode::SEE_OTHER);
+    assert_eq!(browser.get("/").await.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
 async fn who_signed_out_sees_nothing_with_what_the_browser_held() {
     let mut browser = Browser::new().await;
     let held = browser.cookies.clone();
@@ -159,4 +188,17 @@ async fn a_page_that_is_none_says_so_in_the_frame() {
         "{}",
         shown.html
     );
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_said_in_the_frame() {
+    let mut browser = Browser::new().await;
+    for path in ["/jobs/xyz", "/?sample=1&sample=2", "/dead-letters?since=a&since=b", "/events/evt_1/replay"] {
+        let shown = browser.get(path).await;
+        assert!(shown.status.is_client_error(), "{path}: {}", shown.status);
+        assert!(shown.html.contains("That could not be read"), "{path}: {}", shown.html);
+        assert!(shown.html.contains("aria-label=\"Main\""), "{path}: {}", shown.html);
+    }
+    let shown = browser.post("/start/sample", "sauce=stripe").await;
+    assert!(shown.status.is_client_error() && shown.html.contains("aria-label=\"Main\""), "{}", shown.html);
 }

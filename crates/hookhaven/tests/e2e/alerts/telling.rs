@@ -133,7 +133,7 @@ async fn the_webhook_is_signed_and_the_mail_is_text() {
     let link = page["links"][0]["href"].as_str().expect("a link");
     assert_eq!(
         link,
-        format!("http://{}/api/v1/alerts?rule=invalid_signatures&scope=stripe", town.gateway.gateway().admin_addr)
+        format!("http://{}/settings/alerts?rule=invalid_signatures&scope=stripe", town.gateway.gateway().admin_addr)
     );
 }
 
