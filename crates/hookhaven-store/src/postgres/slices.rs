@@ -6,7 +6,7 @@ use std::{
     sync::Mutex,
 };
 
-use hookhaven_core::{EventId, Time};
+use hookhaven_core::{DeliveryId, EventId, Time};
 use tokio_postgres::types::Type;
 
 use super::{
@@ -24,8 +24,18 @@ pub(super) const PARENTS: [&str; 4] = ["events", "ended", "attempts", "steps"];
 
 /// The day of an event's birth, which its id begins with.
 pub(super) fn of_event(id: EventId) -> i32 {
+    of_id(id.as_bytes())
+}
+
+/// Where the event of a delivery mostly is: it was made when that came in, or soon after.
+pub(super) fn near(id: DeliveryId) -> Vec<i32> {
+    let day = of_id(id.as_bytes());
+    vec![KEPT, day - 1, day]
+}
+
+fn of_id(id: &[u8; 16]) -> i32 {
     let mut ms = [0; 8];
-    ms[2..].copy_from_slice(&id.as_bytes()[..6]);
+    ms[2..].copy_from_slice(&id[..6]);
     of_ms(i64::from_be_bytes(ms))
 }
 
