@@ -332,6 +332,16 @@ pub trait Store: Send + Sync + fmt::Debug {
     async fn newest_dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, StoreError>;
 
     async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryRow>, StoreError>;
+    /// Many of them at once, in the order asked, each with its last attempt. Hundreds are one question.
+    async fn tried(&self, ids: &[DeliveryId]) -> Result<Vec<Option<Tried>>, StoreError> {
+        let mut tried = Vec::with_capacity(ids.len());
+        for id in ids {
+            let row = self.delivery(*id).await?;
+            let attempt = self.attempts(*id).await?.pop();
+            tried.push(row.map(|row| Tried { row, attempt }));
+        }
+        Ok(tried)
+    }
     /// All attempts of a delivery, first to last.
     async fn attempts(&self, delivery: DeliveryId) -> Result<Vec<Attempt>, StoreError>;
 

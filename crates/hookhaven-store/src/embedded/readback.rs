@@ -1,6 +1,9 @@
 //! Events and attempts, read back from where they lie in the journal.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+};
 
 use hookhaven_core::{Attempt, DeliveryId, Event, EventId};
 
@@ -35,6 +38,17 @@ impl Engine {
     pub async fn attempts_at(&self, delivery: DeliveryId, places: Vec<Position>) -> Result<Vec<Attempt>, StoreError> {
         let (journal, damages) = (self.journal.clone(), self.damages.clone());
         let read = self.mode.run(move || read_attempts(&journal, &damages, delivery, places));
+        read.await.map_err(|e| StoreError::Failed(format!("the read ended early: {e}")))
+    }
+
+    /// One attempt each of many deliveries. A frame is read once, however many of them lie in it; what cannot be read
+    /// is left out.
+    pub async fn last_attempts_at(
+        &self,
+        places: Vec<(DeliveryId, Position)>,
+    ) -> Result<HashMap<DeliveryId, Attempt>, StoreError> {
+        let (journal, damages) = (self.journal.clone(), self.damages.clone());
+        let read = self.mode.run(move || read_last(&journal, &damages, places));
         read.await.map_err(|e| StoreError::Failed(format!("the read ended early: {e}")))
     }
 }
@@ -104,4 +118,24 @@ pub(super) fn read_attempts(
         }
     }
     attempts.into_values().collect()
+}
+
+fn read_last(
+    journal: &JournalReader,
+    damages: &Damages,
+    mut places: Vec<(DeliveryId, Position)>,
+) -> HashMap<DeliveryId, Attempt> {
+    places.sort_unstable_by_key(|(_, at)| (at.segment, at.offset));
+    let mut last: HashMap<DeliveryId, Attempt> = HashMap::new();
+    for together in places.chunk_by(|(_, one), (_, other)| one == other) {
+        let wanted: HashSet<DeliveryId> = together.iter().map(|(id, _)| *id).collect();
+        // Who reads them one by one says what is wrong.
+        let Ok(records) = records_at(journal, damages, together[0].1) else { continue };
+        for attempt in records.into_iter().flat_map(attempts_in).filter(|a| wanted.contains(&a.delivery)) {
+            if last.get(&attempt.delivery).is_none_or(|before| before.number < attempt.number) {
+                last.insert(attempt.delivery, Attempt::clone(&attempt));
+            }
+        }
+    }
+    last
 }

@@ -290,6 +290,31 @@ impl Store for EmbeddedStore {
         Ok(row.map(|row| overlay(row, &live)))
     }
 
+    async fn tried(&self, ids: &[DeliveryId]) -> Result<Vec<Option<Tried>>, StoreError> {
+        let (engine, wanted) = (self.engine()?, ids.to_vec());
+        let question = move |reader: &Reader| {
+            let found = |id: &DeliveryId| Ok((reader.delivery(*id)?, reader.attempts_at(*id)?.pop()));
+            wanted.iter().map(found).collect::<Result<Vec<_>, _>>()
+        };
+        let found = engine.ask(question).await?;
+        let places = ids.iter().zip(&found).filter_map(|(id, (_, place))| Some((*id, (*place)?)));
+        let read = engine.last_attempts_at(places.collect()).await?;
+        let mut tried = Vec::with_capacity(ids.len());
+        for (id, (row, place)) in ids.iter().zip(found) {
+            let Some(row) = row else {
+                tried.push(None);
+                continue;
+            };
+            let attempt = match (place, read.get(id)) {
+                // Damage, or retention has carried it elsewhere since.
+                (Some(_), None) => self.attempts(*id).await?.pop(),
+                (_, read) => read.cloned(),
+            };
+            tried.push(Some(Tried { row: overlay(row, &engine.live()), attempt }));
+        }
+        Ok(tried)
+    }
+
     async fn attempts(&self, delivery: DeliveryId) -> Result<Vec<Attempt>, StoreError> {
         let engine = self.engine()?;
         let mut places = engine.ask(move |reader: &Reader| reader.attempts_at(delivery)).await?;

@@ -49,6 +49,13 @@ pub struct DeliveryRow {
     pub last: Option<LastAttempt>,
 }
 
+/// A delivery with the whole of its last attempt, if there was one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tried {
+    pub row: DeliveryRow,
+    pub attempt: Option<Attempt>,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LastAttempt {
     pub at: Time,

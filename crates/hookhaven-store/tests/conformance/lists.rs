@@ -1,11 +1,13 @@
 //! Lists, filters, counts: what people look at.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use hookhaven_core::{DeliveryState, ErrorClass};
-use hookhaven_store::{DeliveryFilter, EventFilter, Next, Page, clock::Clock};
+use hookhaven_core::{DeliveryId, DeliveryState, EndReason, ErrorClass};
+use hookhaven_store::{DeliveryFilter, EventFilter, Next, Page, Replayed, Store, clock::Clock};
 
 use crate::bench::*;
+
+const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 pub async fn events_page_newest_first(bench: &dyn Bench) {
     let (store, clock) = (bench.open().await, bench.clock());
@@ -84,6 +86,56 @@ pub async fn deliveries_show_their_last_attempt(bench: &dyn Bench) {
     let of_class = |class| DeliveryFilter { class: Some(class), ..DeliveryFilter::default() };
     assert_eq!(store.deliveries(&of_class(ErrorClass::Timeout), Page::first(10)).await.unwrap().len(), 0);
     assert_eq!(store.deliveries(&of_class(ErrorClass::Http5xx), Page::first(10)).await.unwrap().len(), 1);
+}
+
+pub async fn many_are_read_as_each_alone(bench: &dyn Bench) {
+    let (store, clock) = (bench.open().await, bench.clock());
+    let began = clock.now();
+    let (_, old) = dead(&store, "old", began).await;
+    clock.advance(3 * DAY);
+    let now = clock.now();
+    // A late one of an old event.
+    let Replayed::New(late) = store.replay(&[old]).await.unwrap()[0] else { panic!("not replayed") };
+    let untried = event("untried", now, &["audit"]);
+    let waiting = untried.deliveries[0].id;
+    accept(&store, untried).await;
+    for n in 0..20 {
+        accept(&store, event(&format!("k{n}"), now, &["log"])).await;
+    }
+    let session = store.open_session(TTL).await.unwrap();
+    let again = claim_one(&store, session, "billing").await;
+    assert_eq!(again.delivery.id, late);
+    settle(&store, session, &again, ErrorClass::Connect, Next::Dead(EndReason::Exhausted), now).await;
+    // Twice each, and many at once.
+    let mut ids = Vec::new();
+    for (class, next) in
+        [(ErrorClass::Timeout, Next::Retry { due_at: now }), (ErrorClass::Http5xx, Next::Dead(EndReason::Exhausted))]
+    {
+        let leased = claim(&store, session, "log", 20).await;
+        ids = leased.iter().map(|leased| leased.delivery.id).collect();
+        let settled = leased.iter().map(|leased| settlement(leased, class, next, now)).collect();
+        store.settle(session, settled).await.unwrap();
+    }
+    ids.extend([old, late, waiting, DeliveryId::from_bytes([9; 16]), old]);
+
+    let check = async |store: &Arc<dyn Store>| {
+        let tried = store.tried(&ids).await.unwrap();
+        assert_eq!(tried.len(), ids.len());
+        for (id, tried) in ids.iter().zip(tried) {
+            let (row, attempt) = tried.map(|tried| (tried.row, tried.attempt)).unzip();
+            assert_eq!(row, store.delivery(*id).await.unwrap());
+            assert_eq!(attempt.flatten(), store.attempts(*id).await.unwrap().pop());
+        }
+        let last = store.tried(&ids[..1]).await.unwrap().remove(0).unwrap().attempt.unwrap();
+        assert_eq!((last.number, last.class), (2, ErrorClass::Http5xx));
+        let last = store.tried(&[late]).await.unwrap().remove(0).unwrap().attempt.unwrap();
+        assert_eq!((last.delivery, last.class), (late, ErrorClass::Connect));
+        assert_eq!(store.tried(&[]).await.unwrap(), []);
+    };
+    check(&store).await;
+    if let Some(store) = bench.reopen(store).await {
+        check(&store).await;
+    }
 }
 
 pub async fn counts_follow(bench: &dyn Bench) {

@@ -45,7 +45,7 @@ macro_rules! suite {
                     a_replay_may_have_a_chosen_id, an_event_goes_elsewhere_once_by_its_id,
                     further_deliveries_race_once, a_chosen_id_is_known_after_a_restart],
                 lists: [events_page_newest_first, filters_hold, deliveries_show_their_last_attempt,
-                    counts_follow, reads_see_earlier_writes],
+                    many_are_read_as_each_alone, counts_follow, reads_see_earlier_writes],
                 filters: [each_filter_shows_what_the_whole_list_has_of_it,
                     a_key_leads_to_its_events_long_after_its_window],
                 search: [text_is_found_newest_first, a_search_goes_on_where_it_stopped,

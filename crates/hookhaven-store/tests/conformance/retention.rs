@@ -110,8 +110,11 @@ pub async fn what_lives_stays_whole(bench: &dyn Bench) {
         let ours = |id| events.iter().any(|row| row.id == id);
         let deliveries: Vec<_> = deliveries.into_iter().filter(|row| ours(row.delivery.event)).collect();
         let (mut attempts, mut bodies) = (vec![], vec![]);
-        for row in &deliveries {
+        let ids: Vec<_> = deliveries.iter().map(|row| row.delivery.id).collect();
+        let tried = store.tried(&ids).await.unwrap();
+        for (row, tried) in deliveries.iter().zip(tried) {
             attempts.push(store.attempts(row.delivery.id).await.unwrap());
+            assert_eq!(tried.unwrap().attempt.as_ref(), attempts.last().unwrap().last());
             bodies.push(store.event(row.delivery.event).await.unwrap().unwrap());
         }
         let depths = store.stats().await.unwrap().depths;

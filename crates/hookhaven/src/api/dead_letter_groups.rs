@@ -6,24 +6,25 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use axum::{Json, extract::State};
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use hookhaven_core::{GroupId, Time, group};
-use hookhaven_store::StoreError;
+use hookhaven_store::Tried;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    Api, Shared, masked,
+    Shared, masked,
     page::{self, Params},
     problem::Problem,
     schema,
     view::DeliveryView,
 };
-use crate::causes::{
-    Letter,
-    member::{self, last_attempt},
-    tally::{self, Group, Steps},
+use crate::{
+    causes::{
+        Letter,
+        tally::{self, Group, Steps},
+    },
+    config::Config,
 };
 
 /// What a trend covers unless it is said since when.
@@ -139,10 +140,14 @@ async fn list(State(api): State<Shared>, Params(p): Params<GroupParams>) -> Resu
     };
     let groups = tally::groups(look.letters.iter().filter(is_meant), steps);
     let (group_count, letter_count) = (groups.len() as u64, groups.iter().map(|group| group.count).sum());
-    let views = stream::iter(groups.into_iter().take(limit)).map(|group| view(&api, group));
-    let views: Vec<Option<GroupView>> = views.buffered(member::AT_ONCE).try_collect().await?;
+    let shown = &groups[..groups.len().min(limit)];
+    let newest: Vec<_> = shown.iter().map(|group| group.newest).collect();
+    let samples = api.parts.store.tried(&newest).await?;
+    let config = api.parts.config.load();
+    // Without those whose newest letter has gone meanwhile.
+    let items = groups.into_iter().zip(samples).filter_map(|(group, sample)| Some(view(&config, group, sample?)));
     Ok(Json(GroupsView {
-        items: views.into_iter().flatten().collect(),
+        items: items.collect(),
         group_count,
         letter_count,
         trend_since: steps.since,
@@ -153,22 +158,15 @@ async fn list(State(api): State<Shared>, Params(p): Params<GroupParams>) -> Resu
     }))
 }
 
-/// `None`: its newest letter has gone meanwhile.
-async fn view(api: &Api, group: Group) -> Result<Option<GroupView>, StoreError> {
-    let store = &*api.parts.store;
-    let Some(row) = store.delivery(group.newest).await? else { return Ok(None) };
-    let last = match row.last {
-        Some(_) => last_attempt(store, group.newest).await?,
-        None => None,
-    };
-    let config = api.parts.config.load();
-    let last = last.map(|last| masked::attempt(&config, &row.delivery.source, last));
+fn view(config: &Config, group: Group, sample: Tried) -> GroupView {
+    let Tried { row, attempt } = sample;
+    let last = attempt.map(|last| masked::attempt(config, &row.delivery.source, last));
     let cause = group::cause(&row.delivery, last.as_ref());
     let answer = last.as_ref().map(|last| {
         let shown = &last.response_excerpt[..last.response_excerpt.len().min(ANSWER_BYTES_MAX)];
         String::from_utf8_lossy(shown).trim_end_matches(char::REPLACEMENT_CHARACTER).to_owned()
     });
-    Ok(Some(GroupView {
+    GroupView {
         id: group.id,
         destination: row.delivery.destination.to_string(),
         class: last.as_ref().map(|last| last.class.as_str().to_owned()),
@@ -183,7 +181,7 @@ async fn view(api: &Api, group: Group) -> Result<Option<GroupView>, StoreError> 
         sources: named(group.sources),
         sample: DeliveryView::from(row),
         sample_answer: answer.unwrap_or_default(),
-    }))
+    }
 }
 
 /// The most frequent first.

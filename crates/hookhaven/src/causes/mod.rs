@@ -19,18 +19,15 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use hookhaven_core::{DeliveryId, GroupId, Time, event::ALERTS};
-use hookhaven_store::{DeadLetter, Store, StoreError};
+use hookhaven_store::{DeadLetter, Store, StoreError, Tried};
+
+use self::member::TOGETHER;
 
 /// Letters that are looked at: the newest.
 pub const LETTERS_MAX: usize = 20_000;
 /// Letters that a look reads before it answers: some tens of milliseconds.
 const LEARNT_AT_ONCE: usize = 128;
-/// Letters read one after another between two looks at whether that still makes sense.
-const LEARNT_TOGETHER: usize = 64;
-/// Questions to the store at once, of a look and of what goes on behind it: few, for workers ask it too.
-const READS_AT_ONCE: [usize; 2] = [4, 2];
 
 /// What is known of dead letters.
 #[derive(Debug)]
@@ -88,7 +85,7 @@ impl Causes {
         newest.truncate(LETTERS_MAX);
         let unknown = self.known().keep(&newest);
         let (now, later) = unknown.split_at(unknown.len().min(LEARNT_AT_ONCE));
-        self.learn(now, READS_AT_ONCE[0]).await?;
+        self.learn(now).await?;
         if !later.is_empty() {
             self.learn_behind(later.to_vec());
         }
@@ -99,22 +96,13 @@ impl Causes {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn learn(&self, ids: &[DeliveryId], at_once: usize) -> Result<(), StoreError> {
-        let read =
-            stream::iter(ids.iter().copied()).map(|id| async move { Ok::<_, StoreError>((id, self.read(id).await?)) });
-        let read: Vec<_> = read.buffered(at_once).try_collect::<Vec<_>>().await?;
-        let mut known = self.known();
-        read.into_iter().for_each(|(id, fact)| known.put(id, fact));
+    async fn learn(&self, ids: &[DeliveryId]) -> Result<(), StoreError> {
+        for ids in ids.chunks(TOGETHER) {
+            let tried = self.store.tried(ids).await?;
+            let mut known = self.known();
+            ids.iter().zip(tried).for_each(|(id, tried)| known.put(*id, tried.and_then(fact)));
+        }
         Ok(())
-    }
-
-    async fn read(&self, id: DeliveryId) -> Result<Option<Fact>, StoreError> {
-        let row = self.store.delivery(id).await?.filter(|row| &*row.delivery.source != ALERTS);
-        let Some(row) = row else { return Ok(None) };
-        let group = member::group_of(&*self.store, &row).await?;
-        let d = row.delivery;
-        let critical = d.policy.critical;
-        Ok(Some(Fact { group, destination: d.destination, source: d.source, event_type: d.event_type, critical }))
     }
 
     /// Unless that is going on.
@@ -123,13 +111,20 @@ impl Causes {
         let causes = self.clone();
         tokio::spawn(async move {
             let _held = held;
-            for ids in ids.chunks(LEARNT_TOGETHER) {
-                if let Err(error) = causes.learn(ids, READS_AT_ONCE[1]).await {
-                    return tracing::debug!(%error, "causes of dead letters could not be read; the next look goes on");
-                }
+            if let Err(error) = causes.learn(&ids).await {
+                tracing::debug!(%error, "causes of dead letters could not be read; the next look goes on");
             }
         });
     }
+}
+
+/// `None`: nobody's business.
+fn fact(tried: Tried) -> Option<Fact> {
+    let group = member::group_of(&tried);
+    let d = tried.row.delivery;
+    let critical = d.policy.critical;
+    let fact = Fact { group, destination: d.destination, source: d.source, event_type: d.event_type, critical };
+    (&*fact.source != ALERTS).then_some(fact)
 }
 
 impl Known {

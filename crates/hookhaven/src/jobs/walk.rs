@@ -1,11 +1,11 @@
 //! What a job is about, a page at a time, oldest first: which deliveries or events its filter names, and nothing that
 //! the job made itself.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use hookhaven_core::{
-    DeliveryId, DeliveryState, EventId, GroupId,
+    DeliveryId, DeliveryState, EventId,
     event::{ALERTS, ANSWERS, PUBLISHED},
 };
 use hookhaven_store::{DeliveryFilter, DeliveryRow, EventFilter, EventRow, Page, Store, StoreError};
@@ -113,9 +113,11 @@ impl Walk {
                 let found = store.look_deliveries(&self.deliveries(spec), page).await?;
                 let full = found.rows.len() >= limit;
                 if let Some(group) = spec.order.filter.group {
-                    let rows = found.rows.into_iter().map(|row| self.of_group(store, spec, group, row));
-                    return only_so_many(stream::iter(rows).buffered(member::AT_ONCE), rows_max, full, found.upto)
-                        .await;
+                    let rows = member::judged(store, group, found.rows).map_ok(|(row, is_of_it)| {
+                        let Row { after, items } = self.of_delivery(spec, &row);
+                        Row { after, items: if is_of_it { items } else { Vec::new() } }
+                    });
+                    return only_so_many(pin!(rows), rows_max, full, found.upto).await;
                 }
                 let rows = found.rows.iter().map(|row| self.of_delivery(spec, row)).collect();
                 Ok(Rows::of(rows, full, found.upto))
@@ -139,21 +141,6 @@ impl Walk {
             until: filter.until.map_or(until, |given| Some(until.map_or(given, |until| until.min(given)))),
             ..DeliveryFilter::default()
         }
-    }
-
-    /// With nothing to do if it is of another group.
-    async fn of_group(
-        self,
-        store: &dyn Store,
-        spec: &Spec,
-        group: GroupId,
-        row: DeliveryRow,
-    ) -> Result<Row, StoreError> {
-        let mut todo = self.of_delivery(spec, &row);
-        if !todo.items.is_empty() && !member::is_of(store, group, &row).await? {
-            todo.items.clear();
-        }
-        Ok(todo)
     }
 
     fn of_delivery(self, spec: &Spec, row: &DeliveryRow) -> Row {

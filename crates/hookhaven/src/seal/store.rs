@@ -312,6 +312,10 @@ impl Store for SealedStore {
         self.inner.delivery(id).await
     }
 
+    async fn tried(&self, ids: &[DeliveryId]) -> Result<Vec<Option<Tried>>, StoreError> {
+        self.inner.tried(ids).await
+    }
+
     async fn attempts(&self, delivery: DeliveryId) -> Result<Vec<Attempt>, StoreError> {
         self.inner.attempts(delivery).await
     }
