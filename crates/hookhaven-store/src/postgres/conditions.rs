@@ -5,7 +5,7 @@ use hookhaven_core::{DeliveryState, Lane};
 use tokio_postgres::types::Type;
 
 use super::{
-    look::Values,
+    look::{Values, of_days},
     rows::{At, to_text},
 };
 use crate::{
@@ -65,8 +65,10 @@ pub(super) fn delivery_conditions(values: &mut Values, filter: &EventFilter) -> 
     let destination = destination.unwrap_or_default();
     let in_live = format!("EXISTS (SELECT FROM hookhaven.live d WHERE d.event = x.id {destination})");
     let in_ended = |state: &str| {
+        let of_days = of_days("d");
         format!(
-            "EXISTS (SELECT FROM hookhaven.ended d WHERE d.event = x.id AND d.slice = x.slice {destination} {state})"
+            "EXISTS (SELECT FROM hookhaven.ended d \
+               WHERE d.event = x.id AND d.slice = x.slice AND {of_days} {destination} {state})"
         )
     };
     match filter.state {

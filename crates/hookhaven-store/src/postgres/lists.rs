@@ -3,7 +3,7 @@
 //! before, and once more afterwards.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -15,7 +15,7 @@ use super::{
     Shared,
     conditions::{delivery_conditions, kind_conditions, small, times, wanted},
     events::key_hash,
-    look::{List, Pairs, Part, STRETCH_ROWS, Span, Values},
+    look::{List, Pairs, Part, STRETCH_ROWS, Span, Values, of_days},
     pool::{Args, Mode},
     rows::{At, ENDED_COLUMNS, LIVE_COLUMNS, Stored, Uuid, text, time, to_text},
     slices,
@@ -23,7 +23,9 @@ use super::{
 };
 use crate::{
     codec,
-    seam::{DeadLetter, DeliveryFilter, DeliveryRow, EventFilter, EventRow, LastAttempt, Looked, Page, StoreError},
+    seam::{
+        DeadLetter, DeliveryFilter, DeliveryRow, EventFilter, EventRow, LastAttempt, Looked, Page, StoreError, Tried,
+    },
 };
 
 /// How often an event is read whose body just went.
@@ -45,7 +47,7 @@ impl Shared {
         filter: &EventFilter,
         page: Page<EventId>,
     ) -> Result<Looked<EventRow, EventId>, StoreError> {
-        let (rows, upto) = self.look(&self.list_of_events(EVENT_ROW_COLUMNS, filter, page).await?).await?;
+        let (rows, upto) = self.rows_of_events(EVENT_ROW_COLUMNS, filter, page, None).await?;
         let mut events = rows.iter().map(event_row).collect::<Result<Vec<_>, _>>()?;
         let counts = self.delivery_counts(events.iter().map(|event| event.id)).await?;
         for event in &mut events {
@@ -54,13 +56,47 @@ impl Shared {
         Ok(Looked { rows: events, upto: upto.map(Uuid::event) })
     }
 
-    pub(super) async fn list_of_events(
+    /// A page, or the rows before one that comes to more bytes; the second is up to where, if there may be more. Of the
+    /// newest, those of the last days are sought by themselves: mostly they fill it.
+    pub(super) async fn rows_of_events(
         &self,
         columns: &'static str,
         filter: &EventFilter,
         page: Page<EventId>,
+        bytes_max: Option<i64>,
+    ) -> Result<(Vec<Row>, Option<Uuid>), Trouble> {
+        let span = filter.id.map_or_else(|| Span::of_times(filter.since, filter.until), Span::one);
+        let span = span.beyond(page.after.map(Uuid::from), page.oldest_first);
+        let spans = match page.oldest_first || filter.idempotency_key.is_some() {
+            true => [span, Span::NONE],
+            false => span.newest_first(slices::of_time(self.now())),
+        };
+        let mut rows = Vec::new();
+        for span in spans.into_iter().filter(|span| !span.is_empty()) {
+            let page = Page { limit: page.limit - rows.len(), ..page };
+            let list = List { bytes_max, ..self.list_of_events(columns, filter, page, span).await? };
+            let (found, upto) = self.look(&list).await?;
+            let is_full = list.is_full(&found)?;
+            rows.extend(found);
+            if is_full {
+                let last = rows.last().map(|row| row.try_get::<_, Uuid>(0)).transpose()?;
+                return Ok((rows, bytes_max.and(last)));
+            }
+            if upto.is_some() {
+                return Ok((rows, upto));
+            }
+        }
+        Ok((rows, None))
+    }
+
+    async fn list_of_events(
+        &self,
+        columns: &'static str,
+        filter: &EventFilter,
+        page: Page<EventId>,
+        span: Span,
     ) -> Result<List, Trouble> {
-        let (mut values, mut by, mut pairs) = (Values::default(), Vec::new(), None);
+        let (mut values, mut by, mut pairs) = (Values::default(), vec![of_days("x")], None);
         let mut wanted = kind_conditions(&mut values, filter.source.as_deref(), filter.event_type.as_deref());
         let has_kind = !wanted.is_empty();
         wanted.extend(delivery_conditions(&mut values, filter));
@@ -69,9 +105,7 @@ impl Shared {
             true => Some(STRETCH_ROWS / 5),
             false => None,
         };
-        let mut span = Span::of_times(filter.since, filter.until);
-        if let Some(id) = filter.id {
-            span = Span::one(id);
+        if filter.id.is_some() {
             stretch_rows = None;
         } else if let Some(key) = &filter.idempotency_key {
             by.push(format!("x.key_hash = {}", values.add(key_hash(key), Type::INT8)));
@@ -84,7 +118,7 @@ impl Shared {
             stretch_rows = None;
         } else if has_kind {
             let (source, pattern) = (filter.source.as_deref(), filter.event_type.as_deref());
-            pairs = self.kinds("hookhaven.events", source, pattern, &mut values).await?;
+            pairs = self.kinds("hookhaven.events", source, pattern, span, &mut values).await?;
             // Of many kinds, deliveries decide sooner.
             pairs = pairs.filter(|pairs| stretch_rows.is_none() || !pairs.are_common());
             stretch_rows = stretch_rows.or(pairs.is_none().then_some(STRETCH_ROWS));
@@ -94,22 +128,18 @@ impl Shared {
         }
         if let Some(since) = filter.since {
             wanted.push(format!("x.received_at >= {}", values.add(At(since), Type::TIMESTAMPTZ)));
-            // An id is minted as the event comes in; a day of grace is plenty.
-            let slice = values.add(slices::of_time(since) - 1, Type::INT4);
-            by.push(format!("(x.slice = 0 OR x.slice >= {slice})"));
         }
         if let Some(until) = filter.until {
             wanted.push(format!("x.received_at < {}", values.add(At(until), Type::TIMESTAMPTZ)));
-            by.push(format!("x.slice <= {}", values.add(slices::of_time(until) + 1, Type::INT4)));
         }
         if filter.unrouted {
             wanted.push("NOT EXISTS (SELECT FROM hookhaven.live l WHERE l.event = x.id)".to_owned());
-            wanted.push(
-                "NOT EXISTS (SELECT FROM hookhaven.ended d WHERE d.event = x.id AND d.slice = x.slice)".to_owned(),
-            );
+            let of_days = of_days("d");
+            wanted.push(format!(
+                "NOT EXISTS (SELECT FROM hookhaven.ended d WHERE d.event = x.id AND d.slice = x.slice AND {of_days})"
+            ));
         }
         let parts = vec![Part { table: "hookhaven.events", columns, by, pairs, wanted }];
-        let span = span.beyond(page.after.map(Uuid::from), page.oldest_first);
         Ok(List {
             parts,
             values,
@@ -121,25 +151,27 @@ impl Shared {
         })
     }
 
-    /// The pairs of source and type that are meant.
+    /// The pairs of source and type that are meant and came in these days.
     async fn kinds(
         &self,
         table: &str,
         source: Option<&str>,
         pattern: Option<&str>,
+        days: Span,
         values: &mut Values,
     ) -> Result<Option<Pairs>, Trouble> {
         let (source, pattern) = (source.map(to_text), pattern.map(to_text));
         let is_meant =
             |_: &str, event_type: &str| pattern.as_deref().is_none_or(|pattern| glob::matches(pattern, event_type));
-        self.pairs(table, ["source", "event_type"], source.as_deref(), is_meant, values).await
+        self.pairs(table, ["source", "event_type"], source.as_deref(), days, is_meant, values).await
     }
 
     /// Those of destination and route that are meant.
     async fn ways(&self, filter: &DeliveryFilter, values: &mut Values) -> Result<Option<Pairs>, Trouble> {
         let (destination, route) = (filter.destination.as_deref().map(to_text), filter.route.as_deref().map(to_text));
         let is_meant = |_: &str, found: &str| route.as_deref().is_none_or(|route| route == found);
-        self.pairs("hookhaven.ended", ["destination", "route"], destination.as_deref(), is_meant, values).await
+        self.pairs("hookhaven.ended", ["destination", "route"], destination.as_deref(), Span::ALL, is_meant, values)
+            .await
     }
 
     pub(super) async fn delivery_counts(
@@ -235,7 +267,8 @@ impl Shared {
             list = now;
         }
         let (rows, upto) = looked;
-        Ok(Looked { rows: self.with_last_attempts(&rows).await?, upto: upto.map(Uuid::delivery) })
+        let rows = self.with_last_attempts(&rows).await?.into_iter().map(|tried| tried.row).collect();
+        Ok(Looked { rows, upto: upto.map(Uuid::delivery) })
     }
 
     /// What to follow of what has ended: kinds of deliveries, unless another index leads to what is meant through fewer
@@ -252,7 +285,7 @@ impl Shared {
         let found = match in_ended {
             true if has_way => self.ways(filter, values).await?,
             true if source.is_some() || pattern.is_some() => {
-                self.kinds("hookhaven.ended", source, pattern, values).await?
+                self.kinds("hookhaven.ended", source, pattern, Span::ALL, values).await?
             }
             _ => None,
         };
@@ -357,29 +390,37 @@ impl Shared {
     }
 
     pub(super) async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryRow>, StoreError> {
+        Ok(self.tried(&[id]).await?.into_iter().flatten().next().map(|tried| tried.row))
+    }
+
+    pub(super) async fn tried(&self, ids: &[DeliveryId]) -> Result<Vec<Option<Tried>>, StoreError> {
         let sql = |of_days: &str| {
             format!(
-                "SELECT {LIVE_COLUMNS} FROM hookhaven.live WHERE id = $1 \
-                 UNION ALL SELECT {ENDED_COLUMNS} FROM hookhaven.ended WHERE id = $1 {of_days}"
+                "SELECT {LIVE_COLUMNS} FROM hookhaven.live WHERE id = ANY($1) \
+                 UNION ALL SELECT {ENDED_COLUMNS} FROM hookhaven.ended WHERE id = ANY($1) {of_days}"
             )
         };
-        let rows = self.of_delivery(id, sql).await?;
-        Ok(self.with_last_attempts(&rows).await?.pop())
+        let tried = self.with_last_attempts(&self.of_deliveries(ids, sql).await?).await?;
+        let found: HashMap<_, _> = tried.into_iter().map(|tried| (tried.row.delivery.id, tried)).collect();
+        Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
     }
 
-    /// What there is of a delivery. Every day that a statement may look at costs it time, so the likely ones are asked
-    /// first, and all only if nothing is found there.
-    async fn of_delivery(&self, id: DeliveryId, sql: impl Fn(&str) -> String) -> Result<Vec<Row>, Trouble> {
-        let (near, id) = (slices::near(id), Uuid::from(id));
-        let args: Args<'_> = &[(&id, Type::UUID), (&near, Type::INT4_ARRAY)];
-        let rows = self.reads.once(Mode::Read, &sql("AND slice = ANY($2)"), args).await?;
-        match rows.is_empty() {
-            true => self.reads.once(Mode::Read, &sql(""), &args[..1]).await,
-            false => Ok(rows),
+    /// What there is of these deliveries, whose ids are the first column. Every day that a statement may look at costs
+    /// it time, so the likely ones are asked first, and all only for those of which nothing is found there.
+    async fn of_deliveries(&self, ids: &[DeliveryId], sql: impl Fn(&str) -> String) -> Result<Vec<Row>, Trouble> {
+        let near = slices::near(ids);
+        let mut ids: Vec<Uuid> = ids.iter().map(|id| Uuid::from(*id)).collect();
+        let args: Args<'_> = &[(&ids, Type::UUID_ARRAY), (&near, Type::INT4_ARRAY)];
+        let mut rows = self.reads.once(Mode::Read, &sql("AND slice = ANY($2)"), args).await?;
+        let found = rows.iter().map(|row| row.try_get(0)).collect::<Result<HashSet<Uuid>, _>>()?;
+        ids.retain(|id| !found.contains(id));
+        if !ids.is_empty() {
+            rows.extend(self.reads.once(Mode::Read, &sql(""), &[(&ids, Type::UUID_ARRAY)]).await?);
         }
+        Ok(rows)
     }
 
-    async fn with_last_attempts(&self, rows: &[Row]) -> Result<Vec<DeliveryRow>, StoreError> {
+    async fn with_last_attempts(&self, rows: &[Row]) -> Result<Vec<Tried>, StoreError> {
         let stored: Vec<Stored> = rows.iter().map(Stored::read).collect::<Result<_, _>>()?;
         let tried = || stored.iter().filter(|stored| stored.delivery.tries > 0);
         let ids: Vec<Uuid> = tried().map(|stored| stored.delivery.id.into()).collect();
@@ -390,26 +431,29 @@ impl Shared {
                 WHERE delivery = ANY($1) AND slice = ANY($2) ORDER BY delivery, number DESC";
             let args: Args<'_> = &[(&ids, Type::UUID_ARRAY), (&slices, Type::INT4_ARRAY)];
             for row in &self.reads.once(Mode::Read, sql, args).await? {
-                let (id, attempt) = (row.try_get::<_, Uuid>(0).map_err(Trouble::from)?.delivery(), attempt(row, 1)?);
-                let shown = LastAttempt {
-                    at: attempt.started_at,
-                    class: attempt.class,
-                    status: attempt.status,
-                    error: attempt.error,
-                };
-                last.insert(id, shown);
+                let id = row.try_get::<_, Uuid>(0).map_err(Trouble::from)?.delivery();
+                last.insert(id, attempt(row, 1)?);
             }
         }
-        let row = |stored: Stored| DeliveryRow { last: last.remove(&stored.delivery.id), delivery: stored.delivery };
-        Ok(stored.into_iter().map(row).collect())
+        let tried = |stored: Stored| {
+            let attempt = last.remove(&stored.delivery.id);
+            let last = attempt.as_ref().map(|attempt| LastAttempt {
+                at: attempt.started_at,
+                class: attempt.class,
+                status: attempt.status,
+                error: attempt.error.clone(),
+            });
+            Tried { row: DeliveryRow { delivery: stored.delivery, last }, attempt }
+        };
+        Ok(stored.into_iter().map(tried).collect())
     }
 
     pub(super) async fn attempts(&self, delivery: DeliveryId) -> Result<Vec<Attempt>, StoreError> {
         let sql = |of_days: &str| {
-            format!("SELECT body FROM hookhaven.attempts WHERE delivery = $1 {of_days} ORDER BY number")
+            format!("SELECT delivery, body FROM hookhaven.attempts WHERE delivery = ANY($1) {of_days} ORDER BY number")
         };
-        let rows = self.of_delivery(delivery, sql).await?;
-        Ok(rows.iter().map(|row| attempt(row, 0)).collect::<Result<_, _>>()?)
+        let rows = self.of_deliveries(&[delivery], sql).await?;
+        Ok(rows.iter().map(|row| attempt(row, 1)).collect::<Result<_, _>>()?)
     }
 }
 

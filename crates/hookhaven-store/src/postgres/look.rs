@@ -10,7 +10,7 @@ use tokio_postgres::{
     types::{ToSql, Type},
 };
 
-use super::{Shared, pool::Mode, rows::Uuid, trouble::Trouble};
+use super::{Shared, pool::Mode, rows::Uuid, slices, trouble::Trouble};
 
 /// Rows that one stretch looks at, and stretches in one look.
 pub(super) const STRETCH_ROWS: usize = 5_000;
@@ -23,7 +23,8 @@ const COMMON: usize = 4;
 /// How much earlier or later than the time that it bears a row's id may have been made.
 const MINTED_WITHIN_MS: i64 = 2_000;
 
-/// Values of a statement; they get their numbers as they come. The first two are the span of ids.
+/// Values of a statement; they get their numbers as they come. The first four are the span of ids, and the first and
+/// last of the days that events of it came in.
 #[derive(Default)]
 pub(super) struct Values(Vec<(Box<dyn ToSql + Sync + Send>, Type)>);
 
@@ -31,7 +32,7 @@ impl Values {
     /// What stands for it.
     pub fn add(&mut self, value: impl ToSql + Sync + Send + 'static, of: Type) -> String {
         self.0.push((Box::new(value), of));
-        format!("${}", self.0.len() + 2)
+        format!("${}", self.0.len() + 4)
     }
 }
 
@@ -44,6 +45,7 @@ pub(super) struct Span {
 
 impl Span {
     pub const ALL: Span = Span { first: 0, last: u128::MAX };
+    pub const NONE: Span = Span { first: 1, last: 0 };
 
     pub fn one(id: EventId) -> Self {
         let id = u128::from_be_bytes(*id.as_bytes());
@@ -64,14 +66,33 @@ impl Span {
         let Some(after) = after.map(|Uuid(id)| u128::from_be_bytes(id)) else { return self };
         match oldest_first {
             true => Span { first: self.first.max(after.saturating_add(1)), ..self },
-            false if after == 0 => Span { first: 1, last: 0 },
+            false if after == 0 => Span::NONE,
             false => Span { last: self.last.min(after - 1), ..self },
         }
     }
 
-    fn is_empty(self) -> bool {
+    pub fn is_empty(self) -> bool {
         self.first > self.last
     }
+
+    /// The days in which events of it came in, first and last.
+    fn days(self) -> (i32, i32) {
+        (slices::of_number(self.first), slices::of_number(self.last))
+    }
+
+    /// What of it is of its last day and the one before, as far as days have come, and the rest.
+    pub fn newest_first(self, today: i32) -> [Span; 2] {
+        let (_, last) = self.days();
+        let (near, _) = slices::ids(last.min(today) - 1);
+        let near = u128::from_be_bytes(*near.as_bytes());
+        let newest = Span { first: self.first.max(near), ..self };
+        [newest, near.checked_sub(1).map_or(Span::NONE, |last| Span { last: self.last.min(last), ..self })]
+    }
+}
+
+/// That a row is in a day of the span, or outlived its own: every day that a statement may look at costs it time.
+pub(super) fn of_days(table: &str) -> String {
+    format!("({table}.slice = 0 OR {table}.slice BETWEEN $3 AND $4)")
 }
 
 /// Which values two columns have together.
@@ -218,36 +239,42 @@ impl Shared {
 
     async fn ask(&self, sql: &str, list: &List, span: Span) -> Result<Vec<Row>, Trouble> {
         let (first, last) = (Uuid(span.first.to_be_bytes()), Uuid(span.last.to_be_bytes()));
-        let mut args: Vec<(&(dyn ToSql + Sync), Type)> = vec![(&first, Type::UUID), (&last, Type::UUID)];
+        let (first_day, last_day) = span.days();
+        let mut args: Vec<(&(dyn ToSql + Sync), Type)> =
+            vec![(&first, Type::UUID), (&last, Type::UUID), (&first_day, Type::INT4), (&last_day, Type::INT4)];
         args.extend(list.values.0.iter().map(|(value, of)| (&**value as &(dyn ToSql + Sync), of.clone())));
         self.courtesy.look(self.reads.once(Mode::Read, sql, &args)).await
     }
 
-    /// The pairs of values that are in a table and that `is_meant` takes; with the first given, only such. `None` if
-    /// they are too many to be of use.
+    /// The pairs of values that are in the span's days of a table and that `is_meant` takes; with the first given, only
+    /// such. `None` if they are too many to be of use.
     pub(super) async fn pairs(
         &self,
         table: &str,
         columns: [&'static str; 2],
         first: Option<&str>,
+        days: Span,
         is_meant: impl Fn(&str, &str) -> bool,
         values: &mut Values,
     ) -> Result<Option<Pairs>, Trouble> {
         let [one, other] = columns;
+        let in_days = "(x.slice = 0 OR x.slice BETWEEN $1 AND $2)";
         let (begin, next) = match first {
-            Some(_) => (format!("WHERE x.{one} = $1"), format!("x.{one} = $1 AND x.{other} > k.second")),
-            None => (String::new(), format!("(x.{one}, x.{other}) > (k.first, k.second)")),
+            Some(_) => (format!("{in_days} AND x.{one} = $3"), format!("x.{other} > k.second")),
+            None => (in_days.to_owned(), format!("(x.{one}, x.{other}) > (k.first, k.second)")),
         };
+        let order = format!("ORDER BY x.{one}, x.{other} LIMIT 1");
         let sql = format!(
             "WITH RECURSIVE k(first, second) AS ( \
-               (SELECT x.{one}, x.{other} FROM {table} x {begin} ORDER BY x.{one}, x.{other} LIMIT 1) \
+               (SELECT x.{one}, x.{other} FROM {table} x WHERE {begin} {order}) \
                UNION ALL SELECT n.* FROM k CROSS JOIN LATERAL ( \
-                 SELECT x.{one}, x.{other} FROM {table} x WHERE {next} ORDER BY x.{one}, x.{other} LIMIT 1) n) \
+                 SELECT x.{one}, x.{other} FROM {table} x WHERE {begin} AND {next} {order}) n) \
              SELECT first, second FROM k LIMIT {}",
             PAIRS_MAX + 1
         );
-        let args: Vec<(&(dyn ToSql + Sync), Type)> =
-            first.iter().map(|first| (first as &(dyn ToSql + Sync), Type::TEXT)).collect();
+        let (first_day, last_day) = days.days();
+        let mut args: Vec<(&(dyn ToSql + Sync), Type)> = vec![(&first_day, Type::INT4), (&last_day, Type::INT4)];
+        args.extend(first.iter().map(|first| (first as &(dyn ToSql + Sync), Type::TEXT)));
         let (mut firsts, mut seconds): (Vec<String>, Vec<String>) = Default::default();
         let found = self.reads.once(Mode::Read, &sql, &args).await?;
         if found.len() > PAIRS_MAX {

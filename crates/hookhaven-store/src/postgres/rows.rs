@@ -13,7 +13,7 @@ use super::trouble::Trouble;
 use crate::codec;
 
 /// Sixteen bytes as a `uuid`, which orders as bytes do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Uuid(pub [u8; 16]);
 
 impl From<EventId> for Uuid {

@@ -23,13 +23,9 @@ impl Shared {
         after: Option<EventId>,
     ) -> Result<Searched, StoreError> {
         let page = Page { after, limit: STRETCH_EVENTS_MAX, oldest_first: false };
-        let mut list = self.list_of_events(COLUMNS, filter, page).await?;
-        list.bytes_max = Some(STRETCH_BYTES_MAX as i64);
-        let (rows, upto) = self.look(&list).await?;
+        let bytes_max = Some(STRETCH_BYTES_MAX as i64);
+        let (rows, upto) = self.rows_of_events(COLUMNS, filter, page, bytes_max).await?;
         let mut searched = Searched { upto: upto.map(Uuid::event), ..Searched::default() };
-        if list.is_full(&rows)? {
-            searched.upto = rows.last().map(id).transpose()?;
-        }
         let mut places = Vec::new();
         for (id, body) in self.bodies(&rows).await? {
             searched.events += 1;

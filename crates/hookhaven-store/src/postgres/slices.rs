@@ -27,16 +27,20 @@ pub(super) fn of_event(id: EventId) -> i32 {
     of_id(id.as_bytes())
 }
 
-/// Where the event of a delivery mostly is: it was made when that came in, or soon after.
-pub(super) fn near(id: DeliveryId) -> Vec<i32> {
-    let day = of_id(id.as_bytes());
-    vec![KEPT, day - 1, day]
+/// Where the events of deliveries mostly are: those were made when these came in, or soon after.
+pub(super) fn near(ids: &[DeliveryId]) -> Vec<i32> {
+    let days = ids.iter().map(|id| of_id(id.as_bytes()));
+    let slices: BTreeSet<i32> = days.flat_map(|day| [KEPT, day - 1, day]).collect();
+    slices.into_iter().collect()
 }
 
 fn of_id(id: &[u8; 16]) -> i32 {
-    let mut ms = [0; 8];
-    ms[2..].copy_from_slice(&id[..6]);
-    of_ms(i64::from_be_bytes(ms))
+    of_number(u128::from_be_bytes(*id))
+}
+
+/// The same of an id as a number.
+pub(super) fn of_number(id: u128) -> i32 {
+    of_ms(i64::try_from(id >> 80).unwrap_or(i64::MAX))
 }
 
 pub(super) fn of_time(at: Time) -> i32 {

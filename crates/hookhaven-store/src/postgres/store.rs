@@ -188,6 +188,10 @@ impl Store for PostgresStore {
         self.shared.delivery(id).await
     }
 
+    async fn tried(&self, ids: &[DeliveryId]) -> Result<Vec<Option<Tried>>, StoreError> {
+        self.shared.tried(ids).await
+    }
+
     async fn attempts(&self, delivery: DeliveryId) -> Result<Vec<Attempt>, StoreError> {
         self.shared.attempts(delivery).await
     }
