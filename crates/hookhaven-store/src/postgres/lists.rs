@@ -1,14 +1,11 @@
-//! Lists: pages of events and deliveries, and single ones. Read in one statement each, so that a delivery that
+//! Lists: pages of events and deliveries. Read in one statement each, so that a delivery that
 //! is just moving from `live` to `ended` is seen in exactly one of them. What kinds of deliveries have ended is asked
 //! before, and once more afterwards.
 
-use std::{
-    collections::{BTreeSet, HashMap, HashSet},
-    sync::Arc,
-};
+use std::collections::HashMap;
 
 use bytes::Bytes;
-use hookhaven_core::{Attempt, DeliveryId, DeliveryState, ErrorClass, Event, EventId, event, event::BodyDigest, glob};
+use hookhaven_core::{DeliveryId, DeliveryState, ErrorClass, EventId, glob};
 use tokio_postgres::{Row, types::Type};
 
 use super::{
@@ -17,25 +14,20 @@ use super::{
     events::key_hash,
     look::{List, Pairs, Part, STRETCH_ROWS, Span, Values, of_days},
     pool::{Args, Mode},
-    rows::{At, ENDED_COLUMNS, LIVE_COLUMNS, Stored, Uuid, text, time, to_text},
+    rows::{At, ENDED_COLUMNS, LIVE_COLUMNS, Uuid, time, to_text},
     slices,
     trouble::Trouble,
+    whole::event,
 };
 use crate::{
     codec,
-    seam::{
-        DeadLetter, DeliveryFilter, DeliveryRow, EventFilter, EventRow, LastAttempt, Looked, Page, StoreError, Tried,
-    },
+    seam::{DeadLetter, DeliveryFilter, DeliveryRow, EventFilter, EventRow, Looked, Page, StoreError},
 };
 
-/// How often an event is read whose body just went.
-const WHOLE_TRIES: usize = 3;
 /// How often a list is looked at anew because kinds of deliveries came to be meanwhile.
 const LOOKS_AGAIN_MAX: usize = 3;
 
-const EVENT_COLUMNS: &str = "id, source, event_type, idempotency_key, received_at, head, digest, \
-     watched, body_of, body_from, body_len";
-/// The same, and the length of the body.
+/// Without the body, but with its length.
 const EVENT_ROW_COLUMNS: &str = "id, source, event_type, idempotency_key, received_at, head, digest, \
      watched, body_of, body_from, body_len, coalesce(body_len, octet_length(body)) AS body_bytes";
 
@@ -192,62 +184,6 @@ impl Shared {
         Ok(counts)
     }
 
-    /// Whole events, those that are there.
-    pub(super) async fn read_events(
-        &self,
-        ids: impl Iterator<Item = EventId>,
-    ) -> Result<HashMap<EventId, Arc<Event>>, Trouble> {
-        let ids: BTreeSet<EventId> = ids.collect();
-        if ids.is_empty() {
-            return Ok(HashMap::new());
-        }
-        for _ in 1..WHOLE_TRIES {
-            if let Some(events) = self.read_whole(&ids).await? {
-                return Ok(events);
-            }
-        }
-        Ok(self.read_whole(&ids).await?.unwrap_or_default())
-    }
-
-    /// `None`: a body went while it was read; its pieces have bodies of their own by now.
-    async fn read_whole(&self, ids: &BTreeSet<EventId>) -> Result<Option<HashMap<EventId, Arc<Event>>>, Trouble> {
-        let sql = format!("SELECT {EVENT_COLUMNS}, body FROM hookhaven.events WHERE id = ANY($1) AND slice = ANY($2)");
-        let rows = self.read_by_id(&sql, ids).await?;
-        let (mut bodies, mut others) = (HashMap::new(), BTreeSet::new());
-        for row in &rows {
-            let (id, of): (Uuid, Option<Uuid>) = (row.try_get(0)?, row.try_get(8)?);
-            if of == Some(id) {
-                bodies.insert(id.event(), Bytes::copy_from_slice(row.try_get(11)?));
-            } else if let Some(of) = of {
-                others.insert(of.event());
-            }
-        }
-        others.retain(|id| !bodies.contains_key(id));
-        if !others.is_empty() {
-            let sql = "SELECT id, body FROM hookhaven.events WHERE id = ANY($1) AND slice = ANY($2)";
-            for row in &self.read_by_id(sql, &others).await? {
-                bodies.insert(row.try_get::<_, Uuid>(0)?.event(), Bytes::copy_from_slice(row.try_get(1)?));
-            }
-        }
-        let mut events = HashMap::new();
-        for row in &rows {
-            let Some(event) = whole_event(row, &bodies)? else { return Ok(None) };
-            events.insert(event.id, Arc::new(event));
-        }
-        Ok(Some(events))
-    }
-
-    async fn read_by_id(&self, sql: &str, ids: &BTreeSet<EventId>) -> Result<Vec<Row>, Trouble> {
-        let slices = slices::of_events(ids.iter().copied());
-        let ids: Vec<Uuid> = ids.iter().map(|id| Uuid::from(*id)).collect();
-        let args: Args<'_> = &[(&ids, Type::UUID_ARRAY), (&slices, Type::INT4_ARRAY)];
-        self.work.once(Mode::Read, sql, args).await
-    }
-
-    pub(super) async fn event(&self, id: EventId) -> Result<Option<Arc<Event>>, StoreError> {
-        Ok(self.read_events([id].into_iter()).await?.remove(&id))
-    }
-
     pub(super) async fn look_deliveries(
         &self,
         filter: &DeliveryFilter,
@@ -388,77 +324,6 @@ impl Shared {
         };
         rows.iter().map(letter).collect()
     }
-
-    pub(super) async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryRow>, StoreError> {
-        Ok(self.tried(&[id]).await?.into_iter().flatten().next().map(|tried| tried.row))
-    }
-
-    pub(super) async fn tried(&self, ids: &[DeliveryId]) -> Result<Vec<Option<Tried>>, StoreError> {
-        let sql = |of_days: &str| {
-            format!(
-                "SELECT {LIVE_COLUMNS} FROM hookhaven.live WHERE id = ANY($1) \
-                 UNION ALL SELECT {ENDED_COLUMNS} FROM hookhaven.ended WHERE id = ANY($1) {of_days}"
-            )
-        };
-        let tried = self.with_last_attempts(&self.of_deliveries(ids, sql).await?).await?;
-        let found: HashMap<_, _> = tried.into_iter().map(|tried| (tried.row.delivery.id, tried)).collect();
-        Ok(ids.iter().map(|id| found.get(id).cloned()).collect())
-    }
-
-    /// What there is of these deliveries, whose ids are the first column. Every day that a statement may look at costs
-    /// it time, so the likely ones are asked first, and all only for those of which nothing is found there.
-    async fn of_deliveries(&self, ids: &[DeliveryId], sql: impl Fn(&str) -> String) -> Result<Vec<Row>, Trouble> {
-        let near = slices::near(ids);
-        let mut ids: Vec<Uuid> = ids.iter().map(|id| Uuid::from(*id)).collect();
-        let args: Args<'_> = &[(&ids, Type::UUID_ARRAY), (&near, Type::INT4_ARRAY)];
-        let mut rows = self.reads.once(Mode::Read, &sql("AND slice = ANY($2)"), args).await?;
-        let found = rows.iter().map(|row| row.try_get(0)).collect::<Result<HashSet<Uuid>, _>>()?;
-        ids.retain(|id| !found.contains(id));
-        if !ids.is_empty() {
-            rows.extend(self.reads.once(Mode::Read, &sql(""), &[(&ids, Type::UUID_ARRAY)]).await?);
-        }
-        Ok(rows)
-    }
-
-    async fn with_last_attempts(&self, rows: &[Row]) -> Result<Vec<Tried>, StoreError> {
-        let stored: Vec<Stored> = rows.iter().map(Stored::read).collect::<Result<_, _>>()?;
-        let tried = || stored.iter().filter(|stored| stored.delivery.tries > 0);
-        let ids: Vec<Uuid> = tried().map(|stored| stored.delivery.id.into()).collect();
-        let slices = slices::of_events(tried().map(|stored| stored.delivery.event));
-        let mut last = HashMap::new();
-        if !ids.is_empty() {
-            let sql = "SELECT DISTINCT ON (delivery) delivery, body FROM hookhaven.attempts \
-                WHERE delivery = ANY($1) AND slice = ANY($2) ORDER BY delivery, number DESC";
-            let args: Args<'_> = &[(&ids, Type::UUID_ARRAY), (&slices, Type::INT4_ARRAY)];
-            for row in &self.reads.once(Mode::Read, sql, args).await? {
-                let id = row.try_get::<_, Uuid>(0).map_err(Trouble::from)?.delivery();
-                last.insert(id, attempt(row, 1)?);
-            }
-        }
-        let tried = |stored: Stored| {
-            let attempt = last.remove(&stored.delivery.id);
-            let last = attempt.as_ref().map(|attempt| LastAttempt {
-                at: attempt.started_at,
-                class: attempt.class,
-                status: attempt.status,
-                error: attempt.error.clone(),
-            });
-            Tried { row: DeliveryRow { delivery: stored.delivery, last }, attempt }
-        };
-        Ok(stored.into_iter().map(tried).collect())
-    }
-
-    pub(super) async fn attempts(&self, delivery: DeliveryId) -> Result<Vec<Attempt>, StoreError> {
-        let sql = |of_days: &str| {
-            format!("SELECT delivery, body FROM hookhaven.attempts WHERE delivery = ANY($1) {of_days} ORDER BY number")
-        };
-        let rows = self.of_deliveries(&[delivery], sql).await?;
-        Ok(rows.iter().map(|row| attempt(row, 1)).collect::<Result<_, _>>()?)
-    }
-}
-
-fn attempt(row: &Row, column: usize) -> Result<Attempt, Trouble> {
-    Ok(codec::decode_attempt(row.try_get(column)?)?)
 }
 
 /// Without the number of deliveries.
@@ -466,40 +331,4 @@ fn event_row(row: &Row) -> Result<EventRow, Trouble> {
     let body_bytes: i32 = row.try_get(11)?;
     let event = event(row, Bytes::new(), None)?;
     Ok(EventRow { body_bytes: u64::try_from(body_bytes).unwrap_or(0), ..EventRow::of(&event, 0) })
-}
-
-/// `None`: the body that it is a piece of is not there.
-fn whole_event(row: &Row, bodies: &HashMap<EventId, Bytes>) -> Result<Option<Event>, Trouble> {
-    let Some(of) = row.try_get::<_, Option<Uuid>>(8)? else {
-        return event(row, Bytes::copy_from_slice(row.try_get(11)?), None).map(Some);
-    };
-    let Some(whole) = bodies.get(&of.event()) else { return Ok(None) };
-    let (from, len): (Option<i32>, Option<i32>) = (row.try_get(9)?, row.try_get(10)?);
-    let size = |n: Option<i32>| n.and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
-    let (from, len) = (size(from), size(len));
-    match from.checked_add(len).filter(|end| *end <= whole.len()) {
-        Some(end) => event(row, whole.slice(from..end), Some(whole.clone())).map(Some),
-        None => Err(Trouble::failed("a piece of a request is not in its body")),
-    }
-}
-
-fn event(row: &Row, body: Bytes, whole: Option<Bytes>) -> Result<Event, Trouble> {
-    let head = codec::decode_head(row.try_get(5)?)?;
-    let watched = row.try_get::<_, Option<bool>>(7)?.unwrap_or(false);
-    let digest = row.try_get::<_, Option<Uuid>>(6)?.map(|Uuid(bytes)| BodyDigest { bytes, watched });
-    Ok(Event {
-        id: row.try_get::<_, Uuid>(0)?.event(),
-        source: text(row, 1)?,
-        event_type: text(row, 2)?,
-        idempotency_key: text(row, 3)?,
-        received_at: time(row, 4)?,
-        occurred_at: head.occurred_at,
-        correlation_id: head.correlation_id,
-        matched_secret: head.matched_secret,
-        remote: head.remote,
-        headers: head.headers,
-        body,
-        part: head.part.map(|part| event::Part { whole, ..part }),
-        digest,
-    })
 }

@@ -63,9 +63,11 @@ mod stats;
 mod steps;
 mod store;
 mod target;
+mod tried;
 mod trouble;
 mod turns;
 mod wake;
+mod whole;
 
 use std::{
     collections::HashMap,
