@@ -22,9 +22,9 @@ use crate::clock::Clock;
 /// So much looking is free of waiting: some pages at once.
 const FREE: Duration = Duration::from_millis(400);
 /// Beyond it one part of looking to so many parts of waiting.
-const WAITING: u32 = 3;
+const WAITING: u32 = 4;
 /// More than this is never put down: a first look after many waits less than two seconds.
-const ACCOUNT_MAX: Duration = Duration::from_millis(1_000);
+const ACCOUNT_MAX: Duration = Duration::from_millis(900);
 
 #[derive(Debug)]
 pub(crate) struct Courtesy {
@@ -160,7 +160,7 @@ mod tests {
                 false => clock.advance(Duration::from_millis(10)),
             }
         }
-        assert!(looked > Duration::from_secs(14) && looked < Duration::from_secs(21), "{looked:?} of a minute");
+        assert!(looked > Duration::from_secs(11) && looked < Duration::from_secs(17), "{looked:?} of a minute");
     }
 
     #[test]

@@ -243,7 +243,7 @@ impl Shared {
         let mut args: Vec<(&(dyn ToSql + Sync), Type)> =
             vec![(&first, Type::UUID), (&last, Type::UUID), (&first_day, Type::INT4), (&last_day, Type::INT4)];
         args.extend(list.values.0.iter().map(|(value, of)| (&**value as &(dyn ToSql + Sync), of.clone())));
-        self.courtesy.look(self.reads.once(Mode::Read, sql, &args)).await
+        self.reads.once(Mode::Read, sql, &args).await
     }
 
     /// The pairs of values that are in the span's days of a table and that `is_meant` takes; with the first given, only
