@@ -247,7 +247,7 @@ impl Shared {
         let mut span = match filter.dead_letters {
             // It was born before it died.
             true => Span::of_times(None, filter.until),
-            false => Span::of_times(filter.since, filter.until),
+            false => Span::of_times(filter.minted_since.or(filter.since), filter.until),
         };
         wanted.extend_from_slice(&times);
         let mut stretch_rows = Some(STRETCH_ROWS);

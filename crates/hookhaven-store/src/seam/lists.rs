@@ -161,6 +161,9 @@ pub struct DeliveryFilter {
     pub since: Option<Time>,
     /// Before.
     pub until: Option<Time>,
+    /// How old ids may be of what was accepted `since`, if that is more than seconds: the ids of what bulk work makes
+    /// bear the time at which it was asked for.
+    pub minted_since: Option<Time>,
 }
 
 /// What one look at a list found. A look is bounded: where most rows are none of those asked for, it may end

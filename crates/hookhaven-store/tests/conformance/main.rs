@@ -43,6 +43,7 @@ macro_rules! suite {
                     dead_letters_are_told_by_their_deaths, a_dismissed_letter_is_replayed_all_the_same,
                     an_unrouted_event_can_be_routed, what_has_not_ended_is_not_replayed, replays_race_once,
                     a_replay_may_have_a_chosen_id, an_event_goes_elsewhere_once_by_its_id,
+                    what_is_made_late_is_found_by_its_time,
                     further_deliveries_race_once, a_chosen_id_is_known_after_a_restart],
                 lists: [events_page_newest_first, filters_hold, deliveries_show_their_last_attempt,
                     many_are_read_as_each_alone, counts_follow, reads_see_earlier_writes],

@@ -1,11 +1,11 @@
 //! The one way back (I8): replay, redelivery by the sender, routing of what no route took; and dismissal.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use hookhaven_core::{DeliveryId, DeliveryState, EndReason, ErrorClass, EventId};
 use hookhaven_store::{
     Accepted, DeadLetter, DeliveryFilter, Dismissed, NewDelivery, Next, Page, Redelivered, Redelivery, ReplayAs,
-    Replayed, Routed, Settled, clock::Clock,
+    Replayed, Routed, Settled, Store, clock::Clock,
 };
 
 use crate::bench::*;
@@ -174,6 +174,30 @@ pub async fn a_replay_may_have_a_chosen_id(bench: &dyn Bench) {
     let row = store.delivery(chosen(1)).await.unwrap().unwrap().delivery;
     assert_eq!((row.replaces, row.state), (Some(old), DeliveryState::Pending));
     assert_eq!(store.stats().await.unwrap().pending, 1);
+}
+
+pub async fn what_is_made_late_is_found_by_its_time(bench: &dyn Bench) {
+    let (store, clock) = (bench.open().await, bench.clock());
+    let asked_at = clock.now();
+    let (_, old) = dead(&store, "k", asked_at).await;
+    clock.advance(Duration::from_secs(3_600));
+    let late = DeliveryId::mint(asked_at, [1; 10]);
+    store.replay_as(&[ReplayAs { delivery: old, new: late }]).await.unwrap();
+    let found = async |store: &Arc<dyn Store>, minutes: u64| {
+        let since = Some(asked_at.plus(Duration::from_secs(minutes * 60)));
+        let filter = DeliveryFilter { since, minted_since: Some(asked_at), ..DeliveryFilter::default() };
+        let rows = store.deliveries(&filter, Page::first(9)).await.unwrap();
+        rows.into_iter().map(|row| row.delivery.id).collect::<Vec<_>>()
+    };
+    assert_eq!(found(&store, 30).await, [late]);
+    assert_eq!(found(&store, 61).await, []);
+    let session = store.open_session(TTL).await.unwrap();
+    let leased = claim_one(&store, session, "billing").await;
+    settle(&store, session, &leased, ErrorClass::Ok, Next::Delivered, clock.now()).await;
+    assert_eq!(found(&store, 30).await, [late]);
+    if let Some(store) = bench.reopen(store).await {
+        assert_eq!(found(&store, 30).await, [late]);
+    }
 }
 
 /// To `staging`, known by this number.

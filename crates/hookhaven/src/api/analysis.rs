@@ -24,6 +24,7 @@ use super::{
     page::{self, Params},
     problem::{self, Problem},
 };
+use crate::jobs;
 
 /// What is read at most; of more, so much spread over the span.
 #[derive(Clone, Copy)]
@@ -275,8 +276,9 @@ impl Reading {
         // What comes this very instant is still of it.
         let (from, until) = (self.since.minus(ACCEPTED_BEFORE), self.now.plus(Duration::from_micros(1)));
         let (mut all, mut page) = (Vec::new(), Page::first(LIMIT_MAX));
+        let filter = jobs::with_ages(store, self.filter(from, until)).await?;
         for _ in 0..self.bounds.pages {
-            let rows = store.deliveries(&self.filter(from, until), page).await?;
+            let rows = store.deliveries(&filter, page).await?;
             let last = rows.last().map(|row| row.delivery.id);
             let full = rows.len() == LIMIT_MAX;
             all.extend(rows);

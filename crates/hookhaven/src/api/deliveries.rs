@@ -14,7 +14,7 @@ use super::{
     schema,
     view::{AttemptView, DeliveryDetail, DeliveryView, Listing, ReplayAnswer, ReplayedView, WaitsFor},
 };
-use crate::access::Note;
+use crate::{access::Note, jobs};
 
 pub(super) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(show)).routes(routes!(replay)).routes(routes!(cancel))
@@ -83,7 +83,9 @@ async fn list(
         class: class(params.class.as_deref())?,
         since: params.since,
         until: params.until,
+        minted_since: None,
     };
+    let filter = jobs::with_ages(&*api.parts.store, filter).await?;
     self::page(&api, &filter, params.after, params.limit).await
 }
 

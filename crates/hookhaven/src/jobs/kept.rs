@@ -5,7 +5,7 @@
 use std::{collections::HashMap, fmt};
 
 use hookhaven_core::{DeliveryId, JobId, Time};
-use hookhaven_store::{CatalogEntry, Store, StoreError};
+use hookhaven_store::{CatalogEntry, DeliveryFilter, Store, StoreError};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use utoipa::ToSchema;
 
@@ -141,6 +141,17 @@ pub async fn all(store: &dyn Store) -> Result<Vec<Job>, StoreError> {
         Job { spec, progress, wish }
     };
     Ok(specs.into_iter().map(job).collect())
+}
+
+/// The filter with how old the ids may be of what was accepted since its time: deliveries of a job bear the time at
+/// which it was asked for, however late they are made.
+pub async fn with_ages(store: &dyn Store, filter: DeliveryFilter) -> Result<DeliveryFilter, StoreError> {
+    let Some(since) = filter.since.filter(|_| !filter.dead_letters) else { return Ok(filter) };
+    let may_make_late =
+        |job: &&Job| job.spec.asked_at < since && job.progress.ended_at.is_none_or(|ended_at| ended_at >= since);
+    let all = all(store).await?;
+    let minted_since = all.iter().filter(may_make_late).map(|job| job.spec.asked_at).min();
+    Ok(DeliveryFilter { minted_since, ..filter })
 }
 
 /// Gives an idempotency key to a job, unless another has it. Answers which has.

@@ -41,7 +41,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 
-pub use kept::{Counts, Job, Progress, State, Wish};
+pub use kept::{Counts, Job, Progress, State, Wish, with_ages};
 pub use spec::{Act, BadJob, JobFilter, Of, Order, Spec};
 
 /// Jobs that have not ended, at most.

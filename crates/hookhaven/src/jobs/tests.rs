@@ -1,6 +1,7 @@
 //! Jobs over the memory store, on a clock that stands still: nothing is waited for but what is in the store.
 
 mod groups;
+mod late;
 mod runners;
 
 use std::{sync::Arc, time::Duration};

@@ -11,7 +11,7 @@ use hookhaven_core::{
 use hookhaven_store::{DeliveryFilter, DeliveryRow, EventFilter, EventRow, Page, Store, StoreError};
 
 use super::{
-    is_own,
+    is_own, kept,
     spec::{Act, Of, Spec},
 };
 use crate::causes::member;
@@ -110,7 +110,8 @@ impl Walk {
                     None => rows_max,
                 };
                 let page = Page { after, limit, oldest_first: true };
-                let found = store.look_deliveries(&self.deliveries(spec), page).await?;
+                let filter = kept::with_ages(store, self.deliveries(spec)).await?;
+                let found = store.look_deliveries(&filter, page).await?;
                 let full = found.rows.len() >= limit;
                 if let Some(group) = spec.order.filter.group {
                     let rows = member::judged(store, group, found.rows).map_ok(|(row, is_of_it)| {

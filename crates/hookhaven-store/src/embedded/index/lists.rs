@@ -222,7 +222,7 @@ impl Reader {
         let (mut span, at) = match filter.dead_letters {
             // It was born before it died.
             true => (Span::of_times(None, filter.until), "ended_at"),
-            false => (Span::of_times(filter.since, filter.until), "accepted_at"),
+            false => (Span::of_times(filter.minted_since.or(filter.since), filter.until), "accepted_at"),
         };
         let times = |wanted: &mut Where| {
             wanted.value(&format!("{at} >="), filter.since.map(|t| t.as_us()));

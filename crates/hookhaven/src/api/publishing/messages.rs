@@ -19,6 +19,7 @@ use crate::{
         schema,
         view::{DeliveryDetail, DeliveryView, Listing},
     },
+    jobs,
     publications::{MessageAddress, MessageSettings},
 };
 
@@ -98,7 +99,7 @@ async fn list(
     Params(params): Params<ListParams>,
 ) -> Result<Json<Listing<MessageView>>, Problem> {
     let page = page::page(params.after, params.limit)?;
-    let filter = filter(&params)?;
+    let filter = jobs::with_ages(&*api.parts.store, filter(&params)?).await?;
     let (store, publications) = (&*api.parts.store, &*api.parts.publications);
     let looked = match (&params.schedule, &params.group) {
         (Some(_), Some(_)) => {

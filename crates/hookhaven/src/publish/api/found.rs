@@ -5,7 +5,10 @@ use std::{collections::HashMap, sync::Arc};
 use hookhaven_core::{DeliveryId, DeliveryState, Event, EventId, Lane, event::PUBLISHED};
 use hookhaven_store::{DeliveryFilter, DeliveryRow, Page, Store};
 
-use crate::publish::{error::ApiError, message::Message, selection::Selection, view::Seen};
+use crate::{
+    jobs,
+    publish::{error::ApiError, message::Message, selection::Selection, view::Seen},
+};
 
 const PAGE: usize = 500;
 /// Deliveries looked at in one call; what is left is for the next, with its cursor.
@@ -33,6 +36,7 @@ pub(super) async fn pending(
     after: Option<DeliveryId>,
 ) -> Result<(Vec<DeliveryId>, Option<DeliveryId>), ApiError> {
     let filter = DeliveryFilter { state: Some(DeliveryState::Pending), ..filter(selection) };
+    let filter = jobs::with_ages(store, filter).await?;
     let page = Page { after, limit: PAGE, oldest_first: true };
     let rows = store.deliveries(&filter, page).await?;
     let next = rows.last().map(|row| row.delivery.id).filter(|_| rows.len() == PAGE);
