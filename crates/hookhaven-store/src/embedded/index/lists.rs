@@ -293,10 +293,7 @@ impl Reader {
     /// Dead letters by their deaths, latest first. Only the index of them is read: one whose event went with damage
     /// is among them.
     pub fn newest_dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, IndexError> {
-        let sql = format!(
-            "SELECT id, ended_at FROM {LETTERS_BY_AGE} WHERE {IS_LETTER} ORDER BY ended_at DESC, id DESC LIMIT ?1"
-        );
-        let mut select = self.connection.prepare_cached(&sql)?;
+        let mut select = self.connection.prepare_cached(&newest_letters())?;
         let letter = |row: &Row<'_>| {
             Ok(DeadLetter { id: DeliveryId::from_bytes(row.get(0)?), died_at: rows::time(row.get(1)?) })
         };
@@ -357,9 +354,30 @@ impl Reader {
     }
 }
 
+fn newest_letters() -> String {
+    format!("SELECT id, ended_at FROM {LETTERS_BY_AGE} WHERE {IS_LETTER} ORDER BY ended_at DESC, id DESC LIMIT ?1")
+}
+
 /// What an index decides, by itself.
 fn covering(condition: &str) -> Where {
     let mut wanted = Where::default();
     wanted.plain(condition);
     wanted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::embedded::index::Index;
+
+    #[test]
+    fn the_newest_dead_letters_are_read_from_an_index_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("index.sqlite");
+        rusqlite::Connection::open(&path).unwrap().execute_batch(super::super::SCHEMA).unwrap();
+        let reader = Reader::open(&Index::new(path)).unwrap();
+        let mut plan = reader.connection.prepare(&format!("EXPLAIN QUERY PLAN {}", newest_letters())).unwrap();
+        let steps: Vec<String> = plan.query_map([9], |row| row.get(3)).unwrap().collect::<Result<_, _>>().unwrap();
+        assert_eq!(steps, ["SCAN deliveries USING COVERING INDEX deliveries_dead_by_age"]);
+    }
 }

@@ -41,7 +41,7 @@ use super::journal::JournalReader;
 use crate::{codec, position::Position, seam::StoreError};
 
 /// Raised with every change of `schema.sql` or of what is in it; an index of another one is made anew.
-const SCHEMA_VERSION: i64 = 6;
+const SCHEMA_VERSION: i64 = 7;
 const SCHEMA: &str = include_str!("schema.sql");
 
 /// Up to which segment rows have no meaning any more, though some may not be deleted yet.
