@@ -2,7 +2,8 @@
 //! their turn now and then, so that together they take a part of the machine and no more. Whoever looks once in a while
 //! notices nothing, nor does anybody while nothing comes in.
 //!
-//! An account of time: how long somebody looked is put down, and goes down again by and by; a look begins once it is low
+//! Not more of them run at a time than take half of the machine's cores: two readers must not have both of two. And there is
+//! an account of time: how long somebody looked is put down, and goes down again by and by; a look begins once it is low
 //! enough. Looks that run beside each other, or wait in one line for the same few connections, take their time together:
 //! a page that asks fifty small things at once is charged for as long as it took, not for fifty waits.
 //! Not here: limits of numbers (pages, stretches), which hold in any case.
@@ -12,10 +13,12 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    thread,
     time::Duration,
 };
 
 use hookhaven_core::Time;
+use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
 
@@ -31,6 +34,7 @@ pub(crate) struct Courtesy {
     clock: Arc<dyn Clock>,
     accepts: AtomicU64,
     account: Mutex<Account>,
+    turns: Semaphore,
 }
 
 #[derive(Debug)]
@@ -65,7 +69,9 @@ impl Courtesy {
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         let at = clock.now();
         let account = Account { at, taken: Duration::ZERO, looking: 0, accepts_before: 0, alone: Duration::ZERO };
-        Courtesy { clock, accepts: AtomicU64::new(0), account: Mutex::new(account) }
+        let at_once = thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1));
+        let turns = Semaphore::new(at_once);
+        Courtesy { clock, accepts: AtomicU64::new(0), account: Mutex::new(account), turns }
     }
 
     /// Something was offered to the store.
@@ -75,6 +81,8 @@ impl Courtesy {
 
     /// Looks, when it is polite to.
     pub async fn look<T>(&self, look: impl Future<Output = T>) -> T {
+        // Nobody closes it.
+        let _turn = self.turns.acquire().await;
         let _looking = loop {
             match self.begin() {
                 Ok(looking) => break looking,
@@ -173,6 +181,20 @@ mod tests {
         assert!(looks_at_once(&clock, &courtesy, FREE / 2, true), "less is put down than is free");
         assert!(looks_at_once(&clock, &courtesy, FREE / 2, true), "and just so much");
         assert!(!looks_at_once(&clock, &courtesy, FREE, true), "but no more");
+    }
+
+    #[test]
+    fn so_many_look_at_a_time_and_the_next_when_one_is_done() {
+        let (_, courtesy) = courtesy();
+        let mut context = Context::from_waker(Waker::noop());
+        let mut looks: Vec<_> = (0..courtesy.turns.available_permits())
+            .map(|_| Box::pin(courtesy.look(std::future::pending::<()>())))
+            .collect();
+        assert!(looks.iter_mut().all(|look| look.as_mut().poll(&mut context).is_pending()));
+        let mut next = pin!(courtesy.look(async {}));
+        assert!(next.as_mut().poll(&mut context).is_pending());
+        looks.pop();
+        assert!(next.poll(&mut context).is_ready());
     }
 
     #[test]
