@@ -156,7 +156,7 @@ impl Store for PostgresStore {
         filter: &EventFilter,
         page: Page<EventId>,
     ) -> Result<Looked<EventRow, EventId>, StoreError> {
-        self.shared.courtesy.look(self.shared.look_events(filter, page)).await
+        self.shared.courtesy.look(Box::pin(self.shared.look_events(filter, page))).await
     }
 
     async fn search(
@@ -165,7 +165,7 @@ impl Store for PostgresStore {
         filter: &EventFilter,
         after: Option<EventId>,
     ) -> Result<Searched, StoreError> {
-        self.shared.courtesy.look(self.shared.search(text, filter, after)).await
+        self.shared.courtesy.look(Box::pin(self.shared.search(text, filter, after))).await
     }
 
     async fn event(&self, id: EventId) -> Result<Option<Arc<Event>>, StoreError> {
@@ -177,7 +177,7 @@ impl Store for PostgresStore {
         filter: &DeliveryFilter,
         page: Page<DeliveryId>,
     ) -> Result<Looked<DeliveryRow, DeliveryId>, StoreError> {
-        self.shared.courtesy.look(self.shared.look_deliveries(filter, page)).await
+        self.shared.courtesy.look(Box::pin(self.shared.look_deliveries(filter, page))).await
     }
 
     async fn newest_dead_letters(&self, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
