@@ -29,6 +29,9 @@ const WAITING: u32 = 4;
 /// More than this is never put down: a first look after many waits less than two seconds.
 const ACCOUNT_MAX: Duration = Duration::from_millis(900);
 
+/// So long a look waits for others to be done.
+const TURN_WAIT_MAX: Duration = Duration::from_secs(1);
+
 #[derive(Debug)]
 pub(crate) struct Courtesy {
     clock: Arc<dyn Clock>,
@@ -81,13 +84,16 @@ impl Courtesy {
 
     /// Looks, when it is polite to.
     pub async fn look<T>(&self, look: impl Future<Output = T>) -> T {
-        // Nobody closes it.
-        let _turn = self.turns.acquire().await;
         let _looking = loop {
             match self.begin() {
                 Ok(looking) => break looking,
                 Err(until) => self.clock.sleep_until(until).await,
             }
+        };
+        // Behind one that hangs nobody waits for long.
+        let _turn = tokio::select! {
+            turn = self.turns.acquire() => turn.ok(),
+            () = self.clock.sleep_until(self.clock.now().plus(TURN_WAIT_MAX)) => None,
         };
         look.await
     }
@@ -185,7 +191,7 @@ mod tests {
 
     #[test]
     fn so_many_look_at_a_time_and_the_next_when_one_is_done() {
-        let (_, courtesy) = courtesy();
+        let (clock, courtesy) = courtesy();
         let mut context = Context::from_waker(Waker::noop());
         let mut looks: Vec<_> = (0..courtesy.turns.available_permits())
             .map(|_| Box::pin(courtesy.look(std::future::pending::<()>())))
@@ -195,6 +201,13 @@ mod tests {
         assert!(next.as_mut().poll(&mut context).is_pending());
         looks.pop();
         assert!(next.poll(&mut context).is_ready());
+
+        looks.push(Box::pin(courtesy.look(std::future::pending())));
+        assert!(looks.iter_mut().all(|look| look.as_mut().poll(&mut context).is_pending()));
+        let mut patient = pin!(courtesy.look(async {}));
+        assert!(patient.as_mut().poll(&mut context).is_pending());
+        clock.advance(TURN_WAIT_MAX);
+        assert!(patient.poll(&mut context).is_ready(), "those before it hang");
     }
 
     #[test]

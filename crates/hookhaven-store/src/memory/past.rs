@@ -4,6 +4,7 @@ use std::{
     cmp::Reverse,
     collections::{BTreeMap, HashMap, VecDeque},
     sync::Arc,
+    time::Duration,
 };
 
 use hookhaven_core::{
@@ -293,6 +294,9 @@ fn is(wanted: &Option<String>, value: &str) -> bool {
     wanted.as_deref().is_none_or(|w| w == value)
 }
 
+/// As stores that seek by id have it.
+const MINTED_WITHIN: Duration = Duration::from_secs(2);
+
 fn is_type(wanted: &Option<String>, value: &str) -> bool {
     wanted.as_deref().is_none_or(|pattern| glob::matches(pattern, value))
 }
@@ -324,6 +328,7 @@ fn delivery_matches(row: &DeliveryRow, key: impl FnOnce() -> Option<Arc<str>>, f
         && f.class.is_none_or(|class| row.last.as_ref().is_some_and(|last| last.class == class))
         && f.status.is_none_or(|status| row.last.as_ref().is_some_and(|last| last.status == Some(status)))
         && f.since.is_none_or(|t| at >= t)
+        && (f.dead_letters || f.minted_since.or(f.since).is_none_or(|t| d.id.minted_at() >= t.minus(MINTED_WITHIN)))
         && f.until.is_none_or(|t| at < t)
         && f.idempotency_key.as_deref().is_none_or(|wanted| key().is_some_and(|key| &*key == wanted))
 }

@@ -12,7 +12,7 @@ use super::{
     Shared,
     conditions::{delivery_conditions, kind_conditions, small, times, wanted},
     events::key_hash,
-    look::{List, Pairs, Part, STRETCH_ROWS, Span, Values, of_days},
+    look::{List, Pairs, Part, STRETCH_ROWS, Span, Values, body_bytes, of_days},
     pool::{Args, Mode},
     rows::{At, ENDED_COLUMNS, LIVE_COLUMNS, Uuid, time, to_text},
     slices,
@@ -63,12 +63,15 @@ impl Shared {
             true => [span, Span::NONE],
             false => span.newest_first(slices::of_time(self.now())),
         };
-        let mut rows = Vec::new();
+        let (mut rows, mut bytes_left) = (Vec::new(), bytes_max);
         for span in spans.into_iter().filter(|span| !span.is_empty()) {
             let page = Page { limit: page.limit - rows.len(), ..page };
-            let list = List { bytes_max, ..self.list_of_events(columns, filter, page, span).await? };
+            let list = List { bytes_max: bytes_left, ..self.list_of_events(columns, filter, page, span).await? };
             let (found, upto) = self.look(&list).await?;
             let is_full = list.is_full(&found)?;
+            if let Some(left) = &mut bytes_left {
+                *left -= body_bytes(&found)?;
+            }
             rows.extend(found);
             if is_full {
                 let last = rows.last().map(|row| row.try_get::<_, Uuid>(0)).transpose()?;
@@ -242,7 +245,8 @@ impl Shared {
         };
         let mut values = Values::default();
         let (mut by, mut pairs, mut wanted) = (Vec::new(), None, wanted(&mut values, filter));
-        let is_open = wanted.is_empty();
+        // Beyond so few seconds, what its times leave out is more than hardly any.
+        let is_open = wanted.is_empty() && filter.minted_since.is_none();
         let times = times(&mut values, filter);
         let mut span = match filter.dead_letters {
             // It was born before it died.

@@ -193,9 +193,7 @@ impl List {
     /// Whether nothing more is wanted.
     pub fn is_full(&self, rows: &[Row]) -> Result<bool, Trouble> {
         let Some(bytes_max) = self.bytes_max else { return Ok(rows.len() >= self.limit) };
-        let bytes =
-            rows.iter().map(|row| row.try_get::<_, i32>("body_bytes").map(i64::from)).sum::<Result<i64, _>>()?;
-        Ok(rows.len() >= self.limit || bytes >= bytes_max)
+        Ok(rows.len() >= self.limit || body_bytes(rows)? >= bytes_max)
     }
 
     fn end_sql(&self, rows: usize) -> String {
@@ -204,6 +202,11 @@ impl List {
         // The nearest: beyond it nothing has been looked at in that part.
         format!("SELECT id FROM ({}) ends ORDER BY id {order} LIMIT 1", ends.join(" UNION ALL "))
     }
+}
+
+/// What they come to, if that has a limit.
+pub(super) fn body_bytes(rows: &[Row]) -> Result<i64, Trouble> {
+    Ok(rows.iter().map(|row| row.try_get::<_, i32>("body_bytes").map(i64::from)).sum::<Result<i64, _>>()?)
 }
 
 impl Shared {

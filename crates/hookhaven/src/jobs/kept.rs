@@ -2,20 +2,26 @@
 //! of an entry the last writing stands and each of them has one writer; and one for its idempotency key, which the
 //! first who asks writes.
 
-use std::{collections::HashMap, fmt};
+use std::{collections::HashMap, fmt, time::Duration};
 
 use hookhaven_core::{DeliveryId, JobId, Time};
 use hookhaven_store::{CatalogEntry, DeliveryFilter, Store, StoreError};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use utoipa::ToSchema;
 
-use super::{KEPT_MAX, spec::Spec};
+use super::{
+    KEPT_MAX,
+    spec::{Act, Spec},
+};
 
 const SPEC_KIND: &str = "job";
 const PROGRESS_KIND: &str = "job-progress";
 const WISH_KIND: &str = "job-wish";
 /// By idempotency key: the job's id.
 const KEY_KIND: &str = "job-key";
+
+/// Of who ran a job and who asks.
+const CLOCKS_APART: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -147,10 +153,13 @@ pub async fn all(store: &dyn Store) -> Result<Vec<Job>, StoreError> {
 /// which it was asked for, however late they are made.
 pub async fn with_ages(store: &dyn Store, filter: DeliveryFilter) -> Result<DeliveryFilter, StoreError> {
     let Some(since) = filter.since.filter(|_| !filter.dead_letters) else { return Ok(filter) };
-    let may_make_late =
-        |job: &&Job| job.spec.asked_at < since && job.progress.ended_at.is_none_or(|ended_at| ended_at >= since);
+    let may_have_made = |job: &&Job| {
+        let makes = job.spec.order.act == Act::Replay && !job.spec.order.dry_run;
+        makes && job.progress.ended_at.is_none_or(|ended_at| ended_at.plus(CLOCKS_APART) >= since)
+    };
     let all = all(store).await?;
-    let minted_since = all.iter().filter(may_make_late).map(|job| job.spec.asked_at).min();
+    let asked_at = all.iter().filter(may_have_made).map(|job| job.spec.id.asked_at());
+    let minted_since = asked_at.filter(|asked_at| *asked_at < since).min();
     Ok(DeliveryFilter { minted_since, ..filter })
 }
 
