@@ -11,6 +11,7 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
+    time::Duration,
 };
 
 use hookhaven_core::{DeliveryId, EventId};
@@ -34,6 +35,8 @@ use crate::{
 
 /// How often a batch is tried that was undone for the sake of another.
 const TRIES: usize = 4;
+/// Between the beginnings of batches: a sender waits for it.
+pub(super) const APART: Duration = Duration::from_millis(1);
 
 /// Commits batch after batch until the queue is closed.
 pub(super) async fn committer(shared: Arc<Shared>) {

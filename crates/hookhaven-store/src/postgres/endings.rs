@@ -159,12 +159,12 @@ pub(super) async fn settle_rows(
     if endings.is_empty() {
         return Ok(Vec::new());
     }
-    let columns = Columns::of(endings.iter(), now, fenced, scope);
-    let mut changes = changes(&connection.query(&settle_sql(scope), &columns.args()).await?)?;
+    let (columns, sql) = (Columns::of(endings.iter(), now, fenced, scope), settle_sql(scope, endings));
+    let mut changes = changes(&connection.query(&sql, &columns.args()).await?)?;
     let again = not_found(endings, &changes);
     if !again.is_empty() {
         let columns = Columns::of(again.into_iter(), now, fenced, scope);
-        changes.extend(self::changes(&connection.query(&settle_sql(scope), &columns.args()).await?)?);
+        changes.extend(self::changes(&connection.query(&sql, &columns.args()).await?)?);
     }
     let superseded = |ending: &&Ending| ending.to == Some(SettledTo::Superseded);
     let superseded: HashSet<_> = endings.iter().filter(superseded).map(|ending| ending.delivery).collect();
@@ -178,7 +178,7 @@ pub(super) async fn settle_once(
     endings: &[Ending],
     now: Time,
 ) -> Result<Vec<Change>, Trouble> {
-    let (scope, sql) = (Scope::Plain, settle_sql(Scope::Plain));
+    let (scope, sql) = (Scope::Plain, settle_sql(Scope::Plain, endings));
     let columns = Columns::of(endings.iter(), now, true, scope);
     let mut changes = changes(&connection.once(Mode::Write, &sql, &columns.args()).await?)?;
     let again = not_found(endings, &changes);
@@ -286,14 +286,16 @@ impl<'a> Columns<'a> {
 
 /// State 1 is pending: the row stays, unless its end was asked for; then it goes as cancelled (4), as does
 /// whatever was not delivered (2). What a row becomes is told by the row as it then stands, its slice too, which
-/// retention may have changed a moment ago.
-fn settle_sql(scope: Scope) -> String {
+/// retention may have changed a moment ago. Where all end, nothing is asked of rows that stay: the server plans the
+/// statement anew each time, and that is most of what a small one costs.
+fn settle_sql(scope: Scope, endings: &[Ending]) -> String {
     let lined = scope == Scope::Lined;
+    let stay = endings.iter().any(|ending| !ending.ends());
     let either = |in_lines: &'static str, plain: &'static str| if lined { in_lines } else { plain };
     let orderings = either(", $18::bytea[]", "");
     let ordering = either(", ordering", "");
     let only = either("", "AND l.line IS NULL");
-    let stayed = either(
+    let order_of_stayed = either(
         ", ordering = coalesce(i.ordering, l.ordering), \
          own_due_at = CASE WHEN i.due_at IS NULL THEN l.own_due_at END",
         "",
@@ -301,7 +303,25 @@ fn settle_sql(scope: Scope) -> String {
     let gone = either(", i.ordering AS new_ordering", "");
     let columns = either(", line, version, ordering", "");
     let values = either(", line, version, coalesce(new_ordering, ordering)", "");
-    let told = steps::of_settled("$13", "$15");
+    let told = steps::of_settled("$13", "$15", stay);
+    let (stayed, tried, settled) = match stay {
+        false => Default::default(),
+        true => (
+            format!(
+                "stayed AS ( \
+                   UPDATE hookhaven.live l SET session = NULL, due_at = coalesce(i.due_at, l.due_at), \
+                      attempts = l.attempts + i.attempts, tries = l.tries + i.tries, \
+                      lost = CASE i.lost WHEN -1 THEN l.lost + 1 ELSE coalesce(i.lost, l.lost) END, \
+                      last_class = coalesce(i.class, l.last_class), \
+                      last_status = coalesce(i.status, l.last_status){order_of_stayed} \
+                   FROM input i WHERE i.state = 1 AND l.cancel_asked_at IS NULL {only} \
+                      AND l.id = i.id AND l.fence = i.fence AND l.session IS NOT DISTINCT FROM i.session \
+                   RETURNING l.id, l.slice, l.source, l.queue, i.number, i.body, i.tried_until), "
+            ),
+            "SELECT slice, id, number, body, tried_until FROM stayed WHERE body IS NOT NULL UNION ALL",
+            "SELECT id, 1::int2, queue FROM stayed UNION ALL",
+        ),
+    };
     format!(
         "WITH input AS MATERIALIZED ( \
            SELECT i.* FROM unnest($1::uuid[], $2::int8[], $3::int8[], $4::int2[], $5::int2[], $6::timestamptz[], \
@@ -309,16 +329,7 @@ fn settle_sql(scope: Scope) -> String {
               $17::timestamptz[]{orderings}) AS i(id, session, fence, state, reason, due_at, attempts, tries, lost, \
               number, class, body, status, tried_until{ordering}) \
            WHERE NOT $14 OR i.session IN (SELECT s.id FROM hookhaven.sessions s WHERE s.until > $13)), \
-        stayed AS ( \
-           UPDATE hookhaven.live l SET session = NULL, due_at = coalesce(i.due_at, l.due_at), \
-              attempts = l.attempts + i.attempts, tries = l.tries + i.tries, \
-              lost = CASE i.lost WHEN -1 THEN l.lost + 1 ELSE coalesce(i.lost, l.lost) END, \
-              last_class = coalesce(i.class, l.last_class), \
-              last_status = coalesce(i.status, l.last_status){stayed} \
-           FROM input i WHERE i.state = 1 AND l.cancel_asked_at IS NULL {only} \
-              AND l.id = i.id AND l.fence = i.fence AND l.session IS NOT DISTINCT FROM i.session \
-           RETURNING l.id, l.slice, l.source, l.queue, i.number, i.body, i.tried_until), \
-        gone AS ( \
+        {stayed}gone AS ( \
            DELETE FROM hookhaven.live l USING input i WHERE (i.state > 1 OR l.cancel_asked_at IS NOT NULL) {only} \
               AND l.id = i.id AND l.fence = i.fence AND l.session IS NOT DISTINCT FROM i.session \
            RETURNING l.*, l.cancel_asked_at IS NOT NULL AND i.state <> 2 AS let_down, i.state AS state, \
@@ -336,11 +347,7 @@ fn settle_sql(scope: Scope) -> String {
               cancel_asked_at{values} FROM gone), \
         tried AS ( \
            INSERT INTO hookhaven.attempts (slice, delivery, number, body, ended_at) \
-           SELECT slice, id, number, body, tried_until FROM stayed WHERE body IS NOT NULL \
-           UNION ALL SELECT slice, id, number, body, tried_until FROM gone WHERE body IS NOT NULL){told} {SETTLED}"
+           {tried} SELECT slice, id, number, body, tried_until FROM gone WHERE body IS NOT NULL){told} \
+         {settled} SELECT id, CASE WHEN let_down THEN 4::int2 ELSE state END, queue FROM gone"
     )
 }
-
-/// In the order of [`Change::read`].
-const SETTLED: &str = "SELECT id, 1::int2, queue FROM stayed \
-    UNION ALL SELECT id, CASE WHEN let_down THEN 4::int2 ELSE state END, queue FROM gone";

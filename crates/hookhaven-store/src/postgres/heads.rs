@@ -17,10 +17,14 @@ use crate::seam::{Due, LaneDue};
 const FEW: usize = 500;
 /// More are, for so many times as long as it took to look at them.
 const KEPT_TIMES: u32 = 10;
+/// Where there are queues there will be queues.
+const QUEUES_FOR: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Default)]
 pub(super) struct Heads {
     heads: BTreeMap<Lane, Time>,
+    /// Until then it is taken that there are queues among the lanes.
+    queues_until: Option<Instant>,
     /// `None`: nothing is remembered.
     until: Option<Instant>,
 }
@@ -34,6 +38,16 @@ impl Heads {
         self.until.is_some()
     }
 
+    /// There are queues among the lanes.
+    pub fn has_queues(&mut self, now: Instant) {
+        self.queues_until = Some(now + QUEUES_FOR);
+    }
+
+    /// Whether there were not long ago.
+    pub fn may_have_queues(&self, now: Instant) -> bool {
+        self.queues_until.is_some_and(|until| now < until)
+    }
+
     /// As the database has them; `took`: what it cost to find out.
     pub fn seen(&mut self, heads: impl IntoIterator<Item = (Lane, Time)>, took: Duration, now: Instant) {
         self.heads = heads.into_iter().collect();
@@ -42,7 +56,7 @@ impl Heads {
 
     /// Something changed that nobody can tell of each lane.
     pub fn forget(&mut self) {
-        *self = Heads::default();
+        *self = Heads { queues_until: self.queues_until, ..Heads::default() };
     }
 
     /// A lane has something that falls due then.
@@ -125,6 +139,16 @@ mod tests {
         let later = began + Duration::from_millis(400);
         let due = heads.due(&[], 9, later, now);
         assert_eq!((due.lanes.len(), due.next_due), (0, Some(now.plus(Duration::from_millis(600)))));
+    }
+
+    #[test]
+    fn where_there_are_queues_there_are_for_a_while_whatever_is_forgotten() {
+        let (mut heads, now) = (Heads::default(), Instant::now());
+        assert!(!heads.may_have_queues(now));
+        heads.has_queues(now);
+        heads.forget();
+        assert!(heads.may_have_queues(now + QUEUES_FOR / 2));
+        assert!(!heads.may_have_queues(now + QUEUES_FOR));
     }
 
     #[test]

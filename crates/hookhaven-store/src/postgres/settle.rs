@@ -6,6 +6,7 @@
 use std::{
     collections::HashSet,
     sync::{Arc, atomic::Ordering},
+    time::Duration,
 };
 
 use hookhaven_core::DeliveryId;
@@ -25,6 +26,8 @@ use super::{
 use crate::seam::{SessionId, Settled, Settlement, StoreError};
 
 pub(super) const TRIES: usize = 4;
+/// Between the beginnings of batches: nobody outside waits for it.
+pub(super) const APART: Duration = Duration::from_millis(4);
 
 /// A settlement and who waits for it.
 #[derive(Debug)]

@@ -36,13 +36,19 @@ pub(super) fn of_births() -> String {
     )
 }
 
-/// One more query of a `WITH`: what became of those in `stayed` and `gone` that were published. `at` and `slice`
-/// are arguments.
-pub(super) fn of_settled(at: &str, slice: &str) -> String {
+/// One more query of a `WITH`: what became of those in `gone`, and in `stayed` if there is that, that were published.
+/// `at` and `slice` are arguments.
+pub(super) fn of_settled(at: &str, slice: &str, stayed: bool) -> String {
+    let of_stayed = match stayed {
+        false => String::new(),
+        true => format!(
+            "SELECT {slice}, {at}, id, 9 + number FROM stayed WHERE source = '{PUBLISHED}' AND number IS NOT NULL \
+             UNION ALL "
+        ),
+    };
     format!(
         ", told AS (INSERT INTO hookhaven.steps (slice, at, delivery, kind) \
-         SELECT {slice}, {at}, id, 9 + number FROM stayed WHERE source = '{PUBLISHED}' AND number IS NOT NULL \
-         UNION ALL SELECT {slice}, {at}, id, coalesce(9 + number, 2) FROM gone WHERE source = '{PUBLISHED}')"
+         {of_stayed}SELECT {slice}, {at}, id, coalesce(9 + number, 2) FROM gone WHERE source = '{PUBLISHED}')"
     )
 }
 

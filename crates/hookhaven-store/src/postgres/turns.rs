@@ -66,10 +66,24 @@ pub(super) fn free(queue: &str) -> String {
     )
 }
 
-/// The first of each lane that may be claimed once it is due, with these columns besides `lane` and `due_at`:
-/// hopping from lane to lane through the index of what waits (a loose index scan), so that a million deliveries in
-/// one lane cost as much as one. Of a queue it is told who may begin, or be tried again.
+/// `heads`: the first of each lane, with these columns besides `lane` and `due_at`, hopping from lane to lane through
+/// the index of what waits (a loose index scan), so that a million deliveries in one lane cost as much as one.
+pub(super) fn lanes(columns: &str) -> String {
+    let columns = format!("lane, due_at{columns}");
+    format!(
+        "WITH RECURSIVE heads AS ( \
+           (SELECT {columns} FROM hookhaven.live WHERE session IS NULL ORDER BY lane, due_at LIMIT 1) \
+           UNION ALL \
+           SELECT n.* FROM heads h CROSS JOIN LATERAL ( \
+              SELECT {columns} FROM hookhaven.live WHERE session IS NULL AND lane > h.lane \
+              ORDER BY lane, due_at LIMIT 1) n)"
+    )
+}
+
+/// `told`: the first of each lane that may be claimed once it is due. It is that of [`lanes`], except that of a queue
+/// it is told who may begin, or be tried again.
 pub(super) fn heads(columns: &str) -> String {
+    let lanes = lanes(columns);
     let columns = format!("lane, due_at{columns}");
     let waits = format!(
         "(SELECT {columns} FROM hookhaven.live l WHERE l.queue = h.lane AND {WAITS} AND {} > 0 \
@@ -78,12 +92,7 @@ pub(super) fn heads(columns: &str) -> String {
     );
     let tried = format!("(SELECT {columns} FROM {} ORDER BY l.due_at LIMIT 1)", tried("h.lane", &columns));
     format!(
-        "WITH RECURSIVE heads AS ( \
-           (SELECT {columns} FROM hookhaven.live WHERE session IS NULL ORDER BY lane, due_at LIMIT 1) \
-           UNION ALL \
-           SELECT n.* FROM heads h CROSS JOIN LATERAL ( \
-              SELECT {columns} FROM hookhaven.live WHERE session IS NULL AND lane > h.lane \
-              ORDER BY lane, due_at LIMIT 1) n), \
+        "{lanes}, \
          told AS ( \
            SELECT * FROM heads h WHERE NOT {IS_QUEUE} \
            UNION ALL \
