@@ -3,7 +3,7 @@
 //! Batches begin a little apart. A commit of two jobs costs the database nearly as much as one of ten, most
 //! of it for planning the same statement again (`pool` says why nothing is prepared); without that pause it is kept so
 //! busy with small ones, from a thousand jobs a second on, that every answer waits for it. What comes alone waits for
-//! nothing, nor does a batch that is full.
+//! nothing, nor do so many that it is no small batch any more ([`MANY`]).
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -47,7 +47,7 @@ struct State<J> {
     jobs: VecDeque<J>,
     bytes: usize,
     closed: bool,
-    /// Not before that does the next batch begin, unless it is full.
+    /// Not before that does a small batch begin.
     next_at: Option<Instant>,
 }
 
@@ -59,9 +59,11 @@ pub(super) fn once_each<J, K: Eq + Hash>(jobs: Vec<J>, key: impl Fn(&J) -> K) ->
 
 /// Bytes of bodies in one batch at most.
 const BATCH_BYTES_MAX: usize = 8 << 20;
+/// Jobs that wait for nothing.
+const MANY: usize = 32;
 
 impl<J: Job> Queue<J> {
-    /// `batch_max` jobs make a batch at most; `apart`: from the beginning of one to that of the next.
+    /// `batch_max` jobs make a batch at most; `apart`: from the beginning of one to that of the next, if that is small.
     pub fn new(limits: QueueLimits, batch_max: usize, apart: Duration) -> Self {
         let state = State { jobs: VecDeque::new(), bytes: 0, closed: false, next_at: None };
         Queue { state: Mutex::new(state), more: Notify::new(), turn: Default::default(), limits, batch_max, apart }
@@ -111,7 +113,7 @@ impl<J: Job> Queue<J> {
             more.as_mut().enable();
             match self.next_at() {
                 Next::Batch => return Some(self.take_now(first)),
-                Next::At(at) => tokio::time::sleep_until(at).await,
+                Next::At(at) => drop(tokio::time::timeout_at(at, more).await),
                 Next::Wait => more.await,
                 Next::Never => return None,
             }
@@ -126,8 +128,8 @@ impl<J: Job> Queue<J> {
         if state.jobs.is_empty() {
             return Next::Wait;
         }
-        let is_full = state.jobs.len() >= self.batch_max || state.bytes >= BATCH_BYTES_MAX;
-        match state.next_at.filter(|at| !is_full && Instant::now() < *at) {
+        let is_small = state.jobs.len() < MANY.min(self.batch_max);
+        match state.next_at.filter(|at| is_small && Instant::now() < *at) {
             Some(at) => Next::At(at),
             None => Next::Batch,
         }
@@ -199,7 +201,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn batches_begin_apart_unless_they_are_full() {
+    async fn small_batches_begin_apart() {
         let (queue, soon) = (queue(10), APART / 2);
         let take = |within| tokio::time::timeout(within, queue.take(vec![]));
         queue.push([One(1)]).unwrap();
@@ -212,7 +214,7 @@ mod tests {
         let left = Duration::ZERO;
         assert_eq!(tokio::time::timeout(left, queue.take(vec![One(9)])).await.unwrap(), Some(vec![One(9), One(4)]));
         queue.push((5..=8).map(One)).unwrap();
-        assert_eq!(take(Duration::ZERO).await.unwrap(), Some(vec![One(5), One(6), One(7)]), "it was full");
+        assert_eq!(take(Duration::ZERO).await.unwrap(), Some(vec![One(5), One(6), One(7)]), "so many wait for nothing");
         assert_eq!(take(APART).await.unwrap(), Some(vec![One(8)]));
     }
 
