@@ -105,14 +105,14 @@ impl<J: Job> Queue<J> {
     /// and empty.
     pub async fn take(&self, first: Vec<J>) -> Option<Vec<J>> {
         if !first.is_empty() {
-            return Some(self.take_now(first));
+            return Some(self.batch(&mut self.state(), first));
         }
         let _turn = self.turn.lock().await;
         loop {
             let mut more = pin!(self.more.notified());
             more.as_mut().enable();
-            match self.next_at() {
-                Next::Batch => return Some(self.take_now(first)),
+            match self.next() {
+                Next::Batch(batch) => return Some(batch),
                 Next::At(at) => drop(tokio::time::timeout_at(at, more).await),
                 Next::Wait => more.await,
                 Next::Never => return None,
@@ -120,25 +120,21 @@ impl<J: Job> Queue<J> {
         }
     }
 
-    fn next_at(&self) -> Next {
-        let state = self.state();
-        if state.closed {
-            return if state.jobs.is_empty() { Next::Never } else { Next::Batch };
-        }
+    fn next(&self) -> Next<J> {
+        let mut state = self.state();
         if state.jobs.is_empty() {
-            return Next::Wait;
+            return if state.closed { Next::Never } else { Next::Wait };
         }
-        let is_small = state.jobs.len() < MANY.min(self.batch_max);
-        match state.next_at.filter(|at| is_small && Instant::now() < *at) {
+        let may_wait = !state.closed && state.jobs.len() < MANY.min(self.batch_max);
+        match state.next_at.filter(|at| may_wait && Instant::now() < *at) {
             Some(at) => Next::At(at),
-            None => Next::Batch,
+            None => Next::Batch(self.batch(&mut state, Vec::new())),
         }
     }
 
-    fn take_now(&self, first: Vec<J>) -> Vec<J> {
-        let mut state = self.state();
-        let mut bytes: usize = first.iter().map(Job::bytes).sum();
-        let mut batch = first;
+    /// What there is, behind what was left over.
+    fn batch(&self, state: &mut State<J>, mut batch: Vec<J>) -> Vec<J> {
+        let mut bytes: usize = batch.iter().map(Job::bytes).sum();
         let room = |taken: usize, bytes: usize| taken < self.batch_max && bytes < BATCH_BYTES_MAX;
         while let Some(job) = state.jobs.pop_front_if(|job| room(batch.len(), bytes) || job.with_last()) {
             state.bytes -= job.bytes();
@@ -156,8 +152,8 @@ impl<J: Job> Queue<J> {
     }
 }
 
-enum Next {
-    Batch,
+enum Next<J> {
+    Batch(Vec<J>),
     /// Then there is one.
     At(Instant),
     /// Until there is more.
@@ -211,8 +207,12 @@ mod tests {
         queue.push([One(3)]).unwrap();
         assert_eq!(take(APART).await.unwrap(), Some(vec![One(2), One(3)]), "what came meanwhile goes with it");
         queue.push([One(4)]).unwrap();
-        let left = Duration::ZERO;
-        assert_eq!(tokio::time::timeout(left, queue.take(vec![One(9)])).await.unwrap(), Some(vec![One(9), One(4)]));
+        let what_is_left_over = tokio::time::timeout(Duration::ZERO, queue.take(vec![One(9)]));
+        assert_eq!(
+            what_is_left_over.await.unwrap(),
+            Some(vec![One(9), One(4)]),
+            "what was left over waits for nothing"
+        );
         queue.push((5..=8).map(One)).unwrap();
         assert_eq!(take(Duration::ZERO).await.unwrap(), Some(vec![One(5), One(6), One(7)]), "so many wait for nothing");
         assert_eq!(take(APART).await.unwrap(), Some(vec![One(8)]));
